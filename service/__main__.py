@@ -1,0 +1,29 @@
+"""``python -m service``: the API on uvicorn."""
+
+from __future__ import annotations
+
+import sys
+
+import uvicorn
+
+from service.api.app import create_app
+from service.errors import PatchbankError
+from service.settings import load_settings
+
+
+def main() -> int:
+    """Serve until stopped; 1 where the settings or the start don't work out, with one line that says why."""
+    try:
+        settings = load_settings()
+    except PatchbankError as error:
+        sys.stderr.write(f"patchbank: {error.message}\n")
+        return 1
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(settings), host=settings.host, port=settings.port, log_level=settings.log_level)
+    )
+    server.run()
+    return 0 if server.started else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""The application: everything is made here and in one lifespan, nothing at import."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from prometheus_fastapi_instrumentator import Instrumentator
+
+from service.api import classes, detect, health
+from service.api.errors import add_error_handlers
+from service.api.gate import Gate
+from service.api.schemas import ErrorAnswer
+from service.api.state import ApiState
+from service.api.upload_limit import UploadLimit
+from service.inspector import Inspector
+from service.metrics import Metrics
+from service.settings import Settings
+
+_FORM_ROOM = 1.05
+"""Multipart bodies are a little larger than the files in them."""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The REST API over the banks and the backbone that the settings name."""
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with Inspector.open(settings, search_workers=settings.search_workers) as inspector:
+            gate = Gate(settings.max_concurrency, settings.max_queue)
+            app.state.patchbank = ApiState(settings, inspector, gate, metrics)
+            try:
+                yield
+            finally:
+                app.state.patchbank = None
+
+    failed = {"model": ErrorAnswer, "description": "any error"}
+    app = FastAPI(
+        title="Patchbank", version=version("patchbank"), lifespan=lifespan,
+        summary="Visual anomaly detection from pictures of good parts.",
+        responses={"4XX": failed, "5XX": failed},
+    )  # fmt: skip
+    add_error_handlers(app)
+    app.add_middleware(UploadLimit, max_bytes=int(settings.max_upload_mb * 1e6 * settings.max_batch * _FORM_ROOM))
+    Instrumentator(registry=registry, should_instrument_requests_inprogress=True, inprogress_name="http_requests_in_progress", inprogress_labels=True).instrument(app)
+    for part in (detect, classes, health):
+        app.include_router(part.router)
+    return app

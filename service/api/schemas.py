@@ -1,0 +1,136 @@
+"""The REST contract: fields may be added, none renamed."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+
+class ErrorBody(BaseModel):
+    """Inside of the one error shape."""
+
+    code: str
+    message: str
+    detail: dict[str, Any] | None = None
+
+
+class ErrorAnswer(BaseModel):
+    """The one error shape."""
+
+    error: ErrorBody
+
+
+class NearestPatchOut(BaseModel):
+    """The normal patch a region was compared with."""
+
+    reference_id: str
+    name: str
+    box: tuple[int, int, int, int] = Field(description="left, top, right, bottom in the reference image's pixels")
+    distance: float
+
+
+class RegionOut(BaseModel):
+    """One anomalous region."""
+
+    box: tuple[int, int, int, int] = Field(description="left, top, right, bottom in original pixels")
+    score: float
+    area: int = Field(description="pixels")
+    nearest: NearestPatchOut | None = None
+
+
+class Detection(BaseModel):
+    """The answer for one image."""
+
+    status: Literal["ok", "unknown_product"]
+    class_name: str | None
+    class_confidence: float | None = Field(description="winner's share of the vote; null where the caller named the class")
+    is_anomalous: bool | None = Field(description="null for an unknown product: no verdict")
+    anomaly_score: float | None
+    threshold: float | None
+    p_value: float | None
+    anomaly_percentage: float | None = Field(description="share of pixels above the threshold, 0..100")
+    anomaly_map_base64: str | None = Field(description="PNG of the original size")
+    regions: list[RegionOut]
+    all_class_scores: dict[str, float]
+    bank_version: str | None
+    backbone: str
+    timings_ms: dict[str, float]
+    processing_time_ms: float
+    warnings: list[str]
+
+
+class FailedDetection(BaseModel):
+    """An image of a batch that could not be judged."""
+
+    status: Literal["error"] = "error"
+    error: ErrorBody
+
+
+class BatchAnswer(BaseModel):
+    """Answers in the order of the files."""
+
+    results: list[Detection | FailedDetection]
+    total_images: int
+    total_time_ms: float
+    avg_time_ms: float
+
+
+class ClassSummary(BaseModel):
+    """One taught product class."""
+
+    class_name: str
+    version: str
+    created_at: str
+    backbone: str
+    references: int
+    patches: int
+    threshold: float
+    usable: bool = Field(description="false where the bank was made with another backbone than this service runs")
+
+
+class ClassList(BaseModel):
+    """All taught product classes."""
+
+    classes: list[ClassSummary]
+
+
+class ClassDetail(ClassSummary):
+    """One class with where its threshold comes from."""
+
+    versions: list[str]
+    coreset: dict[str, float] | None
+    scoring: dict[str, Any]
+    calibration: dict[str, Any]
+    retrieval: dict[str, Any]
+
+
+class ReferenceOut(BaseModel):
+    """One reference image."""
+
+    image_id: str
+    name: str
+    sha256: str
+    added_at: str
+    source: str
+    width: int
+    height: int
+
+
+class ReferenceList(BaseModel):
+    """A page of a class's reference images, by name."""
+
+    class_name: str
+    version: str
+    total: int
+    references: list[ReferenceOut]
+
+
+class Health(BaseModel):
+    """Whether the service can answer."""
+
+    status: Literal["ok", "degraded"]
+    version: str
+    backbone: str
+    providers: list[str]
+    classes: int | None

@@ -1,0 +1,313 @@
+"""The embedded bank store: the Qdrant engine in this process, one directory a bank version.
+
+Layout of the data directory::
+
+    aliases.json                                 which version serves, and the routers
+    collections/patchbank__<class>__<version>/   shard/ and manifest.json
+    collections/...partial                       a version in work; swept up by the class's next change
+    locks/                                       the operating system's file locks
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from filelock import FileLock
+from pydantic import ValidationError
+
+from service.bank.cache import OpenCache
+from service.bank.catalogue import Aliases, Catalogue, replace_file
+from service.bank.manifest import Manifest
+from service.bank.names import BankRef, check_class_name, new_version
+from service.bank.router import ROUTER_PREFIX, Entries, find_references, router_name, write_router
+from service.bank.shard import Shard
+from service.bank.store import BankSpec, FloatArray, Neighbours, Reference, RouterHit
+from service.errors import Closed, DamagedBank, DataDirNotWritable, UnknownClass, UnknownVersion
+
+_CACHED: Final = 64
+_PARTIAL: Final = ".partial"
+
+
+class EdgeStore:
+    """``PatchStore`` on ``qdrant-edge-py``. Thread-safe; several processes may use one data directory."""
+
+    def __init__(self, data_dir: Path, keep_versions: int = 3) -> None:
+        self.data_dir = data_dir
+        self._collections = data_dir / "collections"
+        self._catalogue = Catalogue(data_dir)
+        self._keep = keep_versions
+        self._shards: OpenCache[Shard] = OpenCache(_CACHED)
+        self._manifests: OpenCache[Manifest] = OpenCache(16 * _CACHED)
+
+    def active(self) -> Mapping[str, str]:
+        """See ``PatchStore.active``."""
+        return self._catalogue.read().classes
+
+    def bank(self, class_name: str, version: str | None = None) -> EdgeBank:
+        """See ``PatchStore.bank``."""
+        check_class_name(class_name)
+        active = self.active().get(class_name)
+        if active is None:
+            raise UnknownClass(f"no product class {class_name!r} is taught here")
+        return self.open(BankRef(class_name, version or active))
+
+    def open(self, ref: BankRef) -> EdgeBank:
+        """A finished version, active or not."""
+        folder = self._collections / ref.collection
+        manifest = self._manifests.get(ref.collection, lambda: self._read_manifest(ref, folder))
+        return EdgeBank(manifest, lambda: self._shard(ref.collection, folder / "shard"))
+
+    def _read_manifest(self, ref: BankRef, folder: Path) -> Manifest:
+        try:
+            return Manifest.model_validate_json((folder / "manifest.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            if self.active().get(ref.class_name) == ref.version:
+                raise DamagedBank(f"the files of {ref.collection} are missing") from None
+            raise UnknownVersion(f"class {ref.class_name!r} has no version {ref.version!r}") from None
+        except (OSError, ValidationError) as error:
+            raise DamagedBank(f"the manifest of {ref.collection} cannot be read: {error}") from error
+
+    def nearest_references(self, fingerprint: str, cls: FloatArray, k: int) -> list[RouterHit]:
+        """See ``PatchStore.nearest_references``."""
+        name = self._catalogue.read().routers.get(fingerprint)
+        while name is not None:
+            try:
+                return find_references(self._shard(name, self._collections / name), cls, k)
+            except DamagedBank:  # replaced between reading the pointer and opening it?
+                newer = self._catalogue.read().routers.get(fingerprint)
+                if newer == name:
+                    raise
+                name = newer
+        return []
+
+    def versions(self, class_name: str) -> list[str]:
+        """See ``PatchStore.versions``."""
+        return sorted(ref.version for ref in self._finished() if ref.class_name == class_name)
+
+    def _finished(self) -> Iterator[BankRef]:
+        if not self._collections.is_dir():
+            return
+        for folder in self._collections.iterdir():
+            ref = BankRef.parse(folder.name)
+            if ref is not None and not folder.name.endswith(_PARTIAL) and (folder / "manifest.json").is_file():
+                yield ref
+
+    def draft(self, class_name: str, spec: BankSpec, base: BankRef | None = None) -> EdgeDraft:
+        """See ``PatchStore.draft``."""
+        check_class_name(class_name)
+        lock = self._catalogue.class_lock(class_name)
+        try:
+            self._sweep(class_name)
+            ref = BankRef(class_name, new_version())
+            folder = self._collections / f"{ref.collection}{_PARTIAL}"
+            if base is None:
+                folder.mkdir(parents=True)
+                shard = Shard.create(folder / "shard", spec.cls_dim, spec.patch_dim)
+            else:
+                shutil.copytree(self._collections / base.collection / "shard", folder / "shard")
+                shard = Shard.load(folder / "shard")
+        except OSError as error:
+            lock.release()
+            raise DataDirNotWritable(f"{self.data_dir}: {error.strerror or error}") from error
+        except BaseException:
+            lock.release()
+            raise
+        return EdgeDraft(self, ref, folder, shard, lock)
+
+    def publish(self, manifest: Manifest, image_ids: list[str], vectors: FloatArray) -> None:
+        """Let a finished version serve: router and pointer change together, in one step."""
+        ref = manifest.ref
+        self._switch(ref.class_name, ref.version, manifest.backbone.fingerprint, (ref, image_ids, vectors))
+        for version in self.versions(ref.class_name)[: -self._keep]:
+            if version != ref.version:
+                shutil.rmtree(self._collections / BankRef(ref.class_name, version).collection, ignore_errors=True)
+
+    def activate(self, ref: BankRef) -> None:
+        """See ``PatchStore.activate``."""
+        check_class_name(ref.class_name)
+        with self._catalogue.class_lock(ref.class_name):
+            bank = self.open(ref)
+            self.publish(bank.manifest, *bank.cls_vectors())
+
+    def remove(self, class_name: str) -> None:
+        """See ``PatchStore.remove``."""
+        check_class_name(class_name)
+        if class_name not in self.active():
+            raise UnknownClass(f"no product class {class_name!r} is taught here")
+        with self._catalogue.class_lock(class_name):
+            fingerprint = self._fingerprint(class_name)
+            self._switch(class_name, None, fingerprint, None)
+            self._sweep(class_name, finished=True)
+
+    def _fingerprint(self, class_name: str) -> str | None:
+        """The fingerprint of a class's active bank; None for a damaged one, whose router is then left alone."""
+        try:
+            return self.bank(class_name).manifest.backbone.fingerprint
+        except (DamagedBank, UnknownClass):
+            return None
+
+    def _switch(self, class_name: str, version: str | None, fingerprint: str | None, added: Entries | None) -> None:
+        """Write the routers that the change needs beside the old ones, then the pointer file."""
+        previous = self._fingerprint(class_name)
+
+        def change(aliases: Aliases) -> Aliases:
+            after = aliases.with_class(class_name, version)
+            routers = dict(aliases.routers)
+            for mark in {mark for mark in (fingerprint, previous) if mark is not None}:
+                old = routers.pop(mark, None)
+                entries = added if mark == fingerprint else None
+                others = [name for name in after.classes if name != class_name and self._fingerprint(name) == mark]
+                if entries is None and not others:
+                    continue
+                routers[mark] = router_name(mark)
+                write_router(
+                    self._collections / routers[mark],
+                    self._collections / old if old else None,
+                    class_name,
+                    entries,
+                    (self._entries(name, after.classes[name]) for name in others),
+                )
+            return Aliases(after.classes, routers)
+
+        self._catalogue.switch(change, then=self._sweep_routers)
+
+    def _sweep_routers(self, aliases: Aliases) -> None:
+        """Remove routers that nothing points at: replaced ones, and those of an interrupted change."""
+        wanted = set(aliases.routers.values())
+        for folder in list(self._collections.glob(f"{ROUTER_PREFIX}*")):
+            if folder.name not in wanted:
+                shutil.rmtree(folder, ignore_errors=True)
+        self._shards.keep(lambda name: (self._collections / name).exists())
+
+    def _entries(self, class_name: str, version: str) -> Entries:
+        bank = self.open(BankRef(class_name, version))
+        return bank.manifest.ref, *bank.cls_vectors()
+
+    def _sweep(self, class_name: str, *, finished: bool = False) -> None:
+        """Remove what an interrupted change of this class left (or all of the class); the caller holds its lock."""
+        if not self._collections.is_dir():
+            return
+        for folder in list(self._collections.iterdir()):
+            ref = BankRef.parse(folder.name)
+            if ref is not None and ref.class_name == class_name and (finished or folder.name.endswith(_PARTIAL)):
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _shard(self, name: str, folder: Path) -> Shard:
+        return self._shards.get(name, lambda: Shard.load(folder))
+
+    def close(self) -> None:
+        """Close all shards; a later use raises ``Closed``."""
+        self._manifests.close()
+        for shard in self._shards.close():
+            shard.close()
+
+
+class EdgeBank:
+    """A finished bank version on disk."""
+
+    def __init__(self, manifest: Manifest, open_shard: Callable[[], Shard]) -> None:
+        self._manifest = manifest
+        self._open_shard = open_shard
+
+    @property
+    def manifest(self) -> Manifest:
+        """See ``Bank.manifest``."""
+        return self._manifest
+
+    def nearest(
+        self, queries: FloatArray, k: int, *, exact: bool = False, exclude_image: str | None = None
+    ) -> Neighbours:
+        """See ``PatchIndex.nearest``."""
+        return self._open_shard().nearest(queries, k, exact=exact, exclude_image=exclude_image)
+
+    def references(self) -> list[Reference]:
+        """See ``Bank.references``."""
+        return self._open_shard().references()
+
+    def reference(self, image_id: str) -> Reference:
+        """See ``Bank.reference``."""
+        return self._open_shard().reference(image_id)
+
+    def cls_vectors(self) -> tuple[list[str], FloatArray]:
+        """See ``Bank.cls_vectors``."""
+        return self._open_shard().cls_vectors()
+
+
+class EdgeDraft:
+    """A version in work, in a ``.partial`` directory under the class's lock."""
+
+    def __init__(self, store: EdgeStore, ref: BankRef, folder: Path, shard: Shard, lock: FileLock) -> None:
+        self._store = store
+        self._ref = ref
+        self._folder = folder
+        self._shard: Shard | None = shard
+        self._lock = lock
+        self._references = set(shard.cls_vectors()[0])
+
+    @property
+    def ref(self) -> BankRef:
+        """See ``Draft.ref``."""
+        return self._ref
+
+    def add_reference(self, reference: Reference, cls: FloatArray) -> None:
+        """See ``Draft.add_reference``."""
+        self._alive().add_reference(reference, cls)
+        self._references.add(reference.image_id)
+
+    def add_patches(self, image_ids: Sequence[str], cells: npt.NDArray[np.int64], vectors: FloatArray) -> None:
+        """See ``Draft.add_patches``."""
+        self._alive().add_patches(image_ids, cells, vectors)
+
+    def has_reference(self, image_id: str) -> bool:
+        """See ``Draft.has_reference``."""
+        return image_id in self._references
+
+    def cls_vectors(self) -> tuple[list[str], FloatArray]:
+        """See ``Draft.cls_vectors``."""
+        return self._alive().cls_vectors()
+
+    def count_patches(self) -> int:
+        """See ``Draft.count_patches``."""
+        return self._alive().count()
+
+    def seal(self) -> None:
+        """See ``Draft.seal``."""
+        self._alive().seal()
+
+    def nearest(
+        self, queries: FloatArray, k: int, *, exact: bool = False, exclude_image: str | None = None
+    ) -> Neighbours:
+        """See ``PatchIndex.nearest``."""
+        return self._alive().nearest(queries, k, exact=exact, exclude_image=exclude_image)
+
+    def activate(self, manifest: Manifest) -> None:
+        """See ``Draft.activate``."""
+        image_ids, vectors = self.cls_vectors()
+        self._close()
+        final = self._folder.with_name(self._ref.collection)
+        replace_file(self._folder / "manifest.json", manifest.model_dump_json(indent=1))
+        self._folder.rename(final)
+        self._store.publish(manifest, image_ids, vectors)
+
+    def _alive(self) -> Shard:
+        if self._shard is None:
+            raise Closed("this bank version is no longer in work")
+        return self._shard
+
+    def _close(self) -> None:
+        shard, self._shard = self._shard, None
+        if shard is not None:
+            shard.close()
+
+    def __enter__(self) -> EdgeDraft:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._lock.release()

@@ -1,0 +1,92 @@
+"""What travels with a bank: how it was made, how it scores, and where its threshold comes from."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.bank.names import BankRef
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BackboneFacts(_Frozen):
+    """The backbone that made the embeddings; banks of another fingerprint are never scored across."""
+
+    name: str
+    sha256: str
+    fingerprint: str
+
+
+class Coreset(_Frozen):
+    """Result of the coreset step. ``radius`` is the largest cosine distance of a dropped patch to a kept one."""
+
+    ratio: float
+    seen: int
+    radius: float
+
+
+class ScoringRule(_Frozen):
+    """How patch distances become an image score and a map. Fixed when the class is taught: thresholds depend on it.
+
+    ``neighbours``: the patch score is the mean cosine distance to that many nearest normal patches (0..2).
+    ``image_score``: ``top1`` is the mean of the highest 1 % of patch scores (at least one patch), ``max`` the highest.
+    ``smoothing``: standard deviation of the map's Gaussian, in grid cells.
+    """
+
+    neighbours: int = Field(default=1, ge=1, le=50)
+    image_score: Literal["top1", "max"] = "top1"
+    smoothing: float = Field(default=0.6, ge=0, le=10)
+
+
+class Calibration(_Frozen):
+    """Scores of normal images that the bank does not hold, and the threshold made of them.
+
+    ``reachable`` is False where the images are too few for the target rate: the threshold is then the highest
+    score seen and the rate that can be promised is ``1 / (count + 1)``.
+    """
+
+    method: Literal["leave-one-image-out", "held-out"]
+    target_far: float
+    threshold: float
+    reachable: bool
+    scores: tuple[float, ...]
+
+    @property
+    def count(self) -> int:
+        """Number of calibration images."""
+        return len(self.scores)
+
+
+class RetrievalLimit(_Frozen):
+    """Below this mean similarity to its nearest references an image is not of this class."""
+
+    similarity: float
+    neighbours: int
+    count: int
+
+
+class Manifest(_Frozen):
+    """The bank's own description; everything a service needs to serve it, or to refuse it."""
+
+    layout: Literal[1] = 1
+    class_name: str
+    version: str
+    created_at: str
+    backbone: BackboneFacts
+    patch_dim: int
+    cls_dim: int
+    references: int
+    patches: int
+    coreset: Coreset | None = None
+    scoring: ScoringRule = ScoringRule()
+    calibration: Calibration
+    retrieval: RetrievalLimit
+
+    @property
+    def ref(self) -> BankRef:
+        """Class and version."""
+        return BankRef(self.class_name, self.version)

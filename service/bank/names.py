@@ -1,0 +1,84 @@
+"""Names and ids of the bank schema: classes, versions, collections, points."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Final
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+
+from service.errors import InvalidClassName
+
+PREFIX: Final = "patchbank"
+_CLASS: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]|_(?!_)){0,63}")
+_RESERVED: Final = frozenset({"router"})
+_WHOLE_IMAGE: Final = "ffffffff"
+
+
+def check_class_name(name: str) -> str:
+    """The name itself, or ``InvalidClassName``: 1 to 64 letters, digits, ``-`` and single ``_``."""
+    if not _CLASS.fullmatch(name) or name.endswith("_"):
+        raise InvalidClassName(
+            f"{name!r} cannot name a product class: use 1 to 64 letters (a-z, A-Z), digits, '-' and single '_', "
+            "beginning with a letter or digit"
+        )
+    if name.lower() in _RESERVED:
+        raise InvalidClassName(f"{name!r} is reserved")
+    return name
+
+
+@dataclass(frozen=True, order=True)
+class BankRef:
+    """One version of one class's bank."""
+
+    class_name: str
+    version: str
+
+    @property
+    def collection(self) -> str:
+        """``patchbank__<class>__<version>``."""
+        return f"{PREFIX}__{self.class_name}__{self.version}"
+
+    @classmethod
+    def parse(cls, collection: str) -> BankRef | None:
+        """The bank that a collection's name means, or None for any other name."""
+        parts = collection.split("__")
+        if len(parts) != 3 or parts[0] != PREFIX or parts[1] in _RESERVED:
+            return None
+        return cls(parts[1], parts[2])
+
+
+def new_version(now: datetime | None = None) -> str:
+    """A version name that sorts by time and is never used twice, e.g. ``20260131-235959-1f0c``."""
+    moment = now or datetime.now(timezone.utc)
+    return f"{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def patch_point(image_id: str, row: int, column: int) -> str:
+    """Point id of a patch: the image's 24 hex digits, then row and column as 16 bits each."""
+    return str(UUID(f"{image_id}{row:04x}{column:04x}"))
+
+
+def reference_point(image_id: str) -> str:
+    """Point id of a reference image."""
+    return str(UUID(image_id + _WHOLE_IMAGE))
+
+
+@dataclass(frozen=True)
+class PatchId:
+    """Which patch of which reference image."""
+
+    image_id: str
+    row: int
+    column: int
+
+    @classmethod
+    def from_bytes(cls, raw: npt.NDArray[np.uint8]) -> PatchId:
+        """Read a point id's 16 bytes."""
+        value = raw.tobytes().hex()
+        return cls(value[:24], int(value[24:28], 16), int(value[28:32], 16))

@@ -1,0 +1,115 @@
+"""One search process and the pipe to it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Final
+
+from service.bank.edge import EdgeStore
+from service.bank.names import BankRef
+from service.bank.store import FloatArray, Neighbours
+from service.errors import PatchbankError, StoreUnavailable
+
+_STOP: Final = 10.0
+
+
+@dataclass(frozen=True)
+class Call:
+    """A method of the worker's store and its arguments."""
+
+    method: str
+    arguments: tuple[Any, ...]
+
+
+class Worker:
+    """A process with its own ``EdgeStore`` on the same data directory. One caller at a time."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+        self._start()
+
+    def _start(self) -> None:
+        # A fresh interpreter: forking a process that runs threads and an ONNX session is not safe.
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=serve, args=(theirs, self._data_dir), name="patchbank-search", daemon=True)
+        self._process.start()
+        theirs.close()
+
+    @property
+    def pid(self) -> int | None:
+        """Process id."""
+        return self._process.pid
+
+    def run(self, call: Call) -> Any:
+        """The call's result. Errors of the store are raised here; a worker that died is started anew and
+        ``StoreUnavailable`` raised."""
+        try:
+            self._pipe.send(call)
+            outcome = self._pipe.recv()
+        except (EOFError, OSError) as error:
+            self.close()
+            self._start()
+            raise StoreUnavailable("a search process ended unexpectedly; it was started again, try once more") from error
+        if isinstance(outcome, Failure):
+            raise outcome.revive()
+        return outcome
+
+    def close(self) -> None:
+        """End the process."""
+        self._pipe.close()
+        self._process.join(_STOP)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        self._process.close()
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An error on its way through the pipe."""
+
+    kind: type[PatchbankError]
+    message: str
+    detail: dict[str, Any]
+
+    def revive(self) -> PatchbankError:
+        """The error to raise."""
+        return self.kind(self.message, **self.detail)
+
+
+def serve(pipe: Connection, data_dir: Path) -> None:
+    """The worker's main loop: answer calls until the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which closes the pipe
+    store = EdgeStore(data_dir)
+    try:
+        while True:
+            try:
+                call: Call = pipe.recv()
+            except EOFError:
+                return
+            pipe.send(_answer(store, call))
+    finally:
+        store.close()
+        pipe.close()
+
+
+def _answer(store: EdgeStore, call: Call) -> object:
+    try:
+        if call.method == "nearest":
+            return _nearest(store, *call.arguments)
+        return store.nearest_references(*call.arguments)
+    except PatchbankError as error:
+        return Failure(type(error), error.message, error.detail)
+    except Exception as error:  # the caller must hear of everything, or it would wait for ever
+        return Failure(StoreUnavailable, f"{type(error).__name__}: {error}", {})
+
+
+def _nearest(
+    store: EdgeStore, ref: BankRef, queries: FloatArray, k: int, exact: bool, exclude_image: str | None
+) -> Neighbours:
+    return store.open(ref).nearest(queries, k, exact=exact, exclude_image=exclude_image)

@@ -1,0 +1,75 @@
+"""From upright RGB pixels to the network's input, and the way back from grid cells to original pixels."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from service.embedding.backbones import Backbone
+from service.images import DECODER
+
+RULES: Final = 1
+"""Version of the rules in this file; part of the fingerprint."""
+
+MAX_ASPECT: Final = 8.0
+"""Beyond this side ratio the longer side is compressed, so that the input stays near its pixel budget."""
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How the grid lies on the original image: it always covers the whole of it, cell by equal cell.
+
+    ``image`` is (width, height) of the upright original, ``inputs`` (width, height) of the network's input,
+    ``grid`` (rows, columns).
+    """
+
+    image: tuple[int, int]
+    inputs: tuple[int, int]
+    grid: tuple[int, int]
+
+
+def plan_geometry(image: tuple[int, int], backbone: Backbone) -> Geometry:
+    """Sides near the backbone's pixel budget, multiples of ``backbone.multiple``, aspect kept to rounding.
+
+    Nothing is cropped and nothing padded: the rounding stretches a side by less than half a multiple.
+    """
+    width, height = image
+    aspect = min(max(width / height, 1 / MAX_ASPECT), MAX_ASPECT)
+    unit = backbone.multiple
+    sides = ((backbone.area * aspect) ** 0.5, (backbone.area / aspect) ** 0.5)
+    wide, high = (max(unit, round(side / unit) * unit) for side in sides)
+    return Geometry(image, (wide, high), (high // backbone.stride, wide // backbone.stride))
+
+
+def to_input(pixels: npt.NDArray[np.uint8], geometry: Geometry, backbone: Backbone) -> npt.NDArray[np.float32]:
+    """float32 (3, H, W): resized (bicubic, antialiased), scaled to 0..1, normalised with the backbone's mean and std."""
+    picture = Image.fromarray(pixels)
+    if picture.size != geometry.inputs:
+        picture = picture.resize(geometry.inputs, Image.Resampling.BICUBIC)
+    scaled = np.asarray(picture, dtype=np.float32)
+    scale = 1.0 / (255.0 * np.asarray(backbone.std, dtype=np.float32))
+    shift = np.asarray(backbone.mean, dtype=np.float32) / np.asarray(backbone.std, dtype=np.float32)
+    return np.ascontiguousarray((scaled * scale - shift).transpose(2, 0, 1), dtype=np.float32)
+
+
+def fingerprint(backbone: Backbone, model_sha256: str) -> str:
+    """16 hex digits that change whenever the same picture could be embedded otherwise."""
+    facts = {
+        "backbone": backbone.name,
+        "model": model_sha256,
+        "area": backbone.area,
+        "multiple": backbone.multiple,
+        "stride": backbone.stride,
+        "mean": backbone.mean,
+        "std": backbone.std,
+        "tokens": [backbone.tokens, backbone.patch_output, backbone.cls_output, backbone.registers],
+        "rules": RULES,
+        "decoder": DECODER,
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,68 @@
+"""Patches on their way into a bank in work: all of them, or a coreset taken part by part."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from service.bank.coreset import PART, select_coreset
+from service.bank.manifest import Coreset
+from service.bank.store import Draft
+from service.embedding.embedder import Embedding
+from service.progress import Progress
+
+
+class PatchFeed:
+    """Feeds a draft. ``ratio`` is the share of patches to keep; it is lowered where the expected total would
+    overfill ``room``. At most one part (16,384 patches and one image) is held in memory."""
+
+    def __init__(self, draft: Draft, ratio: float, room: int, images: int, progress: Progress) -> None:
+        self._draft = draft
+        self._ratio = ratio
+        self._room = room
+        self._images = images
+        self._progress = progress
+        self._rng = np.random.default_rng(0)
+        self._ids: list[str] = []
+        self._cells: list[npt.NDArray[np.int64]] = []
+        self._vectors: list[npt.NDArray[np.float32]] = []
+        self._held = 0
+        self._seen = 0
+        self._radius = 0.0
+
+    @property
+    def coreset(self) -> Coreset | None:
+        """Facts of the coreset, None where every patch was kept."""
+        if self._ratio >= 1.0:
+            return None
+        return Coreset(ratio=self._ratio, seen=self._seen, radius=self._radius)
+
+    def add(self, image_id: str, embedding: Embedding) -> None:
+        """Take all patches of one image."""
+        rows, columns = embedding.grid
+        if self._seen == 0:
+            self._ratio = min(self._ratio, self._room / (self._images * rows * columns))
+        self._ids += [image_id] * (rows * columns)
+        self._cells.append(np.stack(np.divmod(np.arange(rows * columns), columns), axis=1))
+        self._vectors.append(embedding.patches)
+        self._held += rows * columns
+        self._seen += rows * columns
+        if self._ratio >= 1.0 or self._held >= PART:
+            self._pass_on()
+
+    def finish(self) -> None:
+        """Pass on what is left."""
+        if self._held:
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        vectors, cells = np.concatenate(self._vectors), np.concatenate(self._cells)
+        ids = self._ids
+        if self._ratio < 1.0:
+            count = max(1, int(self._ratio * len(vectors)))
+            selection = select_coreset(vectors, count, self._rng)
+            self._radius = max(self._radius, selection.radius)
+            vectors, cells = vectors[selection.kept], cells[selection.kept]
+            ids = [ids[place] for place in selection.kept]
+        self._draft.add_patches(ids, cells, vectors)
+        self._ids, self._cells, self._vectors, self._held = [], [], [], 0

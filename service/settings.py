@@ -1,0 +1,81 @@
+"""Every setting, read once from ``PATCHBANK_...`` environment variables (or a ``.env`` file) and then frozen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from service.errors import InvalidSettings
+from service.images import ImageLimits
+
+
+class Settings(BaseSettings):
+    """What can be set. Each field's description is its documentation; the README's table is held to it by a test."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PATCHBANK_", env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    data_dir: Path = Field(
+        default=Path("patchbank-data"), description="Directory of the embedded bank store and of pulled models."
+    )
+    backbone: str = Field(
+        default="efficientnet-lite2", description="Name of the backbone that embeds images (`efficientnet-lite2` is built in)."
+    )
+    providers: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("cpu",),
+        description="Execution providers in the order asked for, comma-separated: `cpu`, `cuda`, `tensorrt`, `openvino`.",
+    )
+    threads: int = Field(default=0, ge=0, le=1024, description="Threads of one forward pass; 0 takes all cores.")
+    search_workers: int = Field(
+        default=2,
+        ge=0,
+        le=64,
+        description="Processes that search the embedded store for the API; 0 searches in the service's own process.",
+    )
+    max_megapixels: float = Field(
+        default=50.0, gt=0, le=178.0, description="Largest image in megapixels, checked before it is decoded."
+    )
+    max_upload_mb: float = Field(default=64.0, gt=0, description="Largest image file in megabytes (10^6 bytes).")
+    max_batch: int = Field(default=64, ge=1, description="Most images in one `/detect/batch` request.")
+    max_concurrency: int = Field(default=2, ge=1, description="Images judged at the same time.")
+    max_queue: int = Field(default=32, ge=0, description="Requests that may wait; one more is answered 429.")
+    retrieval_neighbours: int = Field(
+        default=5, ge=1, le=100, description="Nearest CLS embeddings that vote on the product class."
+    )
+    target_far: float = Field(
+        default=0.01, gt=0, lt=1, description="Target false-alarm rate of calibration: share of normal images above the threshold."
+    )
+    max_calibration_images: int = Field(
+        default=200, ge=2, description="Most reference images scored in leave-one-image-out calibration."
+    )
+    max_bank_patches: int = Field(
+        default=100_000, ge=1, description="Bank size above which a coreset is taken even if none is asked for."
+    )
+    keep_versions: int = Field(default=3, ge=1, description="Versions of a bank that are kept, the active one included.")
+    log_level: str = Field(default="info", description="Level of the service's log: `debug`, `info`, `warning`, `error`.")
+    host: str = Field(default="127.0.0.1", description="Address that `python -m service` listens on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port that `python -m service` listens on.")
+
+    @field_validator("providers", mode="before")
+    @classmethod
+    def _split_providers(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @property
+    def image_limits(self) -> ImageLimits:
+        """Bounds of the decoder."""
+        return ImageLimits(self.max_megapixels, self.max_upload_mb)
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings from the environment, overridden by keyword; raises ``InvalidSettings`` that names the variable."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise InvalidSettings(f"PATCHBANK_{name.upper()}: {first['msg']}") from error
