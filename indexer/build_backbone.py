@@ -8,8 +8,6 @@ network before it takes its place.
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -27,7 +25,7 @@ TOLERANCE: Final = 1e-4
 _SIZES: Final = ((448, 448), (512, 384), (64, 256))
 
 
-class Features(torch.nn.Module):  # type: ignore[misc]  # torch is not installed where types are checked
+class Features(torch.nn.Module):
     """``patch_tokens`` (B, N, D) and ``cls_token`` (B, D'), L2-normalised, of images (B, 3, H, W)."""
 
     def __init__(self, network: Any) -> None:
@@ -38,7 +36,7 @@ class Features(torch.nn.Module):  # type: ignore[misc]  # torch is not installed
         """Both outputs; H and W are multiples of 32."""
         network = self.network
         values = network._swish(network._bn0(network._conv_stem(images)))
-        summary = None
+        summary: Any = None
         for block in network._blocks[: PATCH_BLOCK + 1]:
             values = block(values)
             if block is network._blocks[CLS_BLOCK]:
@@ -66,7 +64,7 @@ def build(target: Path) -> float:
     if error > TOLERANCE:
         partial.unlink()
         raise SystemExit(f"largest error {error:.2e} is over {TOLERANCE:.0e}: nothing was written")
-    os.replace(partial, target)
+    partial.replace(target)
     return error
 
 

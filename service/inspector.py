@@ -196,7 +196,9 @@ class Inspector:
         row, column = min(y * rows // height, rows - 1), min(x * columns // width, columns - 1)
         patch, distance = found.nearest_patch(row, column)
         reference = bank.reference(patch.image_id)
-        box = cell_box((reference.width, reference.height), (reference.rows, reference.columns), patch.row, patch.column)
+        box = cell_box(
+            (reference.width, reference.height), (reference.rows, reference.columns), patch.row, patch.column
+        )
         return NearestPatch(reference.image_id, reference.name, box, distance)
 
     def close(self) -> None:

@@ -15,10 +15,17 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
         self._verdicts = Counter(
-            "patchbank_verdicts_total", "Images judged, by class and verdict.", ["class_name", "verdict"], registry=registry
+            "patchbank_verdicts_total",
+            "Images judged, by class and verdict.",
+            ["class_name", "verdict"],
+            registry=registry,
         )
         self._stages = Histogram(
-            "patchbank_stage_seconds", "Time of one stage of one image.", ["stage"], registry=registry, buckets=_BUCKETS
+            "patchbank_stage_seconds",
+            "Time of one stage of one image.",
+            ["stage"],
+            registry=registry,
+            buckets=_BUCKETS,
         )
 
     def judged(self, class_name: str | None, is_anomalous: bool | None, timings_ms: Mapping[str, float]) -> None:

@@ -9,7 +9,7 @@ from service.bank.coreset import PART, select_coreset
 from service.bank.manifest import Coreset
 from service.bank.store import Draft
 from service.embedding.embedder import Embedding
-from service.progress import Progress
+from service.progress import Progress, Stage
 
 
 class PatchFeed:
@@ -29,6 +29,7 @@ class PatchFeed:
         self._held = 0
         self._seen = 0
         self._radius = 0.0
+        self._stage: Stage | None = None
 
     @property
     def coreset(self) -> Coreset | None:
@@ -41,7 +42,10 @@ class PatchFeed:
         """Take all patches of one image."""
         rows, columns = embedding.grid
         if self._seen == 0:
-            self._ratio = min(self._ratio, self._room / (self._images * rows * columns))
+            expected = self._images * rows * columns
+            self._ratio = min(self._ratio, self._room / expected)
+            if self._ratio < 1.0:
+                self._stage = self._progress.begin("choosing the coreset", int(self._ratio * expected))
         self._ids += [image_id] * (rows * columns)
         self._cells.append(np.stack(np.divmod(np.arange(rows * columns), columns), axis=1))
         self._vectors.append(embedding.patches)
@@ -54,13 +58,15 @@ class PatchFeed:
         """Pass on what is left."""
         if self._held:
             self._pass_on()
+        if self._stage is not None:
+            self._stage.done()
 
     def _pass_on(self) -> None:
         vectors, cells = np.concatenate(self._vectors), np.concatenate(self._cells)
         ids = self._ids
-        if self._ratio < 1.0:
+        if self._stage is not None:
             count = max(1, int(self._ratio * len(vectors)))
-            selection = select_coreset(vectors, count, self._rng)
+            selection = select_coreset(vectors, count, self._rng, self._stage.advance)
             self._radius = max(self._radius, selection.radius)
             vectors, cells = vectors[selection.kept], cells[selection.kept]
             ids = [ids[place] for place in selection.kept]

@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
+
+
+class Stage(Protocol):
+    """One stretch of work with a count of steps."""
+
+    def advance(self, steps: int = 1) -> None:
+        """So many more steps are done."""
+        ...
+
+    def done(self) -> None:
+        """The stage is over, whatever was expected."""
+        ...
 
 
 class Progress(Protocol):
-    """Told of stages of work one after the other."""
+    """Is told when stages begin; several may be under way at once."""
 
-    def begin(self, stage: str, total: int | None) -> None:
+    def begin(self, stage: str, total: int | None) -> Stage:
         """A stage begins; ``total`` steps are expected, None where that is not known."""
         ...
 
-    def advance(self, steps: int = 1) -> None:
-        """Steps of the current stage are done."""
-        ...
 
-
-class Silent:
+class _Silent:
     """Nobody watches."""
 
-    def begin(self, stage: str, total: int | None) -> None:
-        """Nothing."""
+    def begin(self, stage: str, total: int | None) -> _Silent:
+        return self
 
     def advance(self, steps: int = 1) -> None:
-        """Nothing."""
+        pass
+
+    def done(self) -> None:
+        pass
+
+
+SILENT: Final[Progress] = _Silent()
+"""For callers that watch nothing."""

@@ -20,14 +20,16 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Field(
-        default=Path("patchbank-data"), description="Directory of the embedded bank store and of pulled models."
+        default=Path("patchbank-data"),
+        description="Directory of the embedded bank store and of pulled models.",
     )
     backbone: str = Field(
-        default="efficientnet-lite2", description="Name of the backbone that embeds images (`efficientnet-lite2` is built in)."
+        default="efficientnet-lite2",
+        description="Name of the backbone that embeds images (`efficientnet-lite2` is built in).",
     )
     providers: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("cpu",),
-        description="Execution providers in the order asked for, comma-separated: `cpu`, `cuda`, `tensorrt`, `openvino`.",
+        description="Execution providers in the order asked for, by comma: `cpu`, `cuda`, `tensorrt`, `openvino`.",
     )
     threads: int = Field(default=0, ge=0, le=1024, description="Threads of one forward pass; 0 takes all cores.")
     search_workers: int = Field(
@@ -47,16 +49,25 @@ class Settings(BaseSettings):
         default=5, ge=1, le=100, description="Nearest CLS embeddings that vote on the product class."
     )
     target_far: float = Field(
-        default=0.01, gt=0, lt=1, description="Target false-alarm rate of calibration: share of normal images above the threshold."
+        default=0.01,
+        gt=0,
+        lt=1,
+        description="Target false-alarm rate of calibration: share of normal images above the threshold.",
     )
     max_calibration_images: int = Field(
         default=200, ge=2, description="Most reference images scored in leave-one-image-out calibration."
     )
     max_bank_patches: int = Field(
-        default=100_000, ge=1, description="Bank size above which a coreset is taken even if none is asked for."
+        default=100_000,
+        ge=1,
+        description="Bank size above which a coreset is taken even if none is asked for.",
     )
-    keep_versions: int = Field(default=3, ge=1, description="Versions of a bank that are kept, the active one included.")
-    log_level: str = Field(default="info", description="Level of the service's log: `debug`, `info`, `warning`, `error`.")
+    keep_versions: int = Field(
+        default=3, ge=1, description="Versions of a bank that are kept, the active one included."
+    )
+    log_level: str = Field(
+        default="info", description="Level of the service's log: `debug`, `info`, `warning`, `error`."
+    )
     host: str = Field(default="127.0.0.1", description="Address that `python -m service` listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port that `python -m service` listens on.")
 

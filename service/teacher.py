@@ -18,7 +18,7 @@ from service.embedding.embedder import Embedder, Embedding
 from service.errors import BackboneMismatch, NoReferences, PatchbankError
 from service.images import DecodedImage, read_image
 from service.patch_feed import PatchFeed
-from service.progress import Progress, Silent
+from service.progress import SILENT, Progress
 from service.scoring.anomaly_map import score_demand
 from service.scoring.class_retrieval import retrieval_limit
 from service.scoring.image_score import image_score
@@ -65,7 +65,7 @@ class _Seen:
 
 
 class Teacher:
-    """Builds bank versions. The serving version is never touched: a new one takes its place in one step, or not at all."""
+    """Builds bank versions. The serving one is never touched: a new one takes its place in one step, or not at all."""
 
     def __init__(self, settings: Settings, embedder: Embedder, store: PatchStore) -> None:
         self.settings = settings
@@ -80,7 +80,7 @@ class Teacher:
         calibrate_with: Sequence[Path] | None = None,
         options: TeachOptions = TeachOptions(),
         extend: bool = False,
-        progress: Progress = Silent(),
+        progress: Progress = SILENT,
     ) -> TeachReport:
         """Build a new version of ``class_name`` from image ``files`` and let it serve.
 
@@ -114,11 +114,13 @@ class Teacher:
                     kept.append(seen)
             if added == 0 and (base is None or not duplicates):
                 raise NoReferences(
-                    f"none of the {len(files)} files is a usable image", skipped=[str(bad.path) for bad in skipped]
+                    f"none of the {len(files)} files is a usable image",
+                    skipped=[str(bad.path) for bad in skipped],
                 )
             feed.finish()
-            progress.begin("building the index", None)
+            indexing = progress.begin("building the index", None)
             draft.seal()
+            indexing.done()
             calibration = self._calibrate(draft, kept, calibrate_with, rule, options, base, progress, skipped)
             _, vectors = draft.cls_vectors()
             manifest = Manifest(
@@ -159,7 +161,7 @@ class Teacher:
         self, files: Sequence[Path], strict: bool, skipped: list[Skipped], progress: Progress, stage: str
     ) -> Iterator[_Seen]:
         """Read and embed files in an order of chance, so that every part of the coreset sees the whole class."""
-        progress.begin(stage, len(files))
+        steps = progress.begin(stage, len(files))
         for position in np.random.default_rng(0).permutation(len(files)):
             path = files[position]
             try:
@@ -170,7 +172,7 @@ class Teacher:
                 skipped.append(Skipped(path, error))
             else:
                 yield _Seen(path, image, self.embedder.embed(image))
-            progress.advance()
+            steps.advance()
 
     def _calibrate(
         self,
@@ -189,9 +191,11 @@ class Teacher:
         scores: list[float] = []
         if held_out is not None:
             method = "held-out"
-            for seen in self._read(held_out, options.strict, skipped, progress, "calibrating (held out)"):
-                if not draft.has_reference(seen.image.image_id):
-                    scores.append(self._score(draft, seen, rule, exclude=None))
+            scores = [
+                self._score(draft, seen, rule, exclude=None)
+                for seen in self._read(held_out, options.strict, skipped, progress, "calibrating (held out)")
+                if not draft.has_reference(seen.image.image_id)
+            ]
             if not scores:
                 raise NoReferences("no calibration image is usable, or all of them are references too")
         else:
@@ -200,10 +204,10 @@ class Teacher:
                     "leave-one-image-out calibration needs at least two different reference images; "
                     "add more, or give normal images with --calibrate-with"
                 )
-            progress.begin("calibrating (leave one out)", len(kept))
+            steps = progress.begin("calibrating (leave one out)", len(kept))
             for seen in kept:
                 scores.append(self._score(draft, seen, rule, exclude=seen.image.image_id))
-                progress.advance()
+                steps.advance()
             if base is not None:
                 method = base.calibration.method
                 scores = [*base.calibration.scores, *scores]
@@ -214,7 +218,12 @@ class Teacher:
     def _score(draft: Draft, seen: _Seen, rule: ScoringRule, exclude: str | None) -> float:
         embedding = seen.embedding
         found = search_patches(
-            draft, embedding.patches, embedding.grid, rule.neighbours, score_demand(rule), exclude_image=exclude
+            draft,
+            embedding.patches,
+            embedding.grid,
+            rule.neighbours,
+            score_demand(rule),
+            exclude_image=exclude,
         )
         return image_score(found.scores, rule)
 

@@ -47,7 +47,12 @@ def create_app(settings: Settings) -> FastAPI:
     )  # fmt: skip
     add_error_handlers(app)
     app.add_middleware(UploadLimit, max_bytes=int(settings.max_upload_mb * 1e6 * settings.max_batch * _FORM_ROOM))
-    Instrumentator(registry=registry, should_instrument_requests_inprogress=True, inprogress_name="http_requests_in_progress", inprogress_labels=True).instrument(app)
+    Instrumentator(
+        registry=registry,
+        should_instrument_requests_inprogress=True,
+        inprogress_name="http_requests_in_progress",
+        inprogress_labels=True,
+    ).instrument(app)
     for part in (detect, classes, health):
         app.include_router(part.router)
     return app

@@ -39,7 +39,10 @@ Form_ = Annotated[Options, Depends()]
 
 @router.post("/detect")
 async def detect(
-    request: Request, file: Annotated[UploadFile, File()], options: Form_, return_map: Annotated[bool, Form()] = True
+    request: Request,
+    file: Annotated[UploadFile, File()],
+    options: Form_,
+    return_map: Annotated[bool, Form()] = True,
 ) -> Detection:
     """Judge one image. Without ``class_name`` the product is found by class retrieval."""
     state = state_of(request)
@@ -58,7 +61,9 @@ async def detect_batch(
     """Judge several images; one that can't be judged does not fail the others."""
     state = state_of(request)
     if len(files) > state.settings.max_batch:
-        raise InvalidParameters(f"{len(files)} files, the limit is {state.settings.max_batch}", limit=state.settings.max_batch)
+        raise InvalidParameters(
+            f"{len(files)} files, the limit is {state.settings.max_batch}", limit=state.settings.max_batch
+        )
     begin = time.perf_counter()
     results: list[Detection | FailedDetection] = []
     with state.gate.admitted():
@@ -83,9 +88,7 @@ async def _read(state: ApiState, file: UploadFile) -> bytes:
 
 def _judge(state: ApiState, data: bytes, options: Options, return_map: bool) -> Detection:
     begin = time.perf_counter()
-    inspection = state.inspector.inspect(
-        data, options.class_name, threshold=options.threshold, explain=options.explain
-    )
+    inspection = state.inspector.inspect(data, options.class_name, threshold=options.threshold, explain=options.explain)
     picture = _picture(inspection, options.map_format) if return_map else None
     spent = (time.perf_counter() - begin) * 1e3
     timings = {**inspection.timings_ms, "render": spent - sum(inspection.timings_ms.values())}

@@ -41,7 +41,9 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for this type only
     fields = {".".join(str(part) for part in item["loc"][1:]) or "body": item["msg"] for item in error.errors()}
     message = "; ".join(f"{name}: {text}" for name, text in fields.items())
-    return error_answer(InvalidParameters.status, {"code": InvalidParameters.code, "message": message, "detail": fields})
+    return error_answer(
+        InvalidParameters.status, {"code": InvalidParameters.code, "message": message, "detail": fields}
+    )
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:

@@ -44,7 +44,9 @@ class Detection(BaseModel):
 
     status: Literal["ok", "unknown_product"]
     class_name: str | None
-    class_confidence: float | None = Field(description="winner's share of the vote; null where the caller named the class")
+    class_confidence: float | None = Field(
+        description="winner's share of the vote; null where the caller named the class"
+    )
     is_anomalous: bool | None = Field(description="null for an unknown product: no verdict")
     anomaly_score: float | None
     threshold: float | None

@@ -1,0 +1,1 @@
+"""The memory bank: names, stores, search, coreset."""

@@ -57,7 +57,9 @@ def _project(vectors: FloatArray, rng: np.random.Generator) -> FloatArray:
     return np.ascontiguousarray(vectors @ matrix.astype(np.float32))
 
 
-def _greedy(points: FloatArray, count: int, rng: np.random.Generator, advance: Callable[[int], None]) -> npt.NDArray[np.int64]:
+def _greedy(
+    points: FloatArray, count: int, rng: np.random.Generator, advance: Callable[[int], None]
+) -> npt.NDArray[np.int64]:
     """Farthest-first traversal (Gonzalez 1985): each step takes the point farthest from all taken so far."""
     lengths = np.einsum("nd,nd->n", points, points)
     chosen = np.empty(count, dtype=np.int64)

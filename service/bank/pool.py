@@ -10,7 +10,7 @@ import queue
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -57,9 +57,7 @@ class PooledStore:
         hits: list[RouterHit] = self._call(Call("nearest_references", (fingerprint, cls, k)))
         return hits
 
-    def nearest(
-        self, ref: BankRef, queries: FloatArray, k: int, exact: bool, exclude_image: str | None
-    ) -> Neighbours:
+    def nearest(self, ref: BankRef, queries: FloatArray, k: int, exact: bool, exclude_image: str | None) -> Neighbours:
         """``Bank.nearest`` of one bank, its queries split over the workers."""
         parts = min(self._count, max(1, len(queries) // _SPLIT_FROM))
         calls = [Call("nearest", (ref, part, k, exact, exclude_image)) for part in np.array_split(queries, parts)]
@@ -72,7 +70,7 @@ class PooledStore:
             all(part.exact for part in found),
         )
 
-    def _call(self, call: Call) -> object:
+    def _call(self, call: Call) -> Any:
         """Run a call on the next idle worker; one that died is replaced, and its caller told."""
         if self._closed.is_set():
             raise Closed("the bank store is closed")

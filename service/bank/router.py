@@ -32,7 +32,9 @@ def router_name(fingerprint: str) -> str:
     return f"{ROUTER_PREFIX}{fingerprint}-{secrets.token_hex(4)}"
 
 
-def write_router(path: Path, base: Path | None, dropped: str, added: Entries | None, rebuild: Iterable[Entries]) -> None:
+def write_router(
+    path: Path, base: Path | None, dropped: str, added: Entries | None, rebuild: Iterable[Entries]
+) -> None:
     """Write a router at the new directory ``path``.
 
     It is a copy of ``base`` without the class ``dropped`` and with ``added``; where there is no usable base,

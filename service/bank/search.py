@@ -52,7 +52,7 @@ def search_patches(
     demand: Demand,
     exclude_image: str | None = None,
 ) -> PatchScores:
-    """Score every patch (N, D) of an image against a bank: mean cosine distance to its k nearest (fewer in a smaller bank).
+    """Score every patch (N, D) of an image: mean cosine distance to its k nearest in the bank (all, if it has fewer).
 
     Raises ``EmptyBank`` where the bank has no patch to compare with.
     """

@@ -86,7 +86,7 @@ class Shard:
             points = [
                 qe.Point(
                     patch_point(image_id, row, column),
-                    {"patch": vector},  # type: ignore[dict-item]  # arrays are taken, and much faster than lists
+                    {"patch": vector},  # an array is taken, and much faster than a list
                     {"image_id": image_id, "row": row, "col": column},
                 )
                 for image_id, (row, column), vector in zip(
@@ -146,12 +146,18 @@ class Shard:
         return self._query("cls", query[None], k, _EXACT, None, payload=True)[0]
 
     def _query(
-        self, vector: str, queries: FloatArray, k: int, params: qe.SearchParams, condition: qe.Filter | None, payload: bool
+        self,
+        vector: str,
+        queries: FloatArray,
+        k: int,
+        params: qe.SearchParams,
+        condition: qe.Filter | None,
+        payload: bool,
     ) -> list[list[qe.ScoredPoint]]:
         requests = [
             qe.QueryRequest(
                 limit=k,
-                query=qe.Query.Nearest(query, using=vector),  # type: ignore[arg-type]  # an array is taken
+                query=qe.Query.Nearest(query, using=vector),
                 params=params,
                 filter=condition,
                 with_payload=payload,

@@ -36,7 +36,9 @@ class Worker:
         # A fresh interpreter: forking a process that runs threads and an ONNX session is not safe.
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=serve, args=(theirs, self._data_dir), name="patchbank-search", daemon=True)
+        self._process = context.Process(
+            target=serve, args=(theirs, self._data_dir), name="patchbank-search", daemon=True
+        )
         self._process.start()
         theirs.close()
 
@@ -54,7 +56,9 @@ class Worker:
         except (EOFError, OSError) as error:
             self.close()
             self._start()
-            raise StoreUnavailable("a search process ended unexpectedly; it was started again, try once more") from error
+            raise StoreUnavailable(
+                "a search process ended unexpectedly; it was started again, try once more"
+            ) from error
         if isinstance(outcome, Failure):
             raise outcome.revive()
         return outcome

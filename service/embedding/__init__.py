@@ -1,0 +1,1 @@
+"""From pictures to embeddings: backbones, preprocessing, ONNX Runtime."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from huggingface_hub import hf_hub_download
@@ -44,7 +43,7 @@ def pull_model(backbone: Backbone, data_dir: Path, *, patience: float = 10.0, en
             f"bring {source.path} of {source.repository} by hand to {target}"
         ) from error
     _verify(fetched, source)
-    os.replace(fetched, target)
+    fetched.replace(target)
     return target
 
 

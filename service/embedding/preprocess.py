@@ -48,7 +48,7 @@ def plan_geometry(image: tuple[int, int], backbone: Backbone) -> Geometry:
 
 
 def to_input(pixels: npt.NDArray[np.uint8], geometry: Geometry, backbone: Backbone) -> npt.NDArray[np.float32]:
-    """float32 (3, H, W): resized (bicubic, antialiased), scaled to 0..1, normalised with the backbone's mean and std."""
+    """float32 (3, H, W): resized (bicubic, antialiased), 0..1, normalised with the backbone's mean and std."""
     picture = Image.fromarray(pixels)
     if picture.size != geometry.inputs:
         picture = picture.resize(geometry.inputs, Image.Resampling.BICUBIC)

@@ -1,0 +1,1 @@
+"""From patch distances to verdicts: scores, maps, thresholds, class retrieval."""

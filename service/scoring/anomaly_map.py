@@ -70,5 +70,7 @@ def _within_reach(above: BoolArray, sigma: float, size: tuple[int, int]) -> Bool
     if not above.any():
         return above
     reach = int(_TRUNCATE * sigma + 0.5)
-    spans = [2 * (reach + 2 * max(1, -(-cells // pixels))) + 1 for cells, pixels in zip(above.shape, size[::-1], strict=True)]
+    spans = [
+        2 * (reach + 2 * max(1, -(-cells // pixels))) + 1 for cells, pixels in zip(above.shape, size[::-1], strict=True)
+    ]
     return np.asarray(ndimage.maximum_filter(above, size=spans), dtype=np.bool_)

@@ -17,7 +17,16 @@ FloatArray = npt.NDArray[np.float32]
 MapFormat = Literal["heatmap", "overlay", "gray16"]
 
 _ANCHORS: Final = np.array(
-    [(0, 0, 4), (40, 11, 84), (101, 21, 110), (159, 42, 99), (212, 72, 66), (245, 125, 21), (250, 193, 39), (252, 255, 164)]
+    [
+        (0, 0, 4),
+        (40, 11, 84),
+        (101, 21, 110),
+        (159, 42, 99),
+        (212, 72, 66),
+        (245, 125, 21),
+        (250, 193, 39),
+        (252, 255, 164),
+    ]
 )
 """Eight colours along matplotlib's "inferno" map (CC0): even in lightness, readable when colours look alike."""
 
@@ -25,7 +34,11 @@ _OUTLINE: Final = (0, 255, 255)
 
 
 def render(
-    kind: MapFormat, values: FloatArray, threshold: float, pixels: npt.NDArray[np.uint8], regions: Sequence[Region]
+    kind: MapFormat,
+    values: FloatArray,
+    threshold: float,
+    pixels: npt.NDArray[np.uint8],
+    regions: Sequence[Region],
 ) -> bytes:
     """A PNG of the map (H, W).
 

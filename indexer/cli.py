@@ -1,0 +1,206 @@
+"""The ``indexer`` command: options in, exit status out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from indexer import demo as demo_job
+from indexer import detecting, listing, teaching
+from indexer.output import Output
+from service.bank.manifest import ScoringRule
+from service.errors import PatchbankError
+from service.settings import Settings, load_settings
+from service.teacher import TeachOptions
+
+app = typer.Typer(
+    name="indexer",
+    help="Teach product classes from pictures of good parts, and tend their memory banks. "
+    "Settings come from PATCHBANK_... environment variables; see the README's table.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="Directory of the embedded store. [env: PATCHBANK_DATA_DIR]")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, for machines.")]
+BackboneName = Annotated[str | None, typer.Option("--backbone", help="Backbone that embeds. [env: PATCHBANK_BACKBONE]")]
+ClassName = Annotated[str, typer.Argument(help="Product class: letters, digits, '-' and single '_'.")]
+Paths = Annotated[list[Path], typer.Argument(help="Image files, or folders that are searched for images.")]
+CalibrateWith = Annotated[
+    Path | None,
+    typer.Option("--calibrate-with", help="Folder of normal images the bank does not hold, for the threshold."),
+]
+Ratio = Annotated[
+    float | None,
+    typer.Option("--coreset", min=0.001, max=1.0, help="Share of patches to keep, chosen by greedy k-center."),
+]
+Far = Annotated[
+    float | None,
+    typer.Option("--target-far", min=0.0001, max=0.5, help="Target false-alarm rate. [env: PATCHBANK_TARGET_FAR]"),
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Fail on the first bad file instead of skipping it.")]
+
+
+def run(work: Callable[[Settings, Output], int | None], as_json: bool, **overrides: Any) -> None:
+    """Do a command's work; an error becomes one line (or one JSON document) and exit status 1."""
+    out = Output(as_json)
+    try:
+        settings = load_settings(**{name: value for name, value in overrides.items() if value is not None})
+        status = work(settings, out)
+    except PatchbankError as error:
+        out.error(error)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        Console(stderr=True).print("interrupted: nothing was changed")
+        raise typer.Exit(130) from None
+    raise typer.Exit(status or 0)
+
+
+@app.command()
+def add(
+    class_name: ClassName,
+    paths: Paths,
+    calibrate_with: CalibrateWith = None,
+    coreset: Ratio = None,
+    neighbours: Annotated[
+        int, typer.Option(min=1, max=50, help="Patch score: mean distance to so many neighbours.")
+    ] = 1,
+    image_score: Annotated[str, typer.Option(help="top1: mean of the highest 1 % of patch scores; or max.")] = "top1",
+    target_far: Far = None,
+    strict: Strict = False,
+    backbone: BackboneName = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Teach CLASS from images of good parts; a bank that is already there is replaced in one step at the end."""
+    if image_score not in ("top1", "max"):
+        raise typer.BadParameter("use top1 or max", param_hint="--image-score")
+    rule = ScoringRule.model_validate({"neighbours": neighbours, "image_score": image_score})
+    options = TeachOptions(coreset, rule, target_far, strict)
+    run(
+        lambda settings, out: teaching.teach(settings, out, class_name, paths, calibrate_with, options, extend=False),
+        as_json, backbone=backbone, data_dir=data_dir,
+    )  # fmt: skip
+
+
+@app.command()
+def update(
+    class_name: ClassName,
+    paths: Paths,
+    calibrate_with: CalibrateWith = None,
+    coreset: Ratio = None,
+    target_far: Far = None,
+    strict: Strict = False,
+    backbone: BackboneName = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Add more reference images to CLASS, as a new version."""
+    options = TeachOptions(coreset, target_far=target_far, strict=strict)
+    run(
+        lambda settings, out: teaching.teach(settings, out, class_name, paths, calibrate_with, options, extend=True),
+        as_json, backbone=backbone, data_dir=data_dir,
+    )  # fmt: skip
+
+
+@app.command("list")
+def list_(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """List the taught product classes."""
+    run(listing.list_classes, as_json, data_dir=data_dir)
+
+
+@app.command()
+def show(class_name: ClassName, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Show one class: its bank, its threshold, its references."""
+    run(lambda settings, out: listing.show_class(settings, out, class_name), as_json, data_dir=data_dir)
+
+
+@app.command()
+def versions(class_name: ClassName, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """List the versions of a class that are kept."""
+    run(lambda settings, out: listing.list_versions(settings, out, class_name), as_json, data_dir=data_dir)
+
+
+@app.command()
+def activate(
+    class_name: ClassName,
+    version: Annotated[str, typer.Argument(help="A version that `indexer versions` lists.")],
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Let an earlier (or later) version of a class serve."""
+    run(lambda settings, out: listing.activate(settings, out, class_name, version), as_json, data_dir=data_dir)
+
+
+@app.command()
+def remove(
+    class_name: ClassName,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Remove a class with all its versions."""
+    if not yes and not as_json and sys.stdin.isatty():
+        typer.confirm(f"Remove {class_name!r} with all its versions?", abort=True)
+    run(lambda settings, out: listing.remove(settings, out, class_name), as_json, data_dir=data_dir)
+
+
+@app.command()
+def detect(
+    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of images.")],
+    class_name: Annotated[str | None, typer.Option("--class-name", help="Skip class retrieval.")] = None,
+    threshold: Annotated[float | None, typer.Option(min=0.0, max=2.0, help="Instead of the calibrated one.")] = None,
+    out_dir: Annotated[Path | None, typer.Option("--out", help="Write overlays of the images here, as PNG.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Name the nearest normal patch of every region.")] = False,
+    backbone: BackboneName = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Judge images against the taught classes. Exit status 1 if any image could not be judged."""
+    request = detecting.Request(images, class_name, threshold, out_dir, explain)
+    run(
+        lambda settings, out: detecting.detect(settings, out, request),
+        as_json,
+        backbone=backbone,
+        data_dir=data_dir,
+    )
+
+
+@app.command()
+def demo(
+    data_dir: Annotated[Path, typer.Option("--data-dir", help="Bank directory of the demo.")] = Path("demo/bank"),
+    out_dir: Annotated[Path, typer.Option("--out", help="Where pictures and sample images go.")] = Path("demo"),
+    references: Annotated[int, typer.Option(min=10, max=400, help="Reference images a class.")] = 100,
+    held_out: Annotated[
+        int, typer.Option(min=2, max=100, help="Good, and as many defective, test images a class.")
+    ] = 20,
+    backbone: Annotated[str, typer.Option(help="auto tries DINOv2 first, where the hub answers.")] = "auto",
+    as_json: Json = False,
+) -> None:
+    """Teach three real products, detect held-out images through the HTTP API, draw what was found."""
+    job = demo_job.Demo(data_dir, out_dir, references, held_out, backbone)
+    run(lambda settings, out: demo_job.run_demo(settings, out, job), as_json, data_dir=data_dir)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on standard output."""
+    sys.stdout.write(json.dumps(document, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

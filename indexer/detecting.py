@@ -1,0 +1,127 @@
+"""``indexer detect``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from indexer.files import image_files
+from indexer.output import Output
+from service.errors import PatchbankError, StoreUnavailable
+from service.inspector import Inspection, Inspector
+from service.scoring.heatmap import overlay
+from service.settings import Settings
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to judge, and how."""
+
+    images: Sequence[Path]
+    class_name: str | None
+    threshold: float | None
+    out_dir: Path | None
+    explain: bool
+
+
+def detect(settings: Settings, out: Output, request: Request) -> int:
+    """Judge every image; 1 where one could not be judged."""
+    files = image_files(request.images)
+    results: list[dict[str, Any]] = []
+    with Inspector.open(settings) as inspector, out.progress() as progress:
+        if request.class_name is not None:
+            inspector.serving_bank(request.class_name)
+        stage = progress.begin("detecting", len(files))
+        for file in files:
+            results.append(_one(inspector, file, request))
+            stage.advance()
+    out.result({"results": results})
+    out.table(
+        ("image", "class", "verdict", "score", "threshold", "p-value", "ms"),
+        [
+            (
+                row["image"], row.get("class_name"), row["verdict"], row.get("anomaly_score"),
+                row.get("threshold"), row.get("p_value"), row.get("processing_time_ms"),
+            )
+            for row in results
+        ],
+    )  # fmt: skip
+    for row in results:
+        for warning in row.get("warnings", ()):
+            out.remark(f"{row['image']}: {warning}")
+        if "error" in row:
+            out.remark(f"{row['image']}: {row['error']['message']} [{row['error']['code']}]")
+    return int(any("error" in row for row in results))
+
+
+def _one(inspector: Inspector, file: Path, request: Request) -> dict[str, Any]:
+    try:
+        inspection = inspector.inspect(file, request.class_name, threshold=request.threshold, explain=request.explain)
+    except PatchbankError as error:
+        return {"image": str(file), "status": "error", "verdict": "error", "error": error.as_dict()}
+    row = _row(file, inspection)
+    if request.out_dir is not None and inspection.verdict is not None:
+        row["overlay"] = str(write_overlay(inspection, request.out_dir / f"{file.stem}.png"))
+    return row
+
+
+def write_overlay(inspection: Inspection, path: Path) -> Path:
+    """Write the overlay of a judged image; a name that is taken gets a number."""
+    verdict = inspection.verdict
+    assert verdict is not None  # noqa: S101  # callers check
+    picture = overlay(
+        verdict.map, verdict.threshold, inspection.image.pixels, [found.region for found in verdict.regions]
+    )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        free, number = path, 2
+        while free.exists():
+            free, number = path.with_stem(f"{path.stem}-{number}"), number + 1
+        picture.save(free)
+    except OSError as error:
+        raise StoreUnavailable(f"{path.parent} cannot be written: {error.strerror or error}") from error
+    return free
+
+
+def _row(file: Path, inspection: Inspection) -> dict[str, Any]:
+    """The REST answer's fields, less the picture."""
+    verdict = inspection.verdict
+    row: dict[str, Any] = {
+        "image": str(file),
+        "status": inspection.status,
+        "verdict": "unknown product",
+        "class_confidence": inspection.retrieval.confidence,
+        "all_class_scores": inspection.retrieval.scores,
+        "backbone": inspection.backbone,
+        "timings_ms": inspection.timings_ms,
+        "processing_time_ms": sum(inspection.timings_ms.values()),
+        "warnings": list(inspection.warnings),
+    }
+    if verdict is None:
+        return row
+    regions = []
+    for found in verdict.regions:
+        nearest = found.nearest
+        regions.append(
+            {
+                "box": found.region.box, "score": found.region.score, "area": found.region.area,
+                "nearest": None if nearest is None else {
+                    "reference_id": nearest.reference_id, "name": nearest.name,
+                    "box": nearest.box, "distance": nearest.distance,
+                },
+            }
+        )  # fmt: skip
+    return {
+        **row,
+        "verdict": "ANOMALOUS" if verdict.is_anomalous else "normal",
+        "class_name": verdict.class_name,
+        "is_anomalous": verdict.is_anomalous,
+        "anomaly_score": verdict.score,
+        "threshold": verdict.threshold,
+        "p_value": verdict.p_value,
+        "anomaly_percentage": 100.0 * verdict.anomalous_share,
+        "regions": regions,
+        "bank_version": verdict.bank_version,
+    }

@@ -1,0 +1,104 @@
+"""``indexer list``, ``show``, ``versions``, ``activate`` and ``remove``: work on banks without a backbone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from indexer.output import Output
+from service.bank.names import BankRef
+from service.bank.open_store import open_store
+from service.bank.store import PatchStore
+from service.errors import DamagedBank
+from service.settings import Settings
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[PatchStore]:
+    store = open_store(settings)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def list_classes(settings: Settings, out: Output) -> None:
+    """All classes; a damaged bank is listed as such."""
+    with _opened(settings) as store:
+        rows = []
+        for name, version in sorted(store.active().items()):
+            try:
+                manifest = store.bank(name).manifest
+            except DamagedBank as error:
+                out.remark(f"{name}: {error.message} [{error.code}]")
+                continue
+            rows.append(
+                {
+                    "class_name": name, "version": version, "references": manifest.references,
+                    "patches": manifest.patches, "threshold": manifest.calibration.threshold,
+                    "backbone": manifest.backbone.name, "created_at": manifest.created_at,
+                }
+            )  # fmt: skip
+    out.result({"classes": rows})
+    if not rows:
+        out.say("no product class is taught yet; begin with: indexer add CLASS FOLDER")
+        return
+    out.table(list(rows[0]), [list(row.values()) for row in rows])
+
+
+def show_class(settings: Settings, out: Output, class_name: str) -> None:
+    """One class's manifest and references."""
+    with _opened(settings) as store:
+        bank = store.bank(class_name)
+        manifest, references, versions = bank.manifest, bank.references(), store.versions(class_name)
+    listed = [
+        {
+            "image_id": item.image_id, "name": item.name, "source": item.source, "added_at": item.added_at,
+            "sha256": item.sha256,
+        }
+        for item in references
+    ]  # fmt: skip
+    out.result({**manifest.model_dump(mode="json"), "versions": versions, "reference_images": listed})
+    calibration = manifest.calibration
+    facts: list[tuple[str, object]] = [
+        ("class", manifest.class_name),
+        ("version", f"{manifest.version} ({len(versions)} kept)"),
+        ("backbone", f"{manifest.backbone.name} ({manifest.backbone.fingerprint})"),
+        ("patches", manifest.patches),
+        (
+            "threshold",
+            f"{calibration.threshold:.4f} at a target false-alarm rate of {calibration.target_far:.2%}",
+        ),
+        ("calibration", f"{calibration.method}, {calibration.count} images"),
+        ("unknown below", f"similarity {manifest.retrieval.similarity:.4f}"),
+        ("references", manifest.references),
+    ]
+    if manifest.coreset is not None:
+        facts.append(("coreset", f"{manifest.coreset.ratio:.1%}, radius {manifest.coreset.radius:.3f}"))
+    out.table(("", ""), facts)
+    out.table(("image_id", "name", "added_at"), [(row["image_id"], row["name"], row["added_at"]) for row in listed])
+
+
+def list_versions(settings: Settings, out: Output, class_name: str) -> None:
+    """The kept versions of a class, the serving one marked."""
+    with _opened(settings) as store:
+        serving = store.bank(class_name).manifest.version
+        found = store.versions(class_name)
+    out.result({"class_name": class_name, "active": serving, "versions": found})
+    out.table(("version", ""), [(version, "serves" if version == serving else "") for version in found])
+
+
+def activate(settings: Settings, out: Output, class_name: str, version: str) -> None:
+    """Switch the serving version."""
+    with _opened(settings) as store:
+        store.activate(BankRef(class_name, version))
+    out.result({"class_name": class_name, "active": version})
+    out.say(f"{class_name}: version {version} serves")
+
+
+def remove(settings: Settings, out: Output, class_name: str) -> None:
+    """Remove a class."""
+    with _opened(settings) as store:
+        store.remove(class_name)
+    out.result({"removed": class_name})
+    out.say(f"removed {class_name}")

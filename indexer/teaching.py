@@ -1,0 +1,82 @@
+"""``indexer add`` and ``indexer update``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from indexer.files import image_files
+from indexer.output import Output
+from service.bank.names import check_class_name
+from service.bank.open_store import open_store
+from service.embedding.embedder import Embedder
+from service.settings import Settings
+from service.teacher import Teacher, TeachOptions, TeachReport
+
+
+def teach(
+    settings: Settings,
+    out: Output,
+    class_name: str,
+    paths: Sequence[Path],
+    calibrate_with: Path | None,
+    options: TeachOptions,
+    *,
+    extend: bool,
+) -> None:
+    """Teach a class, tell of it, and of every file that was left out."""
+    check_class_name(class_name)
+    files = image_files(paths)
+    held_out = None if calibrate_with is None else image_files([calibrate_with])
+    store = open_store(settings)
+    try:
+        with Embedder.open(settings) as embedder, out.progress() as progress:
+            teacher = Teacher(settings, embedder, store)
+            report = teacher.teach(
+                class_name, files, calibrate_with=held_out, options=options, extend=extend, progress=progress
+            )
+    finally:
+        store.close()
+    tell(out, report)
+
+
+def tell(out: Output, report: TeachReport) -> None:
+    """The report, as JSON or as lines."""
+    manifest, calibration = report.manifest, report.manifest.calibration
+    out.result(
+        {
+            "class_name": manifest.class_name,
+            "version": manifest.version,
+            "added": report.added,
+            "references": manifest.references,
+            "patches": manifest.patches,
+            "coreset": manifest.coreset.model_dump() if manifest.coreset else None,
+            "threshold": calibration.threshold,
+            "calibration": {
+                "method": calibration.method, "count": calibration.count,
+                "target_far": calibration.target_far, "reachable": calibration.reachable,
+            },
+            "skipped": [{"path": str(bad.path), **bad.error.as_dict()} for bad in report.skipped],
+            "duplicates": [str(path) for path in report.duplicates],
+        }
+    )  # fmt: skip
+    for bad in report.skipped:
+        out.remark(f"skipped {bad.path}: {bad.error.message} [{bad.error.code}]")
+    if report.duplicates:
+        out.remark(f"{len(report.duplicates)} files hold a picture that is already in the bank and were left out")
+    out.say(
+        f"{manifest.class_name}: version {manifest.version} serves; {manifest.references} reference images, "
+        f"{manifest.patches} patches"
+    )
+    if manifest.coreset is not None:
+        core = manifest.coreset
+        out.say(f"coreset: {core.ratio:.1%} kept; no patch is farther than {core.radius:.3f} from a kept one")
+    out.say(
+        f"threshold {calibration.threshold:.4f} at a target false-alarm rate of {calibration.target_far:.2%}, "
+        f"{calibration.method}, {calibration.count} images"
+    )
+    if not calibration.reachable:
+        out.remark(
+            f"{calibration.count} calibration images are too few for {calibration.target_far:.2%}: the threshold is "
+            f"the highest score seen and can promise {1 / (calibration.count + 1):.2%}"
+        )

@@ -1,0 +1,44 @@
+"""Fixtures shared by the tests: settings in a fresh directory, the built-in backbone, real images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from indexer.demo.products import Product, load_products
+from service.embedding.embedder import Embedder
+from service.settings import Settings, load_settings
+
+SHARED = Path(__file__).parent.parent.parent / "shared"
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Tests see neither the caller's PATCHBANK_ variables nor a .env file."""
+    import os
+
+    for name in list(os.environ):
+        if name.startswith("PATCHBANK_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings with a data directory of the test's own."""
+    return load_settings(data_dir=tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def embedder() -> Iterator[Embedder]:
+    """The built-in backbone."""
+    with Embedder.open(load_settings(backbone="efficientnet-lite2")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def products() -> dict[str, Product]:
+    """Real products: 12 reference images and 6 held-out good and defective ones each."""
+    return {product.class_name: product for product in load_products(references=12, held_out=6)}
