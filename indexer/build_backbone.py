@@ -2,8 +2,8 @@
 
 EfficientNet-Lite2 (Tan and Le 2019; weights trained on ImageNet, Apache-2.0) is cut off behind the last block in use;
 its mid-level features are averaged over 3 x 3 cells (PatchCore's neighbourhood aggregation, Roth et al. 2022,
-section 3.1) and normalised; a global average becomes the CLS embedding. The ONNX file is checked against the PyTorch
-network before it takes its place.
+section 3.1) and normalised; a global average becomes the CLS embedding. docs/backbones.md has the measurements behind
+these choices. The ONNX file is checked against the PyTorch network before it takes its place.
 """
 
 from __future__ import annotations
@@ -21,29 +21,48 @@ from torch.nn import functional
 
 PATCH_BLOCK: Final = 14
 CLS_BLOCK: Final = 13
+COARSE_WEIGHT: Final = 0.6
 TOLERANCE: Final = 1e-4
-_SIZES: Final = ((448, 448), (512, 384), (64, 256))
+_SIZES: Final = ((512, 512), (640, 416), (64, 256))
 
 
 class Features(torch.nn.Module):
-    """``patch_tokens`` (B, N, D) and ``cls_token`` (B, D'), L2-normalised, of images (B, 3, H, W)."""
+    """``patch_tokens`` (B, N, 240) and ``cls_token`` (B, 120), L2-normalised, of images (B, 3, H, W).
+
+    Patches hold the same place at two scales: the image, and the image at half its size. Channels are standardised
+    with what the network itself knows of them: a stage's output is a sum of batch-normalised terms, so its mean and
+    variance over ImageNet follow from their biases and weights.
+    """
 
     def __init__(self, network: Any) -> None:
         super().__init__()
         self.network = network
+        last = [block._bn2 for block in network._blocks[11 : PATCH_BLOCK + 1]]
+        mean = torch.stack([norm.bias for norm in last]).sum(dim=0)
+        deviation = torch.stack([norm.weight.square() for norm in last]).sum(dim=0).sqrt() + 1e-3
+        self.register_buffer("mean", mean.detach().reshape(1, -1, 1, 1))
+        self.register_buffer("deviation", deviation.detach().reshape(1, -1, 1, 1))
 
     def forward(self, images: Any) -> tuple[Any, Any]:
         """Both outputs; H and W are multiples of 32."""
+        fine, summary = self._branch(images)
+        coarse, _ = self._branch(functional.avg_pool2d(images, 2))
+        coarse = functional.interpolate(coarse, scale_factor=2.0, mode="bilinear", align_corners=False)
+        fine, coarse = functional.normalize(fine, dim=1), functional.normalize(coarse, dim=1)
+        both = torch.cat([fine, COARSE_WEIGHT * coarse], dim=1)
+        tokens = functional.normalize(both, dim=1).flatten(2).transpose(1, 2)
+        return tokens, functional.normalize(summary, dim=1)
+
+    def _branch(self, images: Any) -> tuple[Any, Any]:
         network = self.network
         values = network._swish(network._bn0(network._conv_stem(images)))
         summary: Any = None
-        for block in network._blocks[: PATCH_BLOCK + 1]:
+        for index, block in enumerate(network._blocks[: PATCH_BLOCK + 1]):
             values = block(values)
-            if block is network._blocks[CLS_BLOCK]:
+            if index == CLS_BLOCK:
                 summary = values.mean(dim=(2, 3))
-        pooled = functional.avg_pool2d(values, 3, stride=1, padding=1, count_include_pad=False)
-        tokens = pooled.flatten(2).transpose(1, 2)
-        return functional.normalize(tokens, dim=2), functional.normalize(summary, dim=1)
+        values = (values - self.mean) / self.deviation
+        return functional.avg_pool2d(values, 3, stride=1, padding=1, count_include_pad=False), summary
 
 
 def build(target: Path) -> float:

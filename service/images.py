@@ -18,7 +18,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from service.errors import ImageTooLarge, UndecodableImage, UnsupportedImage
 
-FORMATS: Final = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "MPO")
+FORMATS: Final = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF")
 """Pillow formats that are read. Of an animation or a multi-page file the first picture counts."""
 
 SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif"})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Final
@@ -54,9 +53,9 @@ class BankRef:
 
 
 def new_version(now: datetime | None = None) -> str:
-    """A version name that sorts by time and is never used twice, e.g. ``20260131-235959-1f0c``."""
+    """A version name that sorts by time, to the microsecond, e.g. ``20260131-235959-012345``."""
     moment = now or datetime.now(timezone.utc)
-    return f"{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    return f"{moment:%Y%m%d-%H%M%S-%f}"
 
 
 def patch_point(image_id: str, row: int, column: int) -> str:

@@ -97,11 +97,11 @@ class PooledStore:
         self._store.remove(class_name)
 
     def close(self) -> None:
-        """Stop the workers and close the wrapped store."""
+        """Stop the workers and close the wrapped store. Closing twice does nothing more."""
         self._closed.set()
         self._threads.shutdown(wait=True)
-        for worker in self._workers:
-            worker.close()
+        while self._workers:
+            self._workers.pop().close()
         self._store.close()
 
 

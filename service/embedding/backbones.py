@@ -65,8 +65,8 @@ BACKBONES: Final[dict[str, Backbone]] = {
     backbone.name: backbone
     for backbone in (
         Backbone(
-            name="efficientnet-lite2", source="efficientnet-lite2.onnx", area=448 * 448, multiple=32, stride=16,
-            mean=IMAGENET_MEAN, std=IMAGENET_STD, licence="Apache-2.0",
+            name="efficientnet-lite2", source="efficientnet-lite2.onnx", area=512 * 512, multiple=32, stride=16,
+            mean=(127 / 255,) * 3, std=(128 / 255,) * 3, licence="Apache-2.0",
             tokens="grid", patch_output="patch_tokens", cls_output="cls_token",
         ),
         _dinov2("dinov2-vits14", HubFile(

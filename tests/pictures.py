@@ -1,0 +1,45 @@
+"""Small pictures for tests, and broken ones."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+
+def picture(seed: int, size: tuple[int, int] = (96, 80)) -> Image.Image:
+    """A smooth random RGB picture of ``size`` (width, height)."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
+
+
+def png(seed: int, size: tuple[int, int] = (96, 80)) -> bytes:
+    """That picture as PNG."""
+    out = io.BytesIO()
+    picture(seed, size).save(out, "PNG")
+    return out.getvalue()
+
+
+def bomb(side: int = 30_000) -> bytes:
+    """A valid PNG of ``side`` x ``side`` black pixels in a few kilobytes."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    row = bytes(1 + (side + 7) // 8)
+    packer = zlib.compressobj(9)
+    body = b"".join(packer.compress(row * 1000) for _ in range(side // 1000)) + packer.flush()
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+
+
+def folder_of(folder: Path, count: int, first: int = 0) -> Path:
+    """A folder with so many pictures."""
+    folder.mkdir(parents=True)
+    for seed in range(first, first + count):
+        (folder / f"good-{seed:03d}.png").write_bytes(png(seed))
+    return folder

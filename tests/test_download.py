@@ -1,0 +1,243 @@
+"""The download against a server on this machine that answers as the Hugging Face hub does."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import close_session
+
+from service.embedding.backbones import Backbone, HubFile, find_backbone
+from service.embedding.download import pull_model
+from service.embedding.model_files import model_path, pulled_path
+from service.errors import DataDirNotWritable, ModelUnavailable
+
+BODY = bytes(range(256)) * 400
+SHA256 = hashlib.sha256(BODY).hexdigest()
+REVISION = "8b1f705a3a7f6f062f6bdd21986c1583d3ef105d"
+
+
+@dataclass
+class Hub:
+    """What the server holds and how it behaves; ``asked`` is every request line it got."""
+
+    body: bytes = BODY
+    status: int = 200
+    redirects: bool = False
+    breaks_after: int | None = None
+    asked: list[str] = field(default_factory=list)
+    endpoint: str = ""
+
+    @property
+    def downloads(self) -> int:
+        """How often the file's content was asked for."""
+        return sum(line.startswith("GET ") for line in self.asked)
+
+
+def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:  # noqa: N802 - the name is http.server's
+            hub.asked.append(f"HEAD {self.path}")
+            if not self._known():
+                return
+            tag = hashlib.sha256(hub.body).hexdigest()
+            if hub.redirects and "/resolve/" in self.path:
+                # The hub tells a large file's size and hash itself and leaves the content to another server.
+                self.send_response(302)
+                self.send_header("Location", f"{hub.endpoint}/cdn/{tag}")
+                self.send_header("X-Linked-Size", str(len(hub.body)))
+                self.send_header("X-Linked-Etag", f'"{tag}"')
+                self.send_header("Content-Length", "0")
+            else:
+                self.send_response(200)
+                self.send_header("ETag", f'"{tag}"')
+                self.send_header("Content-Length", str(len(hub.body)))
+            self.send_header("X-Repo-Commit", REVISION)
+            self.end_headers()
+
+        def do_GET(self) -> None:  # noqa: N802
+            hub.asked.append(f"GET {self.path}")
+            if not self._known():
+                return
+            asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+            begin = int(asked[1]) if asked else 0
+            self.send_response(206 if asked else 200)
+            if asked:
+                self.send_header("Content-Range", f"bytes {begin}-{len(hub.body) - 1}/{len(hub.body)}")
+            self.send_header("Content-Length", str(len(hub.body) - begin))
+            self.end_headers()
+            self.wfile.write(hub.body[begin : hub.breaks_after])
+
+        def _known(self) -> bool:
+            if hub.status == 200:
+                return True
+            self.send_response(hub.status)
+            self.send_header("X-Repo-Commit", REVISION)
+            if hub.status == 404:
+                self.send_header("X-Error-Code", "EntryNotFound")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return False
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            """Keep the test's output clean."""
+
+    return Handler
+
+
+@pytest.fixture(autouse=True)
+def outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
+    """Connections to anywhere but this machine fail, and fail the test."""
+    tried: list[object] = []
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in ("127.0.0.1", "::1"):
+            tried.append(address)
+            raise OSError(f"tests do not reach {address}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    close_session()  # the shared client remembers the proxies it was made with
+    yield tried
+    close_session()
+    assert not tried
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client's pauses between its attempts take no time."""
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    held = Hub()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(held))
+    server.daemon_threads = True
+    held.endpoint = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield held
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def _backbone(size: int | None = len(BODY), sha256: str | None = SHA256, name: str = "tiny") -> Backbone:
+    source = HubFile("some-org/tiny", REVISION, "onnx/model.onnx", size, sha256)
+    return replace(find_backbone("dinov2-vits14"), name=name, source=source)
+
+
+def _target(backbone: Backbone, data_dir: Path) -> Path:
+    assert isinstance(backbone.source, HubFile)
+    return pulled_path(backbone.name, backbone.source, data_dir)
+
+
+def _onnx_files(data_dir: Path) -> list[Path]:
+    return sorted(path for path in data_dir.rglob("*") if path.suffix == ".onnx")
+
+
+def test_a_good_file_is_pulled_to_its_place(hub: Hub, tmp_path: Path) -> None:
+    backbone = _backbone()
+    path = pull_model(backbone, tmp_path, endpoint=hub.endpoint)
+    assert path == _target(backbone, tmp_path) == model_path(backbone, tmp_path)
+    assert path.read_bytes() == BODY
+    assert _onnx_files(tmp_path) == [path]
+    assert hub.asked[0] == f"HEAD /some-org/tiny/resolve/{REVISION}/onnx/model.onnx"
+
+
+def test_a_file_behind_a_redirect_is_pulled(hub: Hub, tmp_path: Path) -> None:
+    hub.redirects = True
+    assert pull_model(_backbone(), tmp_path, endpoint=hub.endpoint).read_bytes() == BODY
+    assert any(line.startswith("GET /cdn/") for line in hub.asked)
+
+
+def test_a_file_that_is_here_is_not_asked_for_again(hub: Hub, tmp_path: Path) -> None:
+    first = pull_model(_backbone(), tmp_path, endpoint=hub.endpoint)
+    hub.asked.clear()
+    assert pull_model(_backbone(), tmp_path, endpoint=hub.endpoint) == first
+    assert hub.asked == []
+
+
+def test_a_file_without_a_pinned_hash_is_taken_as_it_comes(hub: Hub, tmp_path: Path) -> None:
+    backbone = _backbone(size=None, sha256=None)
+    assert pull_model(backbone, tmp_path, endpoint=hub.endpoint).read_bytes() == BODY
+
+
+def test_a_file_with_another_hash_is_refused(hub: Hub, tmp_path: Path) -> None:
+    hub.body = BODY[:-1] + b"?"
+    with pytest.raises(ModelUnavailable, match=f"pinned is {SHA256}"):
+        pull_model(_backbone(), tmp_path, endpoint=hub.endpoint)
+    assert _onnx_files(tmp_path) == []
+
+
+def test_a_file_of_another_size_is_refused(hub: Hub, tmp_path: Path) -> None:
+    hub.body = BODY + b"more"
+    with pytest.raises(ModelUnavailable, match=f"{len(BODY) + 4} bytes, pinned are {len(BODY)}"):
+        pull_model(_backbone(sha256=None), tmp_path, endpoint=hub.endpoint)
+    assert _onnx_files(tmp_path) == []
+
+
+def test_after_a_wrong_file_the_right_one_can_be_pulled(hub: Hub, tmp_path: Path) -> None:
+    hub.body = b"not the model"
+    with pytest.raises(ModelUnavailable):
+        pull_model(_backbone(), tmp_path, endpoint=hub.endpoint)
+    hub.body = BODY
+    assert pull_model(_backbone(), tmp_path, endpoint=hub.endpoint).read_bytes() == BODY
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 500, 503])
+def test_a_refusal_of_the_hub_says_how_to_bring_the_file_by_hand(hub: Hub, tmp_path: Path, status: int) -> None:
+    hub.status = status
+    backbone = _backbone()
+    with pytest.raises(ModelUnavailable, match="by hand") as caught:
+        pull_model(backbone, tmp_path, endpoint=hub.endpoint)
+    assert "onnx/model.onnx of some-org/tiny" in caught.value.message
+    assert str(_target(backbone, tmp_path)) in caught.value.message
+    assert _onnx_files(tmp_path) == []
+
+
+def test_a_break_in_the_middle_leaves_nothing(hub: Hub, tmp_path: Path) -> None:
+    hub.breaks_after = len(BODY) // 2
+    with pytest.raises(ModelUnavailable):
+        pull_model(_backbone(), tmp_path, endpoint=hub.endpoint)
+    assert _onnx_files(tmp_path) == []
+    assert not list(tmp_path.rglob("*.incomplete"))
+
+
+def test_a_hub_that_nobody_runs_is_an_error(tmp_path: Path) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound but not listening: connections are refused
+        endpoint = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        with pytest.raises(ModelUnavailable, match="cannot be pulled"):
+            pull_model(_backbone(), tmp_path, endpoint=endpoint)
+    assert _onnx_files(tmp_path) == []
+
+
+def test_a_server_that_is_no_hub_is_an_error(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.test_download.REVISION", "")
+    with pytest.raises(ModelUnavailable):
+        pull_model(_backbone(), tmp_path, endpoint=hub.endpoint)
+
+
+def test_a_built_in_backbone_is_not_pulled(tmp_path: Path) -> None:
+    with pytest.raises(ModelUnavailable, match="built in"):
+        pull_model(find_backbone("efficientnet-lite2"), tmp_path)
+
+
+def test_a_data_directory_that_is_a_file_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("in the way")
+    with pytest.raises(DataDirNotWritable):
+        pull_model(_backbone(), tmp_path / "data")

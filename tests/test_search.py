@@ -1,0 +1,159 @@
+"""The two-stage search decides exactly as an exhaustive one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.bank.edge import EdgeStore
+from service.bank.manifest import ScoringRule
+from service.bank.search import PatchScores, search_patches
+from service.bank.shard import INDEX_FROM
+from service.bank.store import BankSpec, FloatArray, Neighbours
+from service.errors import EmptyBank
+from service.scoring.anomaly_map import anomaly_map, mask_and_score_demand, score_demand
+from service.scoring.image_score import image_score
+from tests.banks import brute_force, fill, unit
+
+D = 12
+
+
+class ForgetfulIndex:
+    """An approximate index at its worst: it misses neighbours at random, but never invents one."""
+
+    def __init__(self, bank: FloatArray, missed: float, seed: int) -> None:
+        self.bank = bank
+        self.missed = missed
+        self.rng = np.random.default_rng(seed)
+
+    def nearest(
+        self, queries: FloatArray, k: int, *, exact: bool = False, exclude_image: str | None = None
+    ) -> Neighbours:
+        distances = np.maximum(1.0 - queries @ self.bank.T, 0.0)
+        if not exact:
+            distances[self.rng.random(distances.shape) < self.missed] = np.inf
+        order = np.argsort(distances, axis=1)[:, :k]
+        found = np.full((len(queries), k), np.inf, dtype=np.float32)
+        found[:, : order.shape[1]] = np.take_along_axis(distances, order, axis=1)
+        return Neighbours(found, np.zeros((len(queries), k, 16), dtype=np.uint8), exact)
+
+
+def assert_decides_alike(
+    found: PatchScores, truth: FloatArray, rule: ScoringRule, threshold: float, size: tuple[int, int]
+) -> None:
+    assert image_score(found.scores, rule) == pytest.approx(image_score(truth, rule), abs=1e-5)
+    got, expected = anomaly_map(found.scores, rule, size), anomaly_map(truth, rule, size)
+    undecided = np.abs(expected - threshold) <= 1e-5  # within rounding of the threshold
+    assert ((got > threshold) == (expected > threshold))[~undecided].all()
+    assert np.abs(got - expected)[(expected > threshold) & ~undecided].max(initial=0.0) <= 1e-5
+    true_score = image_score(truth, rule)
+    if abs(true_score - threshold) > 1e-5:
+        assert (image_score(found.scores, rule) > threshold) == (true_score > threshold)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[FloatArray, FloatArray, tuple[int, int], ScoringRule, float, tuple[int, int]]:
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    rows, columns = draw(st.integers(1, 9)), draw(st.integers(1, 9))
+    kind = draw(st.sampled_from(["spread", "duplicates", "one point", "all far", "clusters"]))
+    size = 1 if kind == "one point" else draw(st.integers(1, 60))
+    bank = unit(rng.normal(size=(size, D)))
+    if kind == "duplicates":
+        bank = np.repeat(bank[: max(1, size // 8)], 8, axis=0)
+    queries = unit(rng.normal(size=(rows * columns, D)))
+    if kind == "clusters":
+        queries = unit(bank[rng.integers(len(bank), size=rows * columns)] + 0.2 * queries)
+    if kind == "all far":
+        queries = unit(-bank.mean(axis=0) + 0.05 * queries)
+    rule = ScoringRule(
+        neighbours=draw(st.sampled_from([1, 2, 5, 50])),
+        image_score=draw(st.sampled_from(["top1", "max"])),
+        smoothing=draw(st.sampled_from([0.0, 0.4, 0.6, 1.5])),
+    )
+    truth = brute_force(queries, bank, rule.neighbours)
+    share = draw(st.sampled_from([0.0, 0.3, 0.7, 0.95, 1.0]))
+    threshold = float(np.quantile(truth, share)) + draw(st.sampled_from([-0.05, 0.0, 0.01]))
+    picture = (draw(st.integers(1, 50)), draw(st.integers(1, 50)))
+    return queries, bank, (rows, columns), rule, max(threshold, 0.0), picture
+
+
+@settings(max_examples=400, deadline=None)
+@given(case=cases(), missed=st.sampled_from([0.1, 0.5, 0.9, 1.0]), seed=st.integers(0, 1000))
+def test_missed_neighbours_change_neither_score_nor_verdict_nor_mask(
+    case: tuple[FloatArray, FloatArray, tuple[int, int], ScoringRule, float, tuple[int, int]], missed: float, seed: int
+) -> None:
+    queries, bank, grid, rule, threshold, size = case
+    index = ForgetfulIndex(bank, missed, seed)
+    demand = mask_and_score_demand(rule, threshold, size)
+    found = search_patches(index, queries, grid, rule.neighbours, demand)
+    truth = brute_force(queries, bank, rule.neighbours).reshape(grid)
+    assert (found.scores >= truth - 1e-5).all()
+    assert_decides_alike(found, truth, rule, threshold, size)
+
+
+@settings(max_examples=60, deadline=None)
+@given(case=cases(), seed=st.integers(0, 1000))
+def test_the_image_score_alone_is_exact_with_its_own_demand(
+    case: tuple[FloatArray, FloatArray, tuple[int, int], ScoringRule, float, tuple[int, int]], seed: int
+) -> None:
+    queries, bank, grid, rule, _, _ = case
+    found = search_patches(ForgetfulIndex(bank, 0.5, seed), queries, grid, rule.neighbours, score_demand(rule))
+    truth = brute_force(queries, bank, rule.neighbours)
+    assert image_score(found.scores, rule) == pytest.approx(image_score(truth, rule), abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["one point", "few", "plain", "clusters", "duplicates", "spread"])
+@pytest.mark.parametrize("k", [1, 3])
+def test_the_engine_decides_as_numpy_does(tmp_path: Path, kind: str, k: int) -> None:
+    rng = np.random.default_rng(k)
+    dim, grid = 32, (14, 12)
+    size = {"one point": 1, "few": 2, "plain": INDEX_FROM - 1}.get(kind, 2 * INDEX_FROM)
+    bank = unit(rng.normal(size=(size, dim)))
+    queries = unit(rng.normal(size=(grid[0] * grid[1], dim)))
+    if kind == "clusters":
+        centres = unit(rng.normal(size=(25, dim)))
+        bank = unit(centres[rng.integers(25, size=size)] + 0.1 * bank)
+        queries = unit(centres[rng.integers(25, size=len(queries))] + 0.12 * queries)
+        queries[:9] = unit(rng.normal(size=(9, dim)))
+    if kind == "duplicates":
+        bank = np.repeat(bank[:40], size // 40, axis=0)
+        queries = unit(bank[rng.integers(size, size=len(queries))] + 0.05 * queries)
+    store = EdgeStore(tmp_path)
+    with store.draft("part", BankSpec(dim, 4)) as draft:
+        fill(draft, [bank], unit(np.ones((1, 4))))
+        draft.seal()
+        truth = brute_force(queries, bank, k).reshape(grid)
+        for smoothing, share in ((0.0, 0.9), (0.6, 0.97), (0.6, 0.5), (1.0, 0.0)):
+            rule = ScoringRule(neighbours=k, smoothing=smoothing)
+            threshold = float(np.quantile(truth, share))
+            demand = mask_and_score_demand(rule, threshold, (90, 70))
+            found = search_patches(draft, queries, grid, k, demand)
+            assert_decides_alike(found, truth, rule, threshold, (90, 70))
+        assert found.exact.all(), "everything is above the lowest threshold, so everything must be exact"
+    store.close()
+
+
+def test_a_large_bank_is_searched_approximately_first(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    store = EdgeStore(tmp_path)
+    with store.draft("part", BankSpec(16, 4)) as draft:
+        fill(draft, [unit(rng.normal(size=(INDEX_FROM, 16)))], unit(np.ones((1, 4))))
+        draft.seal()
+        assert not draft.nearest(unit(rng.normal(size=(3, 16))), 1).exact
+        assert draft.nearest(unit(rng.normal(size=(3, 16))), 1, exact=True).exact
+    store.close()
+
+
+def test_a_bank_that_is_empty_but_for_the_image_itself_is_an_error(tmp_path: Path) -> None:
+    store = EdgeStore(tmp_path)
+    vectors = unit(np.eye(4)[:2])
+    with store.draft("part", BankSpec(4, 4)) as draft:
+        fill(draft, [vectors], unit(np.ones((1, 4))))
+        draft.seal()
+        with pytest.raises(EmptyBank):
+            search_patches(draft, vectors, (1, 2), 1, score_demand(ScoringRule()), exclude_image=f"{0:024x}")
+    store.close()

@@ -1,0 +1,386 @@
+"""What every bank store does; the same cases on each."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from service.bank.edge import EdgeStore
+from service.bank.names import BankRef, PatchId
+from service.bank.pool import PooledStore
+from service.bank.store import BankSpec, FloatArray, PatchStore
+from service.errors import (
+    ClassBusy,
+    Closed,
+    DamagedBank,
+    DataDirNotWritable,
+    InvalidClassName,
+    UnknownClass,
+    UnknownReference,
+    UnknownVersion,
+)
+from tests.banks import FINGERPRINT, fill, image_id, manifest, reference, unit
+
+SPEC = BankSpec(patch_dim=8, cls_dim=4)
+OpenStore = Callable[[], PatchStore]
+
+
+@pytest.fixture(params=["edge", "pooled"])
+def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenStore]:
+    """Opens the store of the test's data directory; all are closed at the end."""
+    opened: list[PatchStore] = []
+
+    def make() -> PatchStore:
+        store: PatchStore = EdgeStore(tmp_path / "data", keep_versions=2)
+        if request.param == "pooled":
+            store = PooledStore(EdgeStore(tmp_path / "data", keep_versions=2), workers=2)
+        opened.append(store)
+        return store
+
+    yield make
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def store(open_store: OpenStore) -> PatchStore:
+    return open_store()
+
+
+def vectors(seed: int, count: int = 6, dim: int = 8) -> FloatArray:
+    return unit(np.random.default_rng(seed).normal(size=(count, dim)))
+
+
+def teach(
+    store: PatchStore, class_name: str, seed: int = 0, *, base: BankRef | None = None, images: int = 3
+) -> BankRef:
+    """A version with 3 images of 6 patches; its patches and CLS vectors follow from the seed."""
+    with store.draft(class_name, SPEC, base) as draft:
+        fill(draft, [vectors(100 * seed + number) for number in range(images)], vectors(seed + 7, images, 4))
+        draft.seal()
+        count = len(draft.cls_vectors()[0])
+        facts = manifest(draft, references=count, patches=draft.count_patches(), dims=(8, 4))
+        draft.activate(facts)
+    return facts.ref
+
+
+def test_an_empty_store_knows_nothing(store: PatchStore) -> None:
+    assert dict(store.active()) == {}
+    assert store.versions("part") == []
+    assert store.nearest_references(FINGERPRINT, vectors(0, 1, 4)[0], 3) == []
+    with pytest.raises(UnknownClass):
+        store.bank("part")
+    with pytest.raises(UnknownClass):
+        store.remove("part")
+
+
+def test_a_taught_class_is_active_and_finds_its_own_patches(store: PatchStore) -> None:
+    ref = teach(store, "part")
+    assert dict(store.active()) == {"part": ref.version}
+    bank = store.bank("part")
+    assert bank.manifest.ref == ref
+    assert bank.manifest.patches == 18
+    found = bank.nearest(vectors(1), 2)
+    assert found.distances.shape == (6, 2)
+    assert np.abs(found.distances[:, 0]).max() < 1e-6
+    assert (np.diff(found.distances, axis=1) >= 0).all()
+    assert [PatchId.from_bytes(found.ids[row, 0]) for row in range(6)] == [PatchId(image_id(1), 0, c) for c in range(6)]
+
+
+def test_distances_are_those_of_numpy_and_missing_neighbours_are_infinite(store: PatchStore) -> None:
+    teach(store, "part")
+    queries = vectors(55, 40)
+    bank = np.concatenate([vectors(number) for number in range(3)])
+    found = store.bank("part").nearest(queries, 20)
+    expected = np.sort(1.0 - queries @ bank.T, axis=1)
+    assert np.abs(found.distances[:, :18] - expected).max() < 1e-5
+    assert np.isinf(found.distances[:, 18:]).all()
+
+
+def test_patches_of_one_image_can_be_left_out(store: PatchStore) -> None:
+    teach(store, "part")
+    found = store.bank("part").nearest(vectors(1), 1, exclude_image=image_id(1))
+    owners = {PatchId.from_bytes(row[0]).image_id for row in found.ids}
+    assert image_id(1) not in owners
+    others = np.concatenate([vectors(0), vectors(2)])
+    assert found.distances[:, 0] == pytest.approx((1.0 - vectors(1) @ others.T).min(axis=1), abs=1e-5)
+
+
+def test_references_come_back_whole(store: PatchStore) -> None:
+    teach(store, "part")
+    bank = store.bank("part")
+    assert bank.references() == [reference(number, 1, 6) for number in range(3)]
+    assert bank.reference(image_id(2)) == reference(2, 1, 6)
+    ids, cls = bank.cls_vectors()
+    order = np.argsort(ids)
+    assert sorted(ids) == [image_id(number) for number in range(3)]
+    assert cls[order] == pytest.approx(vectors(7, 3, 4), abs=1e-6)
+    for wrong in (image_id(9), "", "../../etc", "F" * 24):
+        with pytest.raises(UnknownReference):
+            bank.reference(wrong)
+
+
+def test_the_same_image_twice_is_one_reference(store: PatchStore) -> None:
+    with store.draft("part", SPEC) as draft:
+        fill(draft, [vectors(0)], vectors(1, 1, 4))
+        assert draft.has_reference(image_id(0))
+        assert not draft.has_reference(image_id(1))
+        fill(draft, [vectors(0)], vectors(1, 1, 4))
+        draft.seal()
+        assert draft.count_patches() == 6
+        assert len(draft.cls_vectors()[0]) == 1
+
+
+def test_a_draft_is_not_seen_and_leaves_nothing_when_dropped(store: PatchStore, tmp_path: Path) -> None:
+    ref = teach(store, "part")
+    with store.draft("part", SPEC) as draft:
+        fill(draft, [vectors(40)], vectors(1, 1, 4))
+        draft.seal()
+        assert store.active()["part"] == ref.version
+        assert store.versions("part") == [ref.version]
+        assert np.abs(store.bank("part").nearest(vectors(1), 1).distances).max() < 1e-6
+    assert store.versions("part") == [ref.version]
+    assert not list((tmp_path / "data" / "collections").glob("*.partial"))
+    with pytest.raises(Closed):
+        draft.seal()
+
+
+def test_a_new_version_replaces_the_old_one_for_every_open_store(open_store: OpenStore) -> None:
+    reader, writer = open_store(), open_store()
+    first = teach(writer, "part", 0)
+    assert reader.bank("part").manifest.ref == first
+    second = teach(writer, "part", 5)
+    assert reader.bank("part").manifest.ref == second
+    assert np.abs(reader.bank("part").nearest(vectors(501), 1).distances).max() < 1e-6
+    hits = reader.nearest_references(FINGERPRINT, vectors(12, 3, 4)[0], 10)
+    assert len(hits) == 3, "hits of versions that are not active do not count"
+    assert hits[0].similarity == pytest.approx(1.0, abs=1e-6)
+
+
+def test_an_earlier_version_can_serve_again_and_old_ones_go(store: PatchStore) -> None:
+    first, second = teach(store, "part", 0), teach(store, "part", 5)
+    store.activate(first)
+    assert store.bank("part").manifest.ref == first
+    assert store.nearest_references(FINGERPRINT, vectors(7, 3, 4)[1], 1)[0].image_id == image_id(1)
+    with pytest.raises(UnknownVersion):
+        store.activate(BankRef("part", "20200101-000000-0000"))
+    assert store.bank("part").manifest.ref == first
+    third = teach(store, "part", 6)
+    assert store.versions("part") == sorted([second.version, third.version]), "two versions are kept"
+
+
+def test_an_extended_version_holds_the_old_and_the_new(store: PatchStore) -> None:
+    first = teach(store, "part", 0)
+    with store.draft("part", SPEC, base=first) as draft:
+        assert draft.has_reference(image_id(0))
+        draft.add_reference(reference(9, 1, 6), vectors(70, 1, 4)[0])
+        draft.add_patches([image_id(9)] * 6, np.stack([np.zeros(6, int), np.arange(6)], axis=1), vectors(90))
+        draft.seal()
+        draft.activate(manifest(draft, references=4, patches=draft.count_patches(), dims=(8, 4)))
+    bank = store.bank("part")
+    assert bank.manifest.patches == 24
+    assert np.abs(bank.nearest(np.concatenate([vectors(1), vectors(90)]), 1).distances).max() < 1e-6
+    assert np.abs(store.bank("part", first.version).nearest(vectors(90), 1).distances).max() > 0.01
+
+
+def test_the_router_finds_references_of_all_classes_and_forgets_removed_ones(store: PatchStore) -> None:
+    teach(store, "part", 0)
+    teach(store, "other", 5)
+    mine, theirs = vectors(7, 3, 4), vectors(12, 3, 4)
+    assert store.nearest_references(FINGERPRINT, theirs[2], 1)[0].class_name == "other"
+    assert store.nearest_references(FINGERPRINT, mine[2], 1)[0].class_name == "part"
+    assert len(store.nearest_references(FINGERPRINT, mine[2], 10)) == 6
+    store.remove("other")
+    assert {hit.class_name for hit in store.nearest_references(FINGERPRINT, theirs[2], 10)} == {"part"}
+    store.remove("part")
+    assert store.nearest_references(FINGERPRINT, theirs[2], 10) == []
+
+
+def test_banks_of_another_fingerprint_are_not_found_by_retrieval(store: PatchStore) -> None:
+    teach(store, "part", 0)
+    with store.draft("alien", BankSpec(8, 5)) as draft:
+        fill(draft, [vectors(1)], vectors(2, 1, 5))
+        draft.seal()
+        draft.activate(manifest(draft, references=1, patches=6, dims=(8, 5), fingerprint="f" * 16))
+    assert {hit.class_name for hit in store.nearest_references(FINGERPRINT, vectors(7, 3, 4)[0], 10)} == {"part"}
+    assert {hit.class_name for hit in store.nearest_references("f" * 16, vectors(2, 1, 5)[0], 10)} == {"alien"}
+    store.remove("part")
+    assert {hit.class_name for hit in store.nearest_references("f" * 16, vectors(2, 1, 5)[0], 10)} == {"alien"}
+
+
+def test_removing_a_class_removes_its_files_and_no_others(store: PatchStore, tmp_path: Path) -> None:
+    teach(store, "part", 0)
+    kept = teach(store, "part-2", 1)
+    store.remove("part")
+    assert dict(store.active()) == {"part-2": kept.version}
+    names = {folder.name for folder in (tmp_path / "data" / "collections").iterdir()}
+    assert not any("part__" in name for name in names)
+    assert kept.collection in names
+    with pytest.raises(UnknownClass):
+        store.bank("part")
+
+
+def test_a_removed_class_can_be_taught_again(store: PatchStore) -> None:
+    first = teach(store, "part", 0)
+    store.remove("part")
+    second = teach(store, "part", 3)
+    assert first.version != second.version
+    assert np.abs(store.bank("part").nearest(vectors(301), 1).distances).max() < 1e-6
+
+
+def test_one_indexer_a_class(open_store: OpenStore) -> None:
+    first, second = open_store(), open_store()
+    with first.draft("part", SPEC):
+        with pytest.raises(ClassBusy):
+            second.draft("part", SPEC)
+        with second.draft("other", SPEC):
+            pass
+    with second.draft("part", SPEC):
+        pass
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a/b", "../up", "a.b", "a__b", "größe", "名", "a b", "router", "-a", "a" * 80, "a_"]
+)
+def test_names_that_cannot_name_a_collection_are_refused(store: PatchStore, name: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidClassName):
+        store.draft(name, SPEC)
+    with pytest.raises(InvalidClassName):
+        store.bank(name)
+    with pytest.raises(InvalidClassName):
+        store.remove(name)
+    assert not (tmp_path / "data" / "collections").exists()
+
+
+def test_use_after_close_raises(open_store: OpenStore) -> None:
+    store = open_store()
+    teach(store, "part")
+    bank = store.bank("part")
+    store.close()
+    with pytest.raises(Closed):
+        bank.nearest(vectors(1), 1)
+    with pytest.raises(Closed):
+        store.bank("part")
+
+
+def test_a_damaged_bank_is_an_error_and_can_be_removed(open_store: OpenStore, tmp_path: Path) -> None:
+    ref = teach(open_store(), "part", 0)
+    whole = teach(open_store(), "whole", 1)
+    folder = tmp_path / "data" / "collections" / ref.collection
+    shutil.rmtree(folder / "shard" / "segments")
+    (folder / "shard" / "edge_config.json").write_text("{")
+    with pytest.raises(DamagedBank):
+        open_store().bank("part").nearest(vectors(1), 1)
+    shutil.rmtree(folder)
+    with pytest.raises(DamagedBank):
+        open_store().bank("part")
+    store = open_store()
+    store.remove("part")
+    assert dict(store.active()) == {"whole": whole.version}
+
+
+def test_a_lost_router_is_made_anew_at_the_next_change(store: PatchStore, tmp_path: Path) -> None:
+    teach(store, "part", 0)
+    for router in (tmp_path / "data" / "collections").glob("patchbank__router__*"):
+        shutil.rmtree(router)
+    teach(store, "other", 5)
+    found = {hit.class_name for hit in store.nearest_references(FINGERPRINT, vectors(7, 3, 4)[0], 10)}
+    assert found == {"part", "other"}
+
+
+def test_a_damaged_pointer_file_is_an_error_not_an_empty_store(store: PatchStore, tmp_path: Path) -> None:
+    teach(store, "part")
+    (tmp_path / "data" / "aliases.json").write_text('{"classes": ')
+    with pytest.raises(DamagedBank):
+        store.bank("part")
+    with pytest.raises(DamagedBank):
+        store.active()
+
+
+def test_a_data_directory_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    store = EdgeStore(tmp_path / "file" / "data")
+    with pytest.raises(DataDirNotWritable):
+        store.draft("part", SPEC)
+    store.close()
+
+
+def test_reading_goes_on_while_versions_come_and_go(store: PatchStore) -> None:
+    """Every answer during thirty switches is one version's answer, whole."""
+    teach(store, "part", 0)
+    stop, errors, answers = threading.Event(), [], []
+
+    def read() -> None:
+        query = vectors(0, 1)
+        while not stop.is_set():
+            try:
+                bank = store.bank("part")
+                answers.append((bank.manifest.version, float(bank.nearest(query, 1).distances[0, 0])))
+                store.nearest_references(FINGERPRINT, vectors(7, 1, 4)[0], 3)
+            except Exception as error:
+                errors.append(error)
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    truth = {}
+    for seed in range(1, 16):
+        version = teach(store, "part", seed).version
+        truth[version] = float(
+            (1.0 - vectors(0, 1) @ np.concatenate([vectors(100 * seed + n) for n in range(3)]).T).min()
+        )
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert errors == []
+    assert len({version for version, _ in answers}) > 3
+    for version, distance in answers:
+        if version in truth:
+            assert distance == pytest.approx(truth[version], abs=1e-5)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tests.banks import fill, unit, manifest
+from tests.test_store_contract import SPEC, vectors
+from service.bank.edge import EdgeStore
+from service.bank import edge
+
+store = EdgeStore(Path(sys.argv[1]), keep_versions=2)
+where = sys.argv[2]
+def die(*_args, **_kwargs): os.kill(os.getpid(), signal.SIGKILL)
+if where == "router": edge.write_router = die
+if where == "pointer": store._catalogue.switch = die
+with store.draft("part", SPEC) as draft:
+    fill(draft, [vectors(800)], vectors(9, 1, 4))
+    if where == "filling": die()
+    draft.seal()
+    draft.activate(manifest(draft, references=1, patches=6, dims=(8, 4)))
+"""
+
+
+@pytest.mark.parametrize("where", ["filling", "router", "pointer"])
+def test_a_killed_indexer_leaves_the_old_version_serving_and_the_next_one_cleans_up(
+    open_store: OpenStore, tmp_path: Path, where: str
+) -> None:
+    store = open_store()
+    ref = teach(store, "part", 0)
+    root = Path(__file__).parent.parent
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "data"), where], cwd=root, check=False)
+    assert done.returncode == -9
+    assert store.bank("part").manifest.ref == ref
+    assert np.abs(store.bank("part").nearest(vectors(1), 1).distances).max() < 1e-6
+    assert len(store.nearest_references(FINGERPRINT, vectors(7, 3, 4)[0], 10)) == 3
+    newer = teach(store, "part", 4)
+    assert store.bank("part").manifest.ref == newer
+    folders = [folder.name for folder in (tmp_path / "data" / "collections").iterdir()]
+    assert not [name for name in folders if name.endswith(".partial")]
+    assert len([name for name in folders if name.startswith("patchbank__router__")]) == 1

@@ -1,0 +1,188 @@
+"""Onboarding: what goes into a bank, what is left out, and where the threshold comes from."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from indexer.demo.products import Product
+from service.bank.edge import EdgeStore
+from service.embedding.embedder import Embedder
+from service.errors import BackboneMismatch, ClassBusy, NoReferences, UndecodableImage, UnknownClass
+from service.inspector import Inspector
+from service.settings import Settings
+from service.teacher import TeachOptions, Teacher
+from tests.pictures import folder_of
+
+
+@pytest.fixture
+def inspector(settings: Settings, embedder: Embedder) -> Iterator[Inspector]:
+    store = EdgeStore(settings.data_dir)
+    yield Inspector(settings, embedder, store)
+    store.close()
+
+
+@pytest.fixture
+def teacher(inspector: Inspector) -> Teacher:
+    return Teacher(inspector.settings, inspector.embedder, inspector.store)
+
+
+def test_a_reference_image_scores_nothing_and_a_defect_scores_higher(
+    teacher: Teacher, inspector: Inspector, products: dict[str, Product]
+) -> None:
+    product = products["solar_mono"]
+    report = teacher.teach("solar", product.references)
+    manifest = report.manifest
+    assert (report.added, manifest.references, report.skipped, report.duplicates) == (12, 12, (), ())
+    own = inspector.inspect(product.references[3])
+    assert own.verdict is not None
+    assert own.verdict.score < 1e-5
+    assert own.verdict.map.shape == (300, 300)
+    assert own.verdict.p_value == 1.0
+    scores = {}
+    for kind, files in (("good", product.good), ("defective", product.defective)):
+        verdicts = [inspector.inspect(file, "solar").verdict for file in files]
+        scores[kind] = float(np.mean([verdict.score for verdict in verdicts if verdict is not None]))
+    assert scores["defective"] > 1.2 * scores["good"]
+
+
+def test_leave_one_out_scores_are_those_of_a_bank_without_the_image(
+    teacher: Teacher, inspector: Inspector, products: dict[str, Product]
+) -> None:
+    files = products["textile"].references[:4]
+    calibration = teacher.teach("all", files).manifest.calibration
+    assert (calibration.method, calibration.count, calibration.reachable) == ("leave-one-image-out", 4, False)
+    expected = []
+    for left_out in files:
+        teacher.teach("others", [file for file in files if file != left_out])
+        verdict = inspector.inspect(left_out, "others").verdict
+        assert verdict is not None
+        expected.append(verdict.score)
+    assert calibration.scores == pytest.approx(sorted(expected), abs=1e-5)
+    assert calibration.threshold == max(calibration.scores)
+
+
+def test_held_out_images_calibrate_and_references_among_them_do_not_count(
+    teacher: Teacher, inspector: Inspector, products: dict[str, Product]
+) -> None:
+    product = products["textile"]
+    held_out = [*product.good, product.references[0]]
+    calibration = teacher.teach("textile", product.references[:5], calibrate_with=held_out).manifest.calibration
+    assert (calibration.method, calibration.count) == ("held-out", 6)
+    verdicts = [inspector.inspect(file, "textile").verdict for file in product.good]
+    assert calibration.scores == pytest.approx(sorted(v.score for v in verdicts if v is not None), abs=1e-5)
+    with pytest.raises(NoReferences):
+        teacher.teach("textile", product.references[:5], calibrate_with=product.references[:2])
+
+
+def test_bad_files_are_skipped_and_listed_and_strict_fails(
+    teacher: Teacher, inspector: Inspector, tmp_path: Path
+) -> None:
+    folder = folder_of(tmp_path / "good", 4)
+    (folder / "broken.png").write_bytes((folder / "good-000.png").read_bytes()[:200])
+    (folder / "text.jpg").write_text("not a picture")
+    files = sorted(folder.iterdir())
+    first = teacher.teach("part", files)
+    assert first.added == 4
+    assert {bad.path.name: type(bad.error) for bad in first.skipped} == {
+        "broken.png": UndecodableImage, "text.jpg": UndecodableImage,
+    }  # fmt: skip
+    with pytest.raises(UndecodableImage):
+        teacher.teach("part", files, options=TeachOptions(strict=True))
+    assert inspector.store.active()["part"] == first.manifest.version, "a failed run leaves the old version serving"
+
+
+def test_the_same_picture_under_two_names_is_one_reference(teacher: Teacher, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "good", 3)
+    shutil.copy(folder / "good-001.png", folder / "copy.png")
+    report = teacher.teach("part", sorted(folder.iterdir()))
+    assert report.manifest.references == 3
+    assert len(report.duplicates) == 1
+    assert report.duplicates[0].name in ("copy.png", "good-001.png")
+
+
+@pytest.mark.parametrize("usable", [0, 1])
+def test_too_few_usable_images_are_an_error_and_leave_nothing(
+    teacher: Teacher, inspector: Inspector, tmp_path: Path, usable: int
+) -> None:
+    folder = folder_of(tmp_path / "good", usable)
+    (folder / "bad.png").write_bytes(b"")
+    with pytest.raises(NoReferences):
+        teacher.teach("part", sorted(folder.iterdir()))
+    assert dict(inspector.store.active()) == {}
+    assert not list((inspector.settings.data_dir / "collections").iterdir())
+
+
+def test_no_files_are_an_error(teacher: Teacher) -> None:
+    with pytest.raises(NoReferences):
+        teacher.teach("part", [])
+
+
+def test_a_coreset_is_smaller_reports_its_radius_and_bounds_the_scores(
+    teacher: Teacher, inspector: Inspector, products: dict[str, Product]
+) -> None:
+    product = products["solar_mono"]
+    whole = teacher.teach("whole", product.references).manifest
+    small = teacher.teach("small", product.references, options=TeachOptions(coreset=0.1)).manifest
+    assert whole.coreset is None
+    assert small.coreset is not None
+    assert small.coreset.seen == whole.patches
+    assert small.patches <= 0.1 * whole.patches
+    assert small.patches >= 0.09 * whole.patches
+    own = inspector.inspect(product.references[0], "small").verdict
+    assert own is not None
+    assert 0.0 < own.score <= small.coreset.radius + 1e-6, "no dropped patch is farther than the radius"
+
+
+def test_a_bank_never_outgrows_its_bound(inspector: Inspector, products: dict[str, Product]) -> None:
+    settings = inspector.settings.model_copy(update={"max_bank_patches": 1000})
+    manifest = (
+        Teacher(settings, inspector.embedder, inspector.store).teach("part", products["textile"].references).manifest
+    )
+    assert manifest.patches <= 1000
+    assert manifest.coreset is not None
+
+
+def test_an_update_adds_references_and_keeps_the_calibration_scores(
+    teacher: Teacher, inspector: Inspector, products: dict[str, Product]
+) -> None:
+    product = products["textile"]
+    first = teacher.teach("textile", product.references[:6]).manifest
+    report = teacher.teach("textile", product.references[4:9], extend=True)
+    second = report.manifest
+    assert (report.added, len(report.duplicates), second.references) == (3, 2, 9)
+    assert second.patches == first.patches * 9 // 6
+    assert set(first.calibration.scores) <= set(second.calibration.scores)
+    assert second.calibration.count == 9
+    added = inspector.inspect(product.references[8], "textile").verdict
+    assert added is not None
+    assert added.score < 1e-5
+    with pytest.raises(UnknownClass):
+        teacher.teach("never-taught", product.references, extend=True)
+
+
+def test_a_bank_of_another_backbone_is_refused_by_service_and_update(
+    teacher: Teacher, inspector: Inspector, products: dict[str, Product], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = products["textile"].references[:3]
+    teacher.teach("textile", files)
+    monkeypatch.setattr(inspector.embedder, "fingerprint", "another")
+    with pytest.raises(BackboneMismatch):
+        inspector.inspect(files[0], "textile")
+    with pytest.raises(BackboneMismatch):
+        teacher.teach("textile", files, extend=True)
+    nameless = inspector.inspect(files[0])
+    assert nameless.status == "unknown_product", "classes of another fingerprint are no candidates"
+    assert nameless.verdict is None
+
+
+def test_a_class_in_work_is_busy(teacher: Teacher, inspector: Inspector, tmp_path: Path) -> None:
+    from service.bank.store import BankSpec
+
+    files = sorted(folder_of(tmp_path / "good", 2).iterdir())
+    with inspector.store.draft("part", BankSpec(4, 4)), pytest.raises(ClassBusy):
+        teacher.teach("part", files)
