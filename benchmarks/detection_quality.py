@@ -42,7 +42,7 @@ def main() -> None:
                 continue
             with tempfile.TemporaryDirectory() as folder:
                 settings = load_settings(data_dir=Path(folder), backbone=given.backbone)
-                store = open_store(settings)
+                store = open_store(settings, search_workers=2)
                 with Inspector(settings, Embedder.open(settings), store) as inspector:
                     begin = time.perf_counter()
                     teacher = Teacher(settings, inspector.embedder, store)

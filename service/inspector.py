@@ -119,6 +119,8 @@ class Inspector:
         with clock.time("retrieve"):
             retrieval = self._retrieve(embedding)
         notes = [*decoded.warnings, *_second_opinion(class_name, retrieval)]
+        if class_name is None and not retrieval.scores:
+            notes.append("no product class is taught for this backbone")
         name = class_name or retrieval.class_name
         verdict = None
         if name is not None:

@@ -58,7 +58,7 @@ class Settings(BaseSettings):
         default=200, ge=2, description="Most reference images scored in leave-one-image-out calibration."
     )
     max_bank_patches: int = Field(
-        default=100_000,
+        default=200_000,
         ge=1,
         description="Bank size above which a coreset is taken even if none is asked for.",
     )

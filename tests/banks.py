@@ -63,4 +63,5 @@ def fill(draft: Draft, images: Sequence[FloatArray], cls: FloatArray) -> None:
 def brute_force(queries: FloatArray, bank: FloatArray, k: int) -> FloatArray:
     """Mean cosine distance of every query (Q, D) to its k nearest (all, if there are fewer) in the bank (M, D)."""
     distances = np.maximum(1.0 - queries.astype(np.float64) @ bank.astype(np.float64).T, 0.0)
-    return np.sort(distances, axis=1)[:, : min(k, len(bank))].mean(axis=1).astype(np.float32)
+    nearest = np.sort(distances, axis=1)[:, : min(k, len(bank))]
+    return np.asarray(nearest.mean(axis=1), dtype=np.float32)

@@ -12,6 +12,7 @@ from indexer.demo.products import Product
 from service.bank.edge import EdgeStore
 from service.embedding.embedder import Embedder
 from service.errors import Closed, UndecodableImage, UnknownClass
+from service.images import DecodedImage
 from service.inspector import Inspector
 from service.settings import load_settings
 from service.teacher import Teacher
@@ -112,7 +113,7 @@ def test_paths_strings_bytes_and_decoded_pictures_give_the_same_score(
 ) -> None:
     path = products["textile"].good[1]
     first = inspector.inspect(path)
-    forms = [str(path), path.read_bytes(), first.image]
+    forms: list[str | bytes | DecodedImage] = [str(path), path.read_bytes(), first.image]
     for form in forms:
         verdict = inspector.inspect(form).verdict
         assert verdict is not None

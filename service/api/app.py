@@ -13,6 +13,7 @@ from prometheus_fastapi_instrumentator import Instrumentator
 from service.api import classes, detect, health
 from service.api.errors import add_error_handlers
 from service.api.gate import Gate
+from service.api.in_progress import InProgress
 from service.api.schemas import ErrorAnswer
 from service.api.state import ApiState
 from service.api.upload_limit import UploadLimit
@@ -47,12 +48,8 @@ def create_app(settings: Settings) -> FastAPI:
     )  # fmt: skip
     add_error_handlers(app)
     app.add_middleware(UploadLimit, max_bytes=int(settings.max_upload_mb * 1e6 * settings.max_batch * _FORM_ROOM))
-    Instrumentator(
-        registry=registry,
-        should_instrument_requests_inprogress=True,
-        inprogress_name="http_requests_in_progress",
-        inprogress_labels=True,
-    ).instrument(app)
+    app.add_middleware(InProgress, gauge=metrics.in_progress)
+    Instrumentator(registry=registry).instrument(app)
     for part in (detect, classes, health):
         app.include_router(part.router)
     return app

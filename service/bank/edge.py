@@ -101,21 +101,21 @@ class EdgeStore:
         """See ``PatchStore.draft``."""
         check_class_name(class_name)
         lock = self._catalogue.class_lock(class_name)
+        ref = BankRef(class_name, new_version())
+        folder = self._collections / f"{ref.collection}{_PARTIAL}"
         try:
             self._sweep(class_name)
-            ref = BankRef(class_name, new_version())
-            folder = self._collections / f"{ref.collection}{_PARTIAL}"
             if base is None:
                 folder.mkdir(parents=True)
                 shard = Shard.create(folder / "shard", spec.cls_dim, spec.patch_dim)
             else:
                 shutil.copytree(self._collections / base.collection / "shard", folder / "shard")
                 shard = Shard.load(folder / "shard")
-        except OSError as error:
+        except BaseException as error:
+            shutil.rmtree(folder, ignore_errors=True)
             lock.release()
-            raise DataDirNotWritable(f"{self.data_dir}: {error.strerror or error}") from error
-        except BaseException:
-            lock.release()
+            if isinstance(error, OSError):
+                raise DataDirNotWritable(f"{self.data_dir}: {error.strerror or error}") from error
             raise
         return EdgeDraft(self, ref, folder, shard, lock)
 

@@ -39,7 +39,7 @@ class ScoringRule(_Frozen):
 
     neighbours: int = Field(default=1, ge=1, le=50)
     image_score: Literal["top1", "max"] = "top1"
-    smoothing: float = Field(default=0.6, ge=0, le=10)
+    smoothing: float = Field(default=0.5, ge=0, le=10)
 
 
 class Calibration(_Frozen):

@@ -65,12 +65,16 @@ def score_demand(rule: ScoringRule) -> Demand:
 
 
 def _within_reach(above: BoolArray, sigma: float, size: tuple[int, int]) -> BoolArray:
-    """Patches that weigh in on any pixel near a cell above the threshold: the kernel's reach, and the
-    interpolation's, which grows where the picture has fewer pixels than the grid has cells."""
+    """Patches that weigh in on any pixel near a cell above the threshold.
+
+    A pixel is a mean of the smoothed cells next to it: of neighbours where the picture has more pixels than the grid
+    has cells, of all cells that fall on it otherwise. Each of those cells is a mean over the kernel's reach.
+    """
     if not above.any():
         return above
-    reach = int(_TRUNCATE * sigma + 0.5)
-    spans = [
-        2 * (reach + 2 * max(1, -(-cells // pixels))) + 1 for cells, pixels in zip(above.shape, size[::-1], strict=True)
+    kernel = int(_TRUNCATE * sigma + 0.5)
+    beside = [
+        1 if cells <= pixels else -(-2 * cells // pixels) for cells, pixels in zip(above.shape, size[::-1], strict=True)
     ]
+    spans = [2 * (kernel + reach) + 1 for reach in beside]
     return np.asarray(ndimage.maximum_filter(above, size=spans), dtype=np.bool_)

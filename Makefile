@@ -1,0 +1,37 @@
+# A virtual environment in .venv does it all; PYTHON chooses the interpreter it is made with.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+EXTRAS := cpu,demo,dev
+
+.PHONY: demo serve test check docs bench clean
+
+demo: $(VENV)/ready  ## Teach three real products, detect held-out images through the HTTP API, draw what was found.
+	$(BIN)/indexer demo
+
+serve: $(VENV)/ready  ## Serve the demo's banks on http://127.0.0.1:8000.
+	PATCHBANK_DATA_DIR=$${PATCHBANK_DATA_DIR:-demo/bank} $(BIN)/python -m service
+
+test: $(VENV)/ready  ## Run the tests.
+	$(BIN)/python -m pytest
+
+check: $(VENV)/ready  ## Linter, types, import contract.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: $(VENV)/ready  ## Write the generated parts of the documentation.
+	$(BIN)/python -m docs.reference
+
+bench: $(VENV)/ready  ## Measure search and service.
+	$(BIN)/python -m benchmarks.search
+	$(BIN)/python -m benchmarks.service
+
+clean:  ## Remove the environment and the demo's files.
+	rm -rf $(VENV) demo
+
+$(VENV)/ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
+	@touch $@

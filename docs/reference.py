@@ -1,0 +1,70 @@
+"""Writes the generated parts of the documentation: ``python -m docs.reference``.
+
+``docs/openapi.json``, ``docs/cli.md`` and the settings table in the README all come from the code; tests hold them to it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from indexer.cli import app as cli
+from service.api.app import create_app
+from service.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+_MARKS = ("<!-- settings -->\n", "<!-- /settings -->\n")
+
+
+def openapi() -> dict[str, Any]:
+    """The served OpenAPI document, less the version."""
+    document: dict[str, Any] = json.loads(json.dumps(create_app(Settings()).openapi()))
+    document["info"].pop("version")
+    return document
+
+
+def settings_table() -> str:
+    """One Markdown row a setting."""
+    rows = ["| variable | default | meaning |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = ",".join(field.default) if isinstance(field.default, tuple) else str(field.default)
+        rows.append(f"| `PATCHBANK_{name.upper()}` | `{default}` | {field.description} |")
+    return "\n".join(rows) + "\n"
+
+
+def readme(text: str) -> str:
+    """The README with its settings table made anew."""
+    begin, end = (re.escape(mark) for mark in _MARKS)
+    return re.sub(f"({begin}).*?({end})", lambda found: found[1] + settings_table() + found[2], text, flags=re.DOTALL)
+
+
+def cli_page() -> str:
+    """Every command's help, as Markdown."""
+    group: Any = typer.main.get_command(cli)
+    lines = ["# The `indexer` command", "", str(group.help), ""]
+    for name, command in group.commands.items():
+        lines += [f"## `indexer {name}`", "", " ".join(str(command.help).split()), ""]
+        for parameter in command.params:
+            if parameter.name == "help":
+                continue
+            argument = parameter.param_type_name == "argument"
+            label = str(parameter.name).upper() if argument else ", ".join(parameter.opts)
+            lines.append(f"- `{label}`: {getattr(parameter, 'help', None) or ''}")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Write all three."""
+    (ROOT / "docs" / "openapi.json").write_text(json.dumps(openapi(), indent=1, sort_keys=True) + "\n")
+    (ROOT / "docs" / "cli.md").write_text(cli_page())
+    path = ROOT / "README.md"
+    path.write_text(readme(path.read_text()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""What the documentation says is what the code does."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from docs.reference import ROOT, cli_page, readme
+from indexer.demo.products import Product
+from service.bank.edge import EdgeStore
+from service.embedding.embedder import Embedder
+from service.settings import load_settings
+from service.teacher import Teacher
+
+
+def test_the_settings_table_is_the_code_s() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert readme(text) == text, "run: make docs"
+    assert "PATCHBANK_DATA_DIR" in text
+
+
+def test_the_page_of_the_command_line_is_the_code_s() -> None:
+    assert (ROOT / "docs" / "cli.md").read_text() == cli_page(), "run: make docs"
+
+
+def test_the_python_example_runs(
+    tmp_path: Path, embedder: Embedder, products: dict[str, Product], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (ROOT / "README.md").read_text()
+    found = re.search(r"<!-- example -->\n```python\n(.*?)```", text, flags=re.DOTALL)
+    assert found is not None
+    settings = load_settings(data_dir=tmp_path / "patchbank-data")
+    store = EdgeStore(settings.data_dir)
+    Teacher(settings, embedder, store).teach("solar", products["solar_mono"].references)
+    store.close()
+    shutil.copy(products["solar_mono"].good[0], tmp_path / "part.png")
+    done = subprocess.run([sys.executable, "-c", found[1]], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("solar ")
+    assert "(300, 300)" in done.stdout
+
+
+def test_the_import_contract_holds() -> None:
+    command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "0 broken" in done.stdout
+
+
+def test_nothing_at_run_time_imports_torch() -> None:
+    code = "import sys, service, indexer.cli, service.api.app; service.Inspector; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
