@@ -1,0 +1,1 @@
+"""Measurements anyone can run; each prints ratios of one run."""

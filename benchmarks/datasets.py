@@ -12,7 +12,7 @@ CAP = 150
 
 
 def load_datasets(mvtec: list[str], references: int, seed: int, cap: int = CAP) -> list[Product]:
-    """The demo's three products and any MVTec-layout folders given as NAME=FOLDER; at most ``cap`` of each test kind."""
+    """The demo's three products and MVTec-layout folders given as NAME=FOLDER; at most ``cap`` of each test kind."""
     products = load_products(references, cap, seed)
     for item in mvtec:
         name, _, folder = item.partition("=")

@@ -1,6 +1,6 @@
 """Writes the generated parts of the documentation: ``python -m docs.reference``.
 
-``docs/openapi.json``, ``docs/cli.md`` and the settings table in the README all come from the code; tests hold them to it.
+``docs/openapi.json``, ``docs/cli.md`` and the settings table in the README come from the code; tests hold them to it.
 """
 
 from __future__ import annotations

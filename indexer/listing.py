@@ -70,7 +70,10 @@ def show_class(settings: Settings, out: Output, class_name: str) -> None:
             f"{calibration.threshold:.4f} at a target false-alarm rate of {calibration.target_far:.2%}",
         ),
         ("calibration", f"{calibration.method}, {calibration.count} images"),
-        ("unknown below", f"similarity {manifest.retrieval.similarity:.4f}"),
+        (
+            "class retrieval",
+            f"similarity {manifest.retrieval.similarity:.4f} or coherence {manifest.retrieval.coherence:.3f}",
+        ),
         ("references", manifest.references),
     ]
     if manifest.coreset is not None:

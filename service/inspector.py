@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,8 @@ from service.embedding.embedder import Embedder, Embedding
 from service.errors import BackboneMismatch, EmptyBank, UnknownClass
 from service.images import DecodedImage, cell_box, decode_image, read_image
 from service.scoring.anomaly_map import anomaly_map, mask_and_score_demand
-from service.scoring.class_retrieval import Retrieval, vote
+from service.scoring.class_retrieval import HITS_PER_VOTE, Retrieval, retrieve
+from service.scoring.coherence import least_coherence
 from service.scoring.image_score import image_score
 from service.scoring.regions import Region, find_regions
 from service.scoring.threshold import p_value
@@ -117,7 +118,7 @@ class Inspector:
         with clock.time("embed"):
             embedding = self.embedder.embed(decoded)
         with clock.time("retrieve"):
-            retrieval = self._retrieve(embedding)
+            retrieval = self.retrieve(embedding)
         notes = [*decoded.warnings, *_second_opinion(class_name, retrieval)]
         if class_name is None and not retrieval.scores:
             notes.append("no product class is taught for this backbone")
@@ -155,15 +156,21 @@ class Inspector:
             return decode_image(image, self.settings.image_limits)
         return read_image(Path(image), self.settings.image_limits)
 
-    def _retrieve(self, embedding: Embedding) -> Retrieval:
-        hits = self.store.nearest_references(
-            self.embedder.fingerprint, embedding.cls, self.settings.retrieval_neighbours
-        )
-        limits = {}
+    def retrieve(self, embedding: Embedding) -> Retrieval:
+        """Which product an embedded image shows."""
+        voters = self.settings.retrieval_neighbours
+        hits = self.store.nearest_references(self.embedder.fingerprint, embedding.cls, HITS_PER_VOTE * voters)
+        banks: dict[str, Bank] = {}
         for name in {hit.class_name for hit in hits}:
             with suppress(UnknownClass):  # removed this very moment: its hits no longer count
-                limits[name] = self.store.bank(name).manifest.retrieval
-        return vote([hit for hit in hits if hit.class_name in limits], limits)
+                banks[name] = self.store.bank(name)
+
+        def coherence_of(class_name: str, image_ids: Sequence[str]) -> float:
+            bank = banks[class_name]
+            return least_coherence(embedding.patches, [bank.image_patches(image_id) for image_id in image_ids])
+
+        limits = {name: bank.manifest.retrieval for name, bank in banks.items()}
+        return retrieve([hit for hit in hits if hit.class_name in banks], voters, limits, coherence_of)
 
     def _judge(
         self, bank: Bank, image: DecodedImage, embedding: Embedding, asked: float | None, explain: bool

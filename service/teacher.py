@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 
-from service.bank.manifest import BackboneFacts, Calibration, Coreset, Manifest, ScoringRule
+from service.bank.manifest import BackboneFacts, Calibration, Coreset, Manifest, RetrievalLimit, ScoringRule
 from service.bank.names import check_class_name
 from service.bank.search import search_patches
 from service.bank.store import BankSpec, Draft, PatchStore, Reference
@@ -20,10 +20,14 @@ from service.images import DecodedImage, read_image
 from service.patch_feed import PatchFeed
 from service.progress import SILENT, Progress
 from service.scoring.anomaly_map import score_demand
-from service.scoring.class_retrieval import retrieval_limit
+from service.scoring.class_retrieval import WITNESSES, retrieval_limit
+from service.scoring.coherence import least_coherence
 from service.scoring.image_score import image_score
 from service.scoring.threshold import calibrate
 from service.settings import Settings
+
+_WITNESSED: Final = 40
+"""References that are left out in turn to learn a class's usual coherence."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ class Teacher:
                 draft.add_reference(_reference(seen), seen.embedding.cls)
                 feed.add(seen.image.image_id, seen.embedding)
                 added += 1
-                if len(kept) < self.settings.max_calibration_images and calibrate_with is None:
+                if len(kept) < (_WITNESSED if calibrate_with else self.settings.max_calibration_images):
                     kept.append(seen)
             if added == 0 and (base is None or not duplicates):
                 raise NoReferences(
@@ -122,7 +126,6 @@ class Teacher:
             draft.seal()
             indexing.done()
             calibration = self._calibrate(draft, kept, calibrate_with, rule, options, base, progress, skipped)
-            _, vectors = draft.cls_vectors()
             manifest = Manifest(
                 class_name=class_name,
                 version=draft.ref.version,
@@ -134,12 +137,12 @@ class Teacher:
                 ),
                 patch_dim=spec.patch_dim,
                 cls_dim=spec.cls_dim,
-                references=len(vectors),
+                references=len(draft.cls_vectors()[0]),
                 patches=draft.count_patches(),
                 coreset=_merged(feed.coreset, base),
                 scoring=rule,
                 calibration=calibration,
-                retrieval=retrieval_limit(vectors),
+                retrieval=self._retrieval(draft, kept, base),
             )
             draft.activate(manifest)
         return TeachReport(manifest, added, tuple(skipped), tuple(duplicates))
@@ -213,6 +216,22 @@ class Teacher:
                 scores = [*base.calibration.scores, *scores]
         far = options.target_far or (base.calibration.target_far if base else self.settings.target_far)
         return calibrate(scores, method, far)
+
+    @staticmethod
+    def _retrieval(draft: Draft, kept: Sequence[_Seen], base: Manifest | None) -> RetrievalLimit:
+        """How near a picture must be to be of this class, from references left out one by one. An extended bank
+        keeps its limit of coherence: more references can only bring a picture nearer."""
+        image_ids, cls = draft.cls_vectors()
+        coherences = []
+        for seen in kept[:_WITNESSED] if base is None else ():
+            similarity = cls @ seen.embedding.cls
+            others = [place for place in np.argsort(-similarity) if image_ids[place] != seen.image.image_id]
+            found = [draft.image_patches(image_ids[place]) for place in others[:WITNESSES]]
+            coherences.append(least_coherence(seen.embedding.patches, found))
+        limit = retrieval_limit(cls, coherences)
+        if base is None:
+            return limit
+        return limit.model_copy(update={"coherence": base.retrieval.coherence, "witnesses": base.retrieval.witnesses})
 
     @staticmethod
     def _score(draft: Draft, seen: _Seen, rule: ScoringRule, exclude: str | None) -> float:

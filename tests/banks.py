@@ -47,7 +47,7 @@ def manifest(draft: Draft, *, references: int, patches: int, dims: tuple[int, in
         references=references,
         patches=patches,
         calibration=calibration,
-        retrieval=RetrievalLimit(similarity=0.5, neighbours=1, count=references),
+        retrieval=RetrievalLimit(similarity=0.5, coherence=0.4, count=references, witnesses=references),
         **facts,
     )
 

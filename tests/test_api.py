@@ -5,6 +5,11 @@ from __future__ import annotations
 import base64
 import io
 import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -296,10 +301,6 @@ def test_classes_come_and_go_without_a_restart_while_requests_go_on(
 def test_a_search_process_that_dies_is_replaced_and_its_caller_told(
     client: httpx.Client, products: dict[str, Product]
 ) -> None:
-    import multiprocessing
-    import os
-    import signal
-
     data = products["textile"].good[0].read_bytes()
     assert post(client, data).status_code == 200
     workers = [child for child in multiprocessing.active_children() if child.name == "patchbank-search"]
@@ -350,3 +351,14 @@ def test_requests_end_soon_after_the_service_is_told_to_stop(settings: Settings)
     with serving(settings) as client:
         assert client.get("/health/live").status_code == 200
     assert time.monotonic() - begin < 30
+
+
+@pytest.mark.parametrize(("name", "value"), [("BACKBONE", "dinov2-vits14"), ("BACKBONE", "nothing"), ("PORT", "-5")])
+def test_a_service_that_cannot_start_says_why_in_one_line(tmp_path: Path, name: str, value: str) -> None:
+    environment = os.environ | {f"PATCHBANK_{name}": value, "PATCHBANK_DATA_DIR": str(tmp_path)}
+    command = [sys.executable, "-m", "service"]
+    root = Path(__file__).parent.parent
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert value in done.stderr or name in done.stderr

@@ -50,7 +50,7 @@ class Hub:
 
 def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:  # noqa: N802 - the name is http.server's
+        def do_HEAD(self) -> None:
             hub.asked.append(f"HEAD {self.path}")
             if not self._known():
                 return
@@ -70,7 +70,7 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 self.send_header("X-Repo-Commit", hub.revision)
             self.end_headers()
 
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             hub.asked.append(f"GET {self.path}")
             if not self._known():
                 return
@@ -102,9 +102,9 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
 
 @pytest.fixture(autouse=True)
 def outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
-    """Connections to anywhere but this machine fail, and fail the test."""
+    """Look-ups of and connections to anywhere but this machine fail, and fail the test."""
     tried: list[object] = []
-    connect = socket.socket.connect
+    connect, resolve = socket.socket.connect, socket.getaddrinfo
 
     def guarded(self: socket.socket, address: Any) -> None:
         if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in ("127.0.0.1", "::1"):
@@ -112,9 +112,18 @@ def outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
             raise OSError(f"tests do not reach {address}")
         connect(self, address)
 
+    def resolved(host: Any, *rest: Any, **options: Any) -> Any:
+        if host not in ("127.0.0.1", "::1", "localhost"):
+            tried.append(host)
+            raise OSError(f"tests do not look up {host}")
+        return resolve(host, *rest, **options)
+
     monkeypatch.setattr(socket.socket, "connect", guarded)
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    # Its telemetry asks huggingface.co itself, whatever the endpoint.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY", True)
     close_session()  # the shared client remembers the proxies it was made with
     yield tried
     close_session()
@@ -124,7 +133,7 @@ def outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """The client's pauses between its attempts take no time."""
-    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import io
 import struct
 import zlib
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +144,7 @@ def test_1_bit_becomes_black_and_white(kind: str) -> None:
 
 
 def palette_picture() -> Image.Image:
-    picture = Image.fromarray(np.array([[0, 1], [2, 1]], dtype=np.uint8)).convert("P")
+    picture = Image.new("P", (2, 2))
     picture.putdata([0, 1, 2, 1])
     picture.putpalette([10, 20, 30, 200, 100, 50, 0, 255, 0])
     return picture
@@ -312,7 +313,7 @@ def test_the_limit_on_megabytes_is_told() -> None:
 def test_a_file_over_the_limit_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "large.bmp"
     path.write_bytes(encode(Image.fromarray(noise()), "BMP"))
-    monkeypatch.setattr(Path, "read_bytes", lambda self: pytest.fail("it was read"))
+    monkeypatch.setattr(Path, "read_bytes", lambda _: pytest.fail("it was read"))
     with pytest.raises(ImageTooLarge, match=r"large\.bmp"):
         read_image(path, ImageLimits(max_megabytes=0.0001))
 
@@ -400,10 +401,9 @@ def test_cells_cover_the_image_without_gaps(size: tuple[int, int], grid: tuple[i
         assert spans[-1][1] == length
         assert all(begin < end <= length for begin, end in spans)
         # Neighbours share at most the one pixel that the border between them runs through.
-        if length >= len(spans):
-            assert all(0 <= left[1] - right[0] <= 1 for left, right in zip(spans, spans[1:], strict=False))
-        else:
-            assert all(left[1] >= right[0] for left, right in zip(spans, spans[1:], strict=False))
+        for before, after in pairwise(spans):
+            assert before[1] >= after[0]
+            assert before[1] - after[0] <= 1 or length < len(spans)
 
 
 @hypothesis.settings(deadline=None)

@@ -127,6 +127,14 @@ def test_references_come_back_whole(store: PatchStore) -> None:
             bank.reference(wrong)
 
 
+def test_the_patches_of_one_image_come_back(store: PatchStore) -> None:
+    teach(store, "part")
+    found = store.bank("part").image_patches(image_id(1))
+    assert found.shape == (6, 8)
+    assert (vectors(1) @ found.T).max(axis=1) == pytest.approx(np.ones(6), abs=1e-6)
+    assert store.bank("part").image_patches(image_id(77)).size == 0
+
+
 def test_the_same_image_twice_is_one_reference(store: PatchStore) -> None:
     with store.draft("part", SPEC) as draft:
         fill(draft, [vectors(0)], vectors(1, 1, 4))

@@ -15,7 +15,7 @@ from service.embedding.embedder import Embedder
 from service.errors import BackboneMismatch, ClassBusy, NoReferences, UndecodableImage, UnknownClass
 from service.inspector import Inspector
 from service.settings import Settings
-from service.teacher import TeachOptions, Teacher
+from service.teacher import Teacher, TeachOptions
 from tests.pictures import folder_of
 
 

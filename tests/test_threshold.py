@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from random import Random
 
 import hypothesis
 import numpy as np
@@ -69,9 +70,9 @@ def test_the_threshold_is_one_of_the_scores(values: list[float], far: float) -> 
 
 @hypothesis.settings(deadline=None)
 @hypothesis.given(scores, rates, st.randoms(use_true_random=False))
-def test_the_order_of_scores_does_not_matter(values: list[float], far: float, random: st.DataObject) -> None:
+def test_the_order_of_scores_does_not_matter(values: list[float], far: float, random: Random) -> None:
     mixed = list(values)
-    random.shuffle(mixed)  # type: ignore[attr-defined]
+    random.shuffle(mixed)
     assert held_out(mixed, far) == held_out(values, far)
 
 

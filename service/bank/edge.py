@@ -237,6 +237,10 @@ class EdgeBank:
         """See ``Bank.cls_vectors``."""
         return self._open_shard().cls_vectors()
 
+    def image_patches(self, image_id: str) -> FloatArray:
+        """See ``Bank.image_patches``."""
+        return self._open_shard().image_patches(image_id)
+
 
 class EdgeDraft:
     """A version in work, in a ``.partial`` directory under the class's lock."""
@@ -270,6 +274,10 @@ class EdgeDraft:
     def cls_vectors(self) -> tuple[list[str], FloatArray]:
         """See ``Draft.cls_vectors``."""
         return self._alive().cls_vectors()
+
+    def image_patches(self, image_id: str) -> FloatArray:
+        """See ``Draft.image_patches``."""
+        return self._alive().image_patches(image_id)
 
     def count_patches(self) -> int:
         """See ``Draft.count_patches``."""

@@ -62,11 +62,17 @@ class Calibration(_Frozen):
 
 
 class RetrievalLimit(_Frozen):
-    """Below this mean similarity to its nearest references an image is not of this class."""
+    """When an image is of this class.
+
+    It is where its CLS embedding is at least as similar to the nearest reference as ``similarity``; and where its
+    patches' residuals against the nearest references are no more coherent than ``coherence``. ``count`` references
+    and ``witnesses`` of them in more detail stand behind the two.
+    """
 
     similarity: float
-    neighbours: int
+    coherence: float
     count: int
+    witnesses: int
 
 
 class Manifest(_Frozen):

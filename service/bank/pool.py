@@ -54,15 +54,15 @@ class PooledStore:
 
     def nearest_references(self, fingerprint: str, cls: FloatArray, k: int) -> list[RouterHit]:
         """See ``PatchStore.nearest_references``."""
-        hits: list[RouterHit] = self._call(Call("nearest_references", (fingerprint, cls, k)))
+        hits: list[RouterHit] = self.call(Call(None, "nearest_references", (fingerprint, cls, k)))
         return hits
 
     def nearest(self, ref: BankRef, queries: FloatArray, k: int, exact: bool, exclude_image: str | None) -> Neighbours:
         """``Bank.nearest`` of one bank, its queries split over the workers."""
         parts = min(self._count, max(1, len(queries) // _SPLIT_FROM))
-        calls = [Call("nearest", (ref, part, k, exact, exclude_image)) for part in np.array_split(queries, parts)]
-        waiting = [self._threads.submit(self._call, call) for call in calls[1:]]
-        found: list[Neighbours] = [self._call(calls[0])]
+        calls = [Call(ref, "nearest", (part, k, exact, exclude_image)) for part in np.array_split(queries, parts)]
+        waiting = [self._threads.submit(self.call, call) for call in calls[1:]]
+        found: list[Neighbours] = [self.call(calls[0])]
         found += [future.result() for future in waiting]
         return Neighbours(
             np.concatenate([part.distances for part in found]),
@@ -70,7 +70,7 @@ class PooledStore:
             all(part.exact for part in found),
         )
 
-    def _call(self, call: Call) -> Any:
+    def call(self, call: Call) -> Any:
         """Run a call on the next idle worker; one that died is replaced, and its caller told."""
         if self._closed.is_set():
             raise Closed("the bank store is closed")
@@ -134,3 +134,8 @@ class PooledBank:
     def cls_vectors(self) -> tuple[list[str], FloatArray]:
         """See ``Bank.cls_vectors``."""
         return self._bank.cls_vectors()
+
+    def image_patches(self, image_id: str) -> FloatArray:
+        """See ``Bank.image_patches``."""
+        found: FloatArray = self._pool.call(Call(self.manifest.ref, "image_patches", (image_id,)))
+        return found

@@ -190,6 +190,13 @@ class Shard:
             vectors.append(record.vector["cls"])  # type: ignore[call-overload,index]
         return ids, np.asarray(vectors, dtype=np.float32)
 
+    def image_patches(self, image_id: str) -> FloatArray:
+        """Patches (M, D) of one reference image."""
+        own = qe.FieldCondition("image_id", match=qe.MatchValue(image_id))
+        condition = qe.Filter(must=[own, qe.HasVectorCondition("patch")])
+        found = [record.vector["patch"] for record in self._scroll(condition, vector="patch")]  # type: ignore[call-overload,index]
+        return np.asarray(found, dtype=np.float32)
+
     def _scroll(self, condition: qe.Filter, *, payload: bool = False, vector: str | None = None) -> Iterator[qe.Record]:
         offset: qe.PointId | None = None
         while True:

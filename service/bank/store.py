@@ -102,6 +102,10 @@ class Bank(PatchIndex, Protocol):
         """Image ids and CLS embeddings (M, D') of all reference images."""
         ...
 
+    def image_patches(self, image_id: str) -> FloatArray:
+        """The patches (M, D) that the bank holds of one reference image; none for an image it does not know."""
+        ...
+
 
 class Draft(PatchIndex, Protocol):
     """A version being built. Nobody sees it until ``activate``; leaving the ``with`` block before drops it."""
@@ -125,6 +129,10 @@ class Draft(PatchIndex, Protocol):
 
     def cls_vectors(self) -> tuple[list[str], FloatArray]:
         """Image ids and CLS embeddings (M, D') of all reference images."""
+        ...
+
+    def image_patches(self, image_id: str) -> FloatArray:
+        """The patches (M, D) that the bank holds of one reference image."""
         ...
 
     def count_patches(self) -> int:

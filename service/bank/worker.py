@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from service.bank.edge import EdgeStore
 from service.bank.names import BankRef
-from service.bank.store import FloatArray, Neighbours
 from service.errors import PatchbankError, StoreUnavailable
 
 _STOP: Final = 10.0
@@ -19,8 +18,9 @@ _STOP: Final = 10.0
 
 @dataclass(frozen=True)
 class Call:
-    """A method of the worker's store and its arguments."""
+    """A method and its arguments: of one bank, or of the store where ``bank`` is None."""
 
+    bank: BankRef | None
     method: str
     arguments: tuple[Any, ...]
 
@@ -104,16 +104,14 @@ def serve(pipe: Connection, data_dir: Path) -> None:
 
 def _answer(store: EdgeStore, call: Call) -> object:
     try:
-        if call.method == "nearest":
-            return _nearest(store, *call.arguments)
-        return store.nearest_references(*call.arguments)
+        if call.bank is None:
+            return store.nearest_references(*call.arguments)
+        bank = store.open(call.bank)
+        if call.method == "image_patches":
+            return bank.image_patches(*call.arguments)
+        queries, k, exact, exclude_image = call.arguments
+        return bank.nearest(queries, k, exact=exact, exclude_image=exclude_image)
     except PatchbankError as error:
         return Failure(type(error), error.message, error.detail)
     except Exception as error:  # the caller must hear of everything, or it would wait for ever
         return Failure(StoreUnavailable, f"{type(error).__name__}: {error}", {})
-
-
-def _nearest(
-    store: EdgeStore, ref: BankRef, queries: FloatArray, k: int, exact: bool, exclude_image: str | None
-) -> Neighbours:
-    return store.open(ref).nearest(queries, k, exact=exact, exclude_image=exclude_image)

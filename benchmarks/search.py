@@ -1,0 +1,123 @@
+"""The search stage against NumPy's BLAS on the same bank: ``python -m benchmarks.search``.
+
+Banks are real patches: those of 150 solar cells, shuffled and cut to size. Queries are held-out good and defective
+images. For each image three ways, in turn: one exhaustive matrix product, Qdrant's exact search, and the two-stage
+search that the service runs. Prints medians, the ratio to BLAS pair by pair, and whether image score, verdict and
+thresholded mask equal the exhaustive ones.
+
+The floor of the exhaustive way is 2 x queries x patches x dimensions operations, and one pass over the bank's bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from indexer.demo.products import load_products
+from service.bank.edge import EdgeStore
+from service.bank.manifest import BackboneFacts, Manifest, RetrievalLimit, ScoringRule
+from service.bank.pool import PooledStore
+from service.bank.search import search_patches
+from service.bank.store import Bank, BankSpec, FloatArray, Reference
+from service.embedding.embedder import Embedder, Embedding
+from service.images import read_image
+from service.scoring.anomaly_map import anomaly_map, mask_and_score_demand
+from service.scoring.image_score import image_score
+from service.scoring.threshold import calibrate
+from service.settings import load_settings
+
+_IMAGE = f"{1:024x}"
+
+
+def main() -> None:
+    """Print one table row a bank size and kind of image."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--images", type=int, default=12, help="good, and as many defective ones")
+    parser.add_argument("--workers", type=int, default=2)
+    given = parser.parse_args()
+    product = load_products(150, given.images)[0]
+    with Embedder.open(load_settings()) as embedder:
+        known = np.concatenate([embedder.embed(read_image(file)).patches for file in product.references])
+        images = {
+            kind: [embedder.embed(read_image(file)) for file in files]
+            for kind, files in (("good", product.good), ("defective", product.defective))
+        }
+    print(
+        "| bank | images | BLAS ms | Qdrant exact ms | two-stage ms | two-stage / BLAS | asked twice | decided alike |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
+    for size in given.sizes:
+        bank = known[np.random.default_rng(0).permutation(len(known))[:size]]
+        threshold = float(np.quantile(_distances(images["good"], bank), 0.99))
+        with tempfile.TemporaryDirectory() as folder:
+            store = PooledStore(EdgeStore(Path(folder)), given.workers)
+            try:
+                index = _teach(store, bank, threshold)
+                for kind, embeddings in images.items():
+                    print(f"| {len(bank)} x {bank.shape[1]} | {len(embeddings)} {kind} | "
+                          f"{_measure(index, bank, embeddings, threshold)} |", flush=True)  # fmt: skip
+            finally:
+                store.close()
+
+
+def _distances(embeddings: list[Embedding], bank: FloatArray) -> FloatArray:
+    return np.concatenate([_exhaustive(embedding.patches, bank) for embedding in embeddings])
+
+
+def _exhaustive(queries: FloatArray, bank: FloatArray) -> FloatArray:
+    return np.asarray(np.maximum(1.0 - (queries @ bank.T).max(axis=1), 0.0), dtype=np.float32)
+
+
+def _teach(store: PooledStore, bank: FloatArray, threshold: float) -> Bank:
+    cls = np.ones((1, 1), dtype=np.float32)
+    with store.draft("part", BankSpec(bank.shape[1], 1)) as draft:
+        draft.add_reference(Reference(_IMAGE, "", "", "", "", 1, 1, 1, 1, b""), cls[0])
+        cells = np.stack(np.divmod(np.arange(len(bank)), 1000), axis=1)
+        draft.add_patches([_IMAGE] * len(bank), cells, bank)
+        draft.seal()
+        draft.activate(
+            Manifest(
+                class_name="part", version=draft.ref.version, created_at="",
+                backbone=BackboneFacts(name="", sha256="", fingerprint=""), patch_dim=bank.shape[1], cls_dim=1,
+                references=1, patches=len(bank), calibration=calibrate([threshold], "held-out", 0.01),
+                retrieval=RetrievalLimit(similarity=0, coherence=1, count=1, witnesses=1),
+            )
+        )  # fmt: skip
+    return store.bank("part")
+
+
+def _measure(index: Bank, bank: FloatArray, embeddings: list[Embedding], threshold: float) -> str:
+    rule, size = ScoringRule(), (300, 300)
+    spent: list[tuple[float, float, float]] = []
+    asked, alike = [], 0
+    for embedding in (embeddings[0], *embeddings):  # the first one warms everything up
+        queries, grid = embedding.patches, embedding.grid
+        demand = mask_and_score_demand(rule, threshold, size)
+        begin = time.perf_counter()
+        truth = _exhaustive(queries, bank).reshape(grid)
+        after_blas = time.perf_counter()
+        index.nearest(queries, 1, exact=True)
+        after_exact = time.perf_counter()
+        found = search_patches(index, queries, grid, 1, demand)
+        spent.append((after_blas - begin, after_exact - after_blas, time.perf_counter() - after_exact))
+        asked.append(found.asked)
+        score, expected = image_score(found.scores, rule), image_score(truth, rule)
+        mask, right = (anomaly_map(scores, rule, size) > threshold for scores in (found.scores, truth))
+        same_verdict = (score > threshold) == (expected > threshold)
+        alike += abs(score - expected) <= 1e-5 and same_verdict and bool((mask == right).all())
+    times = np.array(spent[1:])
+    ratios = times[:, 2] / times[:, 0]
+    medians = " | ".join(f"{value * 1e3:.0f}" for value in np.median(times, axis=0))
+    return (
+        f"{medians} | {np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f}) | "
+        f"{np.median(asked[1:]):.0f} of {len(embeddings[0].patches)} | {alike} of {len(asked)}"
+    )
+
+
+if __name__ == "__main__":
+    main()

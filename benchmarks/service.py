@@ -1,0 +1,70 @@
+"""Where the time of ``/detect`` goes: ``python -m benchmarks.service``.
+
+Teaches one class, serves it, sends held-out images over HTTP one at a time, and prints every stage's median and the
+share of the answer's time that is not the backbone's forward pass (measured alone, in the same run, same input).
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from indexer.demo.products import load_products
+from indexer.demo.server import running_service
+from service.bank.open_store import open_store
+from service.embedding.embedder import Embedder
+from service.embedding.model_files import model_path
+from service.embedding.preprocess import plan_geometry, to_input
+from service.embedding.session import OnnxSession
+from service.images import read_image
+from service.settings import load_settings
+from service.teacher import Teacher, TeachOptions
+
+
+def main() -> None:
+    """Print medians in milliseconds and the share outside the forward pass."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--references", type=int, default=100)
+    parser.add_argument("--images", type=int, default=20)
+    parser.add_argument("--coreset", type=float)
+    given = parser.parse_args()
+    product = load_products(given.references, given.images)[0]
+    with tempfile.TemporaryDirectory() as folder:
+        settings = load_settings(data_dir=Path(folder))
+        store = open_store(settings)
+        with Embedder.open(settings) as embedder:
+            options = TeachOptions(coreset=given.coreset)
+            manifest = Teacher(settings, embedder, store).teach("part", product.references, options=options).manifest
+            backbone = embedder.backbone
+        store.close()
+        session = OnnxSession(model_path(backbone, settings.data_dir), settings.providers, settings.threads)
+        print(f"bank of {manifest.patches} patches")
+        print("| images | whole | decode | embed | retrieve | search | render | forward alone | not forward |")
+        print("|---|---|---|---|---|---|---|---|---|")
+        with running_service(settings, Path(folder) / "log") as client:
+            for kind, files in (("good", product.good), ("defective", product.defective)):
+                rows, forward = [], []
+                for file in (files[0], *files):
+                    answer = client.post(
+                        "/detect", files={"file": file.read_bytes()}, data={"class_name": "part"}
+                    ).json()
+                    stages = answer["timings_ms"]
+                    rows.append([answer["processing_time_ms"], *stages.values()])
+                    image = read_image(file)
+                    inputs = to_input(image.pixels, plan_geometry(image.size, backbone), backbone)[None]
+                    begin = time.perf_counter()
+                    session.run([backbone.patch_output, backbone.cls_output], inputs)
+                    forward.append((time.perf_counter() - begin) * 1e3)
+                whole = np.median(np.array(rows[1:]), axis=0)
+                alone = float(np.median(forward[1:]))
+                cells = " | ".join(f"{value:.1f}" for value in (*whole, alone))
+                print(f"| {len(files)} {kind} | {cells} | {1 - alone / whole[0]:.0%} |", flush=True)
+        session.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""Settings: documented, checked, frozen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from service.errors import InvalidSettings
+from service.images import ImageLimits
+from service.settings import Settings, load_settings
+
+# At least one bad value of every setting that is a number.
+BAD = [
+    ("THREADS", "-1"), ("THREADS", "1025"), ("THREADS", "many"), ("THREADS", "1.5"), ("THREADS", ""),
+    ("SEARCH_WORKERS", "-1"), ("SEARCH_WORKERS", "65"),
+    ("MAX_MEGAPIXELS", "0"), ("MAX_MEGAPIXELS", "178.1"), ("MAX_MEGAPIXELS", "nan"),
+    ("MAX_UPLOAD_MB", "0"), ("MAX_UPLOAD_MB", "-3"), ("MAX_UPLOAD_MB", "nan"),
+    ("MAX_BATCH", "0"),
+    ("MAX_CONCURRENCY", "0"),
+    ("MAX_QUEUE", "-1"),
+    ("RETRIEVAL_NEIGHBOURS", "0"), ("RETRIEVAL_NEIGHBOURS", "101"),
+    ("TARGET_FAR", "0"), ("TARGET_FAR", "1"), ("TARGET_FAR", "-0.1"), ("TARGET_FAR", "nan"), ("TARGET_FAR", "1%"),
+    ("MAX_CALIBRATION_IMAGES", "1"),
+    ("MAX_BANK_PATCHES", "0"),
+    ("KEEP_VERSIONS", "0"),
+    ("PORT", "-1"), ("PORT", "65536"), ("PORT", "http"),
+]  # fmt: skip
+
+
+def test_every_setting_is_documented() -> None:
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+        assert field.description.endswith("."), name
+
+
+def test_every_setting_has_a_default() -> None:
+    assert not [name for name, field in Settings.model_fields.items() if field.is_required()]
+    assert load_settings() == Settings()
+
+
+@pytest.mark.parametrize(("name", "value"), BAD)
+def test_a_bad_value_is_an_error_that_names_the_variable(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"PATCHBANK_{name}", value)
+    with pytest.raises(InvalidSettings, match=f"^PATCHBANK_{name}: "):
+        load_settings()
+
+
+def test_every_number_is_tried_with_a_bad_value() -> None:
+    numbers = {name.upper() for name, field in Settings.model_fields.items() if field.annotation in (int, float)}
+    assert numbers == {name for name, _ in BAD}
+
+
+def test_a_bad_keyword_is_an_error_that_names_the_variable() -> None:
+    with pytest.raises(InvalidSettings, match="PATCHBANK_MAX_BATCH"):
+        load_settings(max_batch=0)
+
+
+@pytest.mark.parametrize(
+    ("text", "providers"),
+    [
+        ("cpu", ("cpu",)),
+        ("cuda,cpu", ("cuda", "cpu")),
+        (" tensorrt , cuda,\tcpu ", ("tensorrt", "cuda", "cpu")),
+        ("cuda,,cpu,", ("cuda", "cpu")),
+    ],
+)
+def test_providers_are_parsed_by_comma(text: str, providers: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATCHBANK_PROVIDERS", text)
+    assert load_settings().providers == providers
+    assert load_settings(providers=text).providers == providers
+    assert load_settings(providers=providers).providers == providers
+
+
+def test_the_environment_sets_and_a_keyword_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATCHBANK_DATA_DIR", "/srv/banks")
+    monkeypatch.setenv("PATCHBANK_PORT", "9000")
+    monkeypatch.setenv("patchbank_target_far", "0.05")
+    made = load_settings(port=9001)
+    assert (made.data_dir, made.port, made.target_far) == (Path("/srv/banks"), 9001, 0.05)
+
+
+def test_a_variable_without_the_prefix_sets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "9000")
+    monkeypatch.setenv("PATCHBANK_NO_SUCH_SETTING", "1")
+    assert load_settings() == Settings()
+
+
+def test_a_dotenv_file_sets_and_the_environment_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("PATCHBANK_PORT=9000\nPATCHBANK_THREADS=3\nOTHER=1\n")
+    monkeypatch.setenv("PATCHBANK_THREADS", "4")
+    made = load_settings()
+    assert (made.port, made.threads) == (9000, 4)
+
+
+def test_a_bad_value_in_a_dotenv_file_names_the_variable() -> None:
+    Path(".env").write_text("PATCHBANK_PORT=http\n")
+    with pytest.raises(InvalidSettings, match="PATCHBANK_PORT"):
+        load_settings()
+
+
+def test_errors_do_not_repeat_the_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATCHBANK_PORT", "s3cret")
+    with pytest.raises(InvalidSettings) as caught:
+        load_settings()
+    assert "s3cret" not in caught.value.message
+
+
+@pytest.mark.parametrize("name", sorted(Settings.model_fields))
+def test_settings_are_frozen(name: str) -> None:
+    made = load_settings()
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(made, name, getattr(made, name))
+
+
+def test_the_decoder_s_limits_are_the_settings() -> None:
+    assert load_settings(max_megapixels=7.5, max_upload_mb=3).image_limits == ImageLimits(7.5, 3.0)
+
+
+def test_the_decoder_s_own_limits_are_the_defaults() -> None:
+    assert load_settings().image_limits == ImageLimits()
