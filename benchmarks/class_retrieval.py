@@ -81,8 +81,8 @@ def _print(
     good = np.concatenate([parts[0] for parts in known.values()])
     everything = np.concatenate(list(answers.values()))
     print(
-        f"{right / accepted:.2%} of the accepted images got the right class, {right / len(everything):.2%} of all; rejected: "
-        f"{np.mean(good == ''):.2%} of the good ones, {np.mean(everything == ''):.2%} of all"
+        f"{right / accepted:.2%} of the accepted images got the right class, {right / len(everything):.2%} of all; "
+        f"rejected: {np.mean(good == ''):.2%} of the good ones, {np.mean(everything == ''):.2%} of all"
     )
 
 

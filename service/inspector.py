@@ -118,12 +118,13 @@ class Inspector:
         with clock.time("embed"):
             embedding = self.embedder.embed(decoded)
         with clock.time("retrieve"):
-            retrieval = self.retrieve(embedding)
+            retrieval = self.retrieve(embedding, quick=class_name is not None)
         notes = [*decoded.warnings, *_second_opinion(class_name, retrieval)]
         if class_name is None and not retrieval.scores:
             notes.append("no product class is taught for this backbone")
         name = class_name or retrieval.class_name
         verdict = None
+        clock.spent_ms["search"] = 0.0
         if name is not None:
             with clock.time("search"):
                 bank = self.serving_bank(name)
@@ -156,8 +157,8 @@ class Inspector:
             return decode_image(image, self.settings.image_limits)
         return read_image(Path(image), self.settings.image_limits)
 
-    def retrieve(self, embedding: Embedding) -> Retrieval:
-        """Which product an embedded image shows."""
+    def retrieve(self, embedding: Embedding, *, quick: bool = False) -> Retrieval:
+        """Which product an embedded image shows; ``quick`` leaves doubtful ones unknown without asking the patches."""
         voters = self.settings.retrieval_neighbours
         hits = self.store.nearest_references(self.embedder.fingerprint, embedding.cls, HITS_PER_VOTE * voters)
         banks: dict[str, Bank] = {}
@@ -170,7 +171,9 @@ class Inspector:
             return least_coherence(embedding.patches, [bank.image_patches(image_id) for image_id in image_ids])
 
         limits = {name: bank.manifest.retrieval for name, bank in banks.items()}
-        return retrieve([hit for hit in hits if hit.class_name in banks], voters, limits, coherence_of)
+        return retrieve(
+            [hit for hit in hits if hit.class_name in banks], voters, limits, None if quick else coherence_of
+        )
 
     def _judge(
         self, bank: Bank, image: DecodedImage, embedding: Embedding, asked: float | None, explain: bool

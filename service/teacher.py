@@ -13,7 +13,7 @@ import numpy as np
 from service.bank.manifest import BackboneFacts, Calibration, Coreset, Manifest, RetrievalLimit, ScoringRule
 from service.bank.names import check_class_name
 from service.bank.search import search_patches
-from service.bank.store import BankSpec, Draft, PatchStore, Reference
+from service.bank.store import BankSpec, Draft, FloatArray, PatchStore, Reference
 from service.embedding.embedder import Embedder, Embedding
 from service.errors import BackboneMismatch, NoReferences, PatchbankError
 from service.images import DecodedImage, read_image
@@ -142,7 +142,7 @@ class Teacher:
                 coreset=_merged(feed.coreset, base),
                 scoring=rule,
                 calibration=calibration,
-                retrieval=self._retrieval(draft, kept, base),
+                retrieval=self._retrieval(draft, kept, base, whole=feed.coreset is None),
             )
             draft.activate(manifest)
         return TeachReport(manifest, added, tuple(skipped), tuple(duplicates))
@@ -218,15 +218,21 @@ class Teacher:
         return calibrate(scores, method, far)
 
     @staticmethod
-    def _retrieval(draft: Draft, kept: Sequence[_Seen], base: Manifest | None) -> RetrievalLimit:
+    def _retrieval(draft: Draft, kept: Sequence[_Seen], base: Manifest | None, *, whole: bool) -> RetrievalLimit:
         """How near a picture must be to be of this class, from references left out one by one. An extended bank
-        keeps its limit of coherence: more references can only bring a picture nearer."""
+        keeps its limit of coherence: more references can only bring a picture nearer. In a bank of ``whole`` images
+        the patches at hand need not be read back."""
+        at_hand = {seen.image.image_id: seen.embedding.patches for seen in kept} if whole else {}
+
+        def patches_of(image_id: str) -> FloatArray:
+            return at_hand[image_id] if image_id in at_hand else draft.image_patches(image_id)
+
         image_ids, cls = draft.cls_vectors()
         coherences = []
         for seen in kept[:_WITNESSED] if base is None else ():
             similarity = cls @ seen.embedding.cls
             others = [place for place in np.argsort(-similarity) if image_ids[place] != seen.image.image_id]
-            found = [draft.image_patches(image_ids[place]) for place in others[:WITNESSES]]
+            found = [patches_of(image_ids[place]) for place in others[:WITNESSES]]
             coherences.append(least_coherence(seen.embedding.patches, found))
         limit = retrieval_limit(cls, coherences)
         if base is None:

@@ -292,6 +292,8 @@ def test_a_damaged_bank_is_an_error_and_can_be_removed(open_store: OpenStore, tm
     store = open_store()
     store.remove("part")
     assert dict(store.active()) == {"whole": whole.version}
+    hits = store.nearest_references(FINGERPRINT, vectors(7, 3, 4)[0], 10)
+    assert {hit.class_name for hit in hits} == {"whole"}, "a damaged class leaves the router too"
 
 
 def test_a_lost_router_is_made_anew_at_the_next_change(store: PatchStore, tmp_path: Path) -> None:

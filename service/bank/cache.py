@@ -34,6 +34,10 @@ class OpenCache(Generic[T]):
             opened.move_to_end(name)
             return opened[name]
 
+    def __contains__(self, name: str) -> bool:
+        with self._guard:
+            return name in self._alive()
+
     def keep(self, wanted: Callable[[str], bool]) -> None:
         """Let go of all whose name is no longer wanted."""
         with self._guard:

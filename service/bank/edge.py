@@ -158,7 +158,10 @@ class EdgeStore:
         def change(aliases: Aliases) -> Aliases:
             after = aliases.with_class(class_name, version)
             routers = dict(aliases.routers)
-            for mark in {mark for mark in (fingerprint, previous) if mark is not None}:
+            changed = {fingerprint, previous} - {None}
+            if previous is None and class_name in aliases.classes:
+                changed |= set(routers)  # a damaged bank no longer tells which router it was in
+            for mark in sorted(mark for mark in changed if mark is not None):
                 old = routers.pop(mark, None)
                 entries = added if mark == fingerprint else None
                 others = [name for name in after.classes if name != class_name and self._fingerprint(name) == mark]
@@ -182,7 +185,7 @@ class EdgeStore:
         for folder in list(self._collections.glob(f"{ROUTER_PREFIX}*")):
             if folder.name not in wanted:
                 shutil.rmtree(folder, ignore_errors=True)
-        self._shards.keep(lambda name: (self._collections / name).exists())
+        self._forget_removed()
 
     def _entries(self, class_name: str, version: str) -> Entries:
         bank = self.open(BankRef(class_name, version))
@@ -198,7 +201,13 @@ class EdgeStore:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _shard(self, name: str, folder: Path) -> Shard:
+        if name not in self._shards:
+            self._forget_removed()
         return self._shards.get(name, lambda: Shard.load(folder))
+
+    def _forget_removed(self) -> None:
+        """Let go of shards whose files are gone, so that replaced versions give their memory back."""
+        self._shards.keep(lambda name: (self._collections / name).exists())
 
     def close(self) -> None:
         """Close all shards; a later use raises ``Closed``."""

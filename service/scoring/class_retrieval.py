@@ -26,7 +26,7 @@ _SURE: Final = 2.0
 _MARGIN: Final = 1.8
 """Coherence, over the references' median, from which an image is another product (docs/class-retrieval.md)."""
 
-_CEILING: Final = 0.44
+_CEILING: Final = 0.39
 """Coherence that no product reaches by itself; few references can have a high median."""
 
 _CANDIDATES: Final = 3
@@ -50,13 +50,16 @@ class Retrieval:
 
 
 def retrieve(
-    hits: Sequence[RouterHit], voters: int, limits: Mapping[str, RetrievalLimit], coherence_of: CoherenceOf
+    hits: Sequence[RouterHit],
+    voters: int,
+    limits: Mapping[str, RetrievalLimit],
+    coherence_of: CoherenceOf | None = None,
 ) -> Retrieval:
     """Similarity-weighted vote of the ``voters`` nearest of ``hits``, most similar first.
 
     The winner stands at once where the image is as similar to it as its references are to each other. Otherwise
     the classes near enough are held against their limits of coherence, the best one stands, and if none does the
-    product is unknown. It is unknown too where there is no hit at all.
+    product is unknown. It is unknown too where there is no hit at all, and in doubt where the patches can't be asked.
     """
     if not hits:
         return Retrieval(None, 0.0, {}, 0.0)
@@ -71,6 +74,8 @@ def retrieve(
     winner = max(scores, key=lambda name: (scores[name], nearest[name]))
     if nearest[winner] >= limits[winner].similarity:
         return Retrieval(winner, scores[winner], scores, nearest[winner])
+    if coherence_of is None:
+        return Retrieval(None, scores[winner], scores, nearest[winner])
     doubts = {
         name: coherence_of(name, _witnesses(hits, name)) / limits[name].coherence
         for name in list(nearest)[:_CANDIDATES]
