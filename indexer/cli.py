@@ -183,7 +183,7 @@ def demo(
     references: Annotated[int, typer.Option(min=10, max=400, help="Reference images a class.")] = 100,
     held_out: Annotated[
         int, typer.Option(min=2, max=100, help="Good, and as many defective, test images a class.")
-    ] = 20,
+    ] = 40,
     backbone: Annotated[str, typer.Option(help="auto tries DINOv2 first, where the hub answers.")] = "auto",
     as_json: Json = False,
 ) -> None:

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.progress import (
@@ -22,6 +22,9 @@ from rich.table import Table
 
 from service.errors import PatchbankError
 
+_PLAIN_WIDTH: Final = 140
+"""Columns of tables where standard output is no terminal, such as a log."""
+
 
 class Output:
     """Standard output holds the result alone; progress and remarks go to standard error."""
@@ -29,6 +32,8 @@ class Output:
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
         self.console = Console(highlight=False)
+        if not self.console.is_terminal:
+            self.console = Console(highlight=False, width=_PLAIN_WIDTH)
         self.remarks = Console(stderr=True, highlight=False)
 
     def result(self, document: Any) -> None:

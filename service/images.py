@@ -14,9 +14,9 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
-from service.errors import ImageTooLarge, UndecodableImage, UnsupportedImage
+from service.errors import ImageTooLarge, PatchbankError, UndecodableImage, UnsupportedImage
 
 FORMATS: Final = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF")
 """Pillow formats that are read. Of an animation or a multi-page file the first picture counts."""
@@ -92,10 +92,12 @@ def decode_image(data: bytes, limits: ImageLimits = ImageLimits(), name: str = "
     with _open(data, limits, name) as picture:
         try:
             picture.load()
-            upright = ImageOps.exif_transpose(picture)
+            upright = _upright(picture)
             notes = _notes(upright)
             pixels = _to_rgb(upright, name)
-        except (OSError, SyntaxError, ValueError, EOFError) as error:
+        except PatchbankError:
+            raise
+        except Exception as error:  # decoders raise struct.error, TypeError and more on damaged files
             raise UndecodableImage(f"{name}: truncated or damaged {picture.format}: {error}") from error
         kind = str(picture.format)
     return DecodedImage(pixels, _image_id(pixels), hashlib.sha256(data).hexdigest(), kind, notes)
@@ -144,6 +146,23 @@ def _not_read(data: bytes, name: str) -> UndecodableImage | UnsupportedImage:
         except Exception:  # whatever a foreign decoder throws, it is not a picture to us
             return UndecodableImage(f"{name}: not an image")
     return UnsupportedImage(f"{name}: {kind} is not read; send PNG, JPEG, BMP, TIFF, WebP or GIF", format=kind)
+
+
+_TURNS: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    # Not ImageOps.exif_transpose, which writes the EXIF anew and fails where another tag is damaged.
+    turn = _TURNS.get(picture.getexif().get(0x0112, 1))
+    return picture if turn is None else picture.transpose(turn)
 
 
 def _notes(picture: Image.Image) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     keep_versions: int = Field(
         default=3, ge=1, description="Versions of a bank that are kept, the active one included."
     )
-    log_level: str = Field(
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Level of the service's log: `debug`, `info`, `warning`, `error`."
     )
     host: str = Field(default="127.0.0.1", description="Address that `python -m service` listens on.")
@@ -86,6 +86,8 @@ def load_settings(**overrides: Any) -> Settings:
     """Settings from the environment, overridden by keyword; raises ``InvalidSettings`` that names the variable."""
     try:
         return Settings(**overrides)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSettings(f".env cannot be read: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])

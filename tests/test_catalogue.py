@@ -265,3 +265,11 @@ def test_a_replacement_that_fails_leaves_the_old_text_and_no_rest(
         replace_file(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_class_lock_can_be_used_in_a_with_block(tmp_path: Path) -> None:
+    catalogue = Catalogue(tmp_path)
+    with catalogue.class_lock("bolt") as held:
+        pass
+    catalogue.class_lock("bolt").release()
+    assert not held.is_locked

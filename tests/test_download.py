@@ -257,3 +257,27 @@ def test_a_data_directory_that_is_a_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("in the way")
     with pytest.raises(DataDirNotWritable):
         pull_model(_backbone(), tmp_path / "data")
+
+
+def test_a_download_that_keeps_breaking_off_leaves_nothing(hub: Hub, tmp_path: Path) -> None:
+    hub.breaks_after = len(BODY) // 2
+    with pytest.raises(ModelUnavailable, match="cannot be pulled"):
+        pull_model(_backbone(), tmp_path, endpoint=hub.endpoint)
+    assert _onnx_files(tmp_path) == []
+    assert not list(tmp_path.rglob("*.incomplete"))
+
+
+@pytest.mark.parametrize("endpoint", ["mirror.example", "ftp://127.0.0.1"])
+def test_an_endpoint_that_is_no_address_is_an_error(tmp_path: Path, endpoint: str) -> None:
+    with pytest.raises(ModelUnavailable, match="cannot be pulled"):
+        pull_model(_backbone(), tmp_path, endpoint=endpoint)
+
+
+def test_a_hub_that_does_not_answer_is_given_up_when_patience_ends(tmp_path: Path) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(50)
+        begin = time.monotonic()
+        with pytest.raises(ModelUnavailable, match="cannot be pulled"):
+            pull_model(_backbone(), tmp_path, patience=0.3, endpoint=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        assert time.monotonic() - begin < 5.0

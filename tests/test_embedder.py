@@ -206,3 +206,9 @@ def test_the_built_in_backbone_sees_where_a_change_is(embedder: Embedder) -> Non
     row, column = np.unravel_index(int(apart.argmax()), before.grid)
     assert abs((row + 0.5) / before.grid[0] - 112 / 448) < 0.06
     assert abs((column + 0.5) / before.grid[1] - 336 / 448) < 0.06
+
+
+@pytest.mark.parametrize("factor", [1e20])
+def test_the_length_of_tokens_does_not_matter_at_all(tmp_path: Path, factor: float) -> None:
+    made = Embedder(GRID, OnnxSession(write_grid(tmp_path / "tiny.onnx", factor=factor)))
+    np.testing.assert_allclose(made.embed(picture(noise())).patches, mean_colours(noise(), 4, 4), atol=1e-5)

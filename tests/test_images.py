@@ -417,3 +417,12 @@ def test_a_cell_holds_its_own_middle(size: tuple[int, int], grid: tuple[int, int
 
 def test_cells_of_an_even_grid_do_not_overlap() -> None:
     assert cell_box((320, 160), (10, 20), 3, 7) == (112, 48, 128, 64)
+
+
+def test_damaged_exif_does_not_leak_an_error_of_the_decoder() -> None:
+    entries = [(0x0100, 2, 4, b"abc\0"), (0x0112, 3, 1, b"\6\0\0\0")]  # a width that is text, and orientation 6
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, len(entries))
+    exif += b"".join(struct.pack("<HHI4s", *entry) for entry in entries) + bytes(4)
+    out = io.BytesIO()
+    Image.new("RGB", (20, 10)).save(out, "JPEG", exif=exif)
+    assert decode_image(out.getvalue()).size == (10, 20)

@@ -110,3 +110,8 @@ def test_a_reference_s_id_is_no_patch_s(image_id: str, row: int, column: int) ->
 def test_ids_of_neighbouring_cells_differ() -> None:
     ids = {patch_point("0" * 24, row, column) for row in range(40) for column in range(40)}
     assert len(ids) == 1600
+
+
+@pytest.mark.parametrize("collection", ["patchbank____v1", "patchbank__bolt__", "patchbank__a b__v1"])
+def test_names_that_no_bank_can_have_are_no_banks(collection: str) -> None:
+    assert BankRef.parse(collection) is None

@@ -122,3 +122,15 @@ def test_the_decoder_s_limits_are_the_settings() -> None:
 
 def test_the_decoder_s_own_limits_are_the_defaults() -> None:
     assert load_settings().image_limits == ImageLimits()
+
+
+def test_an_unknown_log_level_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATCHBANK_LOG_LEVEL", "loud")
+    with pytest.raises(InvalidSettings, match="PATCHBANK_LOG_LEVEL"):
+        load_settings()
+
+
+def test_a_dotenv_file_that_is_not_text_is_an_error() -> None:
+    Path(".env").write_bytes(b"PATCHBANK_HOST=\xff\xfe\n")
+    with pytest.raises(InvalidSettings):
+        load_settings()

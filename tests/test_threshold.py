@@ -127,3 +127,7 @@ def test_the_rate_of_fresh_normal_images_is_the_target() -> None:
         above += drawn[-1] > held_out(drawn[:-1].tolist(), far).threshold
     spread = 4 * math.sqrt(far * (1 - far) / rounds)
     assert far - spread <= above / rounds <= far + spread
+
+
+def test_a_rate_near_one_takes_the_lowest_score() -> None:
+    assert calibrate([0.1, 0.2, 0.3], "held-out", 1 - 1e-10).threshold == 0.1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import shutil
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ _BUILT_IN: Final = "efficientnet-lite2"
 _FIRST_CHOICE: Final = "dinov2-vits14"
 _HUB_PATIENCE: Final = 3.0
 _SHOWN: Final = 3
+_ROWS: Final = 6
 
 
 @dataclass(frozen=True)
@@ -137,12 +139,13 @@ def auroc(normal: Sequence[float], anomalous: Sequence[float]) -> float:
 
 
 def _draw(answers: Sequence[Answer], out_dir: Path) -> None:
-    """The contact sheet, and a few images to try by hand."""
+    """The contact sheet, the highest scores of each kind, and those images to try by hand."""
     pairs, samples = [], out_dir / "images"
     samples.mkdir(exist_ok=True)
     for product in dict.fromkeys(answer.product for answer in answers):
         for defective in (True, False):
             mine = [a for a in answers if a.product == product and a.defective == defective and a.overlay]
+            mine.sort(key=lambda answer: -answer.reply["anomaly_score"])
             for answer in mine[:_SHOWN]:
                 kind = "defective" if defective else "good"
                 shutil.copyfile(answer.file, samples / f"{product}-{kind}-{answer.file.name}")
@@ -157,19 +160,30 @@ def _verdict(reply: dict[str, Any]) -> str:
 
 
 def _tell(out: Output, job: Demo, settings: Settings, products: Sequence[Product], answers: Sequence[Answer]) -> None:
+    document: dict[str, Any] = {
+        "backbone": settings.backbone,
+        "classes": [],
+        "images": [_flat(answer) for answer in answers],
+    }
+    kinds: dict[tuple[str, bool], list[Answer]] = {}
+    for answer in answers:
+        kinds.setdefault((answer.product, answer.defective), []).append(answer)
     rows = [
         (
-            f"{answer.product}/{'defective' if answer.defective else 'good'}/{answer.file.name}",
+            answer.file.name, f"{answer.product}, {'defective' if answer.defective else 'good'}",
             answer.reply["class_name"], answer.reply["anomaly_score"], answer.reply["threshold"],
             _verdict(answer.reply), round(answer.reply["processing_time_ms"]),
         )
-        for answer in answers
+        for kind in kinds.values() for answer in kind[:_ROWS]
     ]  # fmt: skip
-    out.table(("image", "class found", "score", "threshold", "verdict", "ms"), rows)
+    out.table(("image", "what it is", "class found", "score", "threshold", "verdict", "ms"), rows)
+    if len(rows) < len(answers):
+        out.say(f"... the first {_ROWS} of each kind; all {len(answers)} are in {job.out_dir / 'results.json'}")
     summary = [_summary(product, [a for a in answers if a.product == product.class_name]) for product in products]
     out.say("")
     out.table(list(summary[0]), [list(row.values()) for row in summary])
-    out.result({"backbone": settings.backbone, "classes": summary, "images": [_flat(answer) for answer in answers]})
+    (job.out_dir / "results.json").write_text(json.dumps(document, indent=1))
+    out.result(document)
     sample = next((job.out_dir / "images").glob("*-defective-*"), None)
     out.say(f"\nOverlays: {job.out_dir / 'overlays'}/ and, side by side, {job.out_dir / 'overlays.png'}")
     out.say("To go on: make serve, open http://127.0.0.1:8000/docs, or in a second terminal")

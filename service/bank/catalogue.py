@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 from service.errors import ClassBusy, DamagedBank, DataDirNotWritable
 
@@ -72,11 +72,11 @@ class Catalogue:
             replace_file(self._file, text)
             then(aliases)
 
-    def class_lock(self, class_name: str) -> FileLock:
+    def class_lock(self, class_name: str) -> HeldLock:
         """The held lock of one class; release it when done. ``ClassBusy`` where another process has it."""
         return self._locked(f"class-{class_name}", wait=0.0)
 
-    def _locked(self, name: str, wait: float) -> FileLock:
+    def _locked(self, name: str, wait: float) -> HeldLock:
         folder = self.data_dir / "locks"
         lock = FileLock(folder / f"{name}.lock", timeout=wait)
         try:
@@ -88,7 +88,29 @@ class Catalogue:
             raise DataDirNotWritable(
                 f"the data directory {self.data_dir} cannot be written: {error.strerror or error}"
             ) from error
-        return lock
+        return HeldLock(lock)
+
+
+class HeldLock:
+    """A lock that is already held: let it go with ``release`` or at the end of a ``with`` block."""
+
+    def __init__(self, lock: BaseFileLock) -> None:
+        self._lock = lock
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether it is still held."""
+        return self._lock.is_locked
+
+    def release(self) -> None:
+        """Let it go."""
+        self._lock.release()
+
+    def __enter__(self) -> HeldLock:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.release()
 
 
 def replace_file(path: Path, text: str) -> None:

@@ -17,11 +17,10 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from filelock import FileLock
 from pydantic import ValidationError
 
 from service.bank.cache import OpenCache
-from service.bank.catalogue import Aliases, Catalogue, replace_file
+from service.bank.catalogue import Aliases, Catalogue, HeldLock, replace_file
 from service.bank.manifest import Manifest
 from service.bank.names import BankRef, check_class_name, new_version
 from service.bank.router import ROUTER_PREFIX, Entries, find_references, router_name, write_router
@@ -254,7 +253,7 @@ class EdgeBank:
 class EdgeDraft:
     """A version in work, in a ``.partial`` directory under the class's lock."""
 
-    def __init__(self, store: EdgeStore, ref: BankRef, folder: Path, shard: Shard, lock: FileLock) -> None:
+    def __init__(self, store: EdgeStore, ref: BankRef, folder: Path, shard: Shard, lock: HeldLock) -> None:
         self._store = store
         self._ref = ref
         self._folder = folder

@@ -47,7 +47,9 @@ class BankRef:
     def parse(cls, collection: str) -> BankRef | None:
         """The bank that a collection's name means, or None for any other name."""
         parts = collection.split("__")
-        if len(parts) != 3 or parts[0] != PREFIX or parts[1] in _RESERVED:
+        if len(parts) != 3 or parts[0] != PREFIX or not parts[2]:
+            return None
+        if not _CLASS.fullmatch(parts[1]) or parts[1] in _RESERVED:
             return None
         return cls(parts[1], parts[2])
 

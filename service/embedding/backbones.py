@@ -43,7 +43,6 @@ class Backbone:
     std: tuple[float, float, float]
     licence: str
     tokens: Literal["grid", "sequence"] = "sequence"
-    input_name: str = "pixel_values"
     patch_output: str = "last_hidden_state"
     cls_output: str = "last_hidden_state"
     registers: int = 0

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
-from huggingface_hub import hf_hub_download
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
 
 from service.embedding.backbones import Backbone, HubFile
 from service.embedding.model_files import pulled_path
@@ -31,19 +31,23 @@ def pull_model(backbone: Backbone, data_dir: Path, *, patience: float = 10.0, en
     except OSError as error:
         raise DataDirNotWritable(f"{target.parent}: {error.strerror or error}") from error
     try:
+        # hf_hub_download asks a silent hub six times, a minute each; asking once before keeps to the patience.
+        url = hf_hub_url(source.repository, source.path, revision=source.revision, endpoint=endpoint)
+        get_hf_file_metadata(url, timeout=patience)
         fetched = Path(
             hf_hub_download(
                 source.repository, source.path, revision=source.revision,
                 local_dir=partial, etag_timeout=patience, endpoint=endpoint,
             )
         )  # fmt: skip
-    except (OSError, HfHubHTTPError, LocalEntryNotFoundError, ValueError) as error:
+    except Exception as error:  # the hub's client raises its HTTP library's errors too, and that library has changed
         raise ModelUnavailable(
             f"{backbone.name} cannot be pulled from the hub ({type(error).__name__}); "
             f"bring {source.path} of {source.repository} by hand to {target}"
         ) from error
     _verify(fetched, source)
     fetched.replace(target)
+    shutil.rmtree(partial, ignore_errors=True)
     return target
 
 

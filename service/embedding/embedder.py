@@ -115,5 +115,5 @@ def _normalise(vectors: FloatArray) -> FloatArray:
     """Rows of unit length; a zero row stays zero, and what is not finite is an error, never a score."""
     if not np.isfinite(vectors).all():
         raise ModelUnavailable("the backbone's output is not finite")
-    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    lengths = np.linalg.norm(vectors.astype(np.float64), axis=-1, keepdims=True)
     return np.asarray(vectors / np.maximum(lengths, 1e-12), dtype=np.float32)

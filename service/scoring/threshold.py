@@ -28,7 +28,7 @@ def calibrate(
     if not scores:
         raise NoReferences("calibration needs at least one normal image")
     ordered = sorted(float(score) for score in scores)
-    rank = math.ceil((len(ordered) + 1) * (1.0 - target_far) - 1e-9)
+    rank = max(1, math.ceil((len(ordered) + 1) * (1.0 - target_far) - 1e-9))
     reachable = rank <= len(ordered)
     threshold = ordered[min(rank, len(ordered)) - 1]
     return Calibration(
