@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.datasets import load_datasets
-from indexer.demo.run import auroc
+from indexer.demo.report import auroc
 from service.bank.open_store import open_store
 from service.embedding.embedder import Embedder
 from service.inspector import Inspector

@@ -10,7 +10,8 @@ from typing import Any
 from indexer.files import image_files
 from indexer.output import Output
 from service.errors import PatchbankError, StoreUnavailable
-from service.inspector import Inspection, Inspector
+from service.inspection import Inspection
+from service.inspector import Inspector
 from service.scoring.heatmap import overlay
 from service.settings import Settings
 

@@ -11,15 +11,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from service.inspector import Inspection, Inspector, Verdict
+    from service.inspection import Inspection, Verdict
+    from service.inspector import Inspector
     from service.settings import Settings, load_settings
 
 __all__ = ["Inspection", "Inspector", "Settings", "Verdict", "load_settings"]
 
-_HOMES = {"Settings": "service.settings", "load_settings": "service.settings"}
+_HOMES = {
+    "Inspection": "service.inspection",
+    "Inspector": "service.inspector",
+    "Settings": "service.settings",
+    "Verdict": "service.inspection",
+    "load_settings": "service.settings",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    if name not in _HOMES:
         raise AttributeError(f"module 'service' has no attribute {name!r}")
-    return getattr(import_module(_HOMES.get(name, "service.inspector")), name)
+    return getattr(import_module(_HOMES[name]), name)

@@ -5,21 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from service.bank.manifest import Manifest
 from service.bank.open_store import open_store
+from service.bank.retry import while_versions_change
 from service.bank.search import PatchScores, search_patches
 from service.bank.store import Bank, PatchStore
 from service.embedding.embedder import Embedder, Embedding
 from service.errors import BackboneMismatch, EmptyBank, UnknownClass
 from service.images import DecodedImage, cell_box, decode_image, read_image
+from service.inspection import Explained, Inspection, NearestPatch, Verdict
 from service.scoring.anomaly_map import anomaly_map, mask_and_score_demand
 from service.scoring.class_retrieval import HITS_PER_VOTE, Retrieval, retrieve
 from service.scoring.coherence import least_coherence
@@ -27,52 +27,6 @@ from service.scoring.image_score import image_score
 from service.scoring.regions import Region, find_regions
 from service.scoring.threshold import p_value
 from service.settings import Settings, load_settings
-
-
-@dataclass(frozen=True)
-class NearestPatch:
-    """The normal patch that a region's worst patch was compared with: where it lies in its reference image."""
-
-    reference_id: str
-    name: str
-    box: tuple[int, int, int, int]
-    distance: float
-
-
-@dataclass(frozen=True)
-class Explained:
-    """A region and, where asked for, its nearest normal patch."""
-
-    region: Region
-    nearest: NearestPatch | None = None
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a bank says of an image. ``map`` is float32 (H, W) at the original size, in units of the score."""
-
-    class_name: str
-    is_anomalous: bool
-    score: float
-    threshold: float
-    p_value: float
-    anomalous_share: float
-    map: npt.NDArray[np.float32]
-    regions: tuple[Explained, ...]
-    bank_version: str
-
-
-@dataclass(frozen=True)
-class Inspection:
-    """The answer for one image. ``verdict`` is None exactly when ``status`` is ``unknown_product``."""
-
-    status: Literal["ok", "unknown_product"]
-    image: DecodedImage
-    verdict: Verdict | None
-    retrieval: Retrieval
-    backbone: str
-    timings_ms: dict[str, float]
-    warnings: tuple[str, ...] = field(default=())
 
 
 class Inspector:
@@ -117,6 +71,19 @@ class Inspector:
             decoded = self._decode(image)
         with clock.time("embed"):
             embedding = self.embedder.embed(decoded)
+        return while_versions_change(
+            self.store, lambda: self._answer(decoded, embedding, class_name, threshold, explain, clock)
+        )
+
+    def _answer(
+        self,
+        decoded: DecodedImage,
+        embedding: Embedding,
+        class_name: str | None,
+        threshold: float | None,
+        explain: bool,
+        clock: _Clock,
+    ) -> Inspection:
         with clock.time("retrieve"):
             retrieval = self.retrieve(embedding, quick=class_name is not None)
         notes = [*decoded.warnings, *_second_opinion(class_name, retrieval)]

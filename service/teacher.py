@@ -6,28 +6,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Final, Literal
 
 import numpy as np
 
-from service.bank.manifest import BackboneFacts, Calibration, Coreset, Manifest, RetrievalLimit, ScoringRule
+from service.bank.manifest import BackboneFacts, Calibration, Coreset, Manifest, ScoringRule
 from service.bank.names import check_class_name
-from service.bank.search import search_patches
-from service.bank.store import BankSpec, Draft, FloatArray, PatchStore, Reference
+from service.bank.store import BankSpec, Draft, PatchStore, Reference
+from service.calibrator import WITNESSED, Calibrator
 from service.embedding.embedder import Embedder, Embedding
 from service.errors import BackboneMismatch, NoReferences, PatchbankError
 from service.images import DecodedImage, read_image
 from service.patch_feed import PatchFeed
 from service.progress import SILENT, Progress
-from service.scoring.anomaly_map import score_demand
-from service.scoring.class_retrieval import WITNESSES, retrieval_limit
-from service.scoring.coherence import least_coherence
-from service.scoring.image_score import image_score
 from service.scoring.threshold import calibrate
 from service.settings import Settings
-
-_WITNESSED: Final = 40
-"""References that are left out in turn to learn a class's usual coherence."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +97,7 @@ class Teacher:
             skipped: list[Skipped] = []
             duplicates: list[Path] = []
             feed = PatchFeed(draft, self._ratio(options, base), self._room(base), len(files), progress)
-            kept: list[_Seen] = []
+            kept: dict[str, Embedding] = {}
             added = 0
             for seen in self._read(files, options.strict, skipped, progress, "embedding"):
                 if draft.has_reference(seen.image.image_id):
@@ -114,8 +106,8 @@ class Teacher:
                 draft.add_reference(_reference(seen), seen.embedding.cls)
                 feed.add(seen.image.image_id, seen.embedding)
                 added += 1
-                if len(kept) < (_WITNESSED if calibrate_with else self.settings.max_calibration_images):
-                    kept.append(seen)
+                if len(kept) < (WITNESSED if calibrate_with else self.settings.max_calibration_images):
+                    kept[seen.image.image_id] = seen.embedding
             if added == 0 and (base is None or not duplicates):
                 raise NoReferences(
                     f"none of the {len(files)} files is a usable image",
@@ -125,7 +117,11 @@ class Teacher:
             indexing = progress.begin("building the index", None)
             draft.seal()
             indexing.done()
-            calibration = self._calibrate(draft, kept, calibrate_with, rule, options, base, progress, skipped)
+            calibrator = Calibrator(draft, rule, kept, whole=feed.coreset is None)
+            if calibrate_with is None:
+                scores = self._left_out(draft, calibrator, kept, progress)
+            else:
+                scores = self._held_out(draft, calibrator, calibrate_with, options, skipped, progress)
             manifest = Manifest(
                 class_name=class_name,
                 version=draft.ref.version,
@@ -141,8 +137,8 @@ class Teacher:
                 patches=draft.count_patches(),
                 coreset=_merged(feed.coreset, base),
                 scoring=rule,
-                calibration=calibration,
-                retrieval=self._retrieval(draft, kept, base, whole=feed.coreset is None),
+                calibration=self._calibration(scores, calibrate_with is not None, options, base),
+                retrieval=calibrator.retrieval_limit(base.retrieval if base else None),
             )
             draft.activate(manifest)
         return TeachReport(manifest, added, tuple(skipped), tuple(duplicates))
@@ -177,80 +173,48 @@ class Teacher:
                 yield _Seen(path, image, self.embedder.embed(image))
             steps.advance()
 
-    def _calibrate(
+    @staticmethod
+    def _left_out(draft: Draft, calibrator: Calibrator, kept: dict[str, Embedding], progress: Progress) -> list[float]:
+        """Scores of references against the bank without them."""
+        if len(draft.cls_vectors()[0]) < 2:
+            raise NoReferences(
+                "leave-one-image-out calibration needs at least two different reference images; "
+                "add more, or give normal images with --calibrate-with"
+            )
+        steps = progress.begin("calibrating (leave one out)", len(kept))
+        scores = []
+        for image_id, embedding in kept.items():
+            scores.append(calibrator.score(embedding, left_out=image_id))
+            steps.advance()
+        return scores
+
+    def _held_out(
         self,
         draft: Draft,
-        kept: Sequence[_Seen],
-        held_out: Sequence[Path] | None,
-        rule: ScoringRule,
+        calibrator: Calibrator,
+        files: Sequence[Path],
         options: TeachOptions,
-        base: Manifest | None,
-        progress: Progress,
         skipped: list[Skipped],
+        progress: Progress,
+    ) -> list[float]:
+        """Scores of normal images that are no references."""
+        seen = self._read(files, options.strict, skipped, progress, "calibrating (held out)")
+        scores = [calibrator.score(one.embedding) for one in seen if not draft.has_reference(one.image.image_id)]
+        if not scores:
+            raise NoReferences("no calibration image is usable, or all of them are references too")
+        return scores
+
+    def _calibration(
+        self, scores: Sequence[float], held_out: bool, options: TeachOptions, base: Manifest | None
     ) -> Calibration:
-        """Scores of normal images against the sealed draft. An extended bank keeps the scores it was calibrated
-        with: more references can only lower them, so the threshold stays on the safe side."""
-        method: Literal["leave-one-image-out", "held-out"] = "leave-one-image-out"
-        scores: list[float] = []
-        if held_out is not None:
-            method = "held-out"
-            scores = [
-                self._score(draft, seen, rule, exclude=None)
-                for seen in self._read(held_out, options.strict, skipped, progress, "calibrating (held out)")
-                if not draft.has_reference(seen.image.image_id)
-            ]
-            if not scores:
-                raise NoReferences("no calibration image is usable, or all of them are references too")
-        else:
-            if len(draft.cls_vectors()[0]) < 2:
-                raise NoReferences(
-                    "leave-one-image-out calibration needs at least two different reference images; "
-                    "add more, or give normal images with --calibrate-with"
-                )
-            steps = progress.begin("calibrating (leave one out)", len(kept))
-            for seen in kept:
-                scores.append(self._score(draft, seen, rule, exclude=seen.image.image_id))
-                steps.advance()
-            if base is not None:
-                method = base.calibration.method
-                scores = [*base.calibration.scores, *scores]
+        """The threshold. Without held-out images an extended bank keeps the scores it was calibrated with: more
+        references can only lower them, so the threshold stays on the safe side."""
         far = options.target_far or (base.calibration.target_far if base else self.settings.target_far)
-        return calibrate(scores, method, far)
-
-    @staticmethod
-    def _retrieval(draft: Draft, kept: Sequence[_Seen], base: Manifest | None, *, whole: bool) -> RetrievalLimit:
-        """How near a picture must be to be of this class, from references left out one by one. An extended bank
-        keeps its limit of coherence: more references can only bring a picture nearer. In a bank of ``whole`` images
-        the patches at hand need not be read back."""
-        at_hand = {seen.image.image_id: seen.embedding.patches for seen in kept} if whole else {}
-
-        def patches_of(image_id: str) -> FloatArray:
-            return at_hand[image_id] if image_id in at_hand else draft.image_patches(image_id)
-
-        image_ids, cls = draft.cls_vectors()
-        coherences = []
-        for seen in kept[:_WITNESSED] if base is None else ():
-            similarity = cls @ seen.embedding.cls
-            others = [place for place in np.argsort(-similarity) if image_ids[place] != seen.image.image_id]
-            found = [patches_of(image_ids[place]) for place in others[:WITNESSES]]
-            coherences.append(least_coherence(seen.embedding.patches, found))
-        limit = retrieval_limit(cls, coherences)
+        if held_out:
+            return calibrate(scores, "held-out", far)
         if base is None:
-            return limit
-        return limit.model_copy(update={"coherence": base.retrieval.coherence, "witnesses": base.retrieval.witnesses})
-
-    @staticmethod
-    def _score(draft: Draft, seen: _Seen, rule: ScoringRule, exclude: str | None) -> float:
-        embedding = seen.embedding
-        found = search_patches(
-            draft,
-            embedding.patches,
-            embedding.grid,
-            rule.neighbours,
-            score_demand(rule),
-            exclude_image=exclude,
-        )
-        return image_score(found.scores, rule)
+            return calibrate(scores, "leave-one-image-out", far)
+        return calibrate([*base.calibration.scores, *scores], base.calibration.method, far)
 
 
 def _reference(seen: _Seen) -> Reference:

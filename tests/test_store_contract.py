@@ -15,6 +15,7 @@ import pytest
 from service.bank.edge import EdgeStore
 from service.bank.names import BankRef, PatchId
 from service.bank.pool import PooledStore
+from service.bank.retry import while_versions_change
 from service.bank.store import BankSpec, FloatArray, PatchStore
 from service.errors import (
     ClassBusy,
@@ -327,12 +328,15 @@ def test_reading_goes_on_while_versions_come_and_go(store: PatchStore) -> None:
     teach(store, "part", 0)
     stop, errors, answers = threading.Event(), [], []
 
+    def ask(query: FloatArray) -> tuple[str, float]:
+        bank = store.bank("part")
+        return bank.manifest.version, float(bank.nearest(query, 1).distances[0, 0])
+
     def read() -> None:
         query = vectors(0, 1)
         while not stop.is_set():
             try:
-                bank = store.bank("part")
-                answers.append((bank.manifest.version, float(bank.nearest(query, 1).distances[0, 0])))
+                answers.append(while_versions_change(store, lambda: ask(query)))
                 store.nearest_references(FINGERPRINT, vectors(7, 1, 4)[0], 3)
             except Exception as error:
                 errors.append(error)

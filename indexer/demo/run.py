@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import base64
-import json
 import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import httpx
-from scipy.stats import rankdata
 
 from indexer.demo.products import Product, load_products
+from indexer.demo.report import Answer, draw, tell
 from indexer.demo.server import running_service
-from indexer.demo.sheet import Pair, write_sheet
 from indexer.output import Output
 from service.bank.open_store import open_store
 from service.embedding.backbones import find_backbone
@@ -29,8 +27,6 @@ from service.teacher import Teacher
 _BUILT_IN: Final = "efficientnet-lite2"
 _FIRST_CHOICE: Final = "dinov2-vits14"
 _HUB_PATIENCE: Final = 3.0
-_SHOWN: Final = 3
-_ROWS: Final = 6
 
 
 @dataclass(frozen=True)
@@ -42,17 +38,6 @@ class Demo:
     references: int
     held_out: int
     backbone: str
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A held-out image and what the API said of it."""
-
-    product: str
-    file: Path
-    defective: bool
-    reply: dict[str, Any]
-    overlay: Path | None
 
 
 def run_demo(settings: Settings, out: Output, job: Demo) -> None:
@@ -68,8 +53,8 @@ def run_demo(settings: Settings, out: Output, job: Demo) -> None:
     _teach(settings, out, products)
     with running_service(settings, job.out_dir / "service.log") as client:
         answers = _detect(client, out, products, pictures)
-    _draw(answers, job.out_dir)
-    _tell(out, job, settings, products, answers)
+    draw(answers, job.out_dir)
+    tell(out, job.out_dir, settings.backbone, products, answers)
 
 
 def _choose_backbone(settings: Settings, out: Output, asked: str) -> str:
@@ -129,88 +114,3 @@ def _detect(client: httpx.Client, out: Output, products: Sequence[Product], pict
             answers.append(Answer(product.class_name, file, defective, reply, overlay))
             stage.advance()
     return answers
-
-
-def auroc(normal: Sequence[float], anomalous: Sequence[float]) -> float:
-    """Area under the ROC curve: the probability that an anomalous image scores above a normal one."""
-    ranks = rankdata([*anomalous, *normal])
-    positives = len(anomalous)
-    return float((ranks[:positives].sum() - positives * (positives + 1) / 2) / (positives * len(normal)))
-
-
-def _draw(answers: Sequence[Answer], out_dir: Path) -> None:
-    """The contact sheet, the highest scores of each kind, and those images to try by hand."""
-    pairs, samples = [], out_dir / "images"
-    samples.mkdir(exist_ok=True)
-    for product in dict.fromkeys(answer.product for answer in answers):
-        for defective in (True, False):
-            mine = [a for a in answers if a.product == product and a.defective == defective and a.overlay]
-            mine.sort(key=lambda answer: -answer.reply["anomaly_score"])
-            for answer in mine[:_SHOWN]:
-                kind = "defective" if defective else "good"
-                shutil.copyfile(answer.file, samples / f"{product}-{kind}-{answer.file.name}")
-                caption = f"{product}, {kind}: {_verdict(answer.reply)} {answer.reply['anomaly_score']:.3f}"
-                if answer.overlay is not None:
-                    pairs.append(Pair(answer.file, answer.overlay, caption))
-    write_sheet(pairs, out_dir / "overlays.png")
-
-
-def _verdict(reply: dict[str, Any]) -> str:
-    return {True: "ANOMALOUS", False: "normal", None: "unknown product"}[reply["is_anomalous"]]
-
-
-def _tell(out: Output, job: Demo, settings: Settings, products: Sequence[Product], answers: Sequence[Answer]) -> None:
-    document: dict[str, Any] = {
-        "backbone": settings.backbone,
-        "classes": [],
-        "images": [_flat(answer) for answer in answers],
-    }
-    kinds: dict[tuple[str, bool], list[Answer]] = {}
-    for answer in answers:
-        kinds.setdefault((answer.product, answer.defective), []).append(answer)
-    rows = [
-        (
-            answer.file.name, f"{answer.product}, {'defective' if answer.defective else 'good'}",
-            answer.reply["class_name"], answer.reply["anomaly_score"], answer.reply["threshold"],
-            _verdict(answer.reply), round(answer.reply["processing_time_ms"]),
-        )
-        for kind in kinds.values() for answer in kind[:_ROWS]
-    ]  # fmt: skip
-    out.table(("image", "what it is", "class found", "score", "threshold", "verdict", "ms"), rows)
-    if len(rows) < len(answers):
-        out.say(f"... the first {_ROWS} of each kind; all {len(answers)} are in {job.out_dir / 'results.json'}")
-    summary = [_summary(product, [a for a in answers if a.product == product.class_name]) for product in products]
-    out.say("")
-    out.table(list(summary[0]), [list(row.values()) for row in summary])
-    (job.out_dir / "results.json").write_text(json.dumps(document, indent=1))
-    out.result(document)
-    sample = next((job.out_dir / "images").glob("*-defective-*"), None)
-    out.say(f"\nOverlays: {job.out_dir / 'overlays'}/ and, side by side, {job.out_dir / 'overlays.png'}")
-    out.say("To go on: make serve, open http://127.0.0.1:8000/docs, or in a second terminal")
-    out.say(f"  curl -s -F file=@{sample} -F return_map=false -F explain=true http://127.0.0.1:8000/detect")
-
-
-def _summary(product: Product, answers: Sequence[Answer]) -> dict[str, Any]:
-    judged = [answer for answer in answers if answer.reply["status"] == "ok"]
-    scores = {
-        defective: [answer.reply["anomaly_score"] for answer in judged if answer.defective == defective]
-        for defective in (False, True)
-    }
-    found = [answer for answer in judged if answer.defective and answer.reply["is_anomalous"]]
-    false_alarms = [answer for answer in judged if not answer.defective and answer.reply["is_anomalous"]]
-    return {
-        "class": product.class_name,
-        "images": len(answers),
-        "class right": sum(answer.reply["class_name"] == product.class_name for answer in answers),
-        "unknown product": len(answers) - len(judged),
-        "image AUROC": auroc(scores[False], scores[True]) if scores[False] and scores[True] else None,
-        "defects found": f"{len(found)} of {sum(answer.defective for answer in answers)}",
-        "false alarms": f"{len(false_alarms)} of {sum(not answer.defective for answer in answers)}",
-    }
-
-
-def _flat(answer: Answer) -> dict[str, Any]:
-    return {
-        "image": str(answer.file), "product": answer.product, "defective": answer.defective,
-        "overlay": str(answer.overlay) if answer.overlay else None, **answer.reply,
-    }  # fmt: skip

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
 from service.api.schemas import BatchAnswer, Detection, ErrorBody, FailedDetection, NearestPatchOut, RegionOut
 from service.api.state import ApiState, state_of
 from service.errors import ImageTooLarge, InvalidParameters, PatchbankError
-from service.inspector import Explained, Inspection
+from service.inspection import Explained, Inspection
 from service.scoring.heatmap import MapFormat, render
 
 router = APIRouter(tags=["detection"])

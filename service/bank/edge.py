@@ -11,22 +11,22 @@ Layout of the data directory::
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import ValidationError
 
 from service.bank.cache import OpenCache
-from service.bank.catalogue import Aliases, Catalogue, HeldLock, replace_file
+from service.bank.catalogue import Aliases, Catalogue
+from service.bank.edge_bank import EdgeBank
+from service.bank.edge_draft import EdgeDraft
 from service.bank.manifest import Manifest
 from service.bank.names import BankRef, check_class_name, new_version
 from service.bank.router import ROUTER_PREFIX, Entries, find_references, router_name, write_router
 from service.bank.shard import Shard
-from service.bank.store import BankSpec, FloatArray, Neighbours, Reference, RouterHit
-from service.errors import Closed, DamagedBank, DataDirNotWritable, UnknownClass, UnknownVersion
+from service.bank.store import BankSpec, FloatArray, RouterHit
+from service.errors import DamagedBank, DataDirNotWritable, UnknownClass, UnknownVersion
 
 _CACHED: Final = 64
 _PARTIAL: Final = ".partial"
@@ -116,7 +116,7 @@ class EdgeStore:
             if isinstance(error, OSError):
                 raise DataDirNotWritable(f"{self.data_dir}: {error.strerror or error}") from error
             raise
-        return EdgeDraft(self, ref, folder, shard, lock)
+        return EdgeDraft(self.publish, ref, folder, shard, lock)
 
     def publish(self, manifest: Manifest, image_ids: list[str], vectors: FloatArray) -> None:
         """Let a finished version serve: router and pointer change together, in one step."""
@@ -213,117 +213,3 @@ class EdgeStore:
         self._manifests.close()
         for shard in self._shards.close():
             shard.close()
-
-
-class EdgeBank:
-    """A finished bank version on disk."""
-
-    def __init__(self, manifest: Manifest, open_shard: Callable[[], Shard]) -> None:
-        self._manifest = manifest
-        self._open_shard = open_shard
-
-    @property
-    def manifest(self) -> Manifest:
-        """See ``Bank.manifest``."""
-        return self._manifest
-
-    def nearest(
-        self, queries: FloatArray, k: int, *, exact: bool = False, exclude_image: str | None = None
-    ) -> Neighbours:
-        """See ``PatchIndex.nearest``."""
-        return self._open_shard().nearest(queries, k, exact=exact, exclude_image=exclude_image)
-
-    def references(self) -> list[Reference]:
-        """See ``Bank.references``."""
-        return self._open_shard().references()
-
-    def reference(self, image_id: str) -> Reference:
-        """See ``Bank.reference``."""
-        return self._open_shard().reference(image_id)
-
-    def cls_vectors(self) -> tuple[list[str], FloatArray]:
-        """See ``Bank.cls_vectors``."""
-        return self._open_shard().cls_vectors()
-
-    def image_patches(self, image_id: str) -> FloatArray:
-        """See ``Bank.image_patches``."""
-        return self._open_shard().image_patches(image_id)
-
-
-class EdgeDraft:
-    """A version in work, in a ``.partial`` directory under the class's lock."""
-
-    def __init__(self, store: EdgeStore, ref: BankRef, folder: Path, shard: Shard, lock: HeldLock) -> None:
-        self._store = store
-        self._ref = ref
-        self._folder = folder
-        self._shard: Shard | None = shard
-        self._lock = lock
-        self._references = set(shard.cls_vectors()[0])
-
-    @property
-    def ref(self) -> BankRef:
-        """See ``Draft.ref``."""
-        return self._ref
-
-    def add_reference(self, reference: Reference, cls: FloatArray) -> None:
-        """See ``Draft.add_reference``."""
-        self._alive().add_reference(reference, cls)
-        self._references.add(reference.image_id)
-
-    def add_patches(self, image_ids: Sequence[str], cells: npt.NDArray[np.int64], vectors: FloatArray) -> None:
-        """See ``Draft.add_patches``."""
-        self._alive().add_patches(image_ids, cells, vectors)
-
-    def has_reference(self, image_id: str) -> bool:
-        """See ``Draft.has_reference``."""
-        return image_id in self._references
-
-    def cls_vectors(self) -> tuple[list[str], FloatArray]:
-        """See ``Draft.cls_vectors``."""
-        return self._alive().cls_vectors()
-
-    def image_patches(self, image_id: str) -> FloatArray:
-        """See ``Draft.image_patches``."""
-        return self._alive().image_patches(image_id)
-
-    def count_patches(self) -> int:
-        """See ``Draft.count_patches``."""
-        return self._alive().count()
-
-    def seal(self) -> None:
-        """See ``Draft.seal``."""
-        self._alive().seal()
-
-    def nearest(
-        self, queries: FloatArray, k: int, *, exact: bool = False, exclude_image: str | None = None
-    ) -> Neighbours:
-        """See ``PatchIndex.nearest``."""
-        return self._alive().nearest(queries, k, exact=exact, exclude_image=exclude_image)
-
-    def activate(self, manifest: Manifest) -> None:
-        """See ``Draft.activate``."""
-        image_ids, vectors = self.cls_vectors()
-        self._close()
-        final = self._folder.with_name(self._ref.collection)
-        replace_file(self._folder / "manifest.json", manifest.model_dump_json(indent=1))
-        self._folder.rename(final)
-        self._store.publish(manifest, image_ids, vectors)
-
-    def _alive(self) -> Shard:
-        if self._shard is None:
-            raise Closed("this bank version is no longer in work")
-        return self._shard
-
-    def _close(self) -> None:
-        shard, self._shard = self._shard, None
-        if shard is not None:
-            shard.close()
-
-    def __enter__(self) -> EdgeDraft:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._close()
-        shutil.rmtree(self._folder, ignore_errors=True)
-        self._lock.release()

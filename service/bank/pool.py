@@ -14,7 +14,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from service.bank.edge import EdgeBank, EdgeDraft, EdgeStore
+from service.bank.edge import EdgeStore
+from service.bank.edge_bank import EdgeBank
+from service.bank.edge_draft import EdgeDraft
 from service.bank.manifest import Manifest
 from service.bank.names import BankRef
 from service.bank.store import BankSpec, FloatArray, Neighbours, Reference, RouterHit

@@ -1,0 +1,59 @@
+"""What an inspection says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from service.images import DecodedImage
+from service.scoring.class_retrieval import Retrieval
+from service.scoring.regions import Region
+
+
+@dataclass(frozen=True)
+class NearestPatch:
+    """The normal patch that a region's worst patch was compared with: where it lies in its reference image."""
+
+    reference_id: str
+    name: str
+    box: tuple[int, int, int, int]
+    distance: float
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A region and, where asked for, its nearest normal patch."""
+
+    region: Region
+    nearest: NearestPatch | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a bank says of an image. ``map`` is float32 (H, W) at the original size, in units of the score."""
+
+    class_name: str
+    is_anomalous: bool
+    score: float
+    threshold: float
+    p_value: float
+    anomalous_share: float
+    map: npt.NDArray[np.float32]
+    regions: tuple[Explained, ...]
+    bank_version: str
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """The answer for one image. ``verdict`` is None exactly when ``status`` is ``unknown_product``."""
+
+    status: Literal["ok", "unknown_product"]
+    image: DecodedImage
+    verdict: Verdict | None
+    retrieval: Retrieval
+    backbone: str
+    timings_ms: dict[str, float]
+    warnings: tuple[str, ...] = field(default=())
