@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from service.bank.edge import EdgeStore
 from service.bank.manifest import ScoringRule
 from service.bank.search import PatchScores, search_patches
-from service.bank.shard import INDEX_FROM
 from service.bank.store import BankSpec, FloatArray, Neighbours
 from service.errors import EmptyBank
 from service.scoring.anomaly_map import anomaly_map, mask_and_score_demand, score_demand
@@ -20,6 +19,7 @@ from service.scoring.image_score import image_score
 from tests.banks import brute_force, fill, unit
 
 D = 12
+INDEX_FROM = 1500
 
 
 class ForgetfulIndex:
@@ -122,7 +122,7 @@ def test_the_engine_decides_as_numpy_does(tmp_path: Path, kind: str, k: int) -> 
     if kind == "duplicates":
         bank = np.repeat(bank[:40], size // 40, axis=0)
         queries = unit(bank[rng.integers(size, size=len(queries))] + 0.05 * queries)
-    store = EdgeStore(tmp_path)
+    store = EdgeStore(tmp_path, index_from=INDEX_FROM)
     with store.draft("part", BankSpec(dim, 4)) as draft:
         fill(draft, [bank], unit(np.ones((1, 4))))
         draft.seal()
@@ -139,7 +139,7 @@ def test_the_engine_decides_as_numpy_does(tmp_path: Path, kind: str, k: int) -> 
 
 def test_a_large_bank_is_searched_approximately_first(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    store = EdgeStore(tmp_path)
+    store = EdgeStore(tmp_path, index_from=INDEX_FROM)
     with store.draft("part", BankSpec(16, 4)) as draft:
         fill(draft, [unit(rng.normal(size=(INDEX_FROM, 16)))], unit(np.ones((1, 4))))
         draft.seal()

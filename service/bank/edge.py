@@ -3,7 +3,7 @@
 Layout of the data directory::
 
     aliases.json                                 which version serves, and the routers
-    collections/patchbank__<class>__<version>/   shard/ and manifest.json
+    collections/patchbank__<class>__<version>/   shard/, exact/ and manifest.json
     collections/...partial                       a version in work; swept up by the class's next change
     locks/                                       the operating system's file locks
 """
@@ -24,7 +24,7 @@ from service.bank.edge_draft import EdgeDraft
 from service.bank.manifest import Manifest
 from service.bank.names import BankRef, check_class_name, new_version
 from service.bank.router import ROUTER_PREFIX, Entries, find_references, router_name, write_router
-from service.bank.shard import Shard
+from service.bank.shard import INDEX_FROM, Shard
 from service.bank.store import BankSpec, FloatArray, RouterHit
 from service.errors import DamagedBank, DataDirNotWritable, UnknownClass, UnknownVersion
 
@@ -35,11 +35,12 @@ _PARTIAL: Final = ".partial"
 class EdgeStore:
     """``PatchStore`` on ``qdrant-edge-py``. Thread-safe; several processes may use one data directory."""
 
-    def __init__(self, data_dir: Path, keep_versions: int = 3) -> None:
+    def __init__(self, data_dir: Path, keep_versions: int = 3, index_from: int = INDEX_FROM) -> None:
         self.data_dir = data_dir
         self._collections = data_dir / "collections"
         self._catalogue = Catalogue(data_dir)
         self._keep = keep_versions
+        self._index_from = index_from
         self._shards: OpenCache[Shard] = OpenCache(_CACHED)
         self._manifests: OpenCache[Manifest] = OpenCache(16 * _CACHED)
 
@@ -59,7 +60,7 @@ class EdgeStore:
         """A finished version, active or not."""
         folder = self._collections / ref.collection
         manifest = self._manifests.get(ref.collection, lambda: self._read_manifest(ref, folder))
-        return EdgeBank(manifest, lambda: self._shard(ref.collection, folder / "shard"))
+        return EdgeBank(manifest, lambda: self._shard(ref.collection, folder / "shard", folder / "exact"))
 
     def _read_manifest(self, ref: BankRef, folder: Path) -> Manifest:
         try:
@@ -106,10 +107,10 @@ class EdgeStore:
             self._sweep(class_name)
             if base is None:
                 folder.mkdir(parents=True)
-                shard = Shard.create(folder / "shard", spec.cls_dim, spec.patch_dim)
+                shard = Shard.create(folder / "shard", spec.cls_dim, spec.patch_dim, self._index_from, folder / "exact")
             else:
                 shutil.copytree(self._collections / base.collection / "shard", folder / "shard")
-                shard = Shard.load(folder / "shard")
+                shard = Shard.load(folder / "shard", folder / "exact")
         except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
             lock.release()
@@ -199,10 +200,10 @@ class EdgeStore:
             if ref is not None and ref.class_name == class_name and (finished or folder.name.endswith(_PARTIAL)):
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def _shard(self, name: str, folder: Path) -> Shard:
+    def _shard(self, name: str, folder: Path, exact: Path | None = None) -> Shard:
         if name not in self._shards:
             self._forget_removed()
-        return self._shards.get(name, lambda: Shard.load(folder))
+        return self._shards.get(name, lambda: Shard.load(folder, exact))
 
     def _forget_removed(self) -> None:
         """Let go of shards whose files are gone, so that replaced versions give their memory back."""

@@ -6,6 +6,7 @@ processes open the same finished banks and search them; a batch is split over th
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from collections.abc import Mapping
@@ -39,7 +40,7 @@ class PooledStore:
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="search")
         try:
             for _ in range(workers):
-                worker = Worker(store.data_dir)
+                worker = Worker(store.data_dir, max(1, (os.cpu_count() or 1) // workers))
                 self._workers.append(worker)
                 self._idle.put(worker)
         except BaseException:

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
+from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
 import qdrant_edge as qe
 
+from service.bank.exact import ExactIndex
 from service.bank.names import patch_point, reference_point
 from service.bank.store import FloatArray, Neighbours, Reference
 from service.errors import DamagedBank, StoreUnavailable, UnknownReference
 
-INDEX_FROM: Final = 2_000
-"""Patches from which HNSW over int8 vectors is faster than an exhaustive scan."""
+INDEX_FROM: Final = 20_000
+"""Patches from which HNSW over int8 vectors is faster than a matrix product over all of them (docs/search.md)."""
 
 _EF: Final = 32
 _OVERSAMPLING: Final = 2.0
@@ -37,8 +39,10 @@ class Shard:
     written counts only after ``flush``. Searches hold Python's global lock.
     """
 
-    def __init__(self, shard: qe.EdgeShard) -> None:
+    def __init__(self, shard: qe.EdgeShard, exact_dir: Path | None = None, exact: ExactIndex | None = None) -> None:
         self._shard = shard
+        self._exact_dir = exact_dir
+        self._exact = exact
         self._patches, self._indexed = 0, False
         self._count()
 
@@ -46,11 +50,22 @@ class Shard:
         with _translated(StoreUnavailable, "counting points"):
             self._patches = self._shard.count(qe.CountRequest(filter=_PATCHES))
             indexed = self._shard.info().indexed_vectors_count
-        self._indexed = self._patches >= INDEX_FROM and indexed >= self._patches
+        self._indexed = 0 < self._patches <= indexed
 
     @classmethod
-    def create(cls, path: Path, cls_dim: int, patch_dim: int | None = None) -> Shard:
-        """A new, empty collection in the new directory ``path``; without patches where ``patch_dim`` is None."""
+    def create(
+        cls,
+        path: Path,
+        cls_dim: int,
+        patch_dim: int | None = None,
+        index_from: int = INDEX_FROM,
+        exact: Path | None = None,
+    ) -> Shard:
+        """A new, empty collection in the new directory ``path``; without patches where ``patch_dim`` is None.
+
+        From ``index_from`` patches on ``seal`` builds a graph over quantised vectors; ``exact`` is where it puts the
+        flat copy for exhaustive search.
+        """
         vectors = {"cls": qe.EdgeVectorParams(cls_dim, qe.Distance.Dot)}
         threshold = None
         if patch_dim is not None:
@@ -59,7 +74,7 @@ class Shard:
             vectors["patch"] = qe.EdgeVectorParams(
                 patch_dim, qe.Distance.Dot, quantization_config=int8, hnsw_config=hnsw
             )
-            threshold = max(1, INDEX_FROM * patch_dim * 4 // 1024)
+            threshold = max(1, index_from * patch_dim * 4 // 1024)
         optimizers = qe.EdgeOptimizersConfig(default_segment_number=1, indexing_threshold=threshold)
         config = qe.EdgeConfig(vectors=vectors, optimizers=optimizers, wal_enabled=False)
         with _translated(StoreUnavailable, f"creating {path}"):
@@ -67,13 +82,15 @@ class Shard:
             shard = qe.EdgeShard.create(str(path), config)
             for field in ("image_id",) if patch_dim else ("class_name", "version"):
                 shard.update(qe.UpdateOperation.create_field_index(field, qe.PayloadSchemaType.Keyword))
-        return cls(shard)
+        return cls(shard, exact)
 
     @classmethod
-    def load(cls, path: Path) -> Shard:
-        """An existing collection; ``DamagedBank`` where the engine can't open it."""
+    def load(cls, path: Path, exact: Path | None = None) -> Shard:
+        """An existing collection, with the flat copy at ``exact`` if it is there; ``DamagedBank`` where it can't be
+        opened."""
         with _translated(DamagedBank, f"opening {path}"):
-            return cls(qe.EdgeShard.load(str(path)))
+            flat = ExactIndex.open(exact) if exact is not None and exact.is_dir() else None
+            return cls(qe.EdgeShard.load(str(path)), exact, flat)
 
     def count(self) -> int:
         """Number of patches."""
@@ -118,13 +135,17 @@ class Shard:
         with _translated(StoreUnavailable, "indexing"):
             self._shard.optimize()
             self._shard.flush()
-        self._count()
+            self._count()
+            if self._exact_dir is not None:
+                self._exact = ExactIndex.write(self._exact_dir, self._patches, self._flat())
 
     def nearest(
         self, queries: FloatArray, k: int, *, exact: bool = False, exclude_image: str | None = None
     ) -> Neighbours:
         """See ``PatchIndex.nearest``; one batch, one thread."""
         exact = exact or not self._indexed
+        if exact and self._exact is not None:
+            return self._exact.nearest(queries, k, exclude_image)
         params = _EXACT if exact else _FAST
         left_out = None
         if exclude_image is not None:
@@ -135,7 +156,7 @@ class Shard:
         for found in hits:
             missing = k - len(found)
             scores += [hit.score for hit in found] + [-np.inf] * missing
-            ids += [hit.id.bytes for hit in found] + [bytes(16)] * missing  # type: ignore[union-attr]
+            ids += [cast(UUID, hit.id).bytes for hit in found] + [bytes(16)] * missing
         shape = (len(queries), k)
         distances = 1.0 - np.asarray(scores, dtype=np.float32).reshape(shape)
         points = np.frombuffer(b"".join(ids), dtype=np.uint8).reshape(*shape, 16)
@@ -186,15 +207,19 @@ class Shard:
         """Image ids and CLS embeddings (M, D')."""
         ids, vectors = [], []
         for record in self._scroll(_IMAGES, vector="cls"):
-            ids.append(record.id.hex[:24])  # type: ignore[union-attr]
-            vectors.append(record.vector["cls"])  # type: ignore[call-overload,index]
+            ids.append(cast(UUID, record.id).hex[:24])
+            vectors.append(_vector(record, "cls"))
         return ids, np.asarray(vectors, dtype=np.float32)
+
+    def _flat(self) -> Iterator[tuple[bytes, list[float]]]:
+        for record in self._scroll(_PATCHES, vector="patch"):
+            yield cast(UUID, record.id).bytes, _vector(record, "patch")
 
     def image_patches(self, image_id: str) -> FloatArray:
         """Patches (M, D) of one reference image."""
         own = qe.FieldCondition("image_id", match=qe.MatchValue(image_id))
         condition = qe.Filter(must=[own, qe.HasVectorCondition("patch")])
-        found = [record.vector["patch"] for record in self._scroll(condition, vector="patch")]  # type: ignore[call-overload,index]
+        found = [_vector(record, "patch") for record in self._scroll(condition, vector="patch")]
         return np.asarray(found, dtype=np.float32)
 
     def _scroll(self, condition: qe.Filter, *, payload: bool = False, vector: str | None = None) -> Iterator[qe.Record]:
@@ -218,6 +243,10 @@ class Shard:
     def close(self) -> None:
         """Close; a later use raises."""
         self._shard.close()
+
+
+def _vector(record: qe.Record, name: str) -> list[float]:
+    return cast(dict[str, list[float]], record.vector)[name]
 
 
 @contextmanager

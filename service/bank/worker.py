@@ -9,6 +9,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
 
+from threadpoolctl import threadpool_limits
+
 from service.bank.edge import EdgeStore
 from service.bank.names import BankRef
 from service.errors import PatchbankError, StoreUnavailable
@@ -28,8 +30,9 @@ class Call:
 class Worker:
     """A process with its own ``EdgeStore`` on the same data directory. One caller at a time."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, threads: int = 1) -> None:
         self._data_dir = data_dir
+        self._threads = threads
         self._start()
 
     def _start(self) -> None:
@@ -37,7 +40,7 @@ class Worker:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
-            target=serve, args=(theirs, self._data_dir), name="patchbank-search", daemon=True
+            target=serve, args=(theirs, self._data_dir, self._threads), name="patchbank-search", daemon=True
         )
         self._process.start()
         theirs.close()
@@ -86,8 +89,9 @@ class Failure:
         return self.kind(self.message, **self.detail)
 
 
-def serve(pipe: Connection, data_dir: Path) -> None:
-    """The worker's main loop: answer calls until the pipe closes."""
+def serve(pipe: Connection, data_dir: Path, threads: int) -> None:
+    """The worker's main loop: answer calls until the pipe closes. Matrix products get so many threads."""
+    threadpool_limits(threads)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which closes the pipe
     store = EdgeStore(data_dir)
     try:
