@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
@@ -17,7 +17,7 @@ from service.bank.retry import while_versions_change
 from service.bank.search import PatchScores, search_patches
 from service.bank.store import Bank, PatchStore
 from service.embedding.embedder import Embedder, Embedding
-from service.errors import BackboneMismatch, EmptyBank, UnknownClass
+from service.errors import BackboneMismatch, DamagedBank, EmptyBank, UnknownClass
 from service.images import DecodedImage, cell_box, decode_image, read_image
 from service.inspection import Explained, Inspection, NearestPatch, Verdict
 from service.scoring.anomaly_map import anomaly_map, mask_and_score_demand
@@ -130,8 +130,13 @@ class Inspector:
         hits = self.store.nearest_references(self.embedder.fingerprint, embedding.cls, HITS_PER_VOTE * voters)
         banks: dict[str, Bank] = {}
         for name in {hit.class_name for hit in hits}:
-            with suppress(UnknownClass):  # removed this very moment: its hits no longer count
+            try:
                 banks[name] = self.store.bank(name)
+            except UnknownClass:  # removed this very moment: its hits no longer count
+                continue
+            except DamagedBank:  # the other classes go on; its own images must not be taken for theirs
+                if hits[0].class_name == name:
+                    raise
 
         def coherence_of(class_name: str, image_ids: Sequence[str]) -> float:
             bank = banks[class_name]

@@ -28,6 +28,7 @@ class PatchFeed:
         self._vectors: list[npt.NDArray[np.float32]] = []
         self._held = 0
         self._seen = 0
+        self._passed = 0
         self._radius = 0.0
         self._stage: Stage | None = None
 
@@ -65,10 +66,11 @@ class PatchFeed:
         vectors, cells = np.concatenate(self._vectors), np.concatenate(self._cells)
         ids = self._ids
         if self._stage is not None:
-            count = max(1, int(self._ratio * len(vectors)))
+            count = max(1, min(int(self._ratio * len(vectors)), self._room - self._passed))
             selection = select_coreset(vectors, count, self._rng, self._stage.advance)
             self._radius = max(self._radius, selection.radius)
             vectors, cells = vectors[selection.kept], cells[selection.kept]
             ids = [ids[place] for place in selection.kept]
         self._draft.add_patches(ids, cells, vectors)
+        self._passed += len(vectors)
         self._ids, self._cells, self._vectors, self._held = [], [], [], 0

@@ -315,7 +315,7 @@ def test_a_search_process_that_dies_is_replaced_and_its_caller_told(
 
 def test_a_service_without_classes_answers_unknown_never_normal(tmp_path: Path, products: dict[str, Product]) -> None:
     with serving(load_settings(data_dir=tmp_path / "nothing", search_workers=0)) as client:
-        assert client.get("/classes").json() == {"classes": []}
+        assert client.get("/classes").json() == {"classes": [], "damaged": []}
         answer = post(client, products["textile"].good[0].read_bytes()).json()
         assert (answer["status"], answer["is_anomalous"]) == ("unknown_product", None)
         assert any("no product class" in warning for warning in answer["warnings"])
@@ -337,6 +337,25 @@ def test_a_bank_of_another_backbone_is_refused_with_409(
             post(client, products["textile"].good[0].read_bytes(), class_name="textile"), 409, "backbone_mismatch"
         )
         assert client.get("/classes").json()["classes"][0]["usable"] is False
+
+
+def test_a_damaged_class_is_an_error_for_its_images_alone(
+    tmp_path: Path, products: dict[str, Product], embedder: Embedder
+) -> None:
+    settings = load_settings(data_dir=tmp_path / "data", search_workers=0)
+    store = EdgeStore(settings.data_dir)
+    teacher = Teacher(settings, embedder, store)
+    bad = teacher.teach("textile", products["textile"].references[:3]).manifest
+    teacher.teach("solar", products["solar_mono"].references[:3])
+    store.close()
+    (settings.data_dir / "collections" / bad.ref.collection / "manifest.json").write_text("{")
+    with serving(settings) as client:
+        assert_error(post(client, products["textile"].references[0].read_bytes()), 503, "damaged_bank")
+        whole = post(client, products["solar_mono"].references[0].read_bytes()).json()
+        assert (whole["class_name"], whole["is_anomalous"]) == ("solar", False)
+        listed = client.get("/classes").json()
+        assert [entry["class_name"] for entry in listed["classes"]] == ["solar"]
+        assert listed["damaged"] == ["textile"]
 
 
 def test_the_served_openapi_is_the_committed_one(settings: Settings) -> None:

@@ -199,6 +199,15 @@ def test_an_extended_version_holds_the_old_and_the_new(store: PatchStore) -> Non
     assert np.abs(store.bank("part", first.version).nearest(vectors(90), 1).distances).max() > 0.01
 
 
+def test_a_version_cannot_be_extended_from_one_that_was_replaced(store: PatchStore) -> None:
+    first = teach(store, "part", 0)
+    teach(store, "part", 5)
+    with pytest.raises(ClassBusy):
+        store.draft("part", SPEC, base=first)
+    with store.draft("part", SPEC):
+        pass
+
+
 def test_the_router_finds_references_of_all_classes_and_forgets_removed_ones(store: PatchStore) -> None:
     teach(store, "part", 0)
     teach(store, "other", 5)

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from service.api.schemas import ClassDetail, ClassList, ClassSummary, ReferenceList, ReferenceOut
 from service.api.state import ApiState, state_of
 from service.bank.manifest import Manifest
+from service.errors import DamagedBank, UnknownClass
 
 router = APIRouter(prefix="/classes", tags=["classes"])
 
@@ -17,8 +18,15 @@ router = APIRouter(prefix="/classes", tags=["classes"])
 def list_classes(request: Request) -> ClassList:
     """All product classes with their active versions."""
     state = state_of(request)
-    store = state.inspector.store
-    return ClassList(classes=[_summary(state, store.bank(name).manifest) for name in sorted(store.active())])
+    classes, damaged = [], []
+    for name in sorted(state.inspector.store.active()):
+        try:
+            classes.append(_summary(state, state.inspector.store.bank(name).manifest))
+        except DamagedBank:
+            damaged.append(name)
+        except UnknownClass:  # removed this very moment
+            continue
+    return ClassList(classes=classes, damaged=damaged)
 
 
 @router.get("/{class_name}")

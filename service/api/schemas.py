@@ -95,6 +95,7 @@ class ClassList(BaseModel):
     """All taught product classes."""
 
     classes: list[ClassSummary]
+    damaged: list[str] = Field(description="classes whose bank cannot be read")
 
 
 class ClassDetail(ClassSummary):

@@ -69,7 +69,10 @@ class Catalogue:
         with self._locked("aliases", wait=120.0):
             aliases = change(self.read())
             text = json.dumps({"classes": aliases.classes, "routers": aliases.routers}, indent=1, sort_keys=True)
-            replace_file(self._file, text)
+            try:
+                replace_file(self._file, text)
+            except OSError as error:
+                raise DataDirNotWritable(f"{self._file} cannot be written: {error.strerror or error}") from error
             then(aliases)
 
     def class_lock(self, class_name: str) -> HeldLock:

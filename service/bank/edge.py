@@ -26,7 +26,7 @@ from service.bank.names import BankRef, check_class_name, new_version
 from service.bank.router import ROUTER_PREFIX, Entries, find_references, router_name, write_router
 from service.bank.shard import INDEX_FROM, Shard
 from service.bank.store import BankSpec, FloatArray, RouterHit
-from service.errors import DamagedBank, DataDirNotWritable, UnknownClass, UnknownVersion
+from service.errors import ClassBusy, DamagedBank, DataDirNotWritable, UnknownClass, UnknownVersion
 
 _CACHED: Final = 64
 _PARTIAL: Final = ".partial"
@@ -105,12 +105,7 @@ class EdgeStore:
         folder = self._collections / f"{ref.collection}{_PARTIAL}"
         try:
             self._sweep(class_name)
-            if base is None:
-                folder.mkdir(parents=True)
-                shard = Shard.create(folder / "shard", spec.cls_dim, spec.patch_dim, self._index_from, folder / "exact")
-            else:
-                shutil.copytree(self._collections / base.collection / "shard", folder / "shard")
-                shard = Shard.load(folder / "shard", folder / "exact")
+            shard = self._new_shard(folder, spec) if base is None else self._copied_shard(folder, base)
         except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
             lock.release()
@@ -118,6 +113,16 @@ class EdgeStore:
                 raise DataDirNotWritable(f"{self.data_dir}: {error.strerror or error}") from error
             raise
         return EdgeDraft(self.publish, ref, folder, shard, lock)
+
+    def _new_shard(self, folder: Path, spec: BankSpec) -> Shard:
+        folder.mkdir(parents=True)
+        return Shard.create(folder / "shard", spec.cls_dim, spec.patch_dim, self._index_from, folder / "exact")
+
+    def _copied_shard(self, folder: Path, base: BankRef) -> Shard:
+        if self.active().get(base.class_name) != base.version:
+            raise ClassBusy(f"another process has just changed {base.class_name!r}; try again")
+        shutil.copytree(self._collections / base.collection / "shard", folder / "shard")
+        return Shard.load(folder / "shard", folder / "exact")
 
     def publish(self, manifest: Manifest, image_ids: list[str], vectors: FloatArray) -> None:
         """Let a finished version serve: router and pointer change together, in one step."""
@@ -145,7 +150,7 @@ class EdgeStore:
             self._sweep(class_name, finished=True)
 
     def _fingerprint(self, class_name: str) -> str | None:
-        """The fingerprint of a class's active bank; None for a damaged one, whose router is then left alone."""
+        """The fingerprint of a class's active bank; None for a damaged one, which no longer tells."""
         try:
             return self.bank(class_name).manifest.backbone.fingerprint
         except (DamagedBank, UnknownClass):

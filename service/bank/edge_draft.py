@@ -14,7 +14,7 @@ from service.bank.manifest import Manifest
 from service.bank.names import BankRef
 from service.bank.shard import Shard
 from service.bank.store import FloatArray, Neighbours, Reference
-from service.errors import Closed
+from service.errors import Closed, DataDirNotWritable
 
 Publish = Callable[[Manifest, list[str], FloatArray], None]
 """Lets a finished version serve, given its references' image ids and CLS embeddings."""
@@ -75,9 +75,11 @@ class EdgeDraft:
         """See ``Draft.activate``."""
         image_ids, vectors = self.cls_vectors()
         self._close()
-        final = self._folder.with_name(self._ref.collection)
-        replace_file(self._folder / "manifest.json", manifest.model_dump_json(indent=1))
-        self._folder.rename(final)
+        try:
+            replace_file(self._folder / "manifest.json", manifest.model_dump_json(indent=1))
+            self._folder.rename(self._folder.with_name(self._ref.collection))
+        except OSError as error:
+            raise DataDirNotWritable(f"{self._folder}: {error.strerror or error}") from error
         self._publish(manifest, image_ids, vectors)
 
     def _alive(self) -> Shard:
