@@ -49,11 +49,14 @@ def detect(settings: Settings, out: Output, request: Request) -> int:
             for row in results
         ],
     )  # fmt: skip
+    warned: dict[str, list[str]] = {}
     for row in results:
         for warning in row.get("warnings", ()):
-            out.remark(f"{row['image']}: {warning}")
+            warned.setdefault(warning, []).append(row["image"])
         if "error" in row:
             out.remark(f"{row['image']}: {row['error']['message']} [{row['error']['code']}]")
+    for warning, images in warned.items():
+        out.remark(f"{images[0] if len(images) == 1 else f'{len(images)} images'}: {warning}")
     return int(any("error" in row for row in results))
 
 

@@ -226,6 +226,7 @@ def _calibration_notes(manifest: Manifest) -> list[str]:
     if calibration.reachable:
         return []
     return [
-        f"{calibration.count} calibration images are too few for a false-alarm rate of {calibration.target_far:.2%}; "
+        f"{manifest.class_name}: {calibration.count} calibration images are too few for a false-alarm rate of "
+        f"{calibration.target_far:.2%}; "
         f"the threshold can promise {1 / (calibration.count + 1):.2%}"
     ]
