@@ -20,7 +20,7 @@ _TRUSTED: Final = 0.75
 """Share of best matches that count."""
 
 _SAMPLE: Final = 512
-"""So many patches tell as much as all of them."""
+"""Patches asked, spread evenly; so many tell as much as all of them."""
 
 
 def least_coherence(patches: FloatArray, references: Sequence[FloatArray]) -> float:
@@ -34,7 +34,7 @@ def coherence(patches: FloatArray, reference: FloatArray) -> float:
     ``patches`` (N, D) of an image and ``reference`` (M, D) of one reference image, both L2-normalised. An image
     that equals the reference has no residuals: 0.
     """
-    sample = patches[:: max(1, len(patches) // _SAMPLE)]
+    sample = patches[:: -(-len(patches) // _SAMPLE)]
     similarity = sample @ reference.T
     nearest = similarity.argmax(axis=1)
     best = np.take_along_axis(similarity, nearest[:, None], axis=1)[:, 0]
