@@ -105,18 +105,6 @@ def _row(file: Path, inspection: Inspection) -> dict[str, Any]:
     }
     if verdict is None:
         return row
-    regions = []
-    for found in verdict.regions:
-        nearest = found.nearest
-        regions.append(
-            {
-                "box": found.region.box, "score": found.region.score, "area": found.region.area,
-                "nearest": None if nearest is None else {
-                    "reference_id": nearest.reference_id, "name": nearest.name,
-                    "box": nearest.box, "distance": nearest.distance,
-                },
-            }
-        )  # fmt: skip
     return {
         **row,
         "verdict": "ANOMALOUS" if verdict.is_anomalous else "normal",
@@ -126,6 +114,6 @@ def _row(file: Path, inspection: Inspection) -> dict[str, Any]:
         "threshold": verdict.threshold,
         "p_value": verdict.p_value,
         "anomaly_percentage": 100.0 * verdict.anomalous_share,
-        "regions": regions,
+        "regions": [found.as_dict() for found in verdict.regions],
         "bank_version": verdict.bank_version,
     }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,12 @@ class Explained:
 
     region: Region
     nearest: NearestPatch | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The region as REST and command line tell of it."""
+        region = self.region
+        nearest = None if self.nearest is None else asdict(self.nearest)
+        return {"box": region.box, "score": region.score, "area": region.area, "nearest": nearest}
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from indexer.demo.products import Product
 from service.bank.edge import EdgeStore
 from service.settings import load_settings
 from tests.http_service import serving
-from tests.pictures import bomb, folder_of, png
+from tests.pictures import bomb, folder_of
 
 ROOT = Path(__file__).parent.parent
 
@@ -192,10 +192,7 @@ def _await_draft(data: Path, process: subprocess.Popen[bytes]) -> None:
 
 def test_a_killed_add_leaves_the_old_version_serving_and_the_next_cleans_up(data: Path, tmp_path: Path) -> None:
     report = teach(data, tmp_path / "in")
-    large = tmp_path / "large"
-    large.mkdir()
-    for seed in range(400):
-        (large / f"{seed}.png").write_bytes(png(1000 + seed))
+    large = folder_of(tmp_path / "large", 400, first=1000)
     process = _start_add(large, data)
     _await_draft(data, process)
     second = indexer("add", "part", large, data=data)
@@ -207,16 +204,13 @@ def test_a_killed_add_leaves_the_old_version_serving_and_the_next_cleans_up(data
     assert [row["version"] for row in rows] == [report["version"]]
     row = indexer_json("detect", tmp_path / "in" / "good-001.png", data=data)["results"][0]
     assert (row["class_name"], row["anomaly_score"] < 1e-5) == ("part", True)
-    again = indexer_json("update", "part", large / "7.png", data=data)
+    again = indexer_json("update", "part", large / "good-1007.png", data=data)
     assert again["references"] == 4
     assert not list((data / "collections").glob("*.partial"))
 
 
 def test_an_interrupted_add_cleans_up_and_says_so(data: Path, tmp_path: Path) -> None:
-    large = tmp_path / "large"
-    large.mkdir()
-    for seed in range(400):
-        (large / f"{seed}.png").write_bytes(png(1000 + seed))
+    large = folder_of(tmp_path / "large", 400, first=1000)
     process = _start_add(large, data)
     _await_draft(data, process)
     process.send_signal(signal.SIGINT)

@@ -9,10 +9,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
 
-from service.api.schemas import BatchAnswer, Detection, ErrorBody, FailedDetection, NearestPatchOut, RegionOut
+from service.api.schemas import BatchAnswer, Detection, ErrorBody, FailedDetection, RegionOut
 from service.api.state import ApiState, state_of
 from service.errors import ImageTooLarge, InvalidParameters, PatchbankError
-from service.inspection import Explained, Inspection
+from service.inspection import Inspection
 from service.scoring.heatmap import MapFormat, render
 
 router = APIRouter(tags=["detection"])
@@ -103,7 +103,7 @@ def _judge(state: ApiState, data: bytes, options: Options, return_map: bool) -> 
         p_value=verdict.p_value if verdict else None,
         anomaly_percentage=100.0 * verdict.anomalous_share if verdict else None,
         anomaly_map_base64=picture,
-        regions=[_region(found) for found in verdict.regions] if verdict else [],
+        regions=[RegionOut(**found.as_dict()) for found in verdict.regions] if verdict else [],
         all_class_scores=retrieval.scores,
         bank_version=verdict.bank_version if verdict else None,
         backbone=inspection.backbone,
@@ -121,17 +121,3 @@ def _picture(inspection: Inspection, kind: MapFormat) -> str | None:
         return None
     regions = [found.region for found in verdict.regions]
     return base64.b64encode(render(kind, verdict.map, verdict.threshold, inspection.image.pixels, regions)).decode()
-
-
-def _region(found: Explained) -> RegionOut:
-    nearest = found.nearest
-    return RegionOut(
-        box=found.region.box,
-        score=found.region.score,
-        area=found.region.area,
-        nearest=None
-        if nearest is None
-        else NearestPatchOut(
-            reference_id=nearest.reference_id, name=nearest.name, box=nearest.box, distance=nearest.distance
-        ),
-    )

@@ -18,10 +18,10 @@ def while_versions_change(store: PatchStore, work: Callable[[], T]) -> T:
     Old versions are kept for a while, so this happens only where several new ones follow within one request.
     """
     for _ in range(_TRIES - 1):
-        before = dict(store.active())
+        before = store.active()
         try:
             return work()
         except (DamagedBank, UnknownVersion):
-            if dict(store.active()) == before:
+            if store.active() == before:
                 raise
     return work()

@@ -36,7 +36,7 @@ class Shard:
     """Points of one bank: patches (vector ``patch``) and reference images (vector ``cls``).
 
     The write-ahead log is off, so that several processes may read a finished collection at once; what is
-    written counts only after ``flush``. Searches hold Python's global lock.
+    written counts only after ``seal``. The engine's searches hold Python's global lock.
     """
 
     def __init__(self, shard: qe.EdgeShard, exact_dir: Path | None = None, exact: ExactIndex | None = None) -> None:
@@ -121,7 +121,7 @@ class Shard:
         self.upsert([qe.Point(reference_point(reference.image_id), vector, reference.as_payload())])
 
     def upsert(self, points: list[qe.Point]) -> None:
-        """Write points; they are on disk after ``flush`` or ``seal``."""
+        """Write points; they are on disk after ``seal``."""
         with _translated(StoreUnavailable, "writing points"):
             self._shard.update(qe.UpdateOperation.upsert_points(points))
 
@@ -234,11 +234,6 @@ class Shard:
             yield from records
             if offset is None:
                 return
-
-    def flush(self) -> None:
-        """Put everything on disk."""
-        with _translated(StoreUnavailable, "flushing"):
-            self._shard.flush()
 
     def close(self) -> None:
         """Close; a later use raises."""

@@ -45,11 +45,6 @@ class Worker:
         self._process.start()
         theirs.close()
 
-    @property
-    def pid(self) -> int | None:
-        """Process id."""
-        return self._process.pid
-
     def run(self, call: Call) -> Any:
         """The call's result. Errors of the store are raised here; a worker that died is started anew and
         ``StoreUnavailable`` raised."""
