@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from indexer import demo as demo_job
-from indexer import detecting, listing, teaching
-from indexer.output import Output
+from indexer import detecting, listing, model_cli, teaching
+from indexer.running import BackboneName, DataDir, Json, run
 from service.bank.manifest import ScoringRule
-from service.errors import PatchbankError
-from service.settings import Settings, load_settings
 from service.teacher import TeachOptions
 
 app = typer.Typer(
@@ -28,11 +24,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", help="Directory of the embedded store. [env: PATCHBANK_DATA_DIR]")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, for machines.")]
-BackboneName = Annotated[str | None, typer.Option("--backbone", help="Backbone that embeds. [env: PATCHBANK_BACKBONE]")]
+app.add_typer(model_cli.app, name="model")
+
 ClassName = Annotated[str, typer.Argument(help="Product class: letters, digits, '-' and single '_'.")]
 Paths = Annotated[list[Path], typer.Argument(help="Image files, or folders that are searched for images.")]
 CalibrateWith = Annotated[
@@ -48,21 +41,6 @@ Far = Annotated[
     typer.Option("--target-far", min=0.0001, max=0.5, help="Target false-alarm rate. [env: PATCHBANK_TARGET_FAR]"),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Fail on the first bad file instead of skipping it.")]
-
-
-def run(work: Callable[[Settings, Output], int | None], as_json: bool, **overrides: Any) -> None:
-    """Do a command's work; an error becomes one line (or one JSON document) and exit status 1."""
-    out = Output(as_json)
-    try:
-        settings = load_settings(**{name: value for name, value in overrides.items() if value is not None})
-        status = work(settings, out)
-    except PatchbankError as error:
-        out.error(error)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted: nothing was changed")
-        raise typer.Exit(130) from None
-    raise typer.Exit(status or 0)
 
 
 @app.command()

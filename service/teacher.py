@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -14,8 +15,9 @@ from service.bank.names import check_class_name
 from service.bank.store import BankSpec, Draft, PatchStore, Reference
 from service.calibrator import WITNESSED, Calibrator
 from service.embedding.embedder import Embedder, Embedding
-from service.errors import BackboneMismatch, NoReferences, PatchbankError
-from service.images import DecodedImage, read_image
+from service.embedding.stream import Seen, Skipped, embed_files
+from service.embedding.turned import ROTATE, Turn
+from service.errors import BackboneMismatch, NoReferences
 from service.patch_feed import PatchFeed
 from service.progress import SILENT, Progress
 from service.scoring.threshold import calibrate
@@ -25,20 +27,13 @@ from service.settings import Settings
 @dataclass(frozen=True)
 class TeachOptions:
     """How to teach a class. ``coreset`` is the share of patches to keep, None for all (up to the bank's bound);
-    ``strict`` makes a bad file an error instead of skipping it."""
+    ``rotate`` adds turned copies of the references; ``strict`` makes a bad file an error instead of skipping it."""
 
     coreset: float | None = None
     scoring: ScoringRule = field(default_factory=ScoringRule)
     target_far: float | None = None
     strict: bool = False
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A file that was left out, and why."""
-
-    path: Path
-    error: PatchbankError
+    rotate: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,15 +44,6 @@ class TeachReport:
     added: int
     skipped: tuple[Skipped, ...]
     duplicates: tuple[Path, ...]
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """A picture that was read and embedded."""
-
-    path: Path
-    image: DecodedImage
-    embedding: Embedding
 
 
 class Teacher:
@@ -99,15 +85,16 @@ class Teacher:
             feed = PatchFeed(draft, self._ratio(options, base), self._room(base), len(files), progress)
             kept: dict[str, Embedding] = {}
             added = 0
-            for seen in self._read(files, options.strict, skipped, progress, "embedding"):
-                if draft.has_reference(seen.image.image_id):
-                    duplicates.append(seen.path)
+            turns = ROTATE if options.rotate else ()
+            for seen in self._read(files, options.strict, skipped, progress, "embedding", turns):
+                if draft.has_reference(seen.picture.image_id):
+                    duplicates.append(seen.picture.path)
                     continue
                 draft.add_reference(_reference(seen), seen.embedding.cls)
-                feed.add(seen.image.image_id, seen.embedding)
+                feed.add(seen)
                 added += 1
                 if len(kept) < (WITNESSED if calibrate_with else self.settings.max_calibration_images):
-                    kept[seen.image.image_id] = seen.embedding
+                    kept[seen.picture.image_id] = seen.embedding
             if added == 0 and (base is None or not duplicates):
                 raise NoReferences(
                     f"none of the {len(files)} files is a usable image",
@@ -117,7 +104,7 @@ class Teacher:
             indexing = progress.begin("building the index", None)
             draft.seal()
             indexing.done()
-            calibrator = Calibrator(draft, rule, kept, whole=feed.coreset is None)
+            calibrator = Calibrator(draft, rule, kept, whole=feed.coreset is None and not turns)
             if calibrate_with is None:
                 scores = self._left_out(draft, calibrator, kept, progress)
             else:
@@ -157,21 +144,26 @@ class Teacher:
         return max(1, self.settings.max_bank_patches - (base.patches if base else 0))
 
     def _read(
-        self, files: Sequence[Path], strict: bool, skipped: list[Skipped], progress: Progress, stage: str
-    ) -> Iterator[_Seen]:
+        self,
+        files: Sequence[Path],
+        strict: bool,
+        skipped: list[Skipped],
+        progress: Progress,
+        stage: str,
+        turns: Sequence[Turn] = (),
+    ) -> Iterator[Seen]:
         """Read and embed files in an order of chance, so that every part of the coreset sees the whole class."""
         steps = progress.begin(stage, len(files))
-        for position in np.random.default_rng(0).permutation(len(files)):
-            path = files[position]
-            try:
-                image = read_image(path, self.settings.image_limits)
-            except PatchbankError as error:
-                if strict:
-                    raise
-                skipped.append(Skipped(path, error))
-            else:
-                yield _Seen(path, image, self.embedder.embed(image))
-            steps.advance()
+        mixed = [files[position] for position in np.random.default_rng(0).permutation(len(files))]
+        with closing(embed_files(self.embedder, mixed, self.settings.image_limits, turns)) as stream:
+            for one in stream:
+                if isinstance(one, Seen):
+                    yield one
+                elif strict:
+                    raise one.error
+                else:
+                    skipped.append(one)
+                steps.advance()
 
     @staticmethod
     def _left_out(draft: Draft, calibrator: Calibrator, kept: dict[str, Embedding], progress: Progress) -> list[float]:
@@ -199,7 +191,7 @@ class Teacher:
     ) -> list[float]:
         """Scores of normal images that are no references."""
         seen = self._read(files, options.strict, skipped, progress, "calibrating (held out)")
-        scores = [calibrator.score(one.embedding) for one in seen if not draft.has_reference(one.image.image_id)]
+        scores = [calibrator.score(one.embedding) for one in seen if not draft.has_reference(one.picture.image_id)]
         if not scores:
             raise NoReferences("no calibration image is usable, or all of them are references too")
         return scores
@@ -217,19 +209,19 @@ class Teacher:
         return calibrate([*base.calibration.scores, *scores], base.calibration.method, far)
 
 
-def _reference(seen: _Seen) -> Reference:
-    (width, height), (rows, columns) = seen.image.size, seen.embedding.grid
+def _reference(seen: Seen) -> Reference:
+    picture, (rows, columns) = seen.picture, seen.embedding.grid
     return Reference(
-        image_id=seen.image.image_id,
-        name=seen.path.name,
-        sha256=seen.image.sha256,
+        image_id=picture.image_id,
+        name=picture.path.name,
+        sha256=picture.sha256,
         added_at=_now(),
-        source=str(seen.path),
-        width=width,
-        height=height,
+        source=str(picture.path),
+        width=picture.size[0],
+        height=picture.size[1],
         rows=rows,
         columns=columns,
-        thumbnail=seen.image.thumbnail(),
+        thumbnail=picture.thumbnail,
     )
 
 
