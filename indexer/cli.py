@@ -12,6 +12,7 @@ from indexer import demo as demo_job
 from indexer import detecting, listing, model_cli, teaching
 from indexer.running import BackboneName, DataDir, Json, run
 from service.bank.manifest import ScoringRule
+from service.embedding.turned import EIGHTHS, QUARTERS, Turn
 from service.teacher import TeachOptions
 
 app = typer.Typer(
@@ -40,6 +41,14 @@ Far = Annotated[
     float | None,
     typer.Option("--target-far", min=0.0001, max=0.5, help="Target false-alarm rate. [env: PATCHBANK_TARGET_FAR]"),
 ]
+Augment = Annotated[
+    str,
+    typer.Option(
+        "--augment",
+        help="Teach turned copies of the references too, for parts that arrive turned: rotate (every 90 degrees), "
+        "rotate45, or none.",
+    ),
+]
 Strict = Annotated[bool, typer.Option("--strict", help="Fail on the first bad file instead of skipping it.")]
 
 
@@ -54,6 +63,7 @@ def add(
     ] = 1,
     image_score: Annotated[str, typer.Option(help="top1: mean of the highest 1 % of patch scores; or max.")] = "top1",
     target_far: Far = None,
+    augment: Augment = "none",
     strict: Strict = False,
     backbone: BackboneName = None,
     data_dir: DataDir = None,
@@ -62,8 +72,9 @@ def add(
     """Teach CLASS from images of good parts; a bank that is already there is replaced in one step at the end."""
     if image_score not in ("top1", "max"):
         raise typer.BadParameter("use top1 or max", param_hint="--image-score")
+    turns = _turns(augment)
     rule = ScoringRule.model_validate({"neighbours": neighbours, "image_score": image_score})
-    options = TeachOptions(coreset, rule, target_far, strict)
+    options = TeachOptions(coreset, rule, target_far, strict, turns)
     run(
         lambda settings, out: teaching.teach(settings, out, class_name, paths, calibrate_with, options, extend=False),
         as_json, backbone=backbone, data_dir=data_dir,
@@ -77,13 +88,14 @@ def update(
     calibrate_with: CalibrateWith = None,
     coreset: Ratio = None,
     target_far: Far = None,
+    augment: Augment = "none",
     strict: Strict = False,
     backbone: BackboneName = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Add more reference images to CLASS, as a new version."""
-    options = TeachOptions(coreset, target_far=target_far, strict=strict)
+    options = TeachOptions(coreset, target_far=target_far, strict=strict, turns=_turns(augment))
     run(
         lambda settings, out: teaching.teach(settings, out, class_name, paths, calibrate_with, options, extend=True),
         as_json, backbone=backbone, data_dir=data_dir,
@@ -167,6 +179,13 @@ def demo(
     """Teach three real products, detect held-out images through the HTTP API, draw what was found."""
     job = demo_job.Demo(data_dir, out_dir, references, held_out, backbone)
     run(lambda settings, out: demo_job.run_demo(settings, out, job), as_json, data_dir=data_dir)
+
+
+def _turns(augment: str) -> tuple[Turn, ...]:
+    known = {"none": (), "rotate": QUARTERS, "rotate45": EIGHTHS}
+    if augment not in known:
+        raise typer.BadParameter(f"use {', '.join(known)}", param_hint="--augment")
+    return known[augment]
 
 
 def main() -> None:

@@ -17,6 +17,8 @@ from service.bank.retry import while_versions_change
 from service.bank.search import PatchScores, search_patches
 from service.bank.store import Bank, PatchStore
 from service.embedding.embedder import Embedder, Embedding
+from service.embedding.preprocess import plan_geometry
+from service.embedding.turned import source_cell, turned_geometry
 from service.errors import BackboneMismatch, DamagedBank, EmptyBank, UnknownClass
 from service.images import DecodedImage, cell_box, decode_image, read_image
 from service.inspection import Explained, Inspection, NearestPatch, Verdict
@@ -173,17 +175,19 @@ class Inspector:
             bank_version=manifest.version,
         )
 
-    @staticmethod
-    def _explain(bank: Bank, embedding: Embedding, found: PatchScores, region: Region) -> NearestPatch:
+    def _explain(self, bank: Bank, embedding: Embedding, found: PatchScores, region: Region) -> NearestPatch:
         (width, height), (rows, columns) = embedding.geometry.image, embedding.grid
         x, y = region.peak
         row, column = min(y * rows // height, rows - 1), min(x * columns // width, columns - 1)
         patch, distance = found.nearest_patch(row, column)
         reference = bank.reference(patch.image_id)
-        box = cell_box(
-            (reference.width, reference.height), (reference.rows, reference.columns), patch.row, patch.column
-        )
-        return NearestPatch(reference.image_id, reference.name, box, distance)
+        size, grid = (reference.width, reference.height), (reference.rows, reference.columns)
+        cell = (patch.row, patch.column)
+        if patch.turn:  # the nearest patch is of a turned copy: shown is the cell of the picture that it came from
+            original = plan_geometry(size, self.embedder.backbone)
+            copy = turned_geometry(size, patch.turn, self.embedder.backbone)
+            cell = source_cell(original, copy, patch.turn, cell)
+        return NearestPatch(reference.image_id, reference.name, cell_box(size, grid, *cell), distance)
 
     def close(self) -> None:
         """Release the backbone and the store."""

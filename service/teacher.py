@@ -16,7 +16,7 @@ from service.bank.store import BankSpec, Draft, PatchStore, Reference
 from service.calibrator import WITNESSED, Calibrator
 from service.embedding.embedder import Embedder, Embedding
 from service.embedding.stream import Seen, Skipped, embed_files
-from service.embedding.turned import ROTATE, Turn
+from service.embedding.turned import Turn
 from service.errors import BackboneMismatch, NoReferences
 from service.patch_feed import PatchFeed
 from service.progress import SILENT, Progress
@@ -27,13 +27,13 @@ from service.settings import Settings
 @dataclass(frozen=True)
 class TeachOptions:
     """How to teach a class. ``coreset`` is the share of patches to keep, None for all (up to the bank's bound);
-    ``rotate`` adds turned copies of the references; ``strict`` makes a bad file an error instead of skipping it."""
+    ``turns`` adds copies of the references turned so; ``strict`` makes a bad file an error instead of skipping it."""
 
     coreset: float | None = None
     scoring: ScoringRule = field(default_factory=ScoringRule)
     target_far: float | None = None
     strict: bool = False
-    rotate: bool = False
+    turns: tuple[Turn, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,7 @@ class Teacher:
             feed = PatchFeed(draft, self._ratio(options, base), self._room(base), len(files), progress)
             kept: dict[str, Embedding] = {}
             added = 0
-            turns = ROTATE if options.rotate else ()
-            for seen in self._read(files, options.strict, skipped, progress, "embedding", turns):
+            for seen in self._read(files, options.strict, skipped, progress, "embedding", options.turns):
                 if draft.has_reference(seen.picture.image_id):
                     duplicates.append(seen.picture.path)
                     continue
@@ -104,7 +103,7 @@ class Teacher:
             indexing = progress.begin("building the index", None)
             draft.seal()
             indexing.done()
-            calibrator = Calibrator(draft, rule, kept, whole=feed.coreset is None and not turns)
+            calibrator = Calibrator(draft, rule, kept, whole=feed.coreset is None and not options.turns)
             if calibrate_with is None:
                 scores = self._left_out(draft, calibrator, kept, progress)
             else:

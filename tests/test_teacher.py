@@ -8,11 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from indexer.demo.products import Product
 from service.bank.edge import EdgeStore
 from service.embedding.embedder import Embedder
+from service.embedding.turned import EIGHTHS, QUARTERS
 from service.errors import BackboneMismatch, ClassBusy, NoReferences, UndecodableImage, UnknownClass
+from service.images import read_image
 from service.inspector import Inspector
 from service.settings import Settings
 from service.teacher import Teacher, TeachOptions
@@ -186,3 +189,40 @@ def test_a_class_in_work_is_busy(teacher: Teacher, inspector: Inspector, tmp_pat
     files = sorted(folder_of(tmp_path / "good", 2).iterdir())
     with inspector.store.draft("part", BankSpec(4, 4)), pytest.raises(ClassBusy):
         teacher.teach("part", files)
+
+
+@pytest.mark.parametrize("turns", [QUARTERS, EIGHTHS])
+def test_a_turned_reference_is_known_once_turned_copies_are_taught(
+    teacher: Teacher, inspector: Inspector, products: dict[str, Product], tmp_path: Path, turns: tuple[int, ...]
+) -> None:
+    files = products["solar_mono"].references[:5]
+    image = read_image(files[2])
+    path = tmp_path / "turned.png"
+    Image.fromarray(np.rot90(image.pixels)).save(path)
+    plain = teacher.teach("plain", files).manifest
+    rotated = teacher.teach("rotated", files, options=TeachOptions(turns=turns)).manifest
+    assert plain.references == rotated.references == 5
+    assert (1 + len(QUARTERS)) * plain.patches <= rotated.patches < (1 + len(turns)) * plain.patches + 1
+    without, verdict = (
+        inspector.inspect(path, name, threshold=-1.0, explain=True).verdict for name in ("plain", "rotated")
+    )
+    assert without is not None
+    assert verdict is not None
+    assert verdict.score < 1e-5 < without.score
+    # A left-out image takes its turned copies with it, or every image would be its own proof.
+    assert min(rotated.calibration.scores) > 0.01
+    (region,) = verdict.regions
+    assert region.nearest is not None
+    assert region.nearest.reference_id == image.image_id
+    (x, y), (left, top, right, bottom) = region.region.peak, region.nearest.box
+    # rot90 puts the pixel (column c, row r) of a picture of width w to (column r, row w - 1 - c).
+    from_x, from_y = image.size[0] - 1 - y, x
+    assert left <= from_x <= right
+    assert top <= from_y <= bottom
+
+
+def test_turned_copies_stay_in_an_extended_bank(teacher: Teacher, products: dict[str, Product]) -> None:
+    files = products["textile"].references
+    first = teacher.teach("textile", files[:3], options=TeachOptions(turns=QUARTERS)).manifest
+    second = teacher.teach("textile", files[3:5], extend=True).manifest
+    assert second.patches == first.patches + 2 * first.patches // 12

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from service.embedding.input_size import Sides
 from service.embedding.preprocess import plan_geometry
-from service.embedding.turned import ROTATE, Turn, source_cells, turned, turned_geometry
+from service.embedding.turned import EIGHTHS, Turn, source_cells, turned, turned_geometry
 from service.images import DecodedImage
 from tests.graphs import GRID
 
-turns = st.sampled_from(ROTATE)
+turns = st.sampled_from(EIGHTHS)
 lengths = st.integers(20, 900)
 
 
@@ -26,7 +26,7 @@ def smooth(width: int, height: int) -> DecodedImage:
     return DecodedImage(pixels.astype(np.uint8), "0" * 24, "", "PNG")
 
 
-@pytest.mark.parametrize("turn", ROTATE)
+@pytest.mark.parametrize("turn", EIGHTHS)
 @pytest.mark.parametrize("size", [(640, 640), (640, 320), (200, 500)])
 def test_a_cell_of_a_copy_shows_what_its_source_cell_shows(turn: Turn, size: tuple[int, int]) -> None:
     image = smooth(*size)
@@ -73,7 +73,7 @@ def test_a_source_cell_lies_in_the_picture_or_is_marked(width: int, height: int,
     assert (outside | ((sources >= 0) & (sources < np.array(original.grid))).all(axis=1)).all()
 
 
-@pytest.mark.parametrize("turn", ROTATE)
+@pytest.mark.parametrize("turn", EIGHTHS)
 def test_a_graph_of_one_size_gets_its_size_and_cells_of_the_picture(turn: Turn) -> None:
     fixed = replace(GRID, size=Sides(96, 64))
     image = smooth(300, 200)

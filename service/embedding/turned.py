@@ -18,8 +18,11 @@ from service.images import DecodedImage
 Turn = int
 """So many eighths of a full turn, counter-clockwise: 0..7."""
 
-ROTATE: Final[tuple[Turn, ...]] = (1, 2, 3, 4, 5, 6, 7)
-"""The turns of ``--augment rotate``: every 45 degrees."""
+QUARTERS: Final[tuple[Turn, ...]] = (2, 4, 6)
+"""Every 90 degrees: for parts that lie this way or that."""
+
+EIGHTHS: Final[tuple[Turn, ...]] = (1, 2, 3, 4, 5, 6, 7)
+"""Every 45 degrees, as AnomalyDINO does: for parts that lie anyhow."""
 
 
 def turned(image: DecodedImage, turn: Turn, backbone: Backbone) -> Prepared:
@@ -60,6 +63,12 @@ def source_cells(original: Geometry, copy: Geometry, turn: Turn) -> npt.NDArray[
     column = np.floor(((cos * x - sin * y) / width + 0.5) * columns).astype(np.int64)
     inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
     return np.where(inside[:, None], np.stack([row, column], axis=1), -1)
+
+
+def source_cell(original: Geometry, copy: Geometry, turn: Turn, cell: tuple[int, int]) -> tuple[int, int]:
+    """The (row, column) of the original's cell that one ``cell`` of a turned copy comes from."""
+    row, column = source_cells(original, copy, turn)[cell[0] * copy.grid[1] + cell[1]].tolist()
+    return row, column
 
 
 def _cos_sin(turn: Turn) -> tuple[float, float]:
