@@ -64,6 +64,10 @@ def add(
     image_score: Annotated[str, typer.Option(help="top1: mean of the highest 1 % of patch scores; or max.")] = "top1",
     target_far: Far = None,
     augment: Augment = "none",
+    foreground: Annotated[
+        str,
+        typer.Option(help="Mask what the part lies on: on, off, or auto where the references show that it is safe."),
+    ] = "off",
     strict: Strict = False,
     backbone: BackboneName = None,
     data_dir: DataDir = None,
@@ -73,8 +77,10 @@ def add(
     if image_score not in ("top1", "max"):
         raise typer.BadParameter("use top1 or max", param_hint="--image-score")
     turns = _turns(augment)
+    if foreground not in ("off", "auto", "on"):
+        raise typer.BadParameter("use off, auto or on", param_hint="--foreground")
     rule = ScoringRule.model_validate({"neighbours": neighbours, "image_score": image_score})
-    options = TeachOptions(coreset, rule, target_far, strict, turns)
+    options = TeachOptions(coreset, rule, target_far, strict, turns, foreground)  # type: ignore[arg-type]
     run(
         lambda settings, out: teaching.teach(settings, out, class_name, paths, calibrate_with, options, extend=False),
         as_json, backbone=backbone, data_dir=data_dir,

@@ -64,6 +64,7 @@ def tell(out: Output, report: TeachReport, turned: bool = False) -> None:
             },
             "skipped": [{"path": str(bad.path), **bad.error.as_dict()} for bad in report.skipped],
             "duplicates": [str(path) for path in report.duplicates],
+            "foreground": {"masked": manifest.foreground is not None, "reason": report.mask_reason},
             "peak_memory_mb": peak,
         }
     )  # fmt: skip
@@ -82,6 +83,8 @@ def tell(out: Output, report: TeachReport, turned: bool = False) -> None:
         f"threshold {calibration.threshold:.4f} at a target false-alarm rate of {calibration.target_far:.2%}, "
         f"{calibration.method}, {calibration.count} images"
     )
+    if manifest.foreground is not None or report.mask_reason:
+        out.say(f"background {'masked' if manifest.foreground else 'not masked'}: {report.mask_reason or 'as asked'}")
     if peak is not None:
         out.say(f"peak memory {peak:.0f} MB")
     if manifest.references < FEW and not turned:

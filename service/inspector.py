@@ -25,6 +25,7 @@ from service.inspection import Explained, Inspection, NearestPatch, Verdict
 from service.scoring.anomaly_map import anomaly_map, mask_and_score_demand
 from service.scoring.class_retrieval import HITS_PER_VOTE, Retrieval, retrieve
 from service.scoring.coherence import least_coherence
+from service.scoring.foreground import foreground_mask
 from service.scoring.image_score import image_score
 from service.scoring.regions import Region, find_regions
 from service.scoring.threshold import p_value
@@ -156,7 +157,9 @@ class Inspector:
         rule = manifest.scoring
         threshold = manifest.calibration.threshold if asked is None else asked
         demand = mask_and_score_demand(rule, threshold, image.size)
-        found = search_patches(bank, embedding.patches, embedding.grid, rule.neighbours, demand)
+        masked = manifest.foreground
+        counts = None if masked is None else foreground_mask(masked, embedding.patches, embedding.grid)
+        found = search_patches(bank, embedding.patches, embedding.grid, rule.neighbours, demand, counts=counts)
         score = image_score(found.scores, rule)
         values = anomaly_map(found.scores, rule, image.size)
         regions = find_regions(values, threshold)

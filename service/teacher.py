@@ -7,12 +7,13 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from service.bank.manifest import BackboneFacts, Calibration, Coreset, Manifest, ScoringRule
+from service.bank.manifest import BackboneFacts, Calibration, Coreset, Foreground, Manifest, ScoringRule
 from service.bank.names import check_class_name
-from service.bank.store import BankSpec, Draft, PatchStore, Reference
+from service.bank.store import BankSpec, PatchStore, Reference
 from service.calibrator import WITNESSED, Calibrator
 from service.embedding.embedder import Embedder, Embedding
 from service.embedding.stream import Seen, Skipped, embed_files
@@ -20,30 +21,39 @@ from service.embedding.turned import Turn
 from service.errors import BackboneMismatch, NoReferences
 from service.patch_feed import PatchFeed
 from service.progress import SILENT, Progress
+from service.scoring.foreground import learn_foreground
+from service.scoring.foreground_decision import decide
 from service.scoring.threshold import calibrate
 from service.settings import Settings
 
 
 @dataclass(frozen=True)
 class TeachOptions:
-    """How to teach a class. ``coreset`` is the share of patches to keep, None for all (up to the bank's bound);
-    ``turns`` adds copies of the references turned so; ``strict`` makes a bad file an error instead of skipping it."""
+    """How to teach a class.
+
+    ``coreset`` is the share of patches to keep, None for all (up to the bank's bound); ``turns`` adds copies of the
+    references turned so; ``foreground`` masks the background (``auto``: where the references show that it is safe);
+    ``strict`` makes a bad file an error instead of skipping it.
+    """
 
     coreset: float | None = None
     scoring: ScoringRule = field(default_factory=ScoringRule)
     target_far: float | None = None
     strict: bool = False
     turns: tuple[Turn, ...] = ()
+    foreground: Literal["off", "auto", "on"] = "off"
 
 
 @dataclass(frozen=True)
 class TeachReport:
-    """What came of it. ``duplicates`` are files whose very picture was already in."""
+    """What came of it. ``duplicates`` are files whose very picture was already in; ``mask_reason`` says why ``auto``
+    masked the background or did not, empty where it was not asked."""
 
     manifest: Manifest
     added: int
     skipped: tuple[Skipped, ...]
     duplicates: tuple[Path, ...]
+    mask_reason: str = ""
 
 
 class Teacher:
@@ -103,11 +113,14 @@ class Teacher:
             indexing = progress.begin("building the index", None)
             draft.seal()
             indexing.done()
-            calibrator = Calibrator(draft, rule, kept, whole=feed.coreset is None and not options.turns)
+            foreground, mask_reason = _foreground(options, base, kept)
+            whole = feed.coreset is None and not options.turns
+            calibrator = Calibrator(draft, rule, kept, whole=whole, foreground=foreground)
             if calibrate_with is None:
-                scores = self._left_out(draft, calibrator, kept, progress)
+                scores = calibrator.left_out_scores(progress)
             else:
-                scores = self._held_out(draft, calibrator, calibrate_with, options, skipped, progress)
+                held_out = self._read(calibrate_with, options.strict, skipped, progress, "calibrating (held out)")
+                scores = calibrator.held_out_scores(held_out)
             manifest = Manifest(
                 class_name=class_name,
                 version=draft.ref.version,
@@ -123,11 +136,12 @@ class Teacher:
                 patches=draft.count_patches(),
                 coreset=_merged(feed.coreset, base),
                 scoring=rule,
+                foreground=foreground,
                 calibration=self._calibration(scores, calibrate_with is not None, options, base),
                 retrieval=calibrator.retrieval_limit(base.retrieval if base else None),
             )
             draft.activate(manifest)
-        return TeachReport(manifest, added, tuple(skipped), tuple(duplicates))
+        return TeachReport(manifest, added, tuple(skipped), tuple(duplicates), mask_reason)
 
     def _spec(self, base: Manifest | None) -> BankSpec:
         if base is not None:
@@ -164,37 +178,6 @@ class Teacher:
                     skipped.append(one)
                 steps.advance()
 
-    @staticmethod
-    def _left_out(draft: Draft, calibrator: Calibrator, kept: dict[str, Embedding], progress: Progress) -> list[float]:
-        """Scores of references against the bank without them."""
-        if len(draft.cls_vectors()[0]) < 2:
-            raise NoReferences(
-                "leave-one-image-out calibration needs at least two different reference images; "
-                "add more, or give normal images with --calibrate-with"
-            )
-        steps = progress.begin("calibrating (leave one out)", len(kept))
-        scores = []
-        for image_id, embedding in kept.items():
-            scores.append(calibrator.score(embedding, left_out=image_id))
-            steps.advance()
-        return scores
-
-    def _held_out(
-        self,
-        draft: Draft,
-        calibrator: Calibrator,
-        files: Sequence[Path],
-        options: TeachOptions,
-        skipped: list[Skipped],
-        progress: Progress,
-    ) -> list[float]:
-        """Scores of normal images that are no references."""
-        seen = self._read(files, options.strict, skipped, progress, "calibrating (held out)")
-        scores = [calibrator.score(one.embedding) for one in seen if not draft.has_reference(one.picture.image_id)]
-        if not scores:
-            raise NoReferences("no calibration image is usable, or all of them are references too")
-        return scores
-
     def _calibration(
         self, scores: Sequence[float], held_out: bool, options: TeachOptions, base: Manifest | None
     ) -> Calibration:
@@ -222,6 +205,22 @@ def _reference(seen: Seen) -> Reference:
         columns=columns,
         thumbnail=picture.thumbnail,
     )
+
+
+def _foreground(
+    options: TeachOptions, base: Manifest | None, kept: dict[str, Embedding]
+) -> tuple[Foreground | None, str]:
+    """The mask that the class gets, and what ``auto`` had to say; an extended bank keeps the mask it has."""
+    if base is not None:
+        return base.foreground, ""
+    if options.foreground == "off":
+        return None, ""
+    samples = [(embedding.patches, embedding.grid) for embedding in kept.values()]
+    foreground = learn_foreground(samples)
+    if options.foreground == "on":
+        return foreground, ""
+    decision = decide(foreground, samples)
+    return foreground if decision.on else None, decision.reason
 
 
 def _merged(new: Coreset | None, base: Manifest | None) -> Coreset | None:
