@@ -13,6 +13,8 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 
+from service.errors import all_errors
+
 CLASS_LABELS: Final = 1_000
 """Classes with series of their own; later ones are counted together."""
 
@@ -73,6 +75,8 @@ class Metrics:
             registry=registry, buckets=_SECONDS,
         )  # fmt: skip
         self._verdicts.labels("", "unknown_product")
+        for kind in all_errors():  # so that the first error is an increase, too
+            self._errors.labels(kind.code)
         self._banks = _BankGauges(registry)
 
     def serving(

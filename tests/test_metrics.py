@@ -178,8 +178,9 @@ def test_callers_cannot_make_series(settings: Settings) -> None:
     with serving(settings.model_copy(update={"search_workers": 0})) as client:
 
         def bad_requests(mark: str) -> None:
-            sent = {"files": {"file": png(1)}, "data": {"class_name": f"no-{mark}", "return_map": "false"}}
-            assert client.post("/detect", **sent).status_code == httpx.codes.NOT_FOUND
+            fields = {"class_name": f"no-{mark}", "return_map": "false"}
+            answer = client.post("/detect", files={"file": png(1)}, data=fields)
+            assert answer.status_code == httpx.codes.NOT_FOUND
             assert client.get(f"/classes/no-{mark}").status_code == httpx.codes.NOT_FOUND
             assert client.get(f"/nowhere/{mark}").status_code == httpx.codes.NOT_FOUND
             assert client.request(mark.upper(), "/detect").status_code == httpx.codes.METHOD_NOT_ALLOWED
