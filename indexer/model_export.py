@@ -13,7 +13,7 @@ from indexer.output import Output
 from service.embedding.backbones import BACKBONES, CHECKPOINTS
 from service.embedding.input_size import Sides, parse_size
 from service.embedding.model_files import find_backbone, models_dir
-from service.embedding.model_manifest import ModelManifest, write_model_manifest
+from service.embedding.model_manifest import NAME, ModelManifest, write_model_manifest
 from service.errors import InvalidSettings
 from service.settings import Settings
 
@@ -32,6 +32,8 @@ def export(settings: Settings, out: Output, request: ExportRequest, size: str, n
     name = name or _derived_name(request)
     if name in BACKBONES:
         raise InvalidSettings(f"{name} is the name of a known backbone: choose another with --name")
+    if not re.fullmatch(NAME, name):
+        raise InvalidSettings(f"{name!r} is no name for a backbone: use letters, digits, '.', '-' and '_', at most 80")
     folder = models_dir(settings.data_dir)
     made = export_model(request, folder / f".{name}.onnx", out.remark)
     graph = made.path.with_name(f"{name}-{made.sha256[:12]}.onnx")
