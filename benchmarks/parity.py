@@ -29,19 +29,21 @@ from service.embedding.backbones import IMAGENET_MEAN, IMAGENET_STD
 _SIZES: Final = ((224, 224), (448, 448), (518, 518), (448, 672))
 _SMALL: Final = {"hidden_size": 384, "num_attention_heads": 6}
 _BASE: Final = {"hidden_size": 768, "num_attention_heads": 12}
-_NETWORKS: Final = {
+NETWORKS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "vits14": ("Dinov2", _SMALL),
     "vitb14": ("Dinov2", _BASE),
     "vits14-reg": ("Dinov2WithRegisters", _SMALL),
     "vitb14-reg": ("Dinov2WithRegisters", _BASE),
 }
+"""Family and shape by name."""
+
 _PRECISIONS: Final = ("fp32", "fp16", "int8")
 
 
 def main() -> None:
     """Print one table row a network and size."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--networks", nargs="+", choices=list(_NETWORKS), default=["vits14", "vitb14", "vits14-reg"])
+    parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=["vits14", "vitb14", "vits14-reg"])
     given = parser.parse_args()
     openvino = "OpenVINOExecutionProvider" in ort.get_available_providers()
     print(f"torch {torch.__version__}, transformers {transformers.__version__}, onnxruntime {ort.__version__}\n")
@@ -73,7 +75,7 @@ def make_checkpoint(kind: str, shape: dict[str, Any], folder: Path) -> Path:
 
 
 def _print_rows(name: str, folder: Path, openvino: bool) -> None:
-    made = make_checkpoint(*_NETWORKS[name], folder / "checkpoint")
+    made = make_checkpoint(*NETWORKS[name], folder / "checkpoint")
     checkpoint = open_checkpoint(str(made))
     features = load_features(checkpoint, ExportRequest(str(made)))
     expected = [expect(features, pictures(1, size, IMAGENET_MEAN, IMAGENET_STD)) for size in _SIZES]

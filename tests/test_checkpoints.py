@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from indexer.export import CHECKPOINTS, ExportRequest, export_model, exporting
+from indexer.export import ExportRequest, export_model, exporting
 from indexer.export.checkpoints import open_checkpoint
-from service.embedding.backbones import IMAGENET_MEAN, IMAGENET_STD
+from service.embedding.backbones import CHECKPOINTS, IMAGENET_MEAN, IMAGENET_STD
 from service.errors import ExportFailed, ModelUnavailable
 
 

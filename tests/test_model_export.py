@@ -113,7 +113,7 @@ def test_a_failed_export_leaves_the_earlier_one(
         (["--join", "sum"], 2, "concat or mean"),
         (["--blocks", "one"], 2, "numbers by comma"),
         (["--blocks", "9"], 1, "no block 9"),
-        (["--size", "100x70"], 1, "multiples of 14"),
+        (["--size", "100x70"], 1, "patches of 14"),
         (["--size", "large"], 1, "input size"),
         (["--name", "dinov2-vits14"], 1, "known backbone"),
         (["--name", "../mine"], 1, "name"),

@@ -11,18 +11,8 @@ from typing import Any, Final
 from huggingface_hub import snapshot_download
 
 from indexer.export.request import Stats
-from service.embedding.backbones import IMAGENET_MEAN, IMAGENET_STD
+from service.embedding.backbones import CHECKPOINTS, IMAGENET_MEAN, IMAGENET_STD
 from service.errors import ExportFailed, ModelUnavailable
-
-CHECKPOINTS: Final = {
-    "dinov2-vits14": "facebook/dinov2-small",
-    "dinov2-vitb14": "facebook/dinov2-base",
-    "dinov2-vitl14": "facebook/dinov2-large",
-    "dinov2-vits14-reg": "facebook/dinov2-with-registers-small",
-    "dinov2-vitb14-reg": "facebook/dinov2-with-registers-base",
-    "dinov2-vitl14-reg": "facebook/dinov2-with-registers-large",
-}
-"""Repositories on the hub by the backbone's short name."""
 
 NETWORKS: Final = {
     "dinov2": "Dinov2Model",
