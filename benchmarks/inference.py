@@ -67,7 +67,7 @@ def main() -> None:
 def _measure(name: str, folder: Path, given: argparse.Namespace) -> None:
     kind, shape = NETWORKS[name]
     checkpoint = make_checkpoint(kind, shape, folder / "checkpoint")
-    graphs = {}
+    graphs: dict[str, Path] = {}
     for precision in _GPU if given.gpu else _CPU:
         request = ExportRequest(str(checkpoint), None, precision)
         graphs[precision] = export_model(request, folder / f"{precision}.onnx", lambda _: None).path
