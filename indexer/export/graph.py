@@ -89,7 +89,7 @@ def _fuse(features: Features, request: ExportRequest, path: Path, target: Path) 
     from onnxruntime.transformers.fusion_options import FusionOptions  # noqa: PLC0415 - puts a folder on sys.path
     from onnxruntime.transformers.optimizer import optimize_model  # noqa: PLC0415
 
-    _divide_scores(path)
+    _prepare_attention(path, request)
     options = FusionOptions("vit")
     options.enable_shape_inference = False  # finds no more to fuse here, and stumbles over Resize
     options.enable_skip_layer_norm = False  # its second output, the sum, is more than OpenVINO can read
@@ -103,8 +103,8 @@ def _fuse(features: Features, request: ExportRequest, path: Path, target: Path) 
     return target
 
 
-def _divide_scores(path: Path) -> None:
-    """Write attention's scaling as a division by the inverse: the fusion knows no product there."""
+def _prepare_attention(path: Path, request: ExportRequest) -> None:
+    """Write each attention as the fusion knows it: scores divided, not multiplied, and no cast behind the softmax."""
     model: Any = onnx.load(str(path))
     makers = {output: node for node in model.graph.node for output in node.output}
     for softmax in [node for node in model.graph.node if node.op_type == "Softmax"]:
@@ -117,7 +117,20 @@ def _divide_scores(path: Path) -> None:
         model.graph.initializer.append(numpy_helper.from_array((1.0 / value).astype(value.dtype), name))
         product.op_type = "Div"
         product.input[1] = name
+    if request.precision != "fp16":  # transformers 4 casts from float to float there
+        _bypass_casts(model.graph, makers)
     onnx.save(model, str(path))
+
+
+def _bypass_casts(graph: Any, makers: dict[str, Any]) -> None:
+    """Let what reads the casts behind a softmax read the softmax; all of them are float in a float graph."""
+    for node in graph.node:
+        for index, name in enumerate(node.input):
+            maker = makers.get(name)
+            while maker is not None and maker.op_type == "Cast" and maker.attribute[0].i == onnx.TensorProto.FLOAT:
+                maker = makers.get(maker.input[0])
+            if maker is not None and maker.op_type == "Softmax":
+                node.input[index] = maker.output[0]
 
 
 def _quantise(path: Path, target: Path) -> Path:
