@@ -135,6 +135,12 @@ class StoreUnavailable(PatchbankError):
     status = 503
 
 
+class StoreRefused(StoreUnavailable):
+    """The bank store answers, but does not let this service in."""
+
+    code = "store_refused"
+
+
 class DataDirNotWritable(StoreUnavailable):
     """The data directory cannot be made or written."""
 
