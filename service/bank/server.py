@@ -180,9 +180,7 @@ class ServerStore:
                     raise
 
     def _switch(self, operations: list[models.AliasOperations]) -> None:
-        self._link.ask(
-            "switching an alias", lambda: self._link.client.update_collection_aliases(operations), WRITING
-        )
+        self._link.ask("switching an alias", lambda: self._link.client.update_collection_aliases(operations), WRITING)
 
     def activate(self, ref: BankRef) -> None:
         """See ``PatchStore.activate``."""

@@ -68,9 +68,7 @@ class ServerCollection:
         self.link = link
         self.name = name
         self._threads = threads
-        self.points: Points = (
-            LocalPoints(link.client) if link.is_local else GrpcPoints(link.client, link.timeout)
-        )
+        self.points: Points = LocalPoints(link.client) if link.is_local else GrpcPoints(link.client, link.timeout)
 
     def create(self, spec: BankSpec, spread: Spread) -> None:
         """Make it, empty. No graph is built until ``index``, so that a bulk upload does not build it again and again."""

@@ -32,7 +32,9 @@ _INDEXING: Final = 3_600.0
 class ServerDraft:
     """A version in work: a collection without a manifest, under the class's lease."""
 
-    def __init__(self, publish: Publish, ref: BankRef, collection: ServerCollection, lease: Lease, index_from: int) -> None:
+    def __init__(
+        self, publish: Publish, ref: BankRef, collection: ServerCollection, lease: Lease, index_from: int
+    ) -> None:
         self._publish = publish
         self._ref = ref
         self._open: ServerCollection | None = collection

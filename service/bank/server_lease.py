@@ -47,7 +47,9 @@ class Leases:
         told = self._link.ask("asking for its version", lambda: client.info().version)
         numbers = re.match(r"(\d+)\.(\d+)", told)
         if numbers is not None and (int(numbers[1]), int(numbers[2])) < _OLDEST:
-            raise StoreUnavailable(f"the Qdrant server is version {told}; writing needs {_OLDEST[0]}.{_OLDEST[1]} or newer")
+            raise StoreUnavailable(
+                f"the Qdrant server is version {told}; writing needs {_OLDEST[0]}.{_OLDEST[1]} or newer"
+            )
         self._link.ensure(
             COLLECTION, lambda: client.create_collection(COLLECTION, {}, **self._spread.as_arguments(shards=1))
         )

@@ -86,7 +86,8 @@ class ServerRouter:
         found: set[str] = set()
         for name in self._names():
             facets = self._link.ask(
-                f"counting {name}", lambda name=name: client.facet(name, "bank", limit=_MANY, exact=True)  # type: ignore[misc]
+                f"counting {name}",
+                lambda name=name: client.facet(name, "bank", limit=_MANY, exact=True),  # type: ignore[misc]
             )
             found |= {str(hit.value) for hit in facets.hits}
         return found
@@ -98,7 +99,9 @@ class ServerRouter:
         client, selector = self._link.client, models.FilterSelector(filter=_of_banks(refs))
         for name in self._names():
             self._link.ask(
-                f"writing {name}", lambda name=name: client.delete(name, selector, wait=True), WRITING  # type: ignore[misc]
+                f"writing {name}",
+                lambda name=name: client.delete(name, selector, wait=True),
+                WRITING,  # type: ignore[misc]
             )
 
     def _names(self) -> list[str]:
