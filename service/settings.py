@@ -28,7 +28,7 @@ class Settings(BaseSettings):
     )
     qdrant_url: str = Field(
         default="",
-        description="Qdrant server as bank store, `http(s)://host`; empty keeps the banks embedded in the data directory.",
+        description="Qdrant server as bank store, `http(s)://host`; empty: banks are embedded in the data directory.",
     )
     qdrant_grpc_port: int = Field(default=6334, ge=1, le=65535, description="The Qdrant server's gRPC port.")
     qdrant_api_key: SecretStr = Field(default=SecretStr(""), description="The Qdrant server's API key.")

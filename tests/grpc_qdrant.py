@@ -16,7 +16,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc as wire
-from qdrant_client import QdrantClient, grpc
+import numpy as np
+import numpy.typing as npt
+from qdrant_client import QdrantClient, grpc, models
 from qdrant_client.conversions.conversion import GrpcToRest, RestToGrpc
 
 Handler = Callable[[Any], Any]
@@ -91,9 +93,7 @@ class GrpcQdrant:
             "qdrant.Points/Count": self.count,
             "qdrant.Points/Facet": self.facet,
             "qdrant.Points/Query": lambda r: grpc.QueryResponse(result=self.query(r)),
-            "qdrant.Points/QueryBatch": lambda r: grpc.QueryBatchResponse(
-                result=[grpc.BatchResult(result=self.query(one)) for one in r.query_points]
-            ),
+            "qdrant.Points/QueryBatch": self.query_batch,
         }
 
     def create(self, r: Any) -> Any:
@@ -111,7 +111,7 @@ class GrpcQdrant:
         found = RestToGrpc.convert_collection_info(self.client.get_collection(r.collection_name))
         states = self._indexing.get(r.collection_name, [(1, 0.0)])
         status, share = states.pop(0) if len(states) > 1 else states[0]
-        found.status = status
+        found.status = status  # type: ignore[assignment]
         found.indexed_vectors_count = int(share * found.points_count)
         return grpc.GetCollectionInfoResponse(result=found)
 
@@ -179,6 +179,31 @@ class GrpcQdrant:
         )
         return [RestToGrpc.convert_scored_point(_with_payload(hit)) for hit in found.points]
 
+    def query_batch(self, r: Any) -> Any:
+        """The points are filtered once for all queries, which local mode does anew for each."""
+        first = r.query_points[0]
+        assert all(
+            (one.filter, one.using, one.limit) == (first.filter, first.using, first.limit) for one in r.query_points
+        )
+        chosen = GrpcToRest.convert_filter(first.filter)
+        chosen.must = [models.HasVectorCondition(has_vector=first.using)]
+        records, _ = self.client.scroll(r.collection_name, chosen, 1_000_000, with_vectors=[first.using])
+        bank = np.asarray([_named(record.vector)[first.using] for record in records], dtype=np.float32)
+        queries = np.asarray([one.query.nearest.dense.data for one in r.query_points], dtype=np.float32)
+        ids = [str(record.id) for record in records]
+        table = queries @ bank.T if len(bank) else np.empty((len(queries), 0), dtype=np.float32)
+        return grpc.QueryBatchResponse(result=[_best(row, ids, first.limit) for row in table])
+
+
+def _named(vector: Any) -> dict[str, list[float]]:
+    return dict(vector)
+
+
+def _best(similarities: npt.NDArray[np.float32], ids: list[str], k: int) -> Any:
+    order = np.argsort(-similarities, kind="stable")[:k]
+    hits = [grpc.ScoredPoint(id=grpc.PointId(uuid=ids[place]), score=similarities[place]) for place in order]
+    return grpc.BatchResult(result=hits)
+
 
 def _point(record: Any) -> Any:
     return RestToGrpc.convert_retrieved_point(_with_payload(record))
@@ -190,7 +215,7 @@ def _with_payload(record: Any) -> Any:
 
 
 def _completed() -> Any:
-    return grpc.PointsOperationResponse(result=grpc.UpdateResult(operation_id=0, status=2))
+    return grpc.PointsOperationResponse(result=grpc.UpdateResult(operation_id=0, status=grpc.UpdateStatus.Completed))
 
 
 class _Router(wire.GenericRpcHandler):
@@ -201,7 +226,7 @@ class _Router(wire.GenericRpcHandler):
         self._handlers = qdrant.handlers()
         self._kinds = _message_types()
 
-    def service(self, handler_call_details: wire.HandlerCallDetails) -> wire.RpcMethodHandler | None:
+    def service(self, handler_call_details: wire.HandlerCallDetails) -> wire.RpcMethodHandler[Any, Any] | None:
         name = handler_call_details.method.removeprefix("/")
         handler = self._handlers.get(name)
         if handler is None:

@@ -57,6 +57,7 @@ class PooledStore:
 
     def nearest_references(self, fingerprint: str, cls: FloatArray, k: int) -> list[RouterHit]:
         """See ``PatchStore.nearest_references``."""
+        self._store.active()  # a new worker would take a data directory that is away for an empty one; this store knows
         hits: list[RouterHit] = self.call(Call(None, "nearest_references", (fingerprint, cls, k)))
         return hits
 

@@ -21,6 +21,8 @@ def pour(content: BankContent, draft: Draft, progress: Progress = SILENT) -> Non
     steps = progress.begin("copying patches", manifest.patches)
     count = 0
     for block in content.patches():
+        if not places.keys() >= set(block.image_ids):
+            raise DamagedBank(f"{manifest.ref.collection} holds patches of an image that is no reference")
         draft.add_patches(block.image_ids, block.cells, block.vectors)
         count += len(block.ids)
         steps.advance(len(block.ids))

@@ -31,15 +31,15 @@ from service.errors import ClassBusy, DamagedBank, UnknownClass, UnknownVersion
 from service.settings import Settings
 
 INDEX_FROM: Final = 2_000
-"""Patches from which a graph is built. The server's exhaustive search compares vector by vector, so a graph pays early."""
+"""Patches from which a graph is built. The server's exhaustive search goes vector by vector, so a graph pays early."""
 
 _SEARCHES: Final = 8
 _CACHED: Final = 1_024
 
 
 class ServerStore:
-    """``PatchStore`` on ``qdrant-client``. Thread-safe; holds no state but finished versions' manifests, so any number of
-    processes may work on one server."""
+    """``PatchStore`` on ``qdrant-client``. Thread-safe; holds no state but finished versions' manifests, so any number
+    of processes may work on one server."""
 
     def __init__(
         self,
@@ -138,8 +138,7 @@ class ServerStore:
         collection = self._collection(ref)
         try:
             self._sweep(class_name)
-            if base is not None and self.active().get(base.class_name) != base.version:
-                raise ClassBusy(f"another process has just changed {base.class_name!r}; try again")
+            self._check_serving(base)
             collection.create(spec, self._spread)
         except BaseException:
             lease.release()
@@ -152,6 +151,10 @@ class ServerStore:
                 draft.__exit__()
                 raise
         return draft
+
+    def _check_serving(self, base: BankRef | None) -> None:
+        if base is not None and self.active().get(base.class_name) != base.version:
+            raise ClassBusy(f"another process has just changed {base.class_name!r}; try again")
 
     def _publish(self, manifest: Manifest, lease: Lease) -> None:
         """Enter a finished version into the router, switch the alias, and let go of versions too old to keep."""

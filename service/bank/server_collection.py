@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
@@ -71,7 +72,7 @@ class ServerCollection:
         self.points: Points = LocalPoints(link.client) if link.is_local else GrpcPoints(link.client, link.timeout)
 
     def create(self, spec: BankSpec, spread: Spread) -> None:
-        """Make it, empty. No graph is built until ``index``, so that a bulk upload does not build it again and again."""
+        """Make it, empty. No graph is built until ``index``, so that a bulk upload does not build it time and again."""
         patch = models.VectorParams(
             size=spec.patch_dim,
             distance=models.Distance.DOT,
@@ -201,12 +202,11 @@ class ServerCollection:
 
     def references(self) -> list[Reference]:
         """All reference images, by name."""
-        client, found, after = self.link.client, [], None
+        scroll = partial(self.link.client.scroll, self.name, _IMAGES, limit=100)
+        found: list[Reference] = []
+        after: Any = None
         while True:
-            offset = after
-            records, after = self.link.ask(
-                f"reading {self.name}", lambda: client.scroll(self.name, _IMAGES, limit=100, offset=offset)
-            )
+            records, after = self.link.ask(f"reading {self.name}", partial(scroll, offset=after))
             found += [Reference.from_payload(record.payload or {}) for record in records]
             if after is None:
                 return sorted(found, key=lambda reference: (reference.name, reference.image_id))
@@ -228,10 +228,8 @@ class ServerCollection:
     def _blocks(self, vector: str, chosen: models.Filter) -> Iterator[PatchBlock]:
         after: str | None = None
         while True:
-            offset = after
-            page = self.link.ask(
-                f"reading {self.name}", lambda: self.points.page(self.name, vector, chosen, _PAGE, offset)
-            )
+            turn = partial(self.points.page, self.name, vector, chosen, _PAGE, after)
+            page = self.link.ask(f"reading {self.name}", turn)
             if len(page.block.ids):
                 yield page.block
             after = page.after

@@ -1,8 +1,8 @@
 """One indexer a class, on a server: a lease that its holder keeps renewing, and that runs out where the holder dies.
 
-A lease is a point of a small collection. It is taken and renewed by a conditional write: the server changes the point only where
-its payload still says that the lease is free, or ours, so of two takers one wins. Holders compare times of different machines,
-so their clocks must agree to within a few seconds.
+A lease is a point of a small collection. It is taken and renewed by a conditional write: the server changes the point
+only where its payload still says that the lease is free, or ours, so of two takers one wins. Holders compare times of
+different machines, so their clocks must agree to within a few seconds.
 """
 
 from __future__ import annotations
@@ -98,7 +98,8 @@ class Lease:
         if holder.get("owner") != self._owner:
             left = max(0.0, float(holder.get("expires_at", 0.0)) - time.time())
             raise ClassBusy(
-                f"another process is changing {self._class_name!r}; try again later (if it has died, in {left:.0f} seconds)"
+                f"another process is changing {self._class_name!r}; try again later "
+                f"(if it has died, in {left:.0f} seconds)"
             )
 
     def check(self) -> None:

@@ -1,4 +1,4 @@
-"""The connection to a Qdrant server: every call goes through here, is retried where that is safe, and fails with a code."""
+"""The connection to a Qdrant server: every call goes through it, is retried where safe, and fails with a code."""
 
 from __future__ import annotations
 
@@ -142,17 +142,19 @@ def _worth_another(error: Exception, patience: Patience) -> bool:
 
 def _told(error: Exception, doing: str) -> PatchbankError:
     """What the client raised, as an error with a code."""
-    if isinstance(error, grpc.Call):
-        code, text = error.code(), error.details() or ""
-        if code is grpc.StatusCode.NOT_FOUND:
-            return Missing(f"bank store, {doing}: {text}")
-        if code in _REFUSED:
-            return StoreRefused(f"the bank store refuses this service, {doing}: {text}; check PATCHBANK_QDRANT_API_KEY")
-        if code is grpc.StatusCode.UNAVAILABLE:
-            return StoreUnavailable(f"the bank store cannot be reached, {doing}: {text}; try again later")
-        if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-            return StoreUnavailable(f"the bank store does not answer in time, {doing}; try again later")
-        return StoreUnavailable(f"bank store, {doing}: {code.name}: {text}")
-    if isinstance(error, ValueError) and "not found" in str(error):  # local mode's way
-        return Missing(f"bank store, {doing}: {error}")
-    return StoreUnavailable(f"bank store, {doing}: {error}")
+    if not isinstance(error, grpc.Call):
+        gone = isinstance(error, ValueError) and "not found" in str(error)  # local mode's way
+        return (Missing if gone else StoreUnavailable)(f"bank store, {doing}: {error}")
+    code, text = error.code(), error.details() or ""
+    kind: type[PatchbankError] = StoreUnavailable
+    message = f"bank store, {doing}: {code.name}: {text}"
+    if code is grpc.StatusCode.NOT_FOUND:
+        kind = Missing
+    elif code in _REFUSED:
+        kind = StoreRefused
+        message = f"the bank store refuses this service, {doing}: {text}; check PATCHBANK_QDRANT_API_KEY"
+    elif code is grpc.StatusCode.UNAVAILABLE:
+        message = f"the bank store cannot be reached, {doing}: {text}; try again later"
+    elif code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        message = f"the bank store does not answer in time, {doing}; try again later"
+    return kind(message)

@@ -1,13 +1,13 @@
 """Points over the wire, many at a time.
 
-The client's own models cost more than the search: 1,024 queries of 384 numbers take 80 ms to be checked and converted, as
-protobuf messages 10 ms (docs/search.md). So vectors go in and out as protobuf's packed floats, which are the array's own bytes.
-Local mode knows no protobuf and takes the models.
+The client's own models cost more than the search: 1,024 queries of 384 numbers take 80 ms to be checked and converted,
+as protobuf messages 10 ms (``python -m benchmarks.wire``). So vectors go out as protobuf's packed floats, which are the
+array's own bytes. Local mode knows no protobuf and takes the models.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -187,8 +187,8 @@ def _varint(number: int) -> bytes:
     return bytes(out)
 
 
-def _numbers(vector: grpc.VectorOutput) -> Iterable[float]:
-    return vector.dense.data or vector.data  # servers before 1.16 fill the second
+def _numbers(vector: grpc.VectorOutput) -> Sequence[float]:
+    return list(vector.dense.data or vector.data)  # servers before 1.16 fill the second
 
 
 def _table(found: Sequence[Sequence[tuple[float, str]]], k: int) -> tuple[FloatArray, Ids]:

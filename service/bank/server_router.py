@@ -1,13 +1,15 @@
 """The router collections on a server: CLS embeddings of all classes, for class retrieval in one query.
 
-There is one for each preprocessing fingerprint. It holds every kept version, and a query is filtered to the versions that the
-aliases name at that moment: so switching an alias is all it takes, and a reader never meets a router that is half changed.
+There is one for each preprocessing fingerprint. It holds every kept version, and a query is filtered to the versions
+that the aliases name at that moment: so switching an alias is all it takes, and a reader never meets a router that is
+half changed.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -42,10 +44,9 @@ class ServerRouter:
                 "bank": ref.collection, "class_name": ref.class_name, "version": ref.version, "image_id": image_id,
             }  # fmt: skip
             points.append(models.PointStruct(id=str(UUID(bytes=digest[:16])), vector={"cls": vector}, payload=payload))
-        client = self._link.client
         for begin in range(0, len(points), _UPSERT):
-            part = points[begin : begin + _UPSERT]
-            self._link.ask(f"writing {name}", lambda part=part: client.upsert(name, part, wait=True), WRITING)  # type: ignore[misc]
+            write = partial(self._link.client.upsert, name, points[begin : begin + _UPSERT], wait=True)
+            self._link.ask(f"writing {name}", write, WRITING)
 
     def _ensure(self, name: str, dim: int) -> None:
         client = self._link.client
@@ -82,27 +83,19 @@ class ServerRouter:
 
     def entered(self) -> set[str]:
         """Collection names of the versions that are in a router."""
-        client = self._link.client
         found: set[str] = set()
         for name in self._names():
-            facets = self._link.ask(
-                f"counting {name}",
-                lambda name=name: client.facet(name, "bank", limit=_MANY, exact=True),  # type: ignore[misc]
-            )
-            found |= {str(hit.value) for hit in facets.hits}
+            count = partial(self._link.client.facet, name, "bank", limit=_MANY, exact=True)
+            found |= {str(hit.value) for hit in self._link.ask(f"counting {name}", count).hits}
         return found
 
     def forget(self, refs: Collection[BankRef]) -> None:
         """Drop versions that are gone."""
         if not refs:
             return
-        client, selector = self._link.client, models.FilterSelector(filter=_of_banks(refs))
+        selector = models.FilterSelector(filter=_of_banks(refs))
         for name in self._names():
-            self._link.ask(
-                f"writing {name}",
-                lambda name=name: client.delete(name, selector, wait=True),
-                WRITING,  # type: ignore[misc]
-            )
+            self._link.ask(f"writing {name}", partial(self._link.client.delete, name, selector, wait=True), WRITING)
 
     def _names(self) -> list[str]:
         client = self._link.client
