@@ -27,12 +27,12 @@ Handler = Callable[[Any], Any]
 @dataclass
 class Behaviour:
     """What a test wants to see. ``status`` are the collection states to play after an index is asked for, as
-    (status, share of points indexed); the last one stays."""
+    (status, share of points indexed); the last one stays. ``fail`` tells by call and collection what goes wrong."""
 
     api_key: str | None = None
     version: str = "1.20.0"
     status: list[tuple[int, float]] = field(default_factory=lambda: [(2, 0.0), (2, 0.5), (1, 1.0)])
-    fail: Callable[[str], wire.StatusCode | None] = lambda _: None
+    fail: Callable[[str, str], wire.StatusCode | None] = lambda *_: None
 
 
 class GrpcQdrant:
@@ -54,7 +54,7 @@ class GrpcQdrant:
         told = dict(context.invocation_metadata())
         if self.behaviour.api_key is not None and told.get("api-key") != self.behaviour.api_key:
             context.abort(wire.StatusCode.UNAUTHENTICATED, "Invalid API key or JWT")
-        failure = self.behaviour.fail(name)
+        failure = self.behaviour.fail(name, getattr(request, "collection_name", ""))
         if failure is not None:
             context.abort(failure, "as the test wishes")
         try:
