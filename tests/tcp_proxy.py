@@ -31,7 +31,7 @@ class TcpProxy:
         self._acceptor = threading.Thread(target=self._accept, daemon=True)
         self._acceptor.start()
 
-    def set(self, mode: Mode) -> None:
+    def turn(self, mode: Mode) -> None:
         """Change its ways; ``refuse`` also breaks what is open."""
         self.mode = mode
         if mode == "refuse":

@@ -46,6 +46,7 @@ class Catalogue:
         self._file = data_dir / "aliases.json"
         self._guard = threading.Lock()
         self._seen: tuple[_Stamp, Aliases] | None = None
+        self._was_there = False
 
     def read(self) -> Aliases:
         """The aliases as they stand now."""
@@ -58,7 +59,7 @@ class Catalogue:
             content: dict[str, Any] = json.loads(self._file.read_text(encoding="utf-8"))
             aliases = Aliases(dict(content["classes"]), dict(content["routers"]))
         except FileNotFoundError:
-            if self._seen is not None:  # it is only ever replaced, so the directory is away: no classes would be a lie
+            if self._was_there:  # it is only ever replaced, so the directory is away: no classes would be a lie
                 raise StoreUnavailable(f"{self._file} is gone; is the data directory still in its place?") from None
             return Aliases()
         except OSError as error:
@@ -67,6 +68,7 @@ class Catalogue:
             raise DamagedBank(f"{self._file} cannot be read: {error}") from error
         with self._guard:
             self._seen = (stamp, aliases)
+            self._was_there = True
         return aliases
 
     def switch(self, change: Callable[[Aliases], Aliases], then: Callable[[Aliases], None]) -> None:
@@ -78,6 +80,7 @@ class Catalogue:
                 replace_file(self._file, text)
             except OSError as error:
                 raise DataDirNotWritable(f"{self._file} cannot be written: {error.strerror or error}") from error
+            self._was_there = True
             then(aliases)
 
     def class_lock(self, class_name: str) -> HeldLock:
