@@ -87,26 +87,9 @@ class GrpcPoints:
         self, collection: str, queries: FloatArray, k: int, exact: bool, left_out: models.Filter | None
     ) -> tuple[FloatArray, Ids]:
         """See ``Points.nearest``."""
-        quantization = grpc.QuantizationSearchParams(ignore=True)
-        params = grpc.SearchParams(exact=True, quantization=quantization)
-        if not exact:
-            quantization = grpc.QuantizationSearchParams(rescore=True, oversampling=_OVERSAMPLING)
-            params = grpc.SearchParams(hnsw_ef=_EF, quantization=quantization)
-        common = grpc.QueryPoints(
-            collection_name=collection,
-            using="patch",
-            limit=k,
-            params=params,
-            filter=None if left_out is None else RestToGrpc.convert_filter(left_out),
-            with_payload=grpc.WithPayloadSelector(enable=False),
-        )
-        request = grpc.QueryBatchPoints(collection_name=collection)
-        for dense in _packed(queries):
-            query = request.query_points.add()
-            query.CopyFrom(common)
-            query.query.nearest.dense.CopyFrom(dense)
+        request = search_request(collection, queries, k, exact, left_out)
         answer = self._client.grpc_points.QueryBatch(request, timeout=self._timeout)
-        return _table([[(hit.score, hit.id.uuid) for hit in one.result] for one in answer.result], k)
+        return read_hits(answer, k)
 
     def page(self, collection: str, vector: str, chosen: models.Filter, limit: int, after: str | None) -> Page:
         """See ``Points.page``."""
@@ -166,6 +149,36 @@ class LocalPoints:
         vectors = np.asarray([named[vector] for named in found], dtype=np.float32)
         ids = _raw_ids([str(record.id) for record in records])
         return Page(PatchBlock(ids, vectors), None if more is None else str(more))
+
+
+def search_request(
+    collection: str, queries: FloatArray, k: int, exact: bool, left_out: models.Filter | None
+) -> grpc.QueryBatchPoints:
+    """One request for the k nearest patches of each of ``queries`` (Q, D)."""
+    quantization = grpc.QuantizationSearchParams(ignore=True)
+    params = grpc.SearchParams(exact=True, quantization=quantization)
+    if not exact:
+        quantization = grpc.QuantizationSearchParams(rescore=True, oversampling=_OVERSAMPLING)
+        params = grpc.SearchParams(hnsw_ef=_EF, quantization=quantization)
+    common = grpc.QueryPoints(
+        collection_name=collection,
+        using="patch",
+        limit=k,
+        params=params,
+        filter=None if left_out is None else RestToGrpc.convert_filter(left_out),
+        with_payload=grpc.WithPayloadSelector(enable=False),
+    )
+    request = grpc.QueryBatchPoints(collection_name=collection)
+    for dense in _packed(queries):
+        query = request.query_points.add()
+        query.CopyFrom(common)
+        query.query.nearest.dense.CopyFrom(dense)
+    return request
+
+
+def read_hits(answer: grpc.QueryBatchResponse, k: int) -> tuple[FloatArray, Ids]:
+    """Its answer, as ``Points.nearest`` gives it."""
+    return _table([[(hit.score, hit.id.uuid) for hit in one.result] for one in answer.result], k)
 
 
 def _packed(vectors: FloatArray) -> Iterator[grpc.DenseVector]:
