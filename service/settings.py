@@ -106,6 +106,11 @@ class Settings(BaseSettings):
             raise ValueError("use http://host, https://host or either with :port")
         return value
 
+    @field_validator("qdrant_ca_file", mode="before")
+    @classmethod
+    def _no_file(cls, value: object) -> object:
+        return value or None  # an empty variable, as compose files pass it
+
     def at(self, place: str) -> Settings:
         """The same with another bank store: a server's URL, or a directory."""
         is_url = "://" in place

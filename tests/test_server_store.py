@@ -17,6 +17,7 @@ from qdrant_client import grpc, models
 
 from service.bank.names import PREFIX
 from service.bank.server import ServerStore
+from service.bank.server_collection import MANIFEST_POINT
 from service.bank.server_lease import COLLECTION as LEASES
 from service.bank.server_link import ServerLink
 from service.bank.server_points import _packed
@@ -112,6 +113,11 @@ def test_a_url_that_names_no_server_is_refused(url: str) -> None:
         load_settings(qdrant_url=url)
 
 
+def test_an_empty_ca_file_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATCHBANK_QDRANT_CA_FILE", "")
+    assert load_settings().qdrant_ca_file is None
+
+
 def test_the_key_is_not_shown_with_the_settings() -> None:
     assert "secret-key" not in repr(load_settings(qdrant_api_key="secret-key"))
 
@@ -194,6 +200,18 @@ def test_an_upload_that_cannot_be_done_fails_and_the_old_version_serves_on(
     assert teach(store, "part", 4) == store.bank("part").manifest.ref
 
 
+def test_an_upload_that_is_given_up_does_not_wait_for_a_server_that_is_away(
+    open_store: OpenServer, behaviour: Behaviour
+) -> None:
+    store = open_store()
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), store.draft("part", SPEC) as draft:
+        behaviour.fail = lambda *_: UNAVAILABLE
+        fill(draft, [vectors(800)], vectors(9, 1, 4))
+        raise KeyboardInterrupt
+    assert time.monotonic() - begin < 10.0
+
+
 def test_a_version_with_missing_points_never_serves(open_store: OpenServer, served: Served) -> None:
     store = open_store()
     with pytest.raises(StoreUnavailable, match="holds 3 references and 17 patches"), store.draft("part", SPEC) as draft:
@@ -270,6 +288,14 @@ def test_a_lease_is_held_for_as_long_as_its_holder_works(open_store: OpenServer)
         time.sleep(1.5)
         with pytest.raises(ClassBusy):
             second.draft("part", SPEC)
+
+
+def test_the_serving_version_is_never_swept_up(open_store: OpenServer, served: Served) -> None:
+    ref = teach(open_store(), "part")
+    served.qdrant.client.delete(ref.collection, models.PointIdsList(points=[MANIFEST_POINT]))
+    with open_store().draft("part", SPEC):
+        assert ref.collection in collections(served)
+    assert ref.collection in collections(served)
 
 
 KILLED = """

@@ -109,6 +109,22 @@ def test_the_patches_of_one_image_come_back(store: PatchStore) -> None:
     assert store.bank("part").image_patches(image_id(77)).size == 0
 
 
+def test_all_patches_come_back_however_many(store: PatchStore) -> None:
+    images = [vectors(number, 1_300) for number in range(2)]
+    with store.draft("part", SPEC) as draft:
+        fill(draft, images, vectors(7, 2, 4))
+        draft.seal()
+        draft.activate(manifest(draft, references=2, patches=2_600, dims=(8, 4)))
+    bank = store.bank("part")
+    found: dict[tuple[str, int, int], bytes] = {}
+    for block in bank.patches():
+        for owner, (row, column), vector in zip(block.image_ids, block.cells.tolist(), block.vectors, strict=True):
+            found[owner, row, column] = vector.tobytes()
+    expected = {(image_id(n), 0, c): images[n][c].tobytes() for n in range(2) for c in range(1_300)}
+    assert found == expected, "bit by bit"
+    assert len(bank.image_patches(image_id(1))) == 1_300
+
+
 def test_the_same_image_twice_is_one_reference(store: PatchStore) -> None:
     with store.draft("part", SPEC) as draft:
         fill(draft, [vectors(0)], vectors(1, 1, 4))

@@ -208,7 +208,9 @@ class ServerStore:
 
     def _sweep(self, class_name: str) -> None:
         """Remove what an interrupted change of this class left; the caller holds its lease."""
-        self._drop([ref for ref, finished in self._collections(class_name) if not finished])
+        serving = self.active().get(class_name)  # is left alone even where its manifest cannot be found
+        left = [ref for ref, finished in self._collections(class_name) if not finished and ref.version != serving]
+        self._drop(left)
 
     def _drop(self, refs: list[BankRef]) -> None:
         for ref in refs:

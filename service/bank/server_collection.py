@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +16,7 @@ from qdrant_client import models
 
 from service.bank.manifest import Manifest
 from service.bank.names import is_image_id, reference_point
-from service.bank.server_link import ONCE, WRITING, ServerLink
+from service.bank.server_link import ONCE, WRITING, Patience, ServerLink
 from service.bank.server_points import GrpcPoints, LocalPoints, Points
 from service.bank.store import BankSpec, FloatArray, Neighbours, PatchBlock, Reference
 from service.errors import DamagedBank, StoreUnavailable, UnknownReference
@@ -102,12 +102,7 @@ class ServerCollection:
             ),
             ONCE,
         )
-        if not self.link.is_local:  # local mode has no payload indexes
-            self.link.ask(
-                f"indexing {self.name}",
-                lambda: client.create_payload_index(self.name, "image_id", models.PayloadSchemaType.KEYWORD, wait=True),
-                WRITING,
-            )
+        self.link.index_payload(self.name, "image_id", models.PayloadSchemaType.KEYWORD)
 
     def index(self, patches: int, limit: float) -> bool:
         """Have the graph built and wait until all of so many patches are in it; False where the store has none.
@@ -124,6 +119,7 @@ class ServerCollection:
             info = self.link.ask(doing, lambda: client.get_collection(self.name), WRITING)
             if info.status == models.CollectionStatus.RED:
                 raise StoreUnavailable(f"the bank store failed to index {self.name}: {info.optimizer_status}")
+            # Some versions count the CLS embeddings too; green says that nothing is left to do in either case.
             if info.status == models.CollectionStatus.GREEN and (info.indexed_vectors_count or 0) >= patches:
                 return True
             if time.monotonic() > end:
@@ -180,15 +176,15 @@ class ServerCollection:
         payload = {"manifest": manifest.model_dump(mode="json"), "indexed": indexed}
         self.upsert([models.PointStruct(id=MANIFEST_POINT, vector={}, payload=payload)])
 
-    def upsert(self, points: list[models.PointStruct]) -> None:
+    def upsert(self, points: list[models.PointStruct], unwanted: Callable[[], bool] = lambda: False) -> None:
         """Write points and wait until they are in."""
         client = self.link.client
-        self.link.ask(f"writing {self.name}", lambda: client.upsert(self.name, points, wait=True), WRITING)
+        self.link.ask(f"writing {self.name}", lambda: client.upsert(self.name, points, wait=True), WRITING, unwanted)
 
-    def drop(self) -> None:
+    def drop(self, patience: Patience = WRITING) -> None:
         """Delete it, with all it holds."""
         client = self.link.client
-        self.link.ask(f"dropping {self.name}", lambda: client.delete_collection(self.name), WRITING)
+        self.link.ask(f"dropping {self.name}", lambda: client.delete_collection(self.name), patience)
 
     def reference(self, image_id: str) -> Reference:
         """One reference image, or ``UnknownReference``."""

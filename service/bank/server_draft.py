@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -14,7 +15,7 @@ from service.bank.manifest import Manifest
 from service.bank.names import BankRef, reference_point
 from service.bank.server_collection import ServerCollection
 from service.bank.server_lease import Lease
-from service.bank.server_link import WRITING
+from service.bank.server_link import READING, WRITING
 from service.bank.server_upload import Upload
 from service.bank.store import FloatArray, Neighbours, Reference
 from service.errors import Closed, PatchbankError, StoreUnavailable
@@ -56,7 +57,7 @@ class ServerDraft:
         point = models.PointStruct(
             id=reference_point(reference.image_id), vector={"cls": cls.tolist()}, payload=reference.as_payload()
         )
-        self._upload.put(lambda: collection.upsert([point]))
+        self._upload.put(lambda: collection.upsert([point], self._upload.abandoned))
         self._references.add(reference.image_id)
 
     def add_patches(self, image_ids: Sequence[str], cells: npt.NDArray[np.int64], vectors: FloatArray) -> None:
@@ -65,7 +66,12 @@ class ServerDraft:
         size = max(1, _BATCH_BYTES // max(1, vectors[:1].nbytes))
         for begin in range(0, len(image_ids), size):
             part = slice(begin, begin + size)
-            self._upload.put(_writing(collection, image_ids[part], cells[part], vectors[part]))
+            write = partial(
+                collection.points.upsert_patches, collection.name, image_ids[part], cells[part], vectors[part]
+            )
+            self._upload.put(
+                partial(collection.link.ask, f"writing {collection.name}", write, WRITING, self._upload.abandoned)
+            )
 
     def has_reference(self, image_id: str) -> bool:
         """See ``Draft.has_reference``."""
@@ -133,21 +139,8 @@ class ServerDraft:
         self._close()
         try:
             if collection is not None and not self._finished:
-                collection.drop()
+                collection.drop(READING)
         except PatchbankError as error:  # the class's next change sweeps it up
             _LOG.warning("%s was not dropped: %s", self._ref.collection, error.message)
         finally:
             self._lease.release()
-
-
-def _writing(
-    collection: ServerCollection, image_ids: Sequence[str], cells: npt.NDArray[np.int64], vectors: FloatArray
-) -> Callable[[], None]:
-    def write() -> None:
-        collection.link.ask(
-            f"writing {collection.name}",
-            lambda: collection.points.upsert_patches(collection.name, image_ids, cells, vectors),
-            WRITING,
-        )
-
-    return write

@@ -50,9 +50,11 @@ class Leases:
             raise StoreUnavailable(
                 f"the Qdrant server is version {told}; writing needs {_OLDEST[0]}.{_OLDEST[1]} or newer"
             )
-        self._link.ensure(
+        if self._link.ensure(
             COLLECTION, lambda: client.create_collection(COLLECTION, {}, **self._spread.as_arguments(shards=1))
-        )
+        ):
+            self._link.index_payload(COLLECTION, "owner", models.PayloadSchemaType.KEYWORD)
+            self._link.index_payload(COLLECTION, "expires_at", models.PayloadSchemaType.FLOAT)
 
 
 class Lease:

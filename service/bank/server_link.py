@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import grpc
-from qdrant_client import QdrantClient
+from qdrant_client import QdrantClient, models
 from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 
 from service.errors import Closed, DamagedBank, InvalidSettings, PatchbankError, StoreRefused, StoreUnavailable
@@ -89,8 +89,17 @@ class ServerLink:
         )
         return cls(client, settings.qdrant_timeout_s)
 
-    def ask(self, doing: str, call: Callable[[], T], patience: Patience = READING) -> T:
-        """The call's result. Errors become ``StoreUnavailable``, ``StoreRefused``, ``Missing`` or ``Closed``."""
+    def ask(
+        self,
+        doing: str,
+        call: Callable[[], T],
+        patience: Patience = READING,
+        unwanted: Callable[[], bool] = lambda: False,
+    ) -> T:
+        """The call's result; it is not tried again once it is ``unwanted``.
+
+        Errors become ``StoreUnavailable``, ``StoreRefused``, ``Missing`` or ``Closed``.
+        """
         begin = time.monotonic()
         pause = _FIRST_PAUSE
         for attempt in range(1, patience.tries + 1):
@@ -106,20 +115,29 @@ class ServerLink:
                     raise Closed("the bank store is closed") from error
                 wait = pause * random.uniform(0.5, 1.5)  # noqa: S311  # no secret
                 over = attempt == patience.tries or time.monotonic() - begin + wait > patience.seconds
-                if over or not _worth_another(error, patience):
+                if over or unwanted() or not _worth_another(error, patience):
                     raise _told(error, doing) from error
             self._closed.wait(wait)
             pause = min(2 * pause, _LONGEST_PAUSE)
         raise AssertionError("unreachable")
 
-    def ensure(self, name: str, create: Callable[[], object]) -> None:
-        """Make a collection that is not there; another process may be making it at the same time."""
-        if not self._exists(name):
-            try:
-                self.ask(f"making {name}", create, ONCE)
-            except StoreUnavailable:
-                if not self._exists(name):
-                    raise
+    def ensure(self, name: str, create: Callable[[], object]) -> bool:
+        """Make a collection that is not there, and say whether; another process may be making it at the same time."""
+        if self._exists(name):
+            return False
+        try:
+            self.ask(f"making {name}", create, ONCE)
+        except StoreUnavailable:
+            if not self._exists(name):
+                raise
+        return True
+
+    def index_payload(self, name: str, field: str, kind: models.PayloadSchemaType) -> None:
+        """Index a payload field that is filtered on; local mode has no such indexes."""
+        if not self.is_local:
+            self.ask(
+                f"indexing {name}", lambda: self.client.create_payload_index(name, field, kind, wait=True), WRITING
+            )
 
     def _exists(self, name: str) -> bool:
         return self.ask(f"looking for {name}", lambda: self.client.collection_exists(name))

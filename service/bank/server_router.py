@@ -54,12 +54,8 @@ class ServerRouter:
         self._link.ensure(
             name, lambda: client.create_collection(name, {"cls": cls}, **self._spread.as_arguments(shards=1))
         )
-        if not self._link.is_local:
-            self._link.ask(
-                f"making {name}",
-                lambda: client.create_payload_index(name, "bank", models.PayloadSchemaType.KEYWORD, wait=True),
-                WRITING,
-            )
+        # Every time, since it is needed for counting and a killed indexer may have left it out.
+        self._link.index_payload(name, "bank", models.PayloadSchemaType.KEYWORD)
 
     def find(self, fingerprint: str, cls: FloatArray, k: int, among: Collection[BankRef]) -> list[RouterHit] | None:
         """The k references nearest to ``cls`` (D',) in those versions; None where there is no router."""

@@ -16,6 +16,7 @@ class Upload:
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(STREAMS, thread_name_prefix="upload")
+        self._abandoned = threading.Event()
         self._room = threading.BoundedSemaphore(STREAMS)
         self._guard = threading.Lock()
         self._error: BaseException | None = None
@@ -58,6 +59,11 @@ class Upload:
         if error is not None:
             raise error
 
+    def abandoned(self) -> bool:
+        """Whether nobody waits for the writes any more: those that fail need not be tried again."""
+        return self._abandoned.is_set()
+
     def close(self) -> None:
-        """Wait for what is on its way; nothing can be put after."""
+        """Wait for what is on its way, once; nothing can be put after."""
+        self._abandoned.set()
         self._threads.shutdown(wait=True, cancel_futures=True)
