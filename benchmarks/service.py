@@ -19,6 +19,7 @@ from service.bank.open_store import open_store
 from service.embedding.embedder import Embedder
 from service.embedding.model_files import model_path
 from service.embedding.preprocess import plan_geometry, to_input
+from service.embedding.providers import Runtime
 from service.embedding.session import OnnxSession
 from service.images import read_image
 from service.settings import load_settings
@@ -41,7 +42,7 @@ def main() -> None:
             manifest = Teacher(settings, embedder, store).teach("part", product.references, options=options).manifest
             backbone = embedder.backbone
         store.close()
-        session = OnnxSession(model_path(backbone, settings.data_dir), settings.providers, settings.threads)
+        session = OnnxSession(model_path(backbone, settings.data_dir), Runtime(settings.providers, settings.threads))
         print(f"bank of {manifest.patches} patches")
         print("| images | whole | decode | embed | retrieve | search | render | forward alone | not forward |")
         print("|---|---|---|---|---|---|---|---|---|")

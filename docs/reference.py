@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def cli_page() -> str:
     """Every command's help, as Markdown."""
     group: Any = typer.main.get_command(cli)
     lines = ["# The `indexer` command", "", str(group.help), ""]
-    for name, command in group.commands.items():
+    for name, command in _commands(group):
         lines += [f"## `indexer {name}`", "", " ".join(str(command.help).split()), ""]
         for parameter in command.params:
             if parameter.name == "help":
@@ -58,6 +59,14 @@ def cli_page() -> str:
             lines.append(f"- `{label}`: {getattr(parameter, 'help', None) or ''}")
         lines.append("")
     return "\n".join(lines)
+
+
+def _commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Commands by full name; those of a group after the group itself."""
+    for name, command in group.commands.items():
+        yield prefix + name, command
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{prefix}{name} ")
 
 
 def main() -> None:

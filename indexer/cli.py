@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from indexer import demo as demo_job
-from indexer import detecting, listing, moving, teaching
-from indexer.output import Output
+from indexer import detecting, listing, model_cli, moving, teaching
+from indexer.running import BackboneName, DataDir, Json, run
 from service.bank.manifest import ScoringRule
-from service.errors import PatchbankError
-from service.settings import Settings, load_settings
+from service.embedding.turned import EIGHTHS, QUARTERS, Turn
 from service.teacher import TeachOptions
 
 app = typer.Typer(
@@ -28,11 +25,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", help="Directory of the embedded store. [env: PATCHBANK_DATA_DIR]")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, for machines.")]
-BackboneName = Annotated[str | None, typer.Option("--backbone", help="Backbone that embeds. [env: PATCHBANK_BACKBONE]")]
+app.add_typer(model_cli.app, name="model")
+
 ClassName = Annotated[str, typer.Argument(help="Product class: letters, digits, '-' and single '_'.")]
 Paths = Annotated[list[Path], typer.Argument(help="Image files, or folders that are searched for images.")]
 CalibrateWith = Annotated[
@@ -47,22 +41,15 @@ Far = Annotated[
     float | None,
     typer.Option("--target-far", min=0.0001, max=0.5, help="Target false-alarm rate. [env: PATCHBANK_TARGET_FAR]"),
 ]
+Augment = Annotated[
+    str,
+    typer.Option(
+        "--augment",
+        help="Teach turned copies of the references too, for parts that arrive turned: rotate (every 90 degrees), "
+        "rotate45, or none.",
+    ),
+]
 Strict = Annotated[bool, typer.Option("--strict", help="Fail on the first bad file instead of skipping it.")]
-
-
-def run(work: Callable[[Settings, Output], int | None], as_json: bool, **overrides: Any) -> None:
-    """Do a command's work; an error becomes one line (or one JSON document) and exit status 1."""
-    out = Output(as_json)
-    try:
-        settings = load_settings(**{name: value for name, value in overrides.items() if value is not None})
-        status = work(settings, out)
-    except PatchbankError as error:
-        out.error(error)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted: nothing was changed")
-        raise typer.Exit(130) from None
-    raise typer.Exit(status or 0)
 
 
 @app.command()
@@ -76,6 +63,11 @@ def add(
     ] = 1,
     image_score: Annotated[str, typer.Option(help="top1: mean of the highest 1 % of patch scores; or max.")] = "top1",
     target_far: Far = None,
+    augment: Augment = "none",
+    foreground: Annotated[
+        str,
+        typer.Option(help="Mask what the part lies on: on, off, or auto where the references show that it is safe."),
+    ] = "off",
     strict: Strict = False,
     backbone: BackboneName = None,
     data_dir: DataDir = None,
@@ -84,8 +76,11 @@ def add(
     """Teach CLASS from images of good parts; a bank that is already there is replaced in one step at the end."""
     if image_score not in ("top1", "max"):
         raise typer.BadParameter("use top1 or max", param_hint="--image-score")
+    turns = _turns(augment)
+    if foreground not in ("off", "auto", "on"):
+        raise typer.BadParameter("use off, auto or on", param_hint="--foreground")
     rule = ScoringRule.model_validate({"neighbours": neighbours, "image_score": image_score})
-    options = TeachOptions(coreset, rule, target_far, strict)
+    options = TeachOptions(coreset, rule, target_far, strict, turns, foreground)  # type: ignore[arg-type]
     run(
         lambda settings, out: teaching.teach(settings, out, class_name, paths, calibrate_with, options, extend=False),
         as_json, backbone=backbone, data_dir=data_dir,
@@ -99,13 +94,14 @@ def update(
     calibrate_with: CalibrateWith = None,
     coreset: Ratio = None,
     target_far: Far = None,
+    augment: Augment = "none",
     strict: Strict = False,
     backbone: BackboneName = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Add more reference images to CLASS, as a new version."""
-    options = TeachOptions(coreset, target_far=target_far, strict=strict)
+    options = TeachOptions(coreset, target_far=target_far, strict=strict, turns=_turns(augment))
     run(
         lambda settings, out: teaching.teach(settings, out, class_name, paths, calibrate_with, options, extend=True),
         as_json, backbone=backbone, data_dir=data_dir,
@@ -223,6 +219,13 @@ def demo(
     """Teach three real products, detect held-out images through the HTTP API, draw what was found."""
     job = demo_job.Demo(data_dir, out_dir, references, held_out, backbone)
     run(lambda settings, out: demo_job.run_demo(settings, out, job), as_json, data_dir=data_dir)
+
+
+def _turns(augment: str) -> tuple[Turn, ...]:
+    known = {"none": (), "rotate": QUARTERS, "rotate45": EIGHTHS}
+    if augment not in known:
+        raise typer.BadParameter(f"use {', '.join(known)}", param_hint="--augment")
+    return known[augment]
 
 
 def main() -> None:

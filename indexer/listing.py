@@ -79,6 +79,8 @@ def show_class(settings: Settings, out: Output, class_name: str) -> None:
     ]
     if manifest.coreset is not None:
         facts.append(("coreset", f"{manifest.coreset.ratio:.1%}, radius {manifest.coreset.radius:.3f}"))
+    if manifest.foreground is not None:
+        facts.append(("background", "masked"))
     out.table(("", ""), facts)
     out.table(("image_id", "name", "added_at"), [(row["image_id"], row["name"], row["added_at"]) for row in listed])
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from indexer.files import image_files
 from indexer.output import Output
+from indexer.peak_memory import peak_memory_mb
 from service.bank.names import check_class_name
 from service.bank.open_store import open_store
 from service.embedding.embedder import Embedder
 from service.settings import Settings
 from service.teacher import Teacher, TeachOptions, TeachReport
+
+FEW: Final = 16
+"""References below which turned copies are worth a thought (docs/few-shot.md)."""
 
 
 def teach(
@@ -37,11 +42,12 @@ def teach(
             )
     finally:
         store.close()
-    tell(out, report)
+    tell(out, report, turned=bool(options.turns))
 
 
-def tell(out: Output, report: TeachReport) -> None:
-    """The report, as JSON or as lines."""
+def tell(out: Output, report: TeachReport, turned: bool = False) -> None:
+    """The report, as JSON or as lines; ``turned`` says that turned copies were taught too."""
+    peak = peak_memory_mb()
     manifest, calibration = report.manifest, report.manifest.calibration
     out.result(
         {
@@ -58,6 +64,8 @@ def tell(out: Output, report: TeachReport) -> None:
             },
             "skipped": [{"path": str(bad.path), **bad.error.as_dict()} for bad in report.skipped],
             "duplicates": [str(path) for path in report.duplicates],
+            "foreground": {"masked": manifest.foreground is not None, "reason": report.mask_reason},
+            "peak_memory_mb": peak,
         }
     )  # fmt: skip
     for bad in report.skipped:
@@ -75,6 +83,12 @@ def tell(out: Output, report: TeachReport) -> None:
         f"threshold {calibration.threshold:.4f} at a target false-alarm rate of {calibration.target_far:.2%}, "
         f"{calibration.method}, {calibration.count} images"
     )
+    if manifest.foreground is not None or report.mask_reason:
+        out.say(f"background {'masked' if manifest.foreground else 'not masked'}: {report.mask_reason or 'as asked'}")
+    if peak is not None:
+        out.say(f"peak memory {peak:.0f} MB")
+    if manifest.references < FEW and not turned:
+        out.remark(f"fewer than {FEW} references: if parts arrive turned, --augment rotate teaches them turned too")
     if not calibration.reachable:
         out.remark(
             f"{calibration.count} calibration images are too few for {calibration.target_far:.2%}: the threshold is "

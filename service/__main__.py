@@ -7,8 +7,7 @@ import sys
 import uvicorn
 
 from service.api.app import create_app
-from service.embedding.backbones import find_backbone
-from service.embedding.model_files import model_path
+from service.embedding.model_files import find_backbone, model_path
 from service.errors import PatchbankError
 from service.settings import load_settings
 
@@ -17,7 +16,9 @@ def main() -> int:
     """Serve until stopped; 1 where the settings or the start don't work out, with one line that says why."""
     try:
         settings = load_settings()
-        model_path(find_backbone(settings.backbone), settings.data_dir)  # the likeliest reason not to start
+        model_path(
+            find_backbone(settings.backbone, settings.data_dir), settings.data_dir
+        )  # the likeliest reason not to start
     except PatchbankError as error:
         sys.stderr.write(f"patchbank: {error.message}\n")
         return 1

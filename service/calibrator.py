@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
 
-from service.bank.manifest import RetrievalLimit, ScoringRule
+from service.bank.manifest import Foreground, RetrievalLimit, ScoringRule
 from service.bank.search import search_patches
 from service.bank.store import Draft, FloatArray
 from service.embedding.embedder import Embedding
+from service.embedding.stream import Seen
+from service.errors import NoReferences
+from service.progress import Progress
 from service.scoring.anomaly_map import score_demand
 from service.scoring.class_retrieval import WITNESSES, retrieval_limit
 from service.scoring.coherence import least_coherence
+from service.scoring.foreground import foreground_mask
 from service.scoring.image_score import image_score
 
 WITNESSED: Final = 40
@@ -23,14 +28,24 @@ class Calibrator:
     """Asks a sealed draft. ``kept`` are embeddings of some references by image id; where the bank holds ``whole``
     images, their patches need not be read back."""
 
-    def __init__(self, draft: Draft, rule: ScoringRule, kept: dict[str, Embedding], *, whole: bool) -> None:
+    def __init__(
+        self,
+        draft: Draft,
+        rule: ScoringRule,
+        kept: dict[str, Embedding],
+        *,
+        whole: bool,
+        foreground: Foreground | None = None,
+    ) -> None:
         self._draft = draft
         self._rule = rule
         self._kept = kept
         self._whole = whole
+        self._foreground = foreground
 
     def score(self, embedding: Embedding, left_out: str | None = None) -> float:
         """Image score against the bank, without the patches of the image ``left_out``."""
+        masked = self._foreground
         found = search_patches(
             self._draft,
             embedding.patches,
@@ -38,8 +53,30 @@ class Calibrator:
             self._rule.neighbours,
             score_demand(self._rule),
             exclude_image=left_out,
+            counts=None if masked is None else foreground_mask(masked, embedding.patches, embedding.grid),
         )
         return image_score(found.scores, self._rule)
+
+    def left_out_scores(self, progress: Progress) -> list[float]:
+        """Scores of the kept references against the bank without them; ``NoReferences`` for fewer than two."""
+        if len(self._draft.cls_vectors()[0]) < 2:
+            raise NoReferences(
+                "leave-one-image-out calibration needs at least two different reference images; "
+                "add more, or give normal images with --calibrate-with"
+            )
+        steps = progress.begin("calibrating (leave one out)", len(self._kept))
+        scores = []
+        for image_id, embedding in self._kept.items():
+            scores.append(self.score(embedding, left_out=image_id))
+            steps.advance()
+        return scores
+
+    def held_out_scores(self, images: Iterable[Seen]) -> list[float]:
+        """Scores of normal images that are no references; ``NoReferences`` where none is left."""
+        scores = [self.score(one.embedding) for one in images if not self._draft.has_reference(one.picture.image_id)]
+        if not scores:
+            raise NoReferences("no calibration image is usable, or all of them are references too")
+        return scores
 
     def retrieval_limit(self, known: RetrievalLimit | None) -> RetrievalLimit:
         """How near a picture must be to be of this class, from references left out one by one.

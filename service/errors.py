@@ -173,6 +173,12 @@ class ProviderUnavailable(ModelUnavailable):
     code = "provider_unavailable"
 
 
+class ExportFailed(PatchbankError):
+    """A checkpoint cannot be made into a graph that equals it."""
+
+    code = "export_failed"
+
+
 class TooBusy(PatchbankError):
     """More requests are waiting than the queue holds."""
 

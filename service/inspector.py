@@ -17,12 +17,15 @@ from service.bank.retry import while_versions_change
 from service.bank.search import PatchScores, search_patches
 from service.bank.store import Bank, PatchStore
 from service.embedding.embedder import Embedder, Embedding
+from service.embedding.preprocess import plan_geometry
+from service.embedding.turned import source_cell, turned_geometry
 from service.errors import BackboneMismatch, DamagedBank, EmptyBank, UnknownClass
 from service.images import DecodedImage, cell_box, decode_image, read_image
 from service.inspection import Explained, Inspection, NearestPatch, Verdict
 from service.scoring.anomaly_map import anomaly_map, mask_and_score_demand
 from service.scoring.class_retrieval import HITS_PER_VOTE, Retrieval, retrieve
 from service.scoring.coherence import least_coherence
+from service.scoring.foreground import foreground_mask
 from service.scoring.image_score import image_score
 from service.scoring.regions import Region, find_regions
 from service.scoring.threshold import p_value
@@ -154,7 +157,9 @@ class Inspector:
         rule = manifest.scoring
         threshold = manifest.calibration.threshold if asked is None else asked
         demand = mask_and_score_demand(rule, threshold, image.size)
-        found = search_patches(bank, embedding.patches, embedding.grid, rule.neighbours, demand)
+        masked = manifest.foreground
+        counts = None if masked is None else foreground_mask(masked, embedding.patches, embedding.grid)
+        found = search_patches(bank, embedding.patches, embedding.grid, rule.neighbours, demand, counts=counts)
         score = image_score(found.scores, rule)
         values = anomaly_map(found.scores, rule, image.size)
         regions = find_regions(values, threshold)
@@ -173,17 +178,19 @@ class Inspector:
             bank_version=manifest.version,
         )
 
-    @staticmethod
-    def _explain(bank: Bank, embedding: Embedding, found: PatchScores, region: Region) -> NearestPatch:
+    def _explain(self, bank: Bank, embedding: Embedding, found: PatchScores, region: Region) -> NearestPatch:
         (width, height), (rows, columns) = embedding.geometry.image, embedding.grid
         x, y = region.peak
         row, column = min(y * rows // height, rows - 1), min(x * columns // width, columns - 1)
         patch, distance = found.nearest_patch(row, column)
         reference = bank.reference(patch.image_id)
-        box = cell_box(
-            (reference.width, reference.height), (reference.rows, reference.columns), patch.row, patch.column
-        )
-        return NearestPatch(reference.image_id, reference.name, box, distance)
+        size, grid = (reference.width, reference.height), (reference.rows, reference.columns)
+        cell = (patch.row, patch.column)
+        if patch.turn:  # the nearest patch is of a turned copy: shown is the cell of the picture that it came from
+            original = plan_geometry(size, self.embedder.backbone)
+            copy = turned_geometry(size, patch.turn, self.embedder.backbone)
+            cell = source_cell(original, copy, patch.turn, cell)
+        return NearestPatch(reference.image_id, reference.name, cell_box(size, grid, *cell), distance)
 
     def close(self) -> None:
         """Release the backbone and the store."""

@@ -7,8 +7,11 @@ import numpy.typing as npt
 
 from service.bank.coreset import PART, select_coreset
 from service.bank.manifest import Coreset
+from service.bank.names import TURN_ROWS
 from service.bank.store import Draft
 from service.embedding.embedder import Embedding
+from service.embedding.stream import Seen
+from service.embedding.turned import source_cells
 from service.progress import Progress, Stage
 
 
@@ -39,21 +42,31 @@ class PatchFeed:
             return None
         return Coreset(ratio=self._ratio, seen=self._seen, radius=self._radius)
 
-    def add(self, image_id: str, embedding: Embedding) -> None:
-        """Take all patches of one image."""
-        rows, columns = embedding.grid
+    def add(self, seen: Seen) -> None:
+        """Take all patches of one image and of its turned copies, without those from outside of the picture."""
+        rows, columns = seen.embedding.grid
         if self._seen == 0:
-            expected = self._images * rows * columns
+            expected = self._images * rows * columns * (1 + len(seen.turned))
             self._ratio = min(self._ratio, self._room / expected)
             if self._ratio < 1.0:
                 self._stage = self._progress.begin("choosing the coreset", int(self._ratio * expected))
-        self._ids += [image_id] * (rows * columns)
-        self._cells.append(np.stack(np.divmod(np.arange(rows * columns), columns), axis=1))
-        self._vectors.append(embedding.patches)
-        self._held += rows * columns
-        self._seen += rows * columns
+        self._take(seen.picture.image_id, seen.embedding, 0, np.ones(rows * columns, dtype=np.bool_))
+        for turn, copy in seen.turned:
+            inside = source_cells(seen.embedding.geometry, copy.geometry, turn)[:, 0] >= 0
+            self._take(seen.picture.image_id, copy, turn, inside)
         if self._ratio >= 1.0 or self._held >= PART:
             self._pass_on()
+
+    def _take(self, image_id: str, embedding: Embedding, turn: int, chosen: npt.NDArray[np.bool_]) -> None:
+        rows, columns = embedding.grid
+        cells = np.stack(np.divmod(np.arange(rows * columns), columns), axis=1)[chosen]
+        cells[:, 0] += turn * TURN_ROWS
+        count = len(cells)
+        self._ids += [image_id] * count
+        self._cells.append(cells)
+        self._vectors.append(embedding.patches[chosen])
+        self._held += count
+        self._seen += count
 
     def finish(self) -> None:
         """Pass on what is left."""

@@ -54,7 +54,31 @@ class Settings(BaseSettings):
         default=("cpu",),
         description="Execution providers in the order asked for, by comma: `cpu`, `cuda`, `tensorrt`, `openvino`.",
     )
+    input_size: str = Field(
+        default="",
+        description="Input of the backbone: `448` is a budget of 448 x 448 pixels in each image's own aspect, "
+        "`672x448` width x height for every image; empty takes the backbone's own.",
+    )
+    precision: Literal["fp32", "fp16", "bf16"] = Field(
+        default="fp32",
+        description="Arithmetic of an fp32 graph: `fp32`; `fp16` (TensorRT); `bf16` (TensorRT, OpenVINO): faster, less "
+        "exact.",
+    )
     threads: int = Field(default=0, ge=0, le=1024, description="Threads of one forward pass; 0 takes all cores.")
+    batch_size: int = Field(
+        default=0,
+        ge=0,
+        le=256,
+        description="Images of one forward pass when indexing; 0 takes 1 on a processor and 16 on a GPU.",
+    )
+    memory_arena: bool = Field(
+        default=True,
+        description="Keep the memory of a forward pass for the next one; off gives it back, and costs time.",
+    )
+    engine_cache: Path | None = Field(
+        default=None,
+        description="Directory for engines that TensorRT and OpenVINO compile, so that the next start is quick.",
+    )
     search_workers: int = Field(
         default=2,
         ge=0,

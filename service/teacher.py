@@ -3,61 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from service.bank.manifest import BackboneFacts, Calibration, Coreset, Manifest, ScoringRule
+from service.bank.manifest import BackboneFacts, Calibration, Coreset, Foreground, Manifest, ScoringRule
 from service.bank.names import check_class_name
-from service.bank.store import BankSpec, Draft, PatchStore, Reference
+from service.bank.store import BankSpec, PatchStore, Reference
 from service.calibrator import WITNESSED, Calibrator
 from service.embedding.embedder import Embedder, Embedding
-from service.errors import BackboneMismatch, NoReferences, PatchbankError
-from service.images import DecodedImage, read_image
+from service.embedding.stream import Seen, Skipped, embed_files
+from service.embedding.turned import Turn
+from service.errors import BackboneMismatch, NoReferences
 from service.patch_feed import PatchFeed
 from service.progress import SILENT, Progress
+from service.scoring.foreground import learn_foreground
+from service.scoring.foreground_decision import decide
 from service.scoring.threshold import calibrate
 from service.settings import Settings
 
 
 @dataclass(frozen=True)
 class TeachOptions:
-    """How to teach a class. ``coreset`` is the share of patches to keep, None for all (up to the bank's bound);
-    ``strict`` makes a bad file an error instead of skipping it."""
+    """How to teach a class.
+
+    ``coreset`` is the share of patches to keep, None for all (up to the bank's bound); ``turns`` adds copies of the
+    references turned so; ``foreground`` masks the background (``auto``: where the references show that it is safe);
+    ``strict`` makes a bad file an error instead of skipping it.
+    """
 
     coreset: float | None = None
     scoring: ScoringRule = field(default_factory=ScoringRule)
     target_far: float | None = None
     strict: bool = False
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A file that was left out, and why."""
-
-    path: Path
-    error: PatchbankError
+    turns: tuple[Turn, ...] = ()
+    foreground: Literal["off", "auto", "on"] = "off"
 
 
 @dataclass(frozen=True)
 class TeachReport:
-    """What came of it. ``duplicates`` are files whose very picture was already in."""
+    """What came of it. ``duplicates`` are files whose very picture was already in; ``mask_reason`` says why ``auto``
+    masked the background or did not, empty where it was not asked."""
 
     manifest: Manifest
     added: int
     skipped: tuple[Skipped, ...]
     duplicates: tuple[Path, ...]
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """A picture that was read and embedded."""
-
-    path: Path
-    image: DecodedImage
-    embedding: Embedding
+    mask_reason: str = ""
 
 
 class Teacher:
@@ -99,15 +95,15 @@ class Teacher:
             feed = PatchFeed(draft, self._ratio(options, base), self._room(base), len(files), progress)
             kept: dict[str, Embedding] = {}
             added = 0
-            for seen in self._read(files, options.strict, skipped, progress, "embedding"):
-                if draft.has_reference(seen.image.image_id):
-                    duplicates.append(seen.path)
+            for seen in self._read(files, options.strict, skipped, progress, "embedding", options.turns):
+                if draft.has_reference(seen.picture.image_id):
+                    duplicates.append(seen.picture.path)
                     continue
                 draft.add_reference(_reference(seen), seen.embedding.cls)
-                feed.add(seen.image.image_id, seen.embedding)
+                feed.add(seen)
                 added += 1
                 if len(kept) < (WITNESSED if calibrate_with else self.settings.max_calibration_images):
-                    kept[seen.image.image_id] = seen.embedding
+                    kept[seen.picture.image_id] = seen.embedding
             if added == 0 and (base is None or not duplicates):
                 raise NoReferences(
                     f"none of the {len(files)} files is a usable image",
@@ -117,11 +113,14 @@ class Teacher:
             indexing = progress.begin("building the index", None)
             draft.seal()
             indexing.done()
-            calibrator = Calibrator(draft, rule, kept, whole=feed.coreset is None)
+            foreground, mask_reason = _foreground(options, base, kept)
+            whole = feed.coreset is None and not options.turns
+            calibrator = Calibrator(draft, rule, kept, whole=whole, foreground=foreground)
             if calibrate_with is None:
-                scores = self._left_out(draft, calibrator, kept, progress)
+                scores = calibrator.left_out_scores(progress)
             else:
-                scores = self._held_out(draft, calibrator, calibrate_with, options, skipped, progress)
+                held_out = self._read(calibrate_with, options.strict, skipped, progress, "calibrating (held out)")
+                scores = calibrator.held_out_scores(held_out)
             manifest = Manifest(
                 class_name=class_name,
                 version=draft.ref.version,
@@ -137,11 +136,12 @@ class Teacher:
                 patches=draft.count_patches(),
                 coreset=_merged(feed.coreset, base),
                 scoring=rule,
+                foreground=foreground,
                 calibration=self._calibration(scores, calibrate_with is not None, options, base),
                 retrieval=calibrator.retrieval_limit(base.retrieval if base else None),
             )
             draft.activate(manifest)
-        return TeachReport(manifest, added, tuple(skipped), tuple(duplicates))
+        return TeachReport(manifest, added, tuple(skipped), tuple(duplicates), mask_reason)
 
     def _spec(self, base: Manifest | None) -> BankSpec:
         if base is not None:
@@ -157,52 +157,26 @@ class Teacher:
         return max(1, self.settings.max_bank_patches - (base.patches if base else 0))
 
     def _read(
-        self, files: Sequence[Path], strict: bool, skipped: list[Skipped], progress: Progress, stage: str
-    ) -> Iterator[_Seen]:
-        """Read and embed files in an order of chance, so that every part of the coreset sees the whole class."""
-        steps = progress.begin(stage, len(files))
-        for position in np.random.default_rng(0).permutation(len(files)):
-            path = files[position]
-            try:
-                image = read_image(path, self.settings.image_limits)
-            except PatchbankError as error:
-                if strict:
-                    raise
-                skipped.append(Skipped(path, error))
-            else:
-                yield _Seen(path, image, self.embedder.embed(image))
-            steps.advance()
-
-    @staticmethod
-    def _left_out(draft: Draft, calibrator: Calibrator, kept: dict[str, Embedding], progress: Progress) -> list[float]:
-        """Scores of references against the bank without them."""
-        if len(draft.cls_vectors()[0]) < 2:
-            raise NoReferences(
-                "leave-one-image-out calibration needs at least two different reference images; "
-                "add more, or give normal images with --calibrate-with"
-            )
-        steps = progress.begin("calibrating (leave one out)", len(kept))
-        scores = []
-        for image_id, embedding in kept.items():
-            scores.append(calibrator.score(embedding, left_out=image_id))
-            steps.advance()
-        return scores
-
-    def _held_out(
         self,
-        draft: Draft,
-        calibrator: Calibrator,
         files: Sequence[Path],
-        options: TeachOptions,
+        strict: bool,
         skipped: list[Skipped],
         progress: Progress,
-    ) -> list[float]:
-        """Scores of normal images that are no references."""
-        seen = self._read(files, options.strict, skipped, progress, "calibrating (held out)")
-        scores = [calibrator.score(one.embedding) for one in seen if not draft.has_reference(one.image.image_id)]
-        if not scores:
-            raise NoReferences("no calibration image is usable, or all of them are references too")
-        return scores
+        stage: str,
+        turns: Sequence[Turn] = (),
+    ) -> Iterator[Seen]:
+        """Read and embed files in an order of chance, so that every part of the coreset sees the whole class."""
+        steps = progress.begin(stage, len(files))
+        mixed = [files[position] for position in np.random.default_rng(0).permutation(len(files))]
+        with closing(embed_files(self.embedder, mixed, self.settings.image_limits, turns)) as stream:
+            for one in stream:
+                if isinstance(one, Seen):
+                    yield one
+                elif strict:
+                    raise one.error
+                else:
+                    skipped.append(one)
+                steps.advance()
 
     def _calibration(
         self, scores: Sequence[float], held_out: bool, options: TeachOptions, base: Manifest | None
@@ -217,20 +191,36 @@ class Teacher:
         return calibrate([*base.calibration.scores, *scores], base.calibration.method, far)
 
 
-def _reference(seen: _Seen) -> Reference:
-    (width, height), (rows, columns) = seen.image.size, seen.embedding.grid
+def _reference(seen: Seen) -> Reference:
+    picture, (rows, columns) = seen.picture, seen.embedding.grid
     return Reference(
-        image_id=seen.image.image_id,
-        name=seen.path.name,
-        sha256=seen.image.sha256,
+        image_id=picture.image_id,
+        name=picture.path.name,
+        sha256=picture.sha256,
         added_at=_now(),
-        source=str(seen.path),
-        width=width,
-        height=height,
+        source=str(picture.path),
+        width=picture.size[0],
+        height=picture.size[1],
         rows=rows,
         columns=columns,
-        thumbnail=seen.image.thumbnail(),
+        thumbnail=picture.thumbnail,
     )
+
+
+def _foreground(
+    options: TeachOptions, base: Manifest | None, kept: dict[str, Embedding]
+) -> tuple[Foreground | None, str]:
+    """The mask that the class gets, and what ``auto`` had to say; an extended bank keeps the mask it has."""
+    if base is not None:
+        return base.foreground, ""
+    if options.foreground == "off":
+        return None, ""
+    samples = [(embedding.patches, embedding.grid) for embedding in kept.values()]
+    foreground = learn_foreground(samples)
+    if options.foreground == "on":
+        return foreground, ""
+    decision = decide(foreground, samples)
+    return foreground if decision.on else None, decision.reason
 
 
 def _merged(new: Coreset | None, base: Manifest | None) -> Coreset | None:

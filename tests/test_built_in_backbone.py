@@ -9,8 +9,9 @@ import numpy.typing as npt
 import pytest
 
 from service.bank.edge import EdgeStore
-from service.embedding.backbones import BACKBONES, Backbone, packaged_model
+from service.embedding.backbones import BACKBONES, Backbone, Packaged, packaged_model
 from service.embedding.embedder import Embedder
+from service.embedding.input_size import Sides
 from service.embedding.session import OnnxSession
 from service.images import read_image
 from service.inspector import Inspector
@@ -74,8 +75,9 @@ def test_a_vision_transformer_teaches_and_detects_real_images(settings: Settings
     if not model.is_file() or not cookies.is_dir():
         pytest.skip("the shared model and data set are not on this machine")
     backbone = Backbone(
-        name="vit-tiny", source="", area=448 * 448, multiple=448, stride=16, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5),
-        licence="", tokens="grid", patch_output="patch_tokens", cls_output="cls",
+        name="vit-tiny", source=Packaged(""), size=Sides(448, 448), multiple=16, stride=16,
+        mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), licence="",
+        tokens="grid", patch_output="patch_tokens", cls_output="cls",
     )  # fmt: skip
     assert backbone.name not in BACKBONES
     store = EdgeStore(settings.data_dir)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from huggingface_hub import close_session
+from huggingface_hub import close_session, hf_hub_download
 
-from service.embedding.backbones import Backbone, HubFile, find_backbone
-from service.embedding.download import pull_model
-from service.embedding.model_files import model_path, pulled_path
+from service.embedding.backbones import BACKBONES, Backbone, HubFile
+from service.embedding.download import place_model, pull_model, verify_model
+from service.embedding.model_files import check_pin, model_path, pulled_path
 from service.errors import DataDirNotWritable, ModelUnavailable
 
 BODY = bytes(range(256)) * 400
@@ -152,7 +155,7 @@ def hub() -> Iterator[Hub]:
 
 def _backbone(size: int | None = len(BODY), sha256: str | None = SHA256, name: str = "tiny") -> Backbone:
     source = HubFile("some-org/tiny", REVISION, "onnx/model.onnx", size, sha256)
-    return replace(find_backbone("dinov2-vits14"), name=name, source=source)
+    return replace(BACKBONES["dinov2-vits14"], name=name, source=source)
 
 
 def _target(backbone: Backbone, data_dir: Path) -> Path:
@@ -186,21 +189,96 @@ def test_a_file_that_is_here_is_not_asked_for_again(hub: Hub, tmp_path: Path) ->
     assert hub.asked == []
 
 
-def test_a_file_without_a_pinned_hash_is_taken_as_it_comes(hub: Hub, tmp_path: Path) -> None:
+def test_a_hash_that_is_not_known_is_recorded_at_the_first_pull_and_checked_from_then_on(
+    hub: Hub, tmp_path: Path
+) -> None:
     backbone = _backbone(size=None, sha256=None)
-    assert pull_model(backbone, tmp_path, endpoint=hub.endpoint).read_bytes() == BODY
+    path = pull_model(backbone, tmp_path, endpoint=hub.endpoint)
+    assert path.read_bytes() == BODY
+    assert verify_model(backbone, tmp_path) == SHA256
+    check_pin(backbone, SHA256, tmp_path)
+    path.write_bytes(BODY[:-1] + b"?")
+    with pytest.raises(ModelUnavailable, match=f"pinned for onnx/model.onnx is {SHA256}"):
+        verify_model(backbone, tmp_path)
+    path.unlink()
+    hub.body = BODY[:-1] + b"?"
+    with pytest.raises(ModelUnavailable, match=f"pinned for onnx/model.onnx is {SHA256}"):
+        pull_model(backbone, tmp_path, endpoint=hub.endpoint)
+
+
+def test_a_file_brought_by_hand_takes_the_place_of_a_pulled_one(tmp_path: Path) -> None:
+    (tmp_path / "brought.onnx").write_bytes(BODY)
+    backbone = _backbone()
+    path = place_model(backbone, tmp_path / "brought.onnx", tmp_path / "data")
+    assert path == model_path(backbone, tmp_path / "data")
+    assert path.read_bytes() == BODY
+    assert (tmp_path / "brought.onnx").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(BODY + b"?", "bytes, pinned"), (BODY[:-1] + b"?", "SHA-256"), (None, "No such file")]
+)
+def test_a_wrong_file_brought_by_hand_is_refused_and_the_old_one_stays(
+    tmp_path: Path, content: bytes | None, said: str
+) -> None:
+    backbone = _backbone()
+    good = tmp_path / "good.onnx"
+    good.write_bytes(BODY)
+    path = place_model(backbone, good, tmp_path / "data")
+    brought = tmp_path / "brought.onnx"
+    if content is not None:
+        brought.write_bytes(content)
+    with pytest.raises(ModelUnavailable, match=said):
+        place_model(backbone, brought, tmp_path / "data")
+    assert path.read_bytes() == BODY
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_offline_takes_the_file_from_the_clients_cache_alone(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    backbone = _backbone()
+    with pytest.raises(ModelUnavailable, match=r"cannot be pulled from the hub client's cache .* --from FILE"):
+        pull_model(backbone, tmp_path / "data", offline=True)
+    assert isinstance(backbone.source, HubFile)
+    hf_hub_download(
+        backbone.source.repository, backbone.source.path, revision=REVISION,
+        endpoint=hub.endpoint, cache_dir=tmp_path / "cache",
+    )  # fmt: skip
+    hub.asked.clear()
+    monkeypatch.setattr("huggingface_hub.file_download.HF_HUB_CACHE", str(tmp_path / "cache"), raising=False)
+    assert pull_model(backbone, tmp_path / "data", offline=True).read_bytes() == BODY
+    assert hub.asked == []
+
+
+def test_the_mirror_in_hf_endpoint_is_asked_and_a_wrong_file_from_it_refused(hub: Hub, tmp_path: Path) -> None:
+    hub.redirects = True
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")},
+        "HF_ENDPOINT": hub.endpoint, "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1",
+        "HF_HOME": str(tmp_path / "hf"), "PATCHBANK_DATA_DIR": str(tmp_path / "data"),
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "indexer.cli", "model", "pull", "dinov2-vits14-int8"],
+        env=environment, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert f"has {len(BODY)} bytes, pinned for onnx/model_quantized.onnx are 24446700" in done.stderr
+    assert any(line.startswith("GET /cdn/") for line in hub.asked)
+    assert _onnx_files(tmp_path) == []
 
 
 def test_a_file_with_another_hash_is_refused(hub: Hub, tmp_path: Path) -> None:
     hub.body = BODY[:-1] + b"?"
-    with pytest.raises(ModelUnavailable, match=f"pinned is {SHA256}"):
+    with pytest.raises(ModelUnavailable, match=f"pinned for onnx/model.onnx is {SHA256}"):
         pull_model(_backbone(), tmp_path, endpoint=hub.endpoint)
     assert _onnx_files(tmp_path) == []
 
 
 def test_a_file_of_another_size_is_refused(hub: Hub, tmp_path: Path) -> None:
     hub.body = BODY + b"more"
-    with pytest.raises(ModelUnavailable, match=f"{len(BODY) + 4} bytes, pinned are {len(BODY)}"):
+    with pytest.raises(ModelUnavailable, match=f"{len(BODY) + 4} bytes, pinned for onnx/model.onnx are {len(BODY)}"):
         pull_model(_backbone(sha256=None), tmp_path, endpoint=hub.endpoint)
     assert _onnx_files(tmp_path) == []
 
@@ -220,7 +298,7 @@ def test_a_refusal_of_the_hub_says_how_to_bring_the_file_by_hand(hub: Hub, tmp_p
     with pytest.raises(ModelUnavailable, match="by hand") as caught:
         pull_model(backbone, tmp_path, endpoint=hub.endpoint)
     assert "onnx/model.onnx of some-org/tiny" in caught.value.message
-    assert str(_target(backbone, tmp_path)) in caught.value.message
+    assert "indexer model pull tiny --from FILE" in caught.value.message
     assert _onnx_files(tmp_path) == []
 
 
@@ -249,8 +327,8 @@ def test_a_server_that_is_no_hub_is_an_error(hub: Hub, tmp_path: Path) -> None:
 
 
 def test_a_built_in_backbone_is_not_pulled(tmp_path: Path) -> None:
-    with pytest.raises(ModelUnavailable, match="built in"):
-        pull_model(find_backbone("efficientnet-lite2"), tmp_path)
+    with pytest.raises(ModelUnavailable, match="on this machine already"):
+        pull_model(BACKBONES["efficientnet-lite2"], tmp_path)
 
 
 def test_a_data_directory_that_is_a_file_is_an_error(tmp_path: Path) -> None:
@@ -264,7 +342,7 @@ def test_a_download_that_keeps_breaking_off_leaves_nothing(hub: Hub, tmp_path: P
     with pytest.raises(ModelUnavailable, match="cannot be pulled"):
         pull_model(_backbone(), tmp_path, endpoint=hub.endpoint)
     assert _onnx_files(tmp_path) == []
-    assert not list(tmp_path.rglob("*.incomplete"))
+    assert not list((tmp_path / "models").iterdir())
 
 
 @pytest.mark.parametrize("endpoint", ["mirror.example", "ftp://127.0.0.1"])

@@ -10,15 +10,16 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from service.embedding.backbones import BACKBONES, Backbone, HubFile
+from service.embedding.backbones import BACKBONES, Backbone, HubFile, Packaged
 from service.embedding.embedder import Embedder, Embedding
+from service.embedding.input_size import Area, InputSize, Sides
 from service.embedding.model_files import pulled_path
 from service.embedding.preprocess import fingerprint
 from service.embedding.session import OnnxSession, file_sha256
-from service.errors import Closed, ModelUnavailable
+from service.errors import Closed, InvalidSettings, ModelUnavailable
 from service.images import DecodedImage
 from service.settings import Settings
-from tests.graphs import GRID, SEQUENCE, write_grid, write_sequence
+from tests.graphs import GRID, SEQUENCE, write_grid, write_sequence, write_squares
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -104,11 +105,93 @@ def test_a_wrong_token_count_is_an_error_not_a_score(
         Embedder(backbone, session).embed(picture(noise()))
 
 
-def test_a_graph_of_one_fixed_size_says_which_input_it_failed_on(tmp_path: Path) -> None:
-    made = Embedder(GRID, OnnxSession(write_grid(tmp_path / "tiny.onnx", fixed=64)))
-    assert made.embed(picture(noise())).grid == (4, 4)
-    with pytest.raises(ModelUnavailable, match=r"\(1, 3, 48, 80\)"):
-        made.embed(picture(noise(80, 48)))
+def test_a_graph_of_one_size_is_told_at_load_with_what_to_do(tmp_path: Path) -> None:
+    session = OnnxSession(write_grid(tmp_path / "tiny.onnx", fixed=64))
+    with pytest.raises(ModelUnavailable, match=r"64 x 64 alone, .* PATCHBANK_INPUT_SIZE=64x64 .*indexer model export"):
+        Embedder(GRID, session)
+
+
+def test_a_graph_of_one_size_stretches_every_image_to_it(tmp_path: Path) -> None:
+    session = OnnxSession(write_grid(tmp_path / "tiny.onnx", fixed=64))
+    made = Embedder(replace(GRID, size=Sides(64, 64)), session)
+    assert made.dimensions() == (3, 3)
+    pixels = noise(128, 32)
+    found = made.embed(picture(pixels))
+    assert found.grid == (4, 4)
+    assert found.geometry.image == (128, 32)
+
+
+def test_a_graph_that_takes_squares_alone_is_told_at_load(tmp_path: Path) -> None:
+    session = OnnxSession(write_squares(tmp_path / "tiny.onnx"))
+    with pytest.raises(ModelUnavailable, match=r"takes squares alone .* PATCHBANK_INPUT_SIZE=64x64"):
+        Embedder(GRID, session).dimensions()
+    assert Embedder(replace(GRID, size=Sides(64, 64)), session).dimensions() == (3, 3)
+
+
+@pytest.mark.parametrize("size", [Area(64), Sides(96, 64)])
+def test_a_graph_of_another_stride_is_told_at_load(tmp_path: Path, size: InputSize) -> None:
+    session = OnnxSession(write_grid(tmp_path / "tiny.onnx", stride=8))
+    with pytest.raises(ModelUnavailable, match=r"does not take the input size .* patch tokens .* were expected"):
+        Embedder(replace(GRID, size=size), session).dimensions()
+
+
+def test_outputs_of_the_wrong_rank_are_told(tmp_path: Path) -> None:
+    session = OnnxSession(write_grid(tmp_path / "tiny.onnx"))
+    with pytest.raises(ModelUnavailable, match="grid or sequence"):
+        Embedder(replace(GRID, tokens="sequence", patch_output="cls_token"), session).dimensions()
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 7])
+def test_pictures_embed_alike_alone_and_in_batches_of_mixed_sizes(tmp_path: Path, batch_size: int) -> None:
+    made = Embedder(GRID, OnnxSession(write_grid(tmp_path / "tiny.onnx")), batch_size)
+    sizes = [(64, 64), (128, 32), (64, 64), (64, 64), (32, 128), (128, 32), (64, 64)]
+    pictures = [picture(noise(*size, seed)) for seed, size in enumerate(sizes)]
+    together = made.embed_batch([made.prepare(one) for one in pictures])
+    for one, found in zip(pictures, together, strict=True):
+        alone = made.embed(one)
+        assert found.geometry == alone.geometry
+        np.testing.assert_allclose(found.patches, alone.patches, atol=1e-6)
+        np.testing.assert_allclose(found.cls, alone.cls, atol=1e-6)
+
+
+def test_a_batch_is_no_larger_than_the_graph_or_the_backbone_allow(tmp_path: Path) -> None:
+    session = OnnxSession(write_grid(tmp_path / "tiny.onnx"))
+    assert Embedder(GRID, session).batch_size == 1  # a processor gains nothing from more
+    assert Embedder(GRID, session, 8).batch_size == 8
+    assert Embedder(replace(GRID, max_batch=2), session, 8).batch_size == 2
+    fixed = OnnxSession(write_grid(tmp_path / "four.onnx", batch=4))
+    made = Embedder(GRID, fixed, 8)
+    assert made.batch_size == 4
+    assert made.dimensions() == (3, 3)
+    pictures = [picture(noise(seed=seed)) for seed in range(6)]
+    for one, found in zip(pictures, made.embed_batch([made.prepare(one) for one in pictures]), strict=True):
+        np.testing.assert_allclose(found.patches, mean_colours(one.pixels, 4, 4), atol=1e-5)
+
+
+def test_a_part_never_comes_from_another_picture_of_the_batch(tmp_path: Path) -> None:
+    made = Embedder(GRID, OnnxSession(write_grid(tmp_path / "tiny.onnx")), 4)
+    pictures = [picture(noise(seed=seed)) for seed in range(4)]
+    for one, found in zip(pictures, made.embed_batch([made.prepare(one) for one in pictures]), strict=True):
+        np.testing.assert_allclose(found.patches, mean_colours(one.pixels, 4, 4), atol=1e-5)
+
+
+@pytest.mark.parametrize(("asked", "grid"), [("", (4, 4)), ("128", (8, 8)), ("96x48", (3, 6))])
+def test_the_input_size_is_a_setting_and_part_of_the_fingerprint(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, asked: str, grid: tuple[int, int]
+) -> None:
+    backbone, _ = _registered(monkeypatch, settings.data_dir, None)
+    with Embedder.open(settings.model_copy(update={"backbone": "pulled", "input_size": asked})) as opened:
+        assert opened.embed(picture(noise())).grid == grid
+        assert (opened.fingerprint == fingerprint(backbone, opened.model_sha256)) == (asked == "")
+
+
+@pytest.mark.parametrize("asked", ["big", "100x64", "8", "0x0", "448x", "99999"])
+def test_an_input_size_that_cannot_be_is_an_error(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    _registered(monkeypatch, settings.data_dir, None)
+    with pytest.raises(InvalidSettings, match="input size"):
+        Embedder.open(settings.model_copy(update={"backbone": "pulled", "input_size": asked}))
 
 
 @pytest.mark.parametrize("factor", [float("nan"), float("inf"), float("-inf")])
@@ -188,7 +271,7 @@ def test_an_unknown_backbone_is_an_error_that_names_the_known(settings: Settings
 
 
 def test_the_built_in_backbone_embeds_without_a_download(embedder: Embedder) -> None:
-    assert embedder.backbone.built_in
+    assert isinstance(embedder.backbone.source, Packaged)
     made = embedder.embed(picture(noise(300, 200)))
     rows, columns = made.grid
     patch_dim, cls_dim = embedder.dimensions()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from service.bank.names import BankRef, PatchId, check_class_name, new_version, patch_point, reference_point
+from service.bank.names import TURN_ROWS, BankRef, PatchId, check_class_name, new_version, patch_point, reference_point
 from service.errors import InvalidClassName, InvalidParameters
 
 names = st.from_regex(r"[A-Za-z0-9](?:[A-Za-z0-9-]|_(?=[A-Za-z0-9-])){0,40}", fullmatch=True).filter(
@@ -95,7 +95,7 @@ def test_a_version_is_of_now_in_utc() -> None:
 @hypothesis.given(image_ids, cells, cells)
 def test_a_patch_s_id_says_where_it_is_from(image_id: str, row: int, column: int) -> None:
     raw = np.frombuffer(UUID(patch_point(image_id, row, column)).bytes, dtype=np.uint8)
-    assert PatchId.from_bytes(raw) == PatchId(image_id, row, column)
+    assert PatchId.from_bytes(raw) == PatchId(image_id, row % TURN_ROWS, column, row // TURN_ROWS)
 
 
 @hypothesis.settings(deadline=None)

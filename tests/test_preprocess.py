@@ -12,17 +12,24 @@ import pytest
 from hypothesis import strategies as st
 
 from service.embedding.backbones import BACKBONES, Backbone, HubFile
-from service.embedding.preprocess import MAX_ASPECT, Geometry, fingerprint, plan_geometry, to_input
+from service.embedding.input_size import MAX_ASPECT, Area, Sides
+from service.embedding.preprocess import Geometry, fingerprint, plan_geometry, to_input
 
 backbones = st.sampled_from(sorted(BACKBONES.values(), key=lambda backbone: backbone.name))
 sizes = st.tuples(st.integers(1, 12_000), st.integers(1, 12_000))
 DINO = BACKBONES["dinov2-vits14"]
 
 
+def area(backbone: Backbone) -> int:
+    """Pixels of the budget."""
+    assert isinstance(backbone.size, Area)
+    return backbone.size.side**2
+
+
 def ideal(size: tuple[int, int], backbone: Backbone) -> tuple[float, float]:
     """(width, height) that would keep the pixel budget and the aspect exactly."""
     aspect = min(max(size[0] / size[1], 1 / MAX_ASPECT), MAX_ASPECT)
-    return math.sqrt(backbone.area * aspect), math.sqrt(backbone.area / aspect)
+    return math.sqrt(area(backbone) * aspect), math.sqrt(area(backbone) / aspect)
 
 
 @hypothesis.settings(deadline=None)
@@ -52,7 +59,7 @@ def test_area_and_aspect_are_kept_to_rounding(size: tuple[int, int], backbone: B
     slack = 1.0
     for side in exact:
         slack /= 1 - backbone.multiple / 2 / side
-    assert 1 / slack <= wide * high / backbone.area <= slack
+    assert 1 / slack <= wide * high / area(backbone) <= slack
     assert 1 / slack <= (wide / high) / (exact[0] / exact[1]) <= slack
     assert slack < 1.15
 
@@ -75,7 +82,7 @@ def test_a_square_takes_the_budget_exactly() -> None:
 
 
 def test_a_budget_below_one_multiple_still_has_a_cell() -> None:
-    assert plan_geometry((640, 80), replace(DINO, area=14 * 14)).grid == (1, 3)
+    assert plan_geometry((640, 80), replace(DINO, size=Area(14))).grid == (1, 3)
 
 
 def test_an_image_of_the_planned_size_is_normalised_and_not_resampled() -> None:
@@ -118,7 +125,7 @@ def test_a_flat_colour_stays_flat(width: int, height: int, colour: tuple[int, in
 
 CHANGES: dict[str, Any] = {
     "name": "another",
-    "area": 224 * 224,
+    "size": Sides(448, 448),
     "multiple": 28,
     "stride": 7,
     "mean": (0.5, 0.5, 0.5),
@@ -133,6 +140,12 @@ CHANGES: dict[str, Any] = {
 @pytest.mark.parametrize("field", sorted(CHANGES))
 def test_the_fingerprint_changes_with_what_changes_embeddings(field: str) -> None:
     assert fingerprint(replace(DINO, **{field: CHANGES[field]}), "0" * 64) != fingerprint(DINO, "0" * 64)
+
+
+def test_the_fingerprint_changes_with_the_arithmetic() -> None:
+    made = {fingerprint(DINO, "0" * 64, precision) for precision in ("fp32", "fp16", "bf16")}
+    assert len(made) == 3
+    assert fingerprint(DINO, "0" * 64) == fingerprint(DINO, "0" * 64, "fp32")
 
 
 def test_the_fingerprint_changes_with_the_model_file() -> None:

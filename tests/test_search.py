@@ -95,6 +95,28 @@ def test_missed_neighbours_change_neither_score_nor_verdict_nor_mask(
     assert_decides_alike(found, truth, rule, threshold, size)
 
 
+@settings(max_examples=150, deadline=None)
+@given(case=cases(), counted=st.floats(0, 1), seed=st.integers(0, 1000))
+def test_patches_that_do_not_count_score_nothing_and_the_others_decide_as_before(
+    case: tuple[FloatArray, FloatArray, tuple[int, int], ScoringRule, float, tuple[int, int]], counted: float, seed: int
+) -> None:
+    queries, bank, grid, rule, threshold, size = case
+    counts = np.random.default_rng(seed).random(grid) < counted
+    index = ForgetfulIndex(bank, 0.5, seed)
+    demand = mask_and_score_demand(rule, threshold, size)
+    found = search_patches(index, queries, grid, rule.neighbours, demand, counts=counts)
+    truth = np.where(counts, brute_force(queries, bank, rule.neighbours).reshape(grid), 0).astype(np.float32)
+    assert (found.scores[~counts] == 0).all()
+    assert_decides_alike(found, truth, rule, threshold, size)
+    if counts.any():
+        for row, column in np.ndindex(grid):
+            _, distance = found.nearest_patch(row, column)
+            assert distance in found.nearest_distance[counts]
+    else:
+        with pytest.raises(EmptyBank):
+            found.nearest_patch(0, 0)
+
+
 @settings(max_examples=60, deadline=None)
 @given(case=cases(), seed=st.integers(0, 1000))
 def test_the_image_score_alone_is_exact_with_its_own_demand(

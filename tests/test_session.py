@@ -10,7 +10,8 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-from service.embedding.session import PROVIDERS, OnnxSession, file_sha256
+from service.embedding.providers import PROVIDERS, Runtime
+from service.embedding.session import OnnxSession, file_sha256
 from service.errors import Closed, ModelUnavailable, ProviderUnavailable
 from tests.graphs import write_grid, write_sequence
 
@@ -101,18 +102,18 @@ def test_the_processor_is_the_default_provider(model: Path) -> None:
 
 @pytest.mark.parametrize("name", ["cpu", "CPU", " cpu "])
 def test_providers_are_named_loosely(model: Path, name: str) -> None:
-    assert OnnxSession(model, [name]).providers == ["CPUExecutionProvider"]
+    assert OnnxSession(model, Runtime((name,))).providers == ["CPUExecutionProvider"]
 
 
 def test_an_unknown_provider_is_an_error_that_names_the_known(model: Path) -> None:
     with pytest.raises(ProviderUnavailable, match="'gpu'") as caught:
-        OnnxSession(model, ["gpu"])
+        OnnxSession(model, Runtime(("gpu",)))
     assert all(known in caught.value.message for known in PROVIDERS)
 
 
 def test_no_provider_at_all_is_an_error(model: Path) -> None:
     with pytest.raises(ProviderUnavailable):
-        OnnxSession(model, [])
+        OnnxSession(model, Runtime(()))
 
 
 @pytest.mark.parametrize("asked", [["{}"], ["{}", "cpu"], ["cpu", "{}"]])
@@ -121,7 +122,7 @@ def test_a_provider_that_is_not_installed_is_an_error_and_no_fall_back(model: Pa
     if absent is None:
         pytest.skip("every known provider is installed here")
     with pytest.raises(ProviderUnavailable, match=PROVIDERS[absent]):
-        OnnxSession(model, [name.format(absent) for name in asked])
+        OnnxSession(model, Runtime(tuple(name.format(absent) for name in asked)))
 
 
 @pytest.mark.filterwarnings("ignore:Specified provider")
@@ -134,11 +135,11 @@ def test_a_provider_that_does_not_start_is_an_error_and_no_fall_back(
     # As on a machine whose runtime was built for a device that it lacks.
     monkeypatch.setattr(ort, "get_available_providers", lambda: list(PROVIDERS.values()))
     with pytest.raises(ProviderUnavailable, match=f"could not start {PROVIDERS[absent]}"):
-        OnnxSession(model, [absent, "cpu"])
+        OnnxSession(model, Runtime((absent, "cpu")))
 
 
 def test_threads_of_the_caller_share_a_session(model: Path) -> None:
-    session = OnnxSession(model, threads=1)
+    session = OnnxSession(model, Runtime(threads=1))
     alone = [session.run(["patch_tokens"], pixels(seed=seed))[0] for seed in range(16)]
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(lambda seed: session.run(["patch_tokens"], pixels(seed=seed))[0], range(16)))

@@ -14,6 +14,7 @@ from service.settings import Settings, load_settings
 # At least one bad value of every setting that is a number.
 BAD = [
     ("THREADS", "-1"), ("THREADS", "1025"), ("THREADS", "many"), ("THREADS", "1.5"), ("THREADS", ""),
+    ("BATCH_SIZE", "-1"), ("BATCH_SIZE", "257"),
     ("SEARCH_WORKERS", "-1"), ("SEARCH_WORKERS", "65"),
     ("MAX_MEGAPIXELS", "0"), ("MAX_MEGAPIXELS", "178.1"), ("MAX_MEGAPIXELS", "nan"),
     ("MAX_UPLOAD_MB", "0"), ("MAX_UPLOAD_MB", "-3"), ("MAX_UPLOAD_MB", "nan"),

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from indexer.demo.products import Product
 from service.bank.edge import EdgeStore
 from service.embedding.embedder import Embedder
+from service.embedding.turned import EIGHTHS, QUARTERS
 from service.errors import BackboneMismatch, ClassBusy, NoReferences, UndecodableImage, UnknownClass
+from service.images import read_image
 from service.inspector import Inspector
 from service.settings import Settings
 from service.teacher import Teacher, TeachOptions
@@ -186,3 +189,96 @@ def test_a_class_in_work_is_busy(teacher: Teacher, inspector: Inspector, tmp_pat
     files = sorted(folder_of(tmp_path / "good", 2).iterdir())
     with inspector.store.draft("part", BankSpec(4, 4)), pytest.raises(ClassBusy):
         teacher.teach("part", files)
+
+
+@pytest.mark.parametrize("turns", [QUARTERS, EIGHTHS])
+def test_a_turned_reference_is_known_once_turned_copies_are_taught(
+    teacher: Teacher, inspector: Inspector, products: dict[str, Product], tmp_path: Path, turns: tuple[int, ...]
+) -> None:
+    files = products["solar_mono"].references[:5]
+    image = read_image(files[2])
+    path = tmp_path / "turned.png"
+    Image.fromarray(np.rot90(image.pixels)).save(path)
+    plain = teacher.teach("plain", files).manifest
+    rotated = teacher.teach("rotated", files, options=TeachOptions(turns=turns)).manifest
+    assert plain.references == rotated.references == 5
+    assert (1 + len(QUARTERS)) * plain.patches <= rotated.patches < (1 + len(turns)) * plain.patches + 1
+    without, verdict = (
+        inspector.inspect(path, name, threshold=-1.0, explain=True).verdict for name in ("plain", "rotated")
+    )
+    assert without is not None
+    assert verdict is not None
+    assert verdict.score < 1e-5 < without.score
+    # A left-out image takes its turned copies with it, or every image would be its own proof.
+    assert min(rotated.calibration.scores) > 0.01
+    (region,) = verdict.regions
+    assert region.nearest is not None
+    assert region.nearest.reference_id == image.image_id
+    (x, y), (left, top, right, bottom) = region.region.peak, region.nearest.box
+    # rot90 puts the pixel (column c, row r) of a picture of width w to (column r, row w - 1 - c).
+    from_x, from_y = image.size[0] - 1 - y, x
+    assert left <= from_x <= right
+    assert top <= from_y <= bottom
+
+
+def test_turned_copies_stay_in_an_extended_bank(teacher: Teacher, products: dict[str, Product]) -> None:
+    files = products["textile"].references
+    first = teacher.teach("textile", files[:3], options=TeachOptions(turns=QUARTERS)).manifest
+    second = teacher.teach("textile", files[3:5], extend=True).manifest
+    assert second.patches == first.patches + 2 * first.patches // 12
+
+
+def on_a_table(folder: Path, count: int, crumb: bool = False) -> list[Path]:
+    """Textured discs on a plain table, all in the same place; with ``crumb`` something lies beside each."""
+    folder.mkdir()
+    rows, columns = np.mgrid[0:320, 0:320]
+    part = np.hypot(rows - 160, columns - 160) < 90
+    files = []
+    for number in range(count):
+        rng = np.random.default_rng(number + 100 * crumb)
+        pixels = np.full((320, 320, 3), 205.0) + rng.normal(0, 2, (320, 320, 3))
+        pixels[part] = 90 + 40 * np.sin(rows[part] / 4)[:, None] + rng.normal(0, 12, (part.sum(), 3))
+        if crumb:
+            pixels[12:44, 270:300] = (150, 20, 30)
+        files.append(folder / f"{number:02}.png")
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(files[-1])
+    return files
+
+
+def test_a_masked_class_does_not_mind_what_lies_beside_the_part(
+    teacher: Teacher, inspector: Inspector, tmp_path: Path
+) -> None:
+    files, crumbs = on_a_table(tmp_path / "good", 12), on_a_table(tmp_path / "crumbs", 3, crumb=True)
+    open_eyed = teacher.teach("whole", files)
+    masked = teacher.teach("masked", files, options=TeachOptions(foreground="on"))
+    automatic = teacher.teach("auto", files, options=TeachOptions(foreground="auto"))
+    assert (open_eyed.manifest.foreground, open_eyed.mask_reason) == (None, "")
+    assert masked.manifest.foreground is not None
+    assert automatic.manifest.foreground == masked.manifest.foreground
+    assert "stands out" in automatic.mask_reason
+    assert masked.manifest.patches == open_eyed.manifest.patches, "the bank stays whole"
+    for file in crumbs:
+        whole, part = (inspector.inspect(file, name, explain=True).verdict for name in ("whole", "masked"))
+        assert whole is not None
+        assert part is not None
+        assert whole.is_anomalous
+        assert part.score < 0.6 * whole.score
+        assert part.map[12:40, 275:300].max() < 0.2 * whole.map[12:40, 275:300].max()
+    spoiled = np.array(Image.open(files[0]))
+    spoiled[140:175, 150:185] = (205, 205, 205)  # a hole that looks like the table
+    Image.fromarray(spoiled).save(tmp_path / "hole.png")
+    verdict = inspector.inspect(tmp_path / "hole.png", "masked").verdict
+    assert verdict is not None
+    assert verdict.is_anomalous
+
+
+def test_auto_leaves_a_texture_whole_and_says_why(teacher: Teacher, products: dict[str, Product]) -> None:
+    report = teacher.teach("textile", products["textile"].references, options=TeachOptions(foreground="auto"))
+    assert report.manifest.foreground is None
+    assert report.mask_reason
+
+
+def test_an_extended_bank_keeps_its_mask(teacher: Teacher, tmp_path: Path) -> None:
+    files = on_a_table(tmp_path / "good", 8)
+    first = teacher.teach("part", files[:6], options=TeachOptions(foreground="on")).manifest
+    assert teacher.teach("part", files[6:], extend=True).manifest.foreground == first.foreground

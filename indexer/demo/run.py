@@ -17,9 +17,9 @@ from indexer.demo.report import Answer, draw, tell
 from indexer.demo.server import running_service
 from indexer.output import Output
 from service.bank.open_store import open_store
-from service.embedding.backbones import find_backbone
 from service.embedding.download import pull_model
 from service.embedding.embedder import Embedder
+from service.embedding.model_files import find_backbone
 from service.errors import ModelUnavailable, StoreUnavailable
 from service.settings import Settings
 from service.teacher import Teacher
@@ -59,14 +59,13 @@ def run_demo(settings: Settings, out: Output, job: Demo) -> None:
 
 def _choose_backbone(settings: Settings, out: Output, asked: str) -> str:
     if asked != "auto":
-        return find_backbone(asked).name
+        return find_backbone(asked, settings.data_dir).name
     endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
     try:
         httpx.head(endpoint, timeout=_HUB_PATIENCE)
-        pull_model(find_backbone(_FIRST_CHOICE), settings.data_dir, patience=_HUB_PATIENCE)
+        pull_model(find_backbone(_FIRST_CHOICE, settings.data_dir), settings.data_dir, patience=_HUB_PATIENCE)
         chosen = settings.model_copy(update={"backbone": _FIRST_CHOICE})
-        with Embedder.open(chosen) as embedder:
-            embedder.dimensions()
+        Embedder.open(chosen).close()  # tries the graph at its input size
     except (httpx.HTTPError, ModelUnavailable):
         out.remark(f"no DINOv2 from {endpoint} within seconds: using the built-in backbone {_BUILT_IN}")
         return _BUILT_IN

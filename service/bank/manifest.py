@@ -42,6 +42,20 @@ class ScoringRule(_Frozen):
     smoothing: float = Field(default=0.5, ge=0, le=10)
 
 
+class Foreground(_Frozen):
+    """Where the foreground of a class is: patches whose product with ``axis`` lies above ``threshold``.
+
+    ``axis`` (D,) is of unit length and points from background to part. ``places`` is a square map of the picture, row
+    by row: ``#`` where every image counts, ``+`` where parts are usual, ``.`` elsewhere. ``least`` is the share of
+    foreground below which a mask is not trusted.
+    """
+
+    axis: tuple[float, ...]
+    threshold: float
+    least: float = Field(ge=0, le=1)
+    places: tuple[str, ...]
+
+
 class Calibration(_Frozen):
     """Scores of normal images that the bank does not hold, and the threshold made of them.
 
@@ -89,6 +103,7 @@ class Manifest(_Frozen):
     patches: int
     coreset: Coreset | None = None
     scoring: ScoringRule = ScoringRule()
+    foreground: Foreground | None = None
     calibration: Calibration
     retrieval: RetrievalLimit
 

@@ -60,6 +60,10 @@ def new_version(now: datetime | None = None) -> str:
     return f"{moment:%Y%m%d-%H%M%S-%f}"
 
 
+TURN_ROWS: Final = 4096
+"""Rows from here on belong to turned copies of the picture: row = turn x 4096 + row on the copy's own grid."""
+
+
 def patch_point(image_id: str, row: int, column: int) -> str:
     """Point id of a patch: the image's 24 hex digits, then row and column as 16 bits each."""
     return str(UUID(f"{image_id}{row:04x}{column:04x}"))
@@ -77,14 +81,17 @@ def is_image_id(text: str) -> bool:
 
 @dataclass(frozen=True)
 class PatchId:
-    """Which patch of which reference image."""
+    """Which patch of which reference image; ``row`` and ``column`` on the grid of the copy turned by ``turn`` eighths
+    of a full turn, 0 for the picture as it is."""
 
     image_id: str
     row: int
     column: int
+    turn: int = 0
 
     @classmethod
     def from_bytes(cls, raw: npt.NDArray[np.uint8]) -> PatchId:
         """Read a point id's 16 bytes."""
         value = raw.tobytes().hex()
-        return cls(value[:24], int(value[24:28], 16), int(value[28:32], 16))
+        turn, row = divmod(int(value[24:28], 16), TURN_ROWS)
+        return cls(value[:24], row, int(value[28:32], 16), turn)

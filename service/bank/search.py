@@ -30,7 +30,8 @@ class PatchScores:
     """Patch scores of one image on its grid.
 
     ``scores`` float32 (rows, columns), 0..2; ``exact`` bool alike; ``nearest`` uint8 (rows, columns, 16): point
-    id of the nearest normal patch; ``asked`` how many patches were asked twice.
+    id of the nearest normal patch; ``asked`` how many patches were asked twice. ``counts`` bool (rows, columns) says
+    which patches count; the others were not searched and score 0.
     """
 
     scores: FloatArray
@@ -38,9 +39,16 @@ class PatchScores:
     nearest: npt.NDArray[np.uint8]
     nearest_distance: FloatArray
     asked: int
+    counts: BoolArray
 
     def nearest_patch(self, row: int, column: int) -> tuple[PatchId, float]:
-        """The normal patch that a patch was compared with, and its cosine distance."""
+        """The normal patch that a patch, or the nearest one to it that counts, was compared with, and its cosine
+        distance. ``EmptyBank`` where no patch counts."""
+        if not self.counts[row, column]:
+            places = np.argwhere(self.counts)
+            if not len(places):
+                raise EmptyBank("no patch of the image was compared with the bank")
+            row, column = places[np.abs(places - (row, column)).sum(axis=1).argmin()]
         return PatchId.from_bytes(self.nearest[row, column]), float(self.nearest_distance[row, column])
 
 
@@ -51,15 +59,24 @@ def search_patches(
     k: int,
     demand: Demand,
     exclude_image: str | None = None,
+    counts: BoolArray | None = None,
 ) -> PatchScores:
     """Score every patch (N, D) of an image: mean cosine distance to its k nearest in the bank (all, if it has fewer).
 
-    Raises ``EmptyBank`` where the bank has no patch to compare with.
+    Patches that don't count, by ``counts`` bool (rows, columns), are not searched and score 0. Raises ``EmptyBank``
+    where the bank has no patch to compare with.
     """
-    first = index.nearest(patches, k, exclude_image=exclude_image)
-    scores, nearest = _mean_distance(first), first.ids[:, 0].copy()
-    distance = first.distances[:, 0].copy()
-    exact = np.full(len(patches), first.exact)
+    counts = np.ones(grid, dtype=np.bool_) if counts is None else counts
+    chosen = np.flatnonzero(counts)
+    scores = np.zeros(len(patches), dtype=np.float32)
+    nearest = np.zeros((len(patches), 16), dtype=np.uint8)
+    distance = np.zeros(len(patches), dtype=np.float32)
+    exact = np.ones(len(patches), dtype=np.bool_)
+    if chosen.size:
+        first = index.nearest(patches[chosen], k, exclude_image=exclude_image)
+        scores[chosen], nearest[chosen] = _mean_distance(first), first.ids[:, 0]
+        distance[chosen] = first.distances[:, 0]
+        exact[chosen] = first.exact
     asked = 0
     while True:
         wanted = demand(scores.reshape(grid), exact.reshape(grid)).ravel() & ~exact
@@ -72,7 +89,7 @@ def search_patches(
         exact[places] = True
         asked += places.size
     return PatchScores(
-        scores.reshape(grid), exact.reshape(grid), nearest.reshape(*grid, 16), distance.reshape(grid), asked
+        scores.reshape(grid), exact.reshape(grid), nearest.reshape(*grid, 16), distance.reshape(grid), asked, counts
     )
 
 

@@ -17,9 +17,6 @@ from service.images import DECODER
 RULES: Final = 1
 """Version of the rules in this file; part of the fingerprint."""
 
-MAX_ASPECT: Final = 8.0
-"""Beyond this side ratio the longer side is compressed, so that the input stays near its pixel budget."""
-
 
 @dataclass(frozen=True)
 class Geometry:
@@ -35,15 +32,8 @@ class Geometry:
 
 
 def plan_geometry(image: tuple[int, int], backbone: Backbone) -> Geometry:
-    """Sides near the backbone's pixel budget, multiples of ``backbone.multiple``, aspect kept to rounding.
-
-    Nothing is cropped and nothing padded: the rounding stretches a side by less than half a multiple.
-    """
-    width, height = image
-    aspect = min(max(width / height, 1 / MAX_ASPECT), MAX_ASPECT)
-    unit = backbone.multiple
-    sides = ((backbone.area * aspect) ** 0.5, (backbone.area / aspect) ** 0.5)
-    wide, high = (max(unit, round(side / unit) * unit) for side in sides)
+    """The input's sides as the backbone's size rule says, and the grid that they make."""
+    wide, high = backbone.size.sides(image, backbone.multiple)
     return Geometry(image, (wide, high), (high // backbone.stride, wide // backbone.stride))
 
 
@@ -61,17 +51,18 @@ def to_input(pixels: npt.NDArray[np.uint8], geometry: Geometry, backbone: Backbo
     return planes
 
 
-def fingerprint(backbone: Backbone, model_sha256: str) -> str:
+def fingerprint(backbone: Backbone, model_sha256: str, precision: str = "fp32") -> str:
     """16 hex digits that change whenever the same picture could be embedded otherwise."""
     facts = {
         "backbone": backbone.name,
         "model": model_sha256,
-        "area": backbone.area,
+        "size": str(backbone.size),
         "multiple": backbone.multiple,
         "stride": backbone.stride,
         "mean": backbone.mean,
         "std": backbone.std,
         "tokens": [backbone.tokens, backbone.patch_output, backbone.cls_output, backbone.registers],
+        "precision": precision,  # in bf16 a patch may differ from itself by more than a defect does
         "rules": RULES,
         "decoder": DECODER,
     }

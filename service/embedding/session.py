@@ -5,44 +5,33 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from service.errors import Closed, ModelUnavailable, ProviderUnavailable
-
-PROVIDERS: Final = {
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "tensorrt": "TensorrtExecutionProvider",
-    "openvino": "OpenVINOExecutionProvider",
-}
+from service.embedding.providers import DEFAULT, Runtime, provider_arguments, session_options, verify_providers
+from service.errors import Closed, ModelUnavailable
 
 
 class OnnxSession:
-    """A loaded graph with one input (B, 3, H, W) and outputs picked by name. Thread-safe; close it when done."""
+    """A loaded graph with one input (B, 3, H, W) and outputs picked by name. Thread-safe; close it when done.
 
-    def __init__(self, path: Path, providers: Sequence[str] = ("cpu",), threads: int = 0) -> None:
+    ``nodes`` counts the graph's nodes per execution provider (empty where ONNX Runtime does not tell).
+    """
+
+    def __init__(self, path: Path, runtime: Runtime = DEFAULT) -> None:
         self.path = path
         self.sha256 = file_sha256(path)
-        self._session: Any = self._open(path, _provider_names(providers), threads)
-
-    @staticmethod
-    def _open(path: Path, providers: list[str], threads: int) -> Any:
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self.precision = runtime.precision
+        arguments = provider_arguments(runtime)
         try:
-            session = ort.InferenceSession(str(path), options, providers=providers)
+            session = ort.InferenceSession(str(path), session_options(runtime), providers=arguments)
         except Exception as error:  # ONNX Runtime raises many unrelated types
-            raise ModelUnavailable(f"{path.name} cannot be loaded by ONNX Runtime: {error}") from error
-        missing = [name for name in providers if name not in session.get_providers()]
-        if missing:
-            raise ProviderUnavailable(f"ONNX Runtime could not start {', '.join(missing)} on this machine")
-        return session
+            raise ModelUnavailable(f"{path.name} cannot be loaded by ONNX Runtime: {_one_line(error)}") from error
+        self.nodes = verify_providers(session, [name for name, _ in arguments])
+        self._session: Any = session
 
     @property
     def outputs(self) -> list[str]:
@@ -54,13 +43,29 @@ class OnnxSession:
         """The execution providers in use, in order."""
         return list(self._alive().get_providers())
 
+    @property
+    def fixed_batch(self) -> int | None:
+        """Images that the graph takes in one pass, None where it takes any number."""
+        batch = self._alive().get_inputs()[0].shape[0]
+        return batch if isinstance(batch, int) else None
+
+    @property
+    def fixed_sides(self) -> tuple[int, int] | None:
+        """(width, height) where the graph takes that size alone, else None."""
+        shape = self._alive().get_inputs()[0].shape
+        if len(shape) != 4 or not all(isinstance(side, int) for side in shape[2:]):
+            return None
+        return shape[3], shape[2]
+
     def run(self, names: Sequence[str], inputs: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
         """The named outputs for ``inputs`` (B, 3, H, W), float32."""
         session = self._alive()
         try:
             return list(session.run(list(names), {session.get_inputs()[0].name: inputs}))
         except Exception as error:
-            raise ModelUnavailable(f"{self.path.name} failed on an input of shape {inputs.shape}: {error}") from error
+            raise ModelUnavailable(
+                f"{self.path.name} failed on an input of shape {inputs.shape}: {_one_line(error)}"
+            ) from error
 
     def close(self) -> None:
         """Release the graph; a later ``run`` raises ``Closed``."""
@@ -73,21 +78,8 @@ class OnnxSession:
         return session
 
 
-def _provider_names(asked: Sequence[str]) -> list[str]:
-    if not asked:
-        raise ProviderUnavailable("no execution provider asked for")
-    available = set(ort.get_available_providers())
-    names = []
-    for short in asked:
-        name = PROVIDERS.get(short.strip().lower())
-        if name is None:
-            raise ProviderUnavailable(f"no execution provider {short!r}; known are {', '.join(PROVIDERS)}")
-        if name not in available:
-            raise ProviderUnavailable(
-                f"the installed ONNX Runtime has no {name}; install patchbank[gpu] or patchbank[openvino] for it"
-            )
-        names.append(name)
-    return names
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def file_sha256(path: Path) -> str:

@@ -1,0 +1,35 @@
+"""Position embeddings resized inside the graph, where ONNX has no portable operator for what PyTorch does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+
+def antialiased_bicubic(grid: Any, rows: Any, columns: Any) -> Any:
+    """``grid`` (R, C, D) resized to (``rows``, ``columns``, D) as PyTorch's bicubic with ``antialias=True`` does.
+
+    Two small matrices, one a side, computed from the size asked for. TorchScript's exporter has no operator for
+    it, and of ONNX's ``Resize`` with ``antialias`` OpenVINO and TensorRT know nothing.
+    """
+    vertical = _weights(grid.shape[0], rows)
+    horizontal = _weights(grid.shape[1], columns)
+    tall = torch.matmul(vertical, grid.flatten(1)).reshape(-1, grid.shape[1], grid.shape[2])  # (rows, C, D)
+    return torch.matmul(horizontal, tall)  # (rows, columns, D)
+
+
+def _weights(source: int, target: Any) -> Any:
+    """(target, source): row i holds the weights of the source cells in target cell i.
+
+    Keys' cubic kernel with a = -0.5, widened by the scale where the grid shrinks; rows sum to 1.
+    """
+    target = torch.as_tensor(target)
+    scale = source / target.to(torch.float32)
+    centres = (torch.arange(0, target).to(torch.float32) + 0.5) * scale
+    cells = torch.arange(0, source).to(torch.float32) + 0.5
+    far = ((cells[None, :] - centres[:, None]) / torch.clamp(scale, min=1.0)).abs()
+    near = (1.5 * far - 2.5) * far * far + 1.0
+    tail = ((-0.5 * far + 2.5) * far - 4.0) * far + 2.0
+    weights = torch.where(far < 1.0, near, torch.where(far < 2.0, tail, torch.zeros_like(far)))
+    return weights / weights.sum(dim=1, keepdim=True)

@@ -1,0 +1,46 @@
+"""What the product needs at run time, and what it must never load."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from service.api.app import create_app
+import indexer.cli
+import service.__main__
+from service import Inspector
+from service.settings import load_settings
+from service.teacher import Teacher
+settings = load_settings(data_dir=Path(sys.argv[1]) / "data")
+create_app(settings)
+with Inspector.open(settings) as inspector:
+    Teacher(settings, inspector.embedder, inspector.store).teach("part", sorted(Path(sys.argv[1]).glob("*.png")))
+    assert inspector.inspect(sorted(Path(sys.argv[1]).glob("*.png"))[0]).verdict is not None
+print(*sorted(name for name in sys.modules if "." not in name))
+"""
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """Modules loaded by a fresh interpreter that imports all entry points, teaches and inspects."""
+    from tests.pictures import folder_of
+
+    folder = folder_of(tmp_path_factory.mktemp("run") / "in", 4)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(folder)],
+        capture_output=True, text=True, timeout=300, check=False, cwd=Path(__file__).parent.parent,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("name", ["torch", "transformers", "onnx", "sklearn", "matplotlib", "cv2"])
+def test_it_is_never_loaded_at_run_time(loaded: set[str], name: str) -> None:
+    assert "onnxruntime" in loaded
+    assert name not in loaded
