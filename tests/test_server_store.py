@@ -298,6 +298,18 @@ def test_the_serving_version_is_never_swept_up(open_store: OpenServer, served: S
     assert ref.collection in collections(served)
 
 
+def test_a_lease_is_let_go_soon_even_where_the_server_is_away(open_store: OpenServer, behaviour: Behaviour) -> None:
+    store = open_store(lease_seconds=0.6)
+    with store.draft("part", SPEC):
+        behaviour.fail = lambda *_: UNAVAILABLE
+        time.sleep(1.5)  # a renewal is under way and is tried again and again
+        begin = time.monotonic()
+    assert time.monotonic() - begin < 10.0
+    behaviour.fail = lambda *_: None
+    with open_store().draft("part", SPEC):
+        pass
+
+
 KILLED = """
 import os, signal, sys
 from tests.banks import SPEC, fill, manifest, vectors

@@ -11,6 +11,7 @@ import logging
 import re
 import threading
 import time
+from functools import partial
 from typing import Final
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
@@ -66,9 +67,9 @@ class Lease:
         self._seconds = seconds
         self._owner = uuid4().hex
         self._point = str(uuid5(NAMESPACE_URL, f"patchbank:lease:{class_name}"))
+        self._end = threading.Event()
         free = models.FieldCondition(key="expires_at", range=models.Range(lt=time.time()))
         self._write(models.Filter(should=[free, self._mine()]))
-        self._end = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name=f"lease-{class_name}", daemon=True)
         self._keeper.start()
 
@@ -85,13 +86,10 @@ class Lease:
         }
         point = models.PointStruct(id=self._point, vector={}, payload=payload)
         doing = f"taking the lease of {self._class_name}"
-        self._link.ask(
-            doing,
-            lambda: client.upsert(
-                COLLECTION, [point], wait=True, ordering=models.WriteOrdering.STRONG, update_filter=condition
-            ),
-            WRITING,
+        write = partial(
+            client.upsert, COLLECTION, [point], wait=True, ordering=models.WriteOrdering.STRONG, update_filter=condition
         )
+        self._link.ask(doing, write, WRITING, unwanted=self._end.is_set)
         found = self._link.ask(
             doing,
             lambda: client.retrieve(COLLECTION, [self._point], consistency=models.ReadConsistencyType.MAJORITY),
