@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from indexer import model
+from indexer import model, model_export
+from indexer.export import ExportRequest
 from indexer.running import DataDir, Json, run
 
 app = typer.Typer(
@@ -56,3 +57,57 @@ def verify(
 ) -> None:
     """Check the files of backbones, and run each once at the input size and on the providers of the settings."""
     run(lambda settings, out: model.verify(settings, out, names or []), as_json, data_dir=data_dir)
+
+
+@app.command()
+def export(
+    checkpoint: Annotated[
+        str,
+        typer.Argument(
+            help="A folder with config.json and safetensors, a repository of the hub such as facebook/dinov2-small, or "
+            "a name that `indexer model list` shows as to be exported."
+        ),
+    ],
+    name: Annotated[str | None, typer.Option(help="Name of the backbone; else derived from the checkpoint.")] = None,
+    size: Annotated[
+        str,
+        typer.Option(help="WIDTHxHEIGHT for a graph of one size; a number for one of any size, used at that budget."),
+    ] = model_export.DYNAMIC,
+    fp16: Annotated[bool, typer.Option("--fp16", help="Half precision, for GPUs.")] = False,
+    int8: Annotated[bool, typer.Option("--int8", help="Dynamic int8, per channel, for processors.")] = False,
+    blocks: Annotated[
+        str | None,
+        typer.Option(help="Blocks whose tokens are the features, by comma, such as 8,12 or -4,-1; else the last."),
+    ] = None,
+    join: Annotated[str, typer.Option(help="How the tokens of several blocks are joined: concat or mean.")] = "concat",
+    optimise: Annotated[
+        bool,
+        typer.Option("--optimise/--no-optimise", help="Fuse operators for ONNX Runtime; TensorRT wants them apart."),
+    ] = True,
+    revision: Annotated[str | None, typer.Option(help="Revision of the hub's repository.")] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Make a backbone from a DINOv2 or DINOv3 checkpoint, checked against PyTorch (extra `export`)."""
+    if fp16 and int8:
+        raise typer.BadParameter("choose one of the two", param_hint="--fp16, --int8")
+    joined = _join(join)
+    request = ExportRequest(
+        checkpoint, None, "fp16" if fp16 else "int8" if int8 else "fp32", _blocks(blocks), joined, optimise, revision
+    )
+    run(lambda settings, out: model_export.export(settings, out, request, size, name), as_json, data_dir=data_dir)
+
+
+def _blocks(text: str | None) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in (text or "").split(",") if part.strip())
+    except ValueError:
+        raise typer.BadParameter("use numbers by comma, such as 8,12", param_hint="--blocks") from None
+
+
+def _join(text: str) -> Literal["concat", "mean"]:
+    if text == "concat":
+        return "concat"
+    if text == "mean":
+        return "mean"
+    raise typer.BadParameter("use concat or mean", param_hint="--join")

@@ -16,7 +16,7 @@ from service.settings import Settings
 from service.teacher import Teacher, TeachOptions, TeachReport
 
 FEW: Final = 16
-"""References below which turned copies are worth a thought (docs/few-shot.md)."""
+"""References below which turned copies are worth a thought (docs/turned-references.md)."""
 
 
 def teach(

@@ -32,6 +32,11 @@ class PatchbankError(Exception):
         return body
 
 
+def all_errors(kind: type[PatchbankError] = PatchbankError) -> list[type[PatchbankError]]:
+    """Every kind of error there is, the base included."""
+    return [kind, *(found for below in kind.__subclasses__() for found in all_errors(below))]
+
+
 class InvalidSettings(PatchbankError):
     """A setting has a value that cannot work."""
 

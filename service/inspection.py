@@ -39,17 +39,26 @@ class Explained:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a bank says of an image. ``map`` is float32 (H, W) at the original size, in units of the score."""
+    """What a bank says of an image. ``map`` is float32 (H, W) at the original size, in units of the score.
+
+    ``threshold`` is the one applied, ``calibrated_threshold`` the bank's own.
+    """
 
     class_name: str
     is_anomalous: bool
     score: float
     threshold: float
+    calibrated_threshold: float
     p_value: float
     anomalous_share: float
     map: npt.NDArray[np.float32]
     regions: tuple[Explained, ...]
     bank_version: str
+
+    @property
+    def score_ratio(self) -> float | None:
+        """Score over the calibrated threshold, comparable between classes; None where that threshold is 0."""
+        return self.score / self.calibrated_threshold if self.calibrated_threshold > 0 else None
 
 
 @dataclass(frozen=True)

@@ -168,6 +168,7 @@ class Inspector:
             is_anomalous=score > threshold,
             score=score,
             threshold=threshold,
+            calibrated_threshold=manifest.calibration.threshold,
             p_value=p_value(score, manifest.calibration),
             anomalous_share=float(np.count_nonzero(values > threshold)) / values.size,
             map=values,

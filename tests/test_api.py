@@ -236,6 +236,9 @@ def test_health_and_metrics_tell_of_the_service(client: httpx.Client, products: 
         "http_requests_in_progress",
         'patchbank_verdicts_total{class_name="textile"',
         'patchbank_stage_seconds_count{stage="search"}',
+        'patchbank_score_ratio_bucket{class_name="textile",le="1.0"}',
+        'patchbank_build_info{backbone="efficientnet-lite2",providers=',
+        "process_resident_memory_bytes",
     ):
         assert name in text
 

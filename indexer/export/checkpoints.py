@@ -77,7 +77,7 @@ def open_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
 
 def _from_hub(name: str, revision: str | None) -> Path:
     repository = CHECKPOINTS.get(name, name)
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
+    if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", repository):
         known = ", ".join(CHECKPOINTS)
         raise ModelUnavailable(
             f"no checkpoint {name!r}: neither a folder nor a repository of the hub nor one of {known}"
@@ -86,8 +86,8 @@ def _from_hub(name: str, revision: str | None) -> Path:
         return Path(snapshot_download(repository, revision=revision, allow_patterns=_FILES))
     except Exception as error:  # the hub's client raises its HTTP library's errors too, and that library has changed
         raise ModelUnavailable(
-            f"{repository} cannot be had from the hub ({type(error).__name__}); bring config.json, "
-            f"preprocessor_config.json and model.safetensors of it by hand into a folder and name that folder instead"
+            f"{repository} is no folder here and cannot be had from the hub ({type(error).__name__}); bring its "
+            "config.json, preprocessor_config.json and model.safetensors by hand into a folder and name that folder"
         ) from error
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from indexer.export.checkpoints import Checkpoint, open_checkpoint
 from indexer.export.request import FP32_ERROR, MIN_COSINE, ExportedModel, ExportRequest, Parity
 from service.embedding.session import file_sha256
-from service.errors import DataDirNotWritable, ExportFailed
+from service.errors import DataDirNotWritable, ExportFailed, PatchbankError
 
 
 def export_model(request: ExportRequest, target: Path, tell: Callable[[str], None]) -> ExportedModel:
@@ -45,7 +45,12 @@ def _export(
         tell("computing PyTorch's tokens")
         expected = compute_expected(features, checkpoint, request)
         tell(f"writing the {request.precision} graph")
-        graph = write_graph(features, request, folder)
+        try:
+            graph = write_graph(features, request, folder)
+        except (PatchbankError, OSError):
+            raise
+        except Exception as error:  # exporter, fusion and quantisation raise what they like
+            raise ExportFailed(f"{request.checkpoint} cannot be exported: {type(error).__name__}: {error}") from error
     tell("comparing it with PyTorch")
     parity = compare(expected, graph)
     for size in parity.sizes:

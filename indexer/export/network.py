@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 import transformers
 from torch.nn import functional
+from transformers.utils import logging
 
 from indexer.export.checkpoints import NETWORKS, Checkpoint
 from indexer.export.positions import antialiased_bicubic
@@ -26,6 +28,7 @@ class Features(torch.nn.Module):
         self.registers = int(getattr(network.config, "num_register_tokens", 0))
         self.stride = _patch_size(network.config)
         self.width = int(network.config.hidden_size)
+        self.precision = torch.float32
         self._kept: dict[int, Any] = {}
         for block in self.blocks:
             if block < len(self.layers):
@@ -43,16 +46,25 @@ class Features(torch.nn.Module):
 
     def forward(self, pixel_values: Any) -> tuple[Any, Any]:
         """Both outputs; H and W are multiples of ``stride``."""
-        last = self.network(pixel_values=pixel_values).last_hidden_state
+        last = self.network(pixel_values=pixel_values.to(self.precision)).last_hidden_state
         tokens = [self._normalised(self._kept.pop(block, last)) for block in self.blocks]
         patches = tokens[0]
         if len(tokens) > 1:
             joined = torch.cat(tokens, dim=-1) if self.join == "concat" else torch.stack(tokens).mean(dim=0)
             patches = functional.normalize(joined, dim=-1)
-        return patches, functional.normalize(last[:, 0], dim=-1)
+        return patches, functional.normalize(last[:, 0].to(torch.float32), dim=-1)
+
+    def halve(self) -> None:
+        """Compute in fp16; input, outputs, positions and the normalisation to unit length stay fp32.
+
+        A token's sum of squares can pass fp16's 65,504. Buffers stay as they are: they are the positions' frequencies.
+        """
+        self.precision = torch.float16
+        for weight in self.network.parameters():
+            weight.data = weight.data.to(torch.float16)
 
     def _normalised(self, tokens: Any) -> Any:
-        return functional.normalize(tokens[:, 1 + self.registers :], dim=-1)
+        return functional.normalize(tokens[:, 1 + self.registers :].to(torch.float32), dim=-1)
 
     def _keeper(self, block: int) -> Any:
         norm = getattr(self.network, "layernorm", None) or self.network.norm
@@ -73,10 +85,11 @@ def load_features(checkpoint: Checkpoint, request: ExportRequest) -> Features:
             "install a newer one: pip install -U transformers"
         )
     try:
-        network, found = kind.from_pretrained(
-            str(checkpoint.folder), attn_implementation="eager", dtype=torch.float32, use_safetensors=True,
-            local_files_only=True, output_loading_info=True,
-        )  # fmt: skip
+        with _no_progress_bar():
+            network, found = kind.from_pretrained(
+                str(checkpoint.folder), attn_implementation="eager", dtype=torch.float32, use_safetensors=True,
+                local_files_only=True, output_loading_info=True,
+            )  # fmt: skip
     except Exception as error:  # a broken file raises the types of several libraries
         raise ExportFailed(f"{checkpoint.folder} cannot be loaded: {error}") from error
     # transformers fills a weight that the file lacks with random numbers, and only says so in its log
@@ -122,14 +135,27 @@ def make_positions_traceable(features: Features) -> None:
         return
     embeddings = features.network.embeddings
     stride, table = features.stride, embeddings.position_embeddings
+    side = round((table.shape[1] - 1) ** 0.5)
 
     def interpolate(_tokens: Any, height: Any, width: Any) -> Any:
-        side = round((table.shape[1] - 1) ** 0.5)
-        grid = table[0, 1:].reshape(side, side, -1)
-        resized = antialiased_bicubic(grid, height // stride, width // stride)
+        grid = table[0, 1:].to(torch.float32).reshape(side, side, -1)
+        resized = antialiased_bicubic(grid, height // stride, width // stride).to(table.dtype)
         return torch.cat([table[:, :1], resized.flatten(0, 1)[None]], dim=1)
 
     embeddings.interpolate_pos_encoding = interpolate
+
+
+@contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """transformers draws one over the lines of whoever asked for the export."""
+    bars: Any = logging
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            bars.enable_progress_bar()
 
 
 def _patch_size(config: Any) -> int:

@@ -95,11 +95,17 @@ def figures(expected: Expected, patches: FloatArray, cls: FloatArray) -> SizePar
     if patches.shape != expected.patches.shape or cls.shape != expected.cls.shape:
         raise ExportFailed(f"the exported graph gives {patches.shape} and {cls.shape} where PyTorch gives "
                            f"{expected.patches.shape} and {expected.cls.shape}")  # fmt: skip
-    cosines = np.sum(expected.patches.astype(np.float64) * patches, axis=-1)
-    cls_cosines = np.sum(expected.cls.astype(np.float64) * cls, axis=-1)
+    cosines, cls_cosines = _cosines(expected.patches, patches), _cosines(expected.cls, cls)
     batch, _, height, width = expected.images.shape
     return SizeParity(
         width=width, height=height, batch=batch,
         max_abs_error=float(max(np.abs(expected.patches - patches).max(), np.abs(expected.cls - cls).max())),
         min_cosine=float(cosines.min()), mean_cosine=float(cosines.mean()), min_cls_cosine=float(cls_cosines.min()),
     )  # fmt: skip
+
+
+def _cosines(one: FloatArray, other: FloatArray) -> npt.NDArray[np.float64]:
+    first, second = one.astype(np.float64), other.astype(np.float64)
+    lengths = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
+    cosines: npt.NDArray[np.float64] = np.sum(first * second, axis=-1) / np.maximum(lengths, 1e-12)
+    return cosines

@@ -6,13 +6,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
+from anyio import create_task_group
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from prometheus_fastapi_instrumentator import Instrumentator
 
 from service.api import classes, detect, health
+from service.api.bank_watch import BankWatch
 from service.api.errors import add_error_handlers
 from service.api.gate import Gate
+from service.api.http_metrics import http_metrics
 from service.api.in_progress import InProgress
 from service.api.schemas import ErrorAnswer
 from service.api.state import ApiState
@@ -34,11 +37,19 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with Inspector.open(settings, search_workers=settings.search_workers) as inspector:
             gate = Gate(settings.max_concurrency, settings.max_queue)
+            embedder = inspector.embedder
+            metrics.serving(
+                version("patchbank"), embedder.backbone.name, embedder.providers, lambda: gate.inside, gate.most
+            )
+            watch = BankWatch(inspector.store, embedder.fingerprint, metrics)
             app.state.patchbank = ApiState(settings, inspector, gate, metrics)
-            try:
-                yield
-            finally:
-                app.state.patchbank = None
+            async with create_task_group() as tasks:
+                tasks.start_soon(watch.run)
+                try:
+                    yield
+                finally:
+                    app.state.patchbank = None
+                    tasks.cancel_scope.cancel()
 
     failed = {"model": ErrorAnswer, "description": "any error"}
     app = FastAPI(
@@ -46,10 +57,11 @@ def create_app(settings: Settings) -> FastAPI:
         summary="Visual anomaly detection from pictures of good parts.",
         responses={"4XX": failed, "5XX": failed},
     )  # fmt: skip
+    app.state.metrics = metrics
     add_error_handlers(app)
     app.add_middleware(UploadLimit, max_bytes=int(settings.max_upload_mb * 1e6 * settings.max_batch * _FORM_ROOM))
     app.add_middleware(InProgress, gauge=metrics.in_progress)
-    Instrumentator(registry=registry).instrument(app)
+    Instrumentator(should_group_status_codes=False).add(http_metrics(registry)).instrument(app)
     for part in (detect, classes, health):
         app.include_router(part.router)
     return app

@@ -72,6 +72,7 @@ async def detect_batch(
                 data = await _read(state, file)
                 results.append(await state.gate.run(partial(_judge, state, data, options, return_maps)))
             except PatchbankError as error:
+                state.metrics.failed(error.code)
                 results.append(FailedDetection(error=ErrorBody(**error.as_dict())))
     spent = (time.perf_counter() - begin) * 1e3
     return BatchAnswer(
@@ -111,7 +112,8 @@ def _judge(state: ApiState, data: bytes, options: Options, return_map: bool) -> 
         processing_time_ms=round(spent, 3),
         warnings=list(inspection.warnings),
     )
-    state.metrics.judged(answer.class_name, answer.is_anomalous, timings)
+    ratio = verdict.score_ratio if verdict else None
+    state.metrics.judged(answer.class_name, answer.is_anomalous, timings, ratio)
     return answer
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from service.errors import InvalidParameters, PatchbankError, TooBusy
+from service.metrics import Metrics
 
 _LOG = logging.getLogger("patchbank")
 _HTTP_CODES: Final = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "image_too_large"}
@@ -24,6 +25,11 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unforeseen)
 
 
+def count_error(app: FastAPI, code: str) -> None:
+    """Tell the metrics of an error that a caller is told."""
+    cast(Metrics, app.state.metrics).failed(code)
+
+
 def error_answer(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> JSONResponse:
     """``{"error": {"code", "message", "detail"?}}``."""
     return JSONResponse({"error": body}, status_code=status, headers=headers)
@@ -31,6 +37,7 @@ def error_answer(status: int, body: dict[str, Any], headers: dict[str, str] | No
 
 async def _ours(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, PatchbankError)  # noqa: S101  # registered for this type only
+    count_error(request.app, error.code)
     if error.status >= 500:
         _LOG.error("%s %s: %s: %s", request.method, request.url.path, error.code, error.message)
     headers = {"Retry-After": "1"} if isinstance(error, TooBusy) else None
@@ -40,6 +47,7 @@ async def _ours(request: Request, error: Exception) -> JSONResponse:
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for this type only
     fields = {".".join(str(part) for part in item["loc"][1:]) or "body": item["msg"] for item in error.errors()}
+    count_error(request.app, InvalidParameters.code)
     message = "; ".join(f"{name}: {text}" for name, text in fields.items())
     return error_answer(
         InvalidParameters.status, {"code": InvalidParameters.code, "message": message, "detail": fields}
@@ -49,9 +57,11 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for this type only
     code = _HTTP_CODES.get(error.status_code, "http_error")
+    count_error(request.app, code)
     return error_answer(error.status_code, {"code": code, "message": str(error.detail)}, dict(error.headers or {}))
 
 
 async def _unforeseen(request: Request, error: Exception) -> JSONResponse:
+    count_error(request.app, PatchbankError.code)
     _LOG.exception("%s %s failed", request.method, request.url.path, exc_info=error)
     return error_answer(500, {"code": PatchbankError.code, "message": "the service failed; its log says why"})

@@ -14,23 +14,26 @@ T = TypeVar("T")
 
 
 class Gate:
-    """Lets in at most ``concurrency`` + ``queue`` requests, and runs their blocking work in ``concurrency`` threads."""
+    """Lets in at most ``concurrency`` + ``queue`` requests, and runs their blocking work in ``concurrency`` threads.
+
+    ``inside`` of at most ``most`` are in now.
+    """
 
     def __init__(self, concurrency: int, queue: int) -> None:
         self._limiter = CapacityLimiter(concurrency)
-        self._most = concurrency + queue
-        self._inside = 0
+        self.most = concurrency + queue
+        self.inside = 0
 
     @contextmanager
     def admitted(self) -> Iterator[None]:
         """Hold a place for one request; ``TooBusy`` at once where there is none."""
-        if self._inside >= self._most:
-            raise TooBusy(f"{self._inside} requests are running or waiting; try again in a moment")
-        self._inside += 1
+        if self.inside >= self.most:
+            raise TooBusy(f"{self.inside} requests are running or waiting; try again in a moment")
+        self.inside += 1
         try:
             yield
         finally:
-            self._inside -= 1
+            self.inside -= 1
 
     async def run(self, work: Callable[[], T]) -> T:
         """The result of an admitted request's blocking work."""

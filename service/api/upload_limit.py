@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.errors import error_answer
+from service.api.errors import count_error, error_answer
 from service.errors import ImageTooLarge
 
 
@@ -25,6 +25,7 @@ class UploadLimit:
         refusal = error_answer(error.status, error.as_dict(), {"Connection": "close"})
         announced = dict(scope["headers"]).get(b"content-length", b"0")
         if announced.isdigit() and int(announced) > self._max:
+            count_error(scope["app"], error.code)
             await refusal(scope, receive, send)
             return
         seen = 0

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from service.embedding.backbones import Backbone, LocalFile
 from service.embedding.input_size import parse_size
 from service.errors import DataDirNotWritable, InvalidSettings, ModelUnavailable
+
+NAME: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}"
+"""What a backbone may be called; it is a file's name too."""
 
 Triple = tuple[float, float, float]
 
@@ -24,7 +27,7 @@ class ModelManifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")
+    name: str = Field(pattern=f"^{NAME}$")
     file: str = Field(min_length=1)
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     input_size: str = "448"

@@ -68,7 +68,7 @@ def provider_arguments(runtime: Runtime) -> list[tuple[str, dict[str, str]]]:
     if able is not None and not set(able) & set(asked):
         raise ProviderUnavailable(
             f"{', '.join(asked)} cannot run an fp32 graph in {runtime.precision} ({', '.join(able)} can): use fp32, or "
-            "make a smaller graph with `indexer model export --precision`"
+            "make another graph with `indexer model export --fp16` or `--int8`"
         )
     return [(PROVIDERS[short], _options(short, runtime)) for short in asked]
 

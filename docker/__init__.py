@@ -1,0 +1,1 @@
+"""Images of the service, and what checks them."""

@@ -1,0 +1,1 @@
+"""Prometheus and Grafana: configuration, and what checks it."""
