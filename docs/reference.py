@@ -33,7 +33,9 @@ def settings_table() -> str:
     rows = ["| variable | default | meaning |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
         default = ",".join(field.default) if isinstance(field.default, tuple) else str(field.default)
-        rows.append(f"| `PATCHBANK_{name.upper()}` | `{default}` | {field.description} |")
+        default = "" if field.default is None else default
+        shown = f"`{default}`" if default else ""
+        rows.append(f"| `PATCHBANK_{name.upper()}` | {shown} | {field.description} |")
     return "\n".join(rows) + "\n"
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from indexer import demo as demo_job
-from indexer import detecting, listing, model_cli, teaching
+from indexer import detecting, listing, model_cli, moving, teaching
 from indexer.running import BackboneName, DataDir, Json, run
 from service.bank.manifest import ScoringRule
 from service.embedding.turned import EIGHTHS, QUARTERS, Turn
@@ -148,6 +148,40 @@ def remove(
     if not yes and not as_json and sys.stdin.isatty():
         typer.confirm(f"Remove {class_name!r} with all its versions?", abort=True)
     run(lambda settings, out: listing.remove(settings, out, class_name), as_json, data_dir=data_dir)
+
+
+@app.command()
+def copy(
+    class_name: ClassName,
+    to: Annotated[str, typer.Option(help="A Qdrant server's URL, or the data directory of an embedded store.")],
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Copy CLASS to another store, where it serves as a new version with the very same scores."""
+    run(lambda settings, out: moving.copy_class(settings, out, class_name, to), as_json, data_dir=data_dir)
+
+
+@app.command()
+def snapshot(
+    class_name: ClassName,
+    path: Annotated[Path, typer.Argument(help="File to write.")],
+    version: Annotated[str | None, typer.Option(help="Another version than the serving one.")] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Write CLASS to one file, for any store to restore."""
+    run(lambda settings, out: moving.snapshot(settings, out, class_name, path, version), as_json, data_dir=data_dir)
+
+
+@app.command()
+def restore(
+    path: Annotated[Path, typer.Argument(help="A file that `indexer snapshot` wrote.")],
+    name: Annotated[str | None, typer.Option("--as", help="Another name for the class.")] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Let the class in a snapshot serve, as a new version."""
+    run(lambda settings, out: moving.restore(settings, out, path, name), as_json, data_dir=data_dir)
 
 
 @app.command()

@@ -14,7 +14,8 @@ from service.settings import Settings
 
 
 @contextmanager
-def _opened(settings: Settings) -> Iterator[PatchStore]:
+def opened(settings: Settings) -> Iterator[PatchStore]:
+    """The store that the settings name, closed at the end."""
     store = open_store(settings)
     try:
         yield store
@@ -24,7 +25,7 @@ def _opened(settings: Settings) -> Iterator[PatchStore]:
 
 def list_classes(settings: Settings, out: Output) -> None:
     """All classes; a damaged bank is listed as such."""
-    with _opened(settings) as store:
+    with opened(settings) as store:
         rows = []
         for name, version in sorted(store.active().items()):
             try:
@@ -48,7 +49,7 @@ def list_classes(settings: Settings, out: Output) -> None:
 
 def show_class(settings: Settings, out: Output, class_name: str) -> None:
     """One class's manifest and references."""
-    with _opened(settings) as store:
+    with opened(settings) as store:
         bank = store.bank(class_name)
         manifest, references, versions = bank.manifest, bank.references(), store.versions(class_name)
     listed = [
@@ -86,7 +87,7 @@ def show_class(settings: Settings, out: Output, class_name: str) -> None:
 
 def list_versions(settings: Settings, out: Output, class_name: str) -> None:
     """The kept versions of a class, the serving one marked."""
-    with _opened(settings) as store:
+    with opened(settings) as store:
         serving = store.bank(class_name).manifest.version
         found = store.versions(class_name)
     out.result({"class_name": class_name, "active": serving, "versions": found})
@@ -95,7 +96,7 @@ def list_versions(settings: Settings, out: Output, class_name: str) -> None:
 
 def activate(settings: Settings, out: Output, class_name: str, version: str) -> None:
     """Switch the serving version."""
-    with _opened(settings) as store:
+    with opened(settings) as store:
         store.activate(BankRef(class_name, version))
     out.result({"class_name": class_name, "active": version})
     out.say(f"{class_name}: version {version} serves")
@@ -103,7 +104,7 @@ def activate(settings: Settings, out: Output, class_name: str, version: str) -> 
 
 def remove(settings: Settings, out: Output, class_name: str) -> None:
     """Remove a class."""
-    with _opened(settings) as store:
+    with opened(settings) as store:
         store.remove(class_name)
     out.result({"removed": class_name})
     out.say(f"removed {class_name}")

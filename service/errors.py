@@ -133,11 +133,30 @@ class DamagedBank(PatchbankError):
     status = 503
 
 
+class DamagedSnapshot(PatchbankError):
+    """A file is no snapshot of a class, or a broken one."""
+
+    code = "damaged_snapshot"
+    status = 422
+
+
+class SnapshotNotWritable(PatchbankError):
+    """A snapshot's file cannot be written."""
+
+    code = "snapshot_not_writable"
+
+
 class StoreUnavailable(PatchbankError):
     """The bank store cannot be reached, read or written."""
 
     code = "store_unavailable"
     status = 503
+
+
+class StoreRefused(StoreUnavailable):
+    """The bank store answers, but does not let this service in."""
+
+    code = "store_refused"
 
 
 class DataDirNotWritable(StoreUnavailable):

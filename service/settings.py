@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.errors import InvalidSettings
 from service.images import ImageLimits
+
+_URL: Final = re.compile(r"https?://([^/@\s:\[\]]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?/?")
 
 
 class Settings(BaseSettings):
@@ -22,6 +25,26 @@ class Settings(BaseSettings):
     data_dir: Path = Field(
         default=Path("patchbank-data"),
         description="Directory of the embedded bank store and of pulled models.",
+    )
+    qdrant_url: str = Field(
+        default="",
+        description="Qdrant server as bank store, `http(s)://host`; empty: banks are embedded in the data directory.",
+    )
+    qdrant_grpc_port: int = Field(default=6334, ge=1, le=65535, description="The Qdrant server's gRPC port.")
+    qdrant_api_key: SecretStr = Field(default=SecretStr(""), description="The Qdrant server's API key.")
+    qdrant_ca_file: Path | None = Field(
+        default=None, description="PEM file of the authority that signed the Qdrant server's certificate."
+    )
+    qdrant_timeout_s: float = Field(
+        default=10.0, gt=0, le=600, description="Seconds after which a call to the Qdrant server is given up."
+    )
+    qdrant_shards: int = Field(default=1, ge=1, le=1024, description="Shards of a new collection on the Qdrant server.")
+    qdrant_replicas: int = Field(default=1, ge=1, le=64, description="Copies of each shard, on different Qdrant nodes.")
+    qdrant_write_consistency: int = Field(
+        default=1, ge=1, le=64, description="Copies that must have taken a write before it counts."
+    )
+    qdrant_on_disk: bool = Field(
+        default=False, description="Keep full vectors on the Qdrant server's disk and only int8 ones in its memory."
     )
     backbone: str = Field(
         default="efficientnet-lite2",
@@ -99,6 +122,24 @@ class Settings(BaseSettings):
     @classmethod
     def _split_providers(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("qdrant_url")
+    @classmethod
+    def _check_url(cls, value: str) -> str:
+        if value and not _URL.fullmatch(value):
+            raise ValueError("use http://host, https://host or either with :port")
+        return value
+
+    @field_validator("qdrant_ca_file", mode="before")
+    @classmethod
+    def _no_file(cls, value: object) -> object:
+        return value or None  # an empty variable, as compose files pass it
+
+    def at(self, place: str) -> Settings:
+        """The same with another bank store: a server's URL, or a directory."""
+        is_url = "://" in place
+        changed = {"qdrant_url": place} if is_url else {"qdrant_url": "", "data_dir": Path(place)}
+        return load_settings(**{**{name: getattr(self, name) for name in type(self).model_fields}, **changed})
 
     @property
     def image_limits(self) -> ImageLimits:

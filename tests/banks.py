@@ -9,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from service.bank.manifest import BackboneFacts, Calibration, Manifest, RetrievalLimit
-from service.bank.store import Draft, FloatArray, Reference
+from service.bank.names import BankRef
+from service.bank.store import BankSpec, Draft, FloatArray, PatchStore, Reference
 from service.scoring.threshold import calibrate
 
 FINGERPRINT = "0123456789abcdef"
+SPEC = BankSpec(patch_dim=8, cls_dim=4)
 
 
 def unit(vectors: npt.ArrayLike) -> FloatArray:
@@ -65,3 +67,21 @@ def brute_force(queries: FloatArray, bank: FloatArray, k: int) -> FloatArray:
     distances = np.maximum(1.0 - queries.astype(np.float64) @ bank.astype(np.float64).T, 0.0)
     nearest = np.sort(distances, axis=1)[:, : min(k, len(bank))]
     return np.asarray(nearest.mean(axis=1), dtype=np.float32)
+
+
+def vectors(seed: int, count: int = 6, dim: int = 8) -> FloatArray:
+    """So many random unit vectors."""
+    return unit(np.random.default_rng(seed).normal(size=(count, dim)))
+
+
+def teach(
+    store: PatchStore, class_name: str, seed: int = 0, *, base: BankRef | None = None, images: int = 3
+) -> BankRef:
+    """A version with 3 images of 6 patches; its patches and CLS vectors follow from the seed."""
+    with store.draft(class_name, SPEC, base) as draft:
+        fill(draft, [vectors(100 * seed + number) for number in range(images)], vectors(seed + 7, images, 4))
+        draft.seal()
+        count = len(draft.cls_vectors()[0])
+        facts = manifest(draft, references=count, patches=draft.count_patches(), dims=(8, 4))
+        draft.activate(facts)
+    return facts.ref

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from service.bank.catalogue import Aliases, Catalogue, replace_file
-from service.errors import ClassBusy, DamagedBank, DataDirNotWritable
+from service.errors import ClassBusy, DamagedBank, DataDirNotWritable, StoreUnavailable
 
 ROOT = Path(__file__).parent.parent
 HOLDER = """
@@ -135,12 +135,21 @@ def test_a_damaged_file_is_told_and_never_reads_as_empty(catalogue: Catalogue, t
 
 def test_a_file_that_is_not_text_is_damaged(catalogue: Catalogue) -> None:
     (catalogue.data_dir / "aliases.json").mkdir(parents=True)
-    with pytest.raises(DamagedBank):
+    with pytest.raises(StoreUnavailable):
         catalogue.read()
     (catalogue.data_dir / "aliases.json").rmdir()
     (catalogue.data_dir / "aliases.json").write_bytes(b"\xff\xfe\xff")
     with pytest.raises(DamagedBank):
         catalogue.read()
+
+
+def test_a_directory_that_went_away_is_an_error_until_it_is_back(catalogue: Catalogue) -> None:
+    put(catalogue, "bolt", "v1")
+    away = catalogue.data_dir.rename(catalogue.data_dir.with_name("away"))
+    with pytest.raises(StoreUnavailable, match="is gone"):
+        catalogue.read()
+    away.rename(catalogue.data_dir)
+    assert catalogue.read().classes == {"bolt": "v1"}
 
 
 def test_a_damaged_file_is_not_overwritten(catalogue: Catalogue) -> None:

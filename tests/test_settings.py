@@ -26,6 +26,8 @@ BAD = [
     ("MAX_CALIBRATION_IMAGES", "1"),
     ("MAX_BANK_PATCHES", "0"),
     ("KEEP_VERSIONS", "0"),
+    ("QDRANT_GRPC_PORT", "0"), ("QDRANT_TIMEOUT_S", "0"), ("QDRANT_SHARDS", "0"), ("QDRANT_REPLICAS", "0"),
+    ("QDRANT_WRITE_CONSISTENCY", "0"),
     ("PORT", "-1"), ("PORT", "65536"), ("PORT", "http"),
 ]  # fmt: skip
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,64 +9,40 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.bank.edge import EdgeStore
 from service.bank.names import BankRef, PatchId
-from service.bank.pool import PooledStore
 from service.bank.retry import while_versions_change
 from service.bank.store import BankSpec, FloatArray, PatchStore
 from service.errors import (
     ClassBusy,
     Closed,
     DamagedBank,
-    DataDirNotWritable,
     InvalidClassName,
     UnknownClass,
     UnknownReference,
     UnknownVersion,
 )
-from tests.banks import FINGERPRINT, fill, image_id, manifest, reference, unit
+from tests.banks import FINGERPRINT, SPEC, fill, image_id, manifest, reference, teach, vectors
+from tests.stores import KINDS, StoreKind, store_kind
 
-SPEC = BankSpec(patch_dim=8, cls_dim=4)
 OpenStore = Callable[[], PatchStore]
 
 
-@pytest.fixture(params=["edge", "pooled"])
-def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenStore]:
-    """Opens the store of the test's data directory; all are closed at the end."""
-    opened: list[PatchStore] = []
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StoreKind]:
+    """Each kind of store, with its tricks."""
+    with store_kind(request.param, tmp_path / "data") as opened:
+        yield opened
 
-    def make() -> PatchStore:
-        store: PatchStore = EdgeStore(tmp_path / "data", keep_versions=2)
-        if request.param == "pooled":
-            store = PooledStore(EdgeStore(tmp_path / "data", keep_versions=2), workers=2)
-        opened.append(store)
-        return store
 
-    yield make
-    for store in opened:
-        store.close()
+@pytest.fixture
+def open_store(kind: StoreKind) -> OpenStore:
+    """Opens one more store on the test's banks; all are closed at the end."""
+    return kind.open
 
 
 @pytest.fixture
 def store(open_store: OpenStore) -> PatchStore:
     return open_store()
-
-
-def vectors(seed: int, count: int = 6, dim: int = 8) -> FloatArray:
-    return unit(np.random.default_rng(seed).normal(size=(count, dim)))
-
-
-def teach(
-    store: PatchStore, class_name: str, seed: int = 0, *, base: BankRef | None = None, images: int = 3
-) -> BankRef:
-    """A version with 3 images of 6 patches; its patches and CLS vectors follow from the seed."""
-    with store.draft(class_name, SPEC, base) as draft:
-        fill(draft, [vectors(100 * seed + number) for number in range(images)], vectors(seed + 7, images, 4))
-        draft.seal()
-        count = len(draft.cls_vectors()[0])
-        facts = manifest(draft, references=count, patches=draft.count_patches(), dims=(8, 4))
-        draft.activate(facts)
-    return facts.ref
 
 
 def test_an_empty_store_knows_nothing(store: PatchStore) -> None:
@@ -136,6 +109,22 @@ def test_the_patches_of_one_image_come_back(store: PatchStore) -> None:
     assert store.bank("part").image_patches(image_id(77)).size == 0
 
 
+def test_all_patches_come_back_however_many(store: PatchStore) -> None:
+    images = [vectors(number, 1_300) for number in range(2)]
+    with store.draft("part", SPEC) as draft:
+        fill(draft, images, vectors(7, 2, 4))
+        draft.seal()
+        draft.activate(manifest(draft, references=2, patches=2_600, dims=(8, 4)))
+    bank = store.bank("part")
+    found: dict[tuple[str, int, int], bytes] = {}
+    for block in bank.patches():
+        for owner, (row, column), vector in zip(block.image_ids, block.cells.tolist(), block.vectors, strict=True):
+            found[owner, row, column] = vector.tobytes()
+    expected = {(image_id(n), 0, c): images[n][c].tobytes() for n in range(2) for c in range(1_300)}
+    assert found == expected, "bit by bit"
+    assert len(bank.image_patches(image_id(1))) == 1_300
+
+
 def test_the_same_image_twice_is_one_reference(store: PatchStore) -> None:
     with store.draft("part", SPEC) as draft:
         fill(draft, [vectors(0)], vectors(1, 1, 4))
@@ -147,8 +136,9 @@ def test_the_same_image_twice_is_one_reference(store: PatchStore) -> None:
         assert len(draft.cls_vectors()[0]) == 1
 
 
-def test_a_draft_is_not_seen_and_leaves_nothing_when_dropped(store: PatchStore, tmp_path: Path) -> None:
+def test_a_draft_is_not_seen_and_leaves_nothing_when_dropped(store: PatchStore, kind: StoreKind) -> None:
     ref = teach(store, "part")
+    before = kind.collections()
     with store.draft("part", SPEC) as draft:
         fill(draft, [vectors(40)], vectors(1, 1, 4))
         draft.seal()
@@ -156,7 +146,7 @@ def test_a_draft_is_not_seen_and_leaves_nothing_when_dropped(store: PatchStore, 
         assert store.versions("part") == [ref.version]
         assert np.abs(store.bank("part").nearest(vectors(1), 1).distances).max() < 1e-6
     assert store.versions("part") == [ref.version]
-    assert not list((tmp_path / "data" / "collections").glob("*.partial"))
+    assert kind.collections() == before
     with pytest.raises(Closed):
         draft.seal()
 
@@ -233,14 +223,13 @@ def test_banks_of_another_fingerprint_are_not_found_by_retrieval(store: PatchSto
     assert {hit.class_name for hit in store.nearest_references("f" * 16, vectors(2, 1, 5)[0], 10)} == {"alien"}
 
 
-def test_removing_a_class_removes_its_files_and_no_others(store: PatchStore, tmp_path: Path) -> None:
+def test_removing_a_class_removes_its_collections_and_no_others(store: PatchStore, kind: StoreKind) -> None:
     teach(store, "part", 0)
     kept = teach(store, "part-2", 1)
     store.remove("part")
     assert dict(store.active()) == {"part-2": kept.version}
-    names = {folder.name for folder in (tmp_path / "data" / "collections").iterdir()}
-    assert not any("part__" in name for name in names)
-    assert kept.collection in names
+    assert not any("part__" in name for name in kind.collections())
+    assert kept.collection in kind.collections()
     with pytest.raises(UnknownClass):
         store.bank("part")
 
@@ -267,14 +256,14 @@ def test_one_indexer_a_class(open_store: OpenStore) -> None:
 @pytest.mark.parametrize(
     "name", ["", "a/b", "../up", "a.b", "a__b", "größe", "名", "a b", "router", "-a", "a" * 80, "a_"]
 )
-def test_names_that_cannot_name_a_collection_are_refused(store: PatchStore, name: str, tmp_path: Path) -> None:
+def test_names_that_cannot_name_a_collection_are_refused(store: PatchStore, name: str, kind: StoreKind) -> None:
     with pytest.raises(InvalidClassName):
         store.draft(name, SPEC)
     with pytest.raises(InvalidClassName):
         store.bank(name)
     with pytest.raises(InvalidClassName):
         store.remove(name)
-    assert not (tmp_path / "data" / "collections").exists()
+    assert kind.collections() == set()
 
 
 def test_use_after_close_raises(open_store: OpenStore) -> None:
@@ -288,48 +277,33 @@ def test_use_after_close_raises(open_store: OpenStore) -> None:
         store.bank("part")
 
 
-def test_a_damaged_bank_is_an_error_and_can_be_removed(open_store: OpenStore, tmp_path: Path) -> None:
-    ref = teach(open_store(), "part", 0)
-    whole = teach(open_store(), "whole", 1)
-    folder = tmp_path / "data" / "collections" / ref.collection
-    shutil.rmtree(folder / "shard" / "segments")
-    (folder / "shard" / "edge_config.json").write_text("{")
+def test_a_damaged_bank_is_an_error_and_can_be_removed(kind: StoreKind) -> None:
+    ref = teach(kind.open(), "part", 0)
+    whole = teach(kind.open(), "whole", 1)
+    kind.damage(ref)
     with pytest.raises(DamagedBank):
-        open_store().bank("part").nearest(vectors(1), 1)
-    shutil.rmtree(folder)
-    with pytest.raises(DamagedBank):
-        open_store().bank("part")
-    store = open_store()
+        kind.open().bank("part").nearest(vectors(1), 1)
+    store = kind.open()
     store.remove("part")
     assert dict(store.active()) == {"whole": whole.version}
     hits = store.nearest_references(FINGERPRINT, vectors(7, 3, 4)[0], 10)
     assert {hit.class_name for hit in hits} == {"whole"}, "a damaged class leaves the router too"
 
 
-def test_a_lost_router_is_made_anew_at_the_next_change(store: PatchStore, tmp_path: Path) -> None:
+def test_a_damaged_bank_can_be_taught_again(kind: StoreKind) -> None:
+    kind.damage(teach(kind.open(), "part", 0))
+    store = kind.open()
+    newer = teach(store, "part", 3)
+    assert store.bank("part").manifest.ref == newer
+    assert np.abs(store.bank("part").nearest(vectors(301), 1).distances).max() < 1e-6
+
+
+def test_a_lost_router_is_made_anew_at_the_next_change(store: PatchStore, kind: StoreKind) -> None:
     teach(store, "part", 0)
-    for router in (tmp_path / "data" / "collections").glob("patchbank__router__*"):
-        shutil.rmtree(router)
+    kind.lose_routers()
     teach(store, "other", 5)
     found = {hit.class_name for hit in store.nearest_references(FINGERPRINT, vectors(7, 3, 4)[0], 10)}
     assert found == {"part", "other"}
-
-
-def test_a_damaged_pointer_file_is_an_error_not_an_empty_store(store: PatchStore, tmp_path: Path) -> None:
-    teach(store, "part")
-    (tmp_path / "data" / "aliases.json").write_text('{"classes": ')
-    with pytest.raises(DamagedBank):
-        store.bank("part")
-    with pytest.raises(DamagedBank):
-        store.active()
-
-
-def test_a_data_directory_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    store = EdgeStore(tmp_path / "file" / "data")
-    with pytest.raises(DataDirNotWritable):
-        store.draft("part", SPEC)
-    store.close()
 
 
 def test_reading_goes_on_while_versions_come_and_go(store: PatchStore) -> None:
@@ -367,43 +341,3 @@ def test_reading_goes_on_while_versions_come_and_go(store: PatchStore) -> None:
     for version, distance in answers:
         if version in truth:
             assert distance == pytest.approx(truth[version], abs=1e-5)
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from tests.banks import fill, unit, manifest
-from tests.test_store_contract import SPEC, vectors
-from service.bank.edge import EdgeStore
-from service.bank import edge
-
-store = EdgeStore(Path(sys.argv[1]), keep_versions=2)
-where = sys.argv[2]
-def die(*_args, **_kwargs): os.kill(os.getpid(), signal.SIGKILL)
-if where == "router": edge.write_router = die
-if where == "pointer": store._catalogue.switch = die
-with store.draft("part", SPEC) as draft:
-    fill(draft, [vectors(800)], vectors(9, 1, 4))
-    if where == "filling": die()
-    draft.seal()
-    draft.activate(manifest(draft, references=1, patches=6, dims=(8, 4)))
-"""
-
-
-@pytest.mark.parametrize("where", ["filling", "router", "pointer"])
-def test_a_killed_indexer_leaves_the_old_version_serving_and_the_next_one_cleans_up(
-    open_store: OpenStore, tmp_path: Path, where: str
-) -> None:
-    store = open_store()
-    ref = teach(store, "part", 0)
-    root = Path(__file__).parent.parent
-    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "data"), where], cwd=root, check=False)
-    assert done.returncode == -9
-    assert store.bank("part").manifest.ref == ref
-    assert np.abs(store.bank("part").nearest(vectors(1), 1).distances).max() < 1e-6
-    assert len(store.nearest_references(FINGERPRINT, vectors(7, 3, 4)[0], 10)) == 3
-    newer = teach(store, "part", 4)
-    assert store.bank("part").manifest.ref == newer
-    folders = [folder.name for folder in (tmp_path / "data" / "collections").iterdir()]
-    assert not [name for name in folders if name.endswith(".partial")]
-    assert len([name for name in folders if name.startswith("patchbank__router__")]) == 1

@@ -34,6 +34,11 @@ class OpenCache(Generic[T]):
             opened.move_to_end(name)
             return opened[name]
 
+    def peek(self, name: str) -> T | None:
+        """The thing of that name where it is open."""
+        with self._guard:
+            return self._alive().get(name)
+
     def __contains__(self, name: str) -> bool:
         with self._guard:
             return name in self._alive()

@@ -6,14 +6,15 @@ import json
 import os
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from filelock import BaseFileLock, FileLock, Timeout
 
-from service.errors import ClassBusy, DamagedBank, DataDirNotWritable
+from service.errors import ClassBusy, DamagedBank, DataDirNotWritable, StoreUnavailable
 
 _Stamp = tuple[int, int, int]
 
@@ -45,6 +46,7 @@ class Catalogue:
         self._file = data_dir / "aliases.json"
         self._guard = threading.Lock()
         self._seen: tuple[_Stamp, Aliases] | None = None
+        self._was_there = False
 
     def read(self) -> Aliases:
         """The aliases as they stand now."""
@@ -57,11 +59,16 @@ class Catalogue:
             content: dict[str, Any] = json.loads(self._file.read_text(encoding="utf-8"))
             aliases = Aliases(dict(content["classes"]), dict(content["routers"]))
         except FileNotFoundError:
+            if self._was_there:  # it is only ever replaced, so the directory is away: no classes would be a lie
+                raise StoreUnavailable(f"{self._file} is gone; is the data directory still in its place?") from None
             return Aliases()
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except OSError as error:
+            raise StoreUnavailable(f"{self._file} cannot be read: {error.strerror or error}") from error
+        except (ValueError, KeyError, TypeError) as error:
             raise DamagedBank(f"{self._file} cannot be read: {error}") from error
         with self._guard:
             self._seen = (stamp, aliases)
+            self._was_there = True
         return aliases
 
     def switch(self, change: Callable[[Aliases], Aliases], then: Callable[[Aliases], None]) -> None:
@@ -73,6 +80,7 @@ class Catalogue:
                 replace_file(self._file, text)
             except OSError as error:
                 raise DataDirNotWritable(f"{self._file} cannot be written: {error.strerror or error}") from error
+            self._was_there = True
             then(aliases)
 
     def class_lock(self, class_name: str) -> HeldLock:
@@ -118,10 +126,17 @@ class HeldLock:
 
 def replace_file(path: Path, text: str) -> None:
     """Write ``path`` so that a reader, or a crash, sees the old or the new text, never a mixture."""
+    with replacing(path) as file:
+        file.write(text.encode())
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A new file that takes the place of ``path`` when the block is left in peace."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         Path(name).chmod(0o644)

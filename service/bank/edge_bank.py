@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from service.bank.manifest import Manifest
 from service.bank.shard import Shard
-from service.bank.store import FloatArray, Neighbours, Reference
+from service.bank.store import FloatArray, Neighbours, PatchBlock, Reference
 
 
 class EdgeBank:
@@ -38,6 +38,10 @@ class EdgeBank:
     def cls_vectors(self) -> tuple[list[str], FloatArray]:
         """See ``Bank.cls_vectors``."""
         return self._open_shard().cls_vectors()
+
+    def patches(self) -> Iterator[PatchBlock]:
+        """See ``Bank.patches``."""
+        return self._open_shard().patches()
 
     def image_patches(self, image_id: str) -> FloatArray:
         """See ``Bank.image_patches``."""

@@ -74,6 +74,11 @@ def reference_point(image_id: str) -> str:
     return str(UUID(image_id + _WHOLE_IMAGE))
 
 
+def is_image_id(text: str) -> bool:
+    """Whether it has the form of an image id: 24 hex digits."""
+    return len(text) == 24 and all(digit in "0123456789abcdef" for digit in text)
+
+
 @dataclass(frozen=True)
 class PatchId:
     """Which patch of which reference image; ``row`` and ``column`` on the grid of the copy turned by ``turn`` eighths

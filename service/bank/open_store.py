@@ -9,6 +9,12 @@ from service.settings import Settings
 
 
 def open_store(settings: Settings, search_workers: int = 0) -> PatchStore:
-    """The embedded store; with ``search_workers`` its searches run in that many processes of their own."""
+    """The Qdrant server's store where one is named, else the embedded one; with ``search_workers`` the embedded store's
+    searches run in that many processes of their own."""
+    if settings.qdrant_url:
+        # The client takes a second to import, which the embedded store's users need not wait for.
+        from service.bank.server import ServerStore  # noqa: PLC0415
+
+        return ServerStore.open(settings)
     store = EdgeStore(settings.data_dir, settings.keep_versions)
     return PooledStore(store, search_workers) if search_workers else store

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from service.bank.edge_bank import EdgeBank
 from service.bank.edge_draft import EdgeDraft
 from service.bank.manifest import Manifest
 from service.bank.names import BankRef
-from service.bank.store import BankSpec, FloatArray, Neighbours, Reference, RouterHit
+from service.bank.store import BankSpec, FloatArray, Neighbours, PatchBlock, Reference, RouterHit
 from service.bank.worker import Call, Worker
 from service.errors import Closed
 
@@ -57,6 +57,7 @@ class PooledStore:
 
     def nearest_references(self, fingerprint: str, cls: FloatArray, k: int) -> list[RouterHit]:
         """See ``PatchStore.nearest_references``."""
+        self._store.active()  # a new worker would take a data directory that is away for an empty one; this store knows
         hits: list[RouterHit] = self.call(Call(None, "nearest_references", (fingerprint, cls, k)))
         return hits
 
@@ -137,6 +138,10 @@ class PooledBank:
     def cls_vectors(self) -> tuple[list[str], FloatArray]:
         """See ``Bank.cls_vectors``."""
         return self._bank.cls_vectors()
+
+    def patches(self) -> Iterator[PatchBlock]:
+        """See ``Bank.patches``."""
+        return self._bank.patches()
 
     def image_patches(self, image_id: str) -> FloatArray:
         """See ``Bank.image_patches``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, cast
 from uuid import UUID
@@ -13,8 +14,8 @@ import numpy.typing as npt
 import qdrant_edge as qe
 
 from service.bank.exact import ExactIndex
-from service.bank.names import patch_point, reference_point
-from service.bank.store import FloatArray, Neighbours, Reference
+from service.bank.names import is_image_id, patch_point, reference_point
+from service.bank.store import FloatArray, Neighbours, PatchBlock, Reference
 from service.errors import DamagedBank, StoreUnavailable, UnknownReference
 
 INDEX_FROM: Final = 20_000
@@ -191,7 +192,7 @@ class Shard:
     def reference(self, image_id: str) -> Reference:
         """One reference image, or ``UnknownReference``."""
         records = []
-        if _is_image_id(image_id):
+        if is_image_id(image_id):
             with _translated(StoreUnavailable, "reading a reference"):
                 records = self._shard.retrieve([reference_point(image_id)], with_payload=True, with_vector=False)
         if not records:
@@ -214,6 +215,13 @@ class Shard:
     def _flat(self) -> Iterator[tuple[bytes, list[float]]]:
         for record in self._scroll(_PATCHES, vector="patch"):
             yield cast(UUID, record.id).bytes, _vector(record, "patch")
+
+    def patches(self) -> Iterator[PatchBlock]:
+        """All patches, block by block."""
+        points = self._flat()
+        while block := list(islice(points, _SCROLL)):
+            ids = np.frombuffer(b"".join(point for point, _ in block), dtype=np.uint8).reshape(-1, 16)
+            yield PatchBlock(ids, np.asarray([vector for _, vector in block], dtype=np.float32))
 
     def image_patches(self, image_id: str) -> FloatArray:
         """Patches (M, D) of one reference image."""
@@ -253,7 +261,3 @@ def _translated(kind: type[StoreUnavailable | DamagedBank], doing: str) -> Itera
         raise
     except Exception as error:
         raise kind(f"bank store, {doing}: {error}") from error
-
-
-def _is_image_id(text: str) -> bool:
-    return len(text) == 24 and all(digit in "0123456789abcdef" for digit in text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -72,6 +72,25 @@ class RouterHit:
     similarity: float
 
 
+@dataclass(frozen=True)
+class PatchBlock:
+    """Some patches of a bank: ``ids`` uint8 (M, 16), their point ids; ``vectors`` float32 (M, D)."""
+
+    ids: npt.NDArray[np.uint8]
+    vectors: FloatArray
+
+    @property
+    def image_ids(self) -> list[str]:
+        """Each patch's image."""
+        digits = self.ids[:, :12].tobytes().hex()
+        return [digits[begin : begin + 24] for begin in range(0, len(digits), 24)]
+
+    @property
+    def cells(self) -> npt.NDArray[np.int64]:
+        """Row and column of each patch (M, 2)."""
+        return np.ascontiguousarray(self.ids[:, 12:]).view(">u2").astype(np.int64)
+
+
 class PatchIndex(Protocol):
     """Something whose patches can be searched: an active bank, or one being built."""
 
@@ -82,8 +101,8 @@ class PatchIndex(Protocol):
         ...
 
 
-class Bank(PatchIndex, Protocol):
-    """One version of a class, open for reading."""
+class BankContent(Protocol):
+    """All that a bank holds; enough to make the same bank elsewhere."""
 
     @property
     def manifest(self) -> Manifest:
@@ -94,12 +113,20 @@ class Bank(PatchIndex, Protocol):
         """All reference images, by name."""
         ...
 
-    def reference(self, image_id: str) -> Reference:
-        """One reference image, or ``UnknownReference``."""
-        ...
-
     def cls_vectors(self) -> tuple[list[str], FloatArray]:
         """Image ids and CLS embeddings (M, D') of all reference images."""
+        ...
+
+    def patches(self) -> Iterator[PatchBlock]:
+        """All patches, block by block."""
+        ...
+
+
+class Bank(PatchIndex, BankContent, Protocol):
+    """One version of a class, open for reading."""
+
+    def reference(self, image_id: str) -> Reference:
+        """One reference image, or ``UnknownReference``."""
         ...
 
     def image_patches(self, image_id: str) -> FloatArray:

@@ -1,0 +1,87 @@
+"""A class goes from an embedded store to a file and into another embedded store: are its verdicts the same?
+
+``python -m benchmarks.bank_copy`` teaches solar cells, copies, and judges held-out images by both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from indexer.demo.products import load_products
+from service.bank.archive import Archive, write_archive
+from service.bank.edge import EdgeStore
+from service.bank.transfer import put_class
+from service.embedding.embedder import Embedder, Embedding
+from service.images import DecodedImage
+from service.inspection import Verdict
+from service.inspector import Inspector
+from service.settings import Settings, load_settings
+from service.teacher import Teacher, TeachOptions
+
+
+class Remembering(Embedder):
+    """An embedder that embeds each picture once: what is compared is the banks."""
+
+    def __init__(self, inner: Embedder) -> None:
+        self.__dict__.update(inner.__dict__)
+        self._known: dict[str, Embedding] = {}
+
+    def embed(self, image: DecodedImage) -> Embedding:
+        """See ``Embedder.embed``."""
+        if image.image_id not in self._known:
+            self._known[image.image_id] = super().embed(image)
+        return self._known[image.image_id]
+
+
+def judged(settings: Settings, embedder: Embedder, store: EdgeStore, file: Path) -> Verdict:
+    """The store's verdict."""
+    verdict = Inspector(settings, embedder, store).inspect(file, "solar").verdict
+    assert verdict is not None
+    return verdict
+
+
+def main() -> None:
+    """Print what differs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, default=100)
+    parser.add_argument("--references", type=int, default=60)
+    options = parser.parse_args()
+    product = load_products(options.references, options.images // 2)[0]
+    files = [*product.good, *product.defective]
+    with tempfile.TemporaryDirectory() as folder:
+        settings = load_settings(data_dir=Path(folder) / "one")
+        embedder = Remembering(Embedder.open(settings))
+        one, other = EdgeStore(settings.data_dir), EdgeStore(Path(folder) / "other")
+        teach = TeachOptions(coreset=0.5)
+        manifest = Teacher(settings, embedder, one).teach("solar", product.references, options=teach).manifest
+        path = Path(folder) / "solar.patchbank"
+        begin = time.perf_counter()
+        write_archive(path, one.bank("solar"))
+        written = time.perf_counter()
+        with Archive(path) as archive:
+            put_class(archive, other)
+        read = time.perf_counter()
+        print(f"{manifest.patches} patches of {manifest.patch_dim}, {path.stat().st_size / 1e6:.1f} MB: "
+              f"written in {written - begin:.1f} s, restored in {read - written:.1f} s")  # fmt: skip
+        scores, maps, alike, anomalous = [], [], 0, 0
+        for file in files:
+            before, after = (judged(settings, embedder, store, file) for store in (one, other))
+            scores.append(abs(before.score - after.score))
+            maps.append(float(np.abs(before.map - after.map)[before.map > before.threshold].max(initial=0.0)))
+            mask = (before.map > before.threshold) == (after.map > after.threshold)
+            alike += before.is_anomalous == after.is_anomalous and bool(mask.all())
+            anomalous += before.is_anomalous
+        print(f"{alike} of {len(files)} verdicts and masks alike ({anomalous} anomalous); largest difference "
+              f"of scores {max(scores):.1e}, of maps above the threshold {max(maps):.1e}")  # fmt: skip
+        for store in (one, other):
+            store.close()
+        embedder.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,282 @@
+"""A Qdrant server for tests: real gRPC in front of the client's local mode.
+
+It stands in for a server wherever what matters is the wire: connections that break, slow answers, keys, certificates,
+conditional writes and the order of calls. It has local mode's exhaustive search, so it can show nothing about indexes,
+quantisation, shards and replicas; of those it only plays the states that a client waits for.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc as wire
+import numpy as np
+import numpy.typing as npt
+from qdrant_client import QdrantClient, grpc, models
+from qdrant_client.conversions.conversion import GrpcToRest, RestToGrpc
+
+Handler = Callable[[Any], Any]
+
+
+@dataclass
+class Behaviour:
+    """What a test wants to see. ``status`` are the collection states to play after an index is asked for, as
+    (status, share of points indexed); the last one stays. ``fail`` tells by call and collection what goes wrong."""
+
+    api_key: str | None = None
+    version: str = "1.20.0"
+    status: list[tuple[int, float]] = field(default_factory=lambda: [(2, 0.0), (2, 0.5), (1, 1.0)])
+    fail: Callable[[str, str], wire.StatusCode | None] = lambda *_: None
+
+
+class GrpcQdrant:
+    """The calls that the bank store uses."""
+
+    def __init__(self, behaviour: Behaviour) -> None:
+        self.behaviour = behaviour
+        self.client = QdrantClient(":memory:")
+        self.lock = threading.RLock()
+        self.calls: Counter[str] = Counter()
+        self.requests: list[Any] = []
+        self._indexing: dict[str, list[tuple[int, float]]] = {}
+        self._threshold: dict[str, int] = {}
+
+    def answer(self, name: str, handler: Handler, request: Any, context: wire.ServicerContext) -> Any:
+        """One call: key, wished-for failure, then local mode under a lock, since it is not thread-safe."""
+        self.calls[name] += 1
+        self.requests.append(request)
+        told = dict(context.invocation_metadata())
+        if self.behaviour.api_key is not None and told.get("api-key") != self.behaviour.api_key:
+            context.abort(wire.StatusCode.UNAUTHENTICATED, "Invalid API key or JWT")
+        failure = self.behaviour.fail(name, getattr(request, "collection_name", ""))
+        if failure is not None:
+            context.abort(failure, "as the test wishes")
+        try:
+            with self.lock:
+                return handler(request)
+        except ValueError as error:
+            text = str(error)
+            code = wire.StatusCode.INVALID_ARGUMENT
+            if "not found" in text:
+                code = wire.StatusCode.NOT_FOUND
+            if "already exists" in text:
+                code = wire.StatusCode.ALREADY_EXISTS
+            context.abort(code, text)
+
+    def handlers(self) -> dict[str, Handler]:
+        """By full method name."""
+        return {
+            "qdrant.Qdrant/HealthCheck": lambda _: grpc.HealthCheckReply(version=self.behaviour.version),
+            "qdrant.Collections/Create": self.create,
+            "qdrant.Collections/Update": self.update,
+            "qdrant.Collections/Get": self.info,
+            "qdrant.Collections/List": self.list_collections,
+            "qdrant.Collections/Delete": lambda r: grpc.CollectionOperationResponse(
+                result=self.client.delete_collection(r.collection_name)
+            ),
+            "qdrant.Collections/CollectionExists": lambda r: grpc.CollectionExistsResponse(
+                result=grpc.CollectionExists(exists=self.client.collection_exists(r.collection_name))
+            ),
+            "qdrant.Collections/UpdateAliases": self.update_aliases,
+            "qdrant.Collections/ListAliases": self.list_aliases,
+            "qdrant.Points/CreateFieldIndex": self.create_index,
+            "qdrant.Points/Upsert": self.upsert,
+            "qdrant.Points/Delete": self.delete,
+            "qdrant.Points/Get": self.get,
+            "qdrant.Points/Scroll": self.scroll,
+            "qdrant.Points/Count": self.count,
+            "qdrant.Points/Facet": self.facet,
+            "qdrant.Points/Query": lambda r: grpc.QueryResponse(result=self.query(r)),
+            "qdrant.Points/QueryBatch": self.query_batch,
+        }
+
+    def create(self, r: Any) -> Any:
+        vectors = GrpcToRest.convert_vectors_config(r.vectors_config) if r.HasField("vectors_config") else {}
+        self.client.create_collection(r.collection_name, vectors)
+        self._threshold[r.collection_name] = r.optimizers_config.indexing_threshold
+        return grpc.CollectionOperationResponse(result=True)
+
+    def update(self, r: Any) -> Any:
+        if r.optimizers_config.indexing_threshold:
+            self._indexing[r.collection_name] = list(self.behaviour.status)
+        return grpc.CollectionOperationResponse(result=True)
+
+    def info(self, r: Any) -> Any:
+        found = RestToGrpc.convert_collection_info(self.client.get_collection(r.collection_name))
+        states = self._indexing.get(r.collection_name, [(1, 0.0)])
+        status, share = states.pop(0) if len(states) > 1 else states[0]
+        found.status = status  # type: ignore[assignment]
+        found.indexed_vectors_count = int(share * found.points_count)
+        return grpc.GetCollectionInfoResponse(result=found)
+
+    def list_collections(self, _: Any) -> Any:
+        listed = self.client.get_collections().collections
+        return grpc.ListCollectionsResponse(collections=[grpc.CollectionDescription(name=one.name) for one in listed])
+
+    def update_aliases(self, r: Any) -> Any:
+        actions = [GrpcToRest.convert_alias_operations(action) for action in r.actions]
+        return grpc.CollectionOperationResponse(result=self.client.update_collection_aliases(actions))
+
+    def list_aliases(self, _: Any) -> Any:
+        found = self.client.get_aliases().aliases
+        return grpc.ListAliasesResponse(aliases=[RestToGrpc.convert_alias_description(alias) for alias in found])
+
+    def create_index(self, r: Any) -> Any:
+        self.client.get_collection(r.collection_name)  # local mode has no payload indexes, but collections
+        return _completed()
+
+    def upsert(self, r: Any) -> Any:
+        points = [GrpcToRest.convert_point_struct(point) for point in r.points]
+        condition = GrpcToRest.convert_filter(r.update_filter) if r.HasField("update_filter") else None
+        self.client.upsert(r.collection_name, points, update_filter=condition)
+        return _completed()
+
+    def delete(self, r: Any) -> Any:
+        self.client.delete(r.collection_name, GrpcToRest.convert_points_selector(r.points))
+        return _completed()
+
+    def get(self, r: Any) -> Any:
+        ids = [GrpcToRest.convert_point_id(point) for point in r.ids]
+        found = self.client.retrieve(r.collection_name, ids, with_payload=True)
+        return grpc.GetResponse(result=[_point(record) for record in found])
+
+    def scroll(self, r: Any) -> Any:
+        records, after = self.client.scroll(
+            r.collection_name,
+            GrpcToRest.convert_filter(r.filter),
+            r.limit,
+            offset=GrpcToRest.convert_point_id(r.offset) if r.HasField("offset") else None,
+            with_payload=r.with_payload.enable,
+            with_vectors=list(r.with_vectors.include.names) or False,
+        )
+        return grpc.ScrollResponse(
+            result=[_point(record) for record in records],
+            next_page_offset=None if after is None else grpc.PointId(uuid=str(after)),
+        )
+
+    def count(self, r: Any) -> Any:
+        found = self.client.count(r.collection_name, GrpcToRest.convert_filter(r.filter)).count
+        return grpc.CountResponse(result=grpc.CountResult(count=found))
+
+    def facet(self, r: Any) -> Any:
+        hits = self.client.facet(r.collection_name, r.key, limit=r.limit).hits
+        return grpc.FacetResponse(hits=[RestToGrpc.convert_facet_value_hit(hit) for hit in hits])
+
+    def query(self, r: Any) -> list[Any]:
+        found = self.client.query_points(
+            r.collection_name,
+            list(r.query.nearest.dense.data),
+            using=r.using,
+            limit=r.limit,
+            query_filter=GrpcToRest.convert_filter(r.filter) if r.HasField("filter") else None,
+            with_payload=r.with_payload.enable,
+        )
+        return [RestToGrpc.convert_scored_point(_with_payload(hit)) for hit in found.points]
+
+    def query_batch(self, r: Any) -> Any:
+        """The points are filtered once for all queries, which local mode does anew for each."""
+        first = r.query_points[0]
+        assert all(
+            (one.filter, one.using, one.limit) == (first.filter, first.using, first.limit) for one in r.query_points
+        )
+        chosen = GrpcToRest.convert_filter(first.filter)
+        chosen.must = [models.HasVectorCondition(has_vector=first.using)]
+        records, _ = self.client.scroll(r.collection_name, chosen, 1_000_000, with_vectors=[first.using])
+        bank = np.asarray([_named(record.vector)[first.using] for record in records], dtype=np.float32)
+        queries = np.asarray([one.query.nearest.dense.data for one in r.query_points], dtype=np.float32)
+        ids = [str(record.id) for record in records]
+        table = queries @ bank.T if len(bank) else np.empty((len(queries), 0), dtype=np.float32)
+        return grpc.QueryBatchResponse(result=[_best(row, ids, first.limit) for row in table])
+
+
+def _named(vector: Any) -> dict[str, list[float]]:
+    return dict(vector)
+
+
+def _best(similarities: npt.NDArray[np.float32], ids: list[str], k: int) -> Any:
+    order = np.argsort(-similarities, kind="stable")[:k]
+    hits = [grpc.ScoredPoint(id=grpc.PointId(uuid=ids[place]), score=similarities[place]) for place in order]
+    return grpc.BatchResult(result=hits)
+
+
+def _point(record: Any) -> Any:
+    return RestToGrpc.convert_retrieved_point(_with_payload(record))
+
+
+def _with_payload(record: Any) -> Any:
+    """The converters want a payload, if an empty one."""
+    return record if record.payload is not None else record.model_copy(update={"payload": {}})
+
+
+def _completed() -> Any:
+    return grpc.PointsOperationResponse(result=grpc.UpdateResult(operation_id=0, status=grpc.UpdateStatus.Completed))
+
+
+class _Router(wire.GenericRpcHandler):
+    """Finds the handler of a call, and protobuf's types for it."""
+
+    def __init__(self, qdrant: GrpcQdrant) -> None:
+        self._qdrant = qdrant
+        self._handlers = qdrant.handlers()
+        self._kinds = _message_types()
+
+    def service(self, handler_call_details: wire.HandlerCallDetails) -> wire.RpcMethodHandler[Any, Any] | None:
+        name = handler_call_details.method.removeprefix("/")
+        handler = self._handlers.get(name)
+        if handler is None:
+            return None
+        request, response = self._kinds[name]
+        short = name.split("/")[1]
+        return wire.unary_unary_rpc_method_handler(
+            lambda message, context: self._qdrant.answer(short, handler, message, context),
+            request_deserializer=request.FromString,
+            response_serializer=response.SerializeToString,
+        )
+
+
+def _message_types() -> dict[str, tuple[Any, Any]]:
+    """Request and response class of every method, from the generated services' descriptors."""
+    from google.protobuf.message_factory import GetMessageClass
+    from qdrant_client.grpc import collections_service_pb2, points_service_pb2, qdrant_pb2
+
+    found = {}
+    for module in (collections_service_pb2, points_service_pb2, qdrant_pb2):
+        for service in module.DESCRIPTOR.services_by_name.values():
+            for method in service.methods:
+                kinds = (GetMessageClass(method.input_type), GetMessageClass(method.output_type))
+                found[f"{service.full_name}/{method.name}"] = kinds
+    return found
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running server: what is behind it, and its port."""
+
+    qdrant: GrpcQdrant
+    port: int
+
+
+@contextmanager
+def serving_qdrant(
+    behaviour: Behaviour | None = None, credentials: wire.ServerCredentials | None = None
+) -> Iterator[Served]:
+    """The server on a free port of this machine."""
+    qdrant = GrpcQdrant(behaviour or Behaviour())
+    options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+    server = wire.server(ThreadPoolExecutor(8), handlers=[_Router(qdrant)], options=options)
+    if credentials is None:
+        port = server.add_insecure_port("127.0.0.1:0")
+    else:
+        port = server.add_secure_port("127.0.0.1:0", credentials)
+    server.start()
+    try:
+        yield Served(qdrant, port)
+    finally:
+        server.stop(0.2).wait()
+        qdrant.client.close()
