@@ -46,6 +46,8 @@ def pull(
         backbone = find_backbone(name, settings.data_dir)
         if file is not None:
             path = place_model(backbone, file, settings.data_dir)
+        elif not isinstance(backbone.source, HubFile):
+            path = model_path(backbone, settings.data_dir)  # built in or made here: there is nothing to pull
         else:
             path = pull_model(backbone, settings.data_dir, endpoint=endpoint, offline=offline)
         digest = verify_model(backbone, settings.data_dir)

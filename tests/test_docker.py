@@ -22,12 +22,6 @@ from docker.try_steps import CONSTRAINTS
 from service.settings import Settings
 
 ROOT = DOCKERFILE.parent.parent
-SERVER_STORE = {
-    f"PATCHBANK_QDRANT_{name}"
-    for name in (
-        "URL", "GRPC_PORT", "API_KEY", "CA_FILE", "TIMEOUT_S", "SHARDS", "REPLICAS", "WRITE_CONSISTENCY", "ON_DISK"
-    )
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +124,7 @@ def test_services_are_pinned_and_small_in_rights(compose: dict[str, Any]) -> Non
         assert "container_name" not in service, "replicas need names of their own"
         assert service.get("read_only") or name == "prometheus", name
     assert {name for name in compose["services"] if "PATCHBANK_QDRANT_URL" in _environment(compose, name)} == {
-        "api", "api-gpu", "indexer"
+        "api", "api-gpu", "indexer", "model"
     }  # fmt: skip
 
 
@@ -165,7 +159,7 @@ def test_the_example_says_the_defaults_and_names_every_variable(compose: dict[st
 
 
 def test_every_setting_that_the_stack_hands_on_is_one(compose: dict[str, Any]) -> None:
-    settings = {f"PATCHBANK_{name.upper()}" for name in Settings.model_fields} | SERVER_STORE
+    settings = {f"PATCHBANK_{name.upper()}" for name in Settings.model_fields}
     stages = read_dockerfile()
     named = {name for service in compose["services"] for name in _environment(compose, service)}
     named |= {name for stage in stages.values() for step in stage.all_of("ENV") for name in step.pairs()}
