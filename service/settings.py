@@ -130,7 +130,7 @@ class Settings(BaseSettings):
             raise ValueError("use http://host, https://host or either with :port")
         return value
 
-    @field_validator("qdrant_ca_file", mode="before")
+    @field_validator("qdrant_ca_file", "engine_cache", mode="before")
     @classmethod
     def _no_file(cls, value: object) -> object:
         return value or None  # an empty variable, as compose files pass it
