@@ -84,6 +84,14 @@ class Load:
                 thread.join()
 
 
+def until(what: Callable[[], bool], patience: float = 60.0) -> bool:
+    """Wait for it; whether it came."""
+    end = time.monotonic() + patience
+    while not what() and time.monotonic() < end:
+        time.sleep(0.02)
+    return what()
+
+
 def outage(
     client: httpx.Client,
     products: dict[str, Product],
@@ -101,7 +109,7 @@ def outage(
     assert [status for status, _ in truth] == [200] * len(files)
     assert all(verdict[0] == "ok" for _, verdict in truth)
     with load.running():
-        time.sleep(0.5)
+        assert until(lambda: len(load.answers) >= CLIENTS)  # it is under load
         taken = time.monotonic()
         take()
         time.sleep(seconds)
@@ -115,7 +123,7 @@ def outage(
         while time.monotonic() < end and load.ask(0) != truth[0]:
             time.sleep(0.02)
         recovered = time.monotonic() - back
-        time.sleep(1.0)
+        assert until(lambda: any(begin > back + recovered for begin, _, status, _ in load.answers if status == 200))
     errors = [answer for answer in load.answers if answer[2] != 200]
     right = [answer for answer in load.answers if answer[2] == 200]
     for _, place, _, verdict in right:
@@ -125,7 +133,6 @@ def outage(
     late = [begin for begin, _, status, _ in load.answers if status != 200 and begin > back + RECOVERY]
     assert late == []
     assert recovered < RECOVERY
-    assert any(begin > back + recovered and status == 200 for begin, _, status, _ in load.answers)
     assert any(begin < taken and status == 200 for begin, _, status, _ in load.answers)
     return len(right), len(errors), recovered
 
