@@ -136,7 +136,12 @@ def _torch_way(name: str, features: Any, device: str) -> Way:
 
 def _onnx_way(name: str, path: Path, runtime: Runtime) -> Way:
     session = OnnxSession(path, runtime)
-    return Way(name, lambda inputs: session.run(_OUTPUTS, inputs))
+
+    def run(inputs: Any) -> Any:
+        size = session.fixed_batch or len(inputs)  # an int8 graph takes one image at a time
+        return [session.run(_OUTPUTS, inputs[begin : begin + size]) for begin in range(0, len(inputs), size)]
+
+    return Way(name, run)
 
 
 def _multiply(device: str) -> Callable[[], float]:
