@@ -118,5 +118,6 @@ def _svg(title: str, parts: Sequence[str]) -> str:
     inside = "".join(parts)
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}" role="img" '
+        'font-family="system-ui, sans-serif" font-size="11" '
         f'aria-label="{escape(title)}"><title>{escape(title)}</title>{inside}</svg>'
     )

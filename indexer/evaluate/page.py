@@ -19,7 +19,7 @@ h1 { font-size: 1.5rem; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #ccc
 table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto; }
 th, td { padding: .25rem .6rem; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; } tr:last-child.mean td { font-weight: 600; }
-svg { margin: .25rem 1rem .25rem 0; } svg text { font: 11px system-ui, sans-serif; }
+svg { margin: .25rem 1rem .25rem 0; }
 .row { display: flex; flex-wrap: wrap; gap: 1rem; }
 figure { margin: 0; } figure img { height: 9rem; width: auto; margin-right: 3px; }
 figcaption { font-size: .8rem; max-width: 28rem; overflow-wrap: anywhere; }
