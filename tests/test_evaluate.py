@@ -45,7 +45,7 @@ def test_two_classes_are_taught_judged_and_reported(tmp_path: Path) -> None:
     document = json.loads(Path("figures.json").read_text())
     assert (document["layout"], document["problems"]) == ("mvtec", [])
     for figures in document["classes"]:
-        assert figures["images"] == {"good": 2, "defective": 2, "defective_without_mask": 0}
+        assert figures["images"] == {"good": 2, "defective": 2, "defective_without_mask": 0, "also_references": 0}
         assert figures["image"]["auroc"] == figures["image"]["ap"] == figures["image"]["f1_max"] == 1.0
         assert figures["verdict"]["recall"] == 1.0
         right = sum(one["found_class"] == figures["class"] for one in figures["results"])
@@ -120,6 +120,13 @@ def test_taught_banks_are_judged_as_they_are_and_not_changed(tmp_path: Path) -> 
     assert figures["calibration"]["target_far"] == 0.2
     assert figures["bank"]["version"] == listed[0]["version"]
     assert json.loads(indexer("list", "--json", "--data-dir", data).stdout)["classes"] == listed
+    (tmp_path / "new" / "nut").mkdir(parents=True)
+    (folder / "test" / "good").rename(tmp_path / "new" / "nut" / "good")
+    save(part(1, 3), tmp_path / "new" / "nut" / "good" / "taught.png")
+    (alone,) = evaluated(tmp_path / "new", "--taught", "--data-dir", data)["classes"]
+    assert (alone["images"]["good"], alone["images"]["also_references"]) == (3, 1), (
+        "all are tested, one gives itself away"
+    )
     other = mvtec_class(tmp_path / "bolt", 0)
     result = indexer("evaluate", other, "--taught", "--data-dir", data)
     assert (result.exit_code, "[unknown_class]" in result.stderr) == (1, True)
@@ -137,7 +144,7 @@ def test_bad_files_are_named_the_rest_is_judged_and_the_status_is_1(tmp_path: Pa
     assert {Path(bad["file"]).name: bad["code"] for bad in document["problems"]} == {
         "bad.png": "undecodable_image", "000.png": "undecodable_image", "001_mask.png": "invalid_parameters",
     }  # fmt: skip
-    assert figures["images"] == {"good": 3, "defective": 4, "defective_without_mask": 3}
+    assert figures["images"] == {"good": 3, "defective": 4, "defective_without_mask": 3, "also_references": 0}
     assert figures["pixel"]["regions"] == 1
     assert figures["image"]["auroc"] == 1.0
 

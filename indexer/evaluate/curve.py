@@ -52,7 +52,7 @@ class Curve:
 
     @property
     def auroc_error(self) -> float:
-        """Half the share of pairs whose order the rounding has hidden; 0.5 x ties for scores that were not rounded."""
+        """Half the share of pairs whose order rounding may have hidden."""
         far, recall = self.roc()
         return float(np.diff(far) @ np.diff(recall)) / 2
 

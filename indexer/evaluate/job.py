@@ -51,7 +51,7 @@ def evaluate(settings: Settings, out: Output, request: EvaluateRequest) -> int:
     files = [file for file in (request.json_file, request.html_file) if file is not None]
     for file in files:
         check_writable(file)
-    layout, classes = find_classes(request.root, request.layout, request.only)
+    layout, classes = find_classes(request.root, request.layout, request.only, teaching=not request.taught)
     classes = [data.sample(request.references, request.tests) for data in classes]
     results = judge_classes(settings, out, classes, request)
     tell(out, request.root, layout, settings.backbone, results, request.json_file, request.html_file)

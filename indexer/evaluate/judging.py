@@ -32,6 +32,8 @@ def judge_class(
     judged: list[Judged] = []
     problems: list[Problem] = []
     pixels = PixelScores()
+    references = {reference.image_id for reference in inspector.serving_bank(data.name).references()}
+    also_references = 0
     has_masks = any(image.mask is not None for image in data.tests)
     for image in data.tests:
         try:
@@ -42,6 +44,7 @@ def judge_class(
             continue
         verdict = inspection.verdict
         assert verdict is not None  # noqa: S101  # the class was named
+        also_references += inspection.image.image_id in references
         overlap = None
         if has_masks:
             try:
@@ -54,7 +57,7 @@ def judge_class(
         stage.advance()
     manifest = inspector.serving_bank(data.name).manifest
     shown = _gallery(inspector, data.name, judged) if gallery else []
-    return ClassResult(manifest, judged, PixelFigures.of(pixels), problems, skipped, shown)
+    return ClassResult(manifest, judged, PixelFigures.of(pixels), problems, skipped, shown, also_references)
 
 
 def _inspect(
@@ -95,10 +98,13 @@ def _gallery(inspector: Inspector, class_name: str, judged: Sequence[Judged]) ->
     for group, (defective, highest) in GROUPS.items():
         mine = sorted((one for one in judged if one.image.defective == defective), key=lambda one: one.score)
         for one in (mine[::-1] if highest else mine)[:_SHOWN]:
-            inspection = inspector.inspect(one.image.file, class_name)
-            verdict = inspection.verdict
-            assert verdict is not None  # noqa: S101
-            truth = _truth(inspector, one.image, verdict) if one.overlap is not None else None
+            try:
+                inspection = inspector.inspect(one.image.file, class_name)
+                verdict = inspection.verdict
+                assert verdict is not None  # noqa: S101
+                truth = _truth(inspector, one.image, verdict) if one.overlap is not None else None
+            except PatchbankError:  # gone meanwhile; its figures stand
+                continue
             said = "ANOMALOUS" if one.is_anomalous else "normal"
             caption = f"{one.image.kind}/{one.image.file.name}: {said}, {one.score:.4f}"
             shown.append(show(group, caption, inspection, truth))

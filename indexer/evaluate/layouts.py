@@ -43,8 +43,10 @@ class Layout:
     validation: str = ""
     skipped: tuple[str, ...] = ()
 
-    def fits(self, folder: Path) -> bool:
-        """Whether ``folder`` looks like a class in this layout."""
+    def fits(self, folder: Path, teaching: bool = True) -> bool:
+        """Whether ``folder`` looks like a class in this layout; without ``teaching`` it needs no references."""
+        if not teaching:
+            return (folder / self.tests / self.good / self.inside).is_dir()
         return (folder / (self.references or self.good)).is_dir() and (folder / self.tests).is_dir()
 
 
@@ -68,16 +70,19 @@ _TRIED: Final = ("mvtec3d", "mvtec2", "mvtec", "btad", "folders")
 """Order in which ``auto`` tries them: the narrower first."""
 
 
-def find_classes(root: Path, layout: str = "auto", only: Sequence[str] = ()) -> tuple[str, list[ClassData]]:
+def find_classes(
+    root: Path, layout: str = "auto", only: Sequence[str] = (), *, teaching: bool = True
+) -> tuple[str, list[ClassData]]:
     """The layout's name and the classes below ``root``, sorted by name; ``root`` may be a class itself.
 
-    ``only`` names the classes wanted. Raises ``NoReferences`` where there is no such folder, class or picture, and
-    ``InvalidClassName`` for a folder whose name cannot name a class.
+    ``only`` names the classes wanted. Without ``teaching`` no references are needed, and none are split off. Raises
+    ``NoReferences`` where there is no such folder, class or picture, and ``InvalidClassName`` for a folder whose name
+    cannot name a class.
     """
     if not root.is_dir():
         raise NoReferences(f"{root} is not a folder")
-    name = _recognise(root) if layout == "auto" else layout
-    found = _visa(root) if name == "visa" else _folders(root, LAYOUTS[name])
+    name = _recognise(root, teaching) if layout == "auto" else layout
+    found = _visa(root, teaching) if name == "visa" else _folders(root, LAYOUTS[name], teaching)
     if not found:
         raise NoReferences(f"no class in the layout {name} below {root}; docs/evaluate.md shows what is looked for")
     missing = sorted(set(only) - set(found))
@@ -89,24 +94,24 @@ def find_classes(root: Path, layout: str = "auto", only: Sequence[str] = ()) -> 
     return name, [found[class_name]() for class_name in wanted]
 
 
-def read_class(folder: Path, layout: Layout = LAYOUTS["mvtec"]) -> ClassData:
-    """One class's files; ``NoReferences`` where it has no references or no test images."""
+def read_class(folder: Path, layout: Layout = LAYOUTS["mvtec"], *, teaching: bool = True) -> ClassData:
+    """One class's files; ``NoReferences`` where it has no test images, or is for ``teaching`` and has no references."""
     tests = []
-    references = pictures(folder / layout.references) if layout.references else []
+    references = pictures(folder / layout.references) if layout.references and teaching else []
     for kind in sorted(_subfolders(folder / layout.tests)):
         if kind.name in layout.skipped:
             continue
         defective = kind.name != layout.good
         masks = _masks(folder / layout.masks.format(kind=kind.name)) if defective else {}
         files = pictures(kind / layout.inside)
-        if not layout.references and not defective:
+        if teaching and not layout.references and not defective:
             mixed = np.random.default_rng(0).permutation(len(files))
             references = [files[place] for place in sorted(mixed[: len(files) // 2])]
             files = [files[place] for place in sorted(mixed[len(files) // 2 :])]
         tests += [LabelledImage(file, kind.name, defective, masks.get(file.stem)) for file in files]
     name = folder.resolve().name
     validation = pictures(folder / layout.validation) if layout.validation else []
-    return _checked(ClassData(name, tuple(references), tuple(tests), tuple(validation)), folder)
+    return _checked(ClassData(name, tuple(references), tuple(tests), tuple(validation)), folder, teaching)
 
 
 def pictures(folder: Path) -> list[Path]:
@@ -116,22 +121,23 @@ def pictures(folder: Path) -> list[Path]:
     return sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and _is_visible(file))
 
 
-def _recognise(root: Path) -> str:
+def _recognise(root: Path, teaching: bool) -> str:
     if (root / SPLIT_FILE).is_file():
         return "visa"
     folders = [root, *_subfolders(root)]
     for name in _TRIED:
-        if any(LAYOUTS[name].fits(folder) for folder in folders):
+        if any(LAYOUTS[name].fits(folder, teaching) for folder in folders):
             return name
     raise NoReferences(f"{root} has none of the known layouts; docs/evaluate.md shows them, --layout names one")
 
 
-def _folders(root: Path, layout: Layout) -> dict[str, Reader]:
-    classes = [root] if layout.fits(root) else [folder for folder in _subfolders(root) if layout.fits(folder)]
-    return {folder.resolve().name: partial(read_class, folder, layout) for folder in classes}
+def _folders(root: Path, layout: Layout, teaching: bool) -> dict[str, Reader]:
+    folders = [root] if layout.fits(root, teaching) else _subfolders(root)
+    classes = [folder for folder in folders if layout.fits(folder, teaching)]
+    return {folder.resolve().name: partial(read_class, folder, layout, teaching=teaching) for folder in classes}
 
 
-def _visa(root: Path) -> dict[str, Reader]:
+def _visa(root: Path, teaching: bool) -> dict[str, Reader]:
     rows: dict[str, list[dict[str, str]]] = {}
     try:
         with (root / SPLIT_FILE).open(newline="", encoding="utf-8-sig") as file:
@@ -141,22 +147,22 @@ def _visa(root: Path) -> dict[str, Reader]:
         raise NoReferences(f"{root / SPLIT_FILE} cannot be read: {error}") from error
     except KeyError as error:
         raise NoReferences(f"{root / SPLIT_FILE} has no column {error}; it needs {', '.join(_COLUMNS)}") from None
-    return {name: partial(_visa_class, root, name, mine) for name, mine in rows.items()}
+    return {name: partial(_visa_class, root, name, mine, teaching) for name, mine in rows.items()}
 
 
-def _visa_class(root: Path, name: str, rows: Sequence[dict[str, str]]) -> ClassData:
+def _visa_class(root: Path, name: str, rows: Sequence[dict[str, str]], teaching: bool) -> ClassData:
     references = tuple(root / row["image"] for row in rows if row["split"] == "train")
     tests = []
     for row in rows:
         if row["split"] == "test":
             mask = root / row["mask"] if row["mask"] else None
             tests.append(LabelledImage(root / row["image"], row["label"], row["label"] != "normal", mask))
-    return _checked(ClassData(name, references, tuple(tests)), root / SPLIT_FILE)
+    return _checked(ClassData(name, references, tuple(tests)), root / SPLIT_FILE, teaching)
 
 
-def _checked(data: ClassData, place: Path) -> ClassData:
-    if not data.references or not data.tests:
-        raise NoReferences(f"{data.name}: no {'test' if data.references else 'reference'} images in {place}")
+def _checked(data: ClassData, place: Path, teaching: bool) -> ClassData:
+    if not data.tests or (teaching and not data.references):
+        raise NoReferences(f"{data.name}: no {'reference' if data.tests else 'test'} images in {place}")
     return data
 
 

@@ -84,7 +84,8 @@ class PixelFigures:
 
 @dataclass(frozen=True)
 class ClassResult:
-    """All about a class. ``skipped`` are reference files that were left out, ``problems`` test files and masks."""
+    """All about a class. ``skipped`` are reference files that were left out, ``problems`` test files and masks;
+    ``also_references`` counts test images whose very picture the bank holds, and which it therefore finds normal."""
 
     manifest: Manifest
     judged: Sequence[Judged]
@@ -92,6 +93,7 @@ class ClassResult:
     problems: Sequence[Problem] = ()
     skipped: Sequence[Problem] = ()
     shown: Sequence[Shown] = field(default=(), repr=False)
+    also_references: int = 0
 
     @property
     def name(self) -> str:
@@ -117,6 +119,7 @@ class ClassResult:
                 "good": len(self.scores(False)),
                 "defective": len(self.scores(True)),
                 "defective_without_mask": unmasked,
+                "also_references": self.also_references,
             },
             "bank": {
                 "version": self.manifest.version,

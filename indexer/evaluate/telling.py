@@ -89,6 +89,11 @@ def _remarks(out: Output, result: ClassResult, figures: dict[str, Any]) -> None:
     unmasked = figures["images"]["defective_without_mask"]
     if unmasked and result.pixels:
         out.remark(f"{result.name}: {unmasked} defective images have no usable mask; the pixel figures leave them out")
+    if result.also_references:
+        out.remark(
+            f"{result.name}: {result.also_references} test images are references of the bank, which finds them normal: "
+            "the figures are better than they will be on new images"
+        )
     calibration = result.manifest.calibration
     if not calibration.reachable:
         out.remark(
