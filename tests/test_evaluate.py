@@ -59,7 +59,7 @@ def test_two_classes_are_taught_judged_and_reported(tmp_path: Path) -> None:
         assert len(figures["results"]) == 4
     both = [figures["pixel"]["aupro"] for figures in document["classes"]]
     assert document["mean"]["pixel"]["aupro"] == pytest.approx(sum(both) / 2)
-    _check_page(Path("new/report.html").read_text(), names=("bolt", "nut"), pictures=2 * (4 * 3 + 4 * 2))
+    _check_page(Path("new/report.html").read_text(), names=("bolt", "nut"), pictures=2 * (4 * 4 + 4 * 3))
     assert not (tmp_path / "patchbank-data").exists(), "nothing is left where the banks of the user are"
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from service.inspection import Inspection
-from service.scoring.heatmap import overlay
+from service.scoring.heatmap import overlay, render
 
 _SIDE: Final = 220
 _COLOURS: Final = 128
@@ -27,12 +27,13 @@ GROUPS: Final = {
 
 @dataclass(frozen=True)
 class Shown:
-    """PNG pictures of one image: itself, its overlay, and its true mask where there is one."""
+    """PNG pictures of one image: itself, its overlay, its map in colours, and its true mask where there is one."""
 
     group: str
     caption: str
     picture: bytes
     overlay: bytes
+    heatmap: bytes
     truth: bytes | None
 
 
@@ -43,12 +44,14 @@ def show(group: str, caption: str, inspection: Inspection, truth: npt.NDArray[np
     picture = Image.fromarray(inspection.image.pixels)
     picture.thumbnail((_SIDE, _SIDE))
     values = np.asarray(Image.fromarray(verdict.map).resize(picture.size, Image.Resampling.BILINEAR), np.float32)
-    marked = overlay(values, verdict.threshold, np.asarray(picture), ())
+    pixels = np.asarray(picture)
+    marked = overlay(values, verdict.threshold, pixels, ())
+    heatmap = render("heatmap", values, verdict.threshold, pixels, ())
     mask = None
     if truth is not None:  # the reducing filter is a mean: a defect of a few pixels stays visible as grey
         grey = Image.fromarray(truth.astype(np.uint8) * 255).resize(picture.size, Image.Resampling.BOX)
         mask = _png(grey.point(lambda level: min(255, level * 4)))
-    return Shown(group, caption, _png(picture), _png(marked), mask)
+    return Shown(group, caption, _png(picture), _png(marked), heatmap, mask)
 
 
 def _png(picture: Image.Image) -> bytes:

@@ -72,6 +72,11 @@ def _section(result: ClassResult, figures: dict[str, Any]) -> str:
         for bad in (*result.problems, *result.skipped)
     ]
     parts.append(f'<div class="row">{"".join(_charts(result, figures))}</div>')
+    if result.shown:
+        parts.append(
+            '<p class="note">Each: the image, what is above the threshold, the anomaly map from 0 (dark) to twice the '
+            "threshold (bright), and the true mask where there is one.</p>"
+        )
     for group in GROUPS:
         mine = [shown for shown in result.shown if shown.group == group]
         if mine:
@@ -114,7 +119,7 @@ def _charts(result: ClassResult, figures: dict[str, Any]) -> list[str]:
 
 
 def _figure(shown: Shown) -> str:
-    pictures = [("image", shown.picture), ("overlay", shown.overlay)]
+    pictures = [("image", shown.picture), ("overlay", shown.overlay), ("map", shown.heatmap)]
     if shown.truth is not None:
         pictures.append(("true mask", shown.truth))
     caption = escape(shown.caption)
