@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from indexer.demo.products import Product, load_products
+from indexer.evaluate.layouts import read_class
 
 CAP = 150
 
@@ -23,10 +25,9 @@ def load_datasets(mvtec: list[str], references: int, seed: int, cap: int = CAP) 
 def _mvtec(name: str, folder: Path, references: int, seed: int, cap: int) -> Product:
     rng = np.random.default_rng(seed)
 
-    def pick(files: list[Path], count: int) -> tuple[Path, ...]:
+    def pick(files: Sequence[Path], count: int) -> tuple[Path, ...]:
         return tuple(files[place] for place in rng.permutation(len(files))[:count])
 
-    train = sorted((folder / "train" / "good").iterdir())
-    good = sorted((folder / "test" / "good").iterdir())
-    bad = sorted(file for kind in (folder / "test").iterdir() if kind.name != "good" for file in kind.iterdir())
-    return Product(name, pick(train, references), pick(good, cap), pick(bad, cap))
+    data = read_class(folder)
+    good, bad = ([image.file for image in data.tests if image.defective == kind] for kind in (False, True))
+    return Product(name, pick(data.references, references), pick(good, cap), pick(bad, cap))

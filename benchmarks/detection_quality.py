@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.datasets import load_datasets
-from indexer.demo.report import auroc
+from indexer.evaluate.curve import Curve
 from service.bank.open_store import open_store
 from service.embedding.embedder import Embedder
 from service.inspector import Inspector
@@ -55,7 +55,7 @@ def main() -> None:
                         for files in (product.good, product.defective)
                     ]
                     spent = (time.perf_counter() - begin) / max(1, len(scores[0]) + len(scores[1]))
-            area = auroc(scores[0], scores[1])
+            area = Curve.of_scores(scores[0], scores[1]).auroc
             found.setdefault(product.class_name, []).append(area)
             limit = manifest.calibration.threshold
             print(

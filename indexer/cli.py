@@ -10,6 +10,7 @@ import typer
 
 from indexer import demo as demo_job
 from indexer import detecting, listing, model_cli, moving, teaching
+from indexer.evaluate import evaluate
 from indexer.running import BackboneName, DataDir, Json, run
 from service.bank.manifest import ScoringRule
 from service.embedding.turned import EIGHTHS, QUARTERS, Turn
@@ -203,6 +204,9 @@ def detect(
         backbone=backbone,
         data_dir=data_dir,
     )
+
+
+app.command()(evaluate)
 
 
 @app.command()

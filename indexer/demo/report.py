@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from scipy.stats import rankdata
-
 from indexer.demo.products import Product
 from indexer.demo.sheet import Pair, write_sheet
+from indexer.evaluate.curve import Curve
 from indexer.output import Output
 
 _SHOWN: Final = 3
@@ -28,13 +27,6 @@ class Answer:
     defective: bool
     reply: dict[str, Any]
     overlay: Path | None
-
-
-def auroc(normal: Sequence[float], anomalous: Sequence[float]) -> float:
-    """Area under the ROC curve: the probability that an anomalous image scores above a normal one."""
-    ranks = rankdata([*anomalous, *normal])
-    positives = len(anomalous)
-    return float((ranks[:positives].sum() - positives * (positives + 1) / 2) / (positives * len(normal)))
 
 
 def draw(answers: Sequence[Answer], out_dir: Path) -> None:
@@ -99,7 +91,7 @@ def _summary(product: Product, answers: Sequence[Answer]) -> dict[str, Any]:
         "images": len(answers),
         "class right": sum(answer.reply["class_name"] == product.class_name for answer in answers),
         "unknown product": len(answers) - len(judged),
-        "image AUROC": auroc(scores[False], scores[True]) if scores[False] and scores[True] else None,
+        "image AUROC": Curve.of_scores(scores[False], scores[True]).auroc if scores[False] and scores[True] else None,
         "defects found": f"{len(found)} of {sum(answer.defective for answer in answers)}",
         "false alarms": f"{len(false_alarms)} of {sum(not answer.defective for answer in answers)}",
     }

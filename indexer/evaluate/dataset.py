@@ -1,0 +1,49 @@
+"""A data set to evaluate on: per class its references and its labelled test images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """A test image: ``kind`` names its defect (or good ones), ``mask`` is its ground truth where there is one."""
+
+    file: Path
+    kind: str
+    defective: bool
+    mask: Path | None = None
+
+
+@dataclass(frozen=True)
+class ClassData:
+    """One product class: ``references`` and ``validation`` are normal images to teach from and to calibrate with."""
+
+    name: str
+    references: tuple[Path, ...]
+    tests: tuple[LabelledImage, ...]
+    validation: tuple[Path, ...] = ()
+
+    def sample(self, references: int | None, tests: int | None, seed: int = 0) -> ClassData:
+        """A seeded part of it: at most so many references, and test images of each of the two sorts."""
+        good = [image for image in self.tests if not image.defective]
+        bad = [image for image in self.tests if image.defective]
+        return replace(
+            self,
+            references=tuple(some(self.references, references, seed)),
+            tests=(*some(good, tests, seed), *some(bad, tests, seed)),
+        )
+
+
+def some(items: Sequence[T], count: int | None, seed: int) -> list[T]:
+    """At most ``count`` items drawn by ``seed``, in their order; all for None."""
+    if count is None or count >= len(items):
+        return list(items)
+    return [items[place] for place in sorted(np.random.default_rng(seed).permutation(len(items))[:count])]
