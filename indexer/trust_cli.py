@@ -1,4 +1,4 @@
-"""``indexer calibrate``: options in, exit status out."""
+"""``indexer calibrate`` and ``audit``: options in, exit status out."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from indexer import calibrating
+from indexer.auditing import report
 from indexer.running import BackboneName, DataDir, Json, run
 from service.recalibrator import Rates
 
@@ -46,3 +47,17 @@ def calibrate(
         lambda settings, out: calibrating.calibrate(settings, out, class_name, held_out, rates, strict=strict),
         as_json, backbone=backbone, data_dir=data_dir,
     )  # fmt: skip
+
+
+def audit(
+    class_name: ClassName,
+    top: Annotated[int, typer.Option(min=1, max=1000, help="References shown, the most unlike the others first.")] = 10,
+    out_dir: Annotated[
+        Path | None,
+        typer.Option("--out", help="Write pictures of them, with the place marked, and of near-duplicates."),
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Look for contaminated references of CLASS, for near-duplicates, and whether there are enough."""
+    run(lambda settings, out: report.audit(settings, out, class_name, top, out_dir), as_json, data_dir=data_dir)
