@@ -28,6 +28,7 @@ app = typer.Typer(
 app.add_typer(model_cli.app, name="model")
 app.command()(trust_cli.calibrate)
 app.command()(trust_cli.audit)
+app.command()(trust_cli.profile)
 
 ClassName = Annotated[str, typer.Argument(help="Product class: letters, digits, '-' and single '_'.")]
 Paths = Annotated[list[Path], typer.Argument(help="Image files, or folders that are searched for images.")]

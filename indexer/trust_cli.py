@@ -1,4 +1,4 @@
-"""``indexer calibrate`` and ``audit``: options in, exit status out."""
+"""``indexer calibrate``, ``audit`` and ``profile``: options in, exit status out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from indexer import calibrating
-from indexer.auditing import report
+from indexer.auditing import report as auditing
+from indexer.profiling import report as profiling
 from indexer.running import BackboneName, DataDir, Json, run
 from service.recalibrator import Rates
 
@@ -60,4 +61,13 @@ def audit(
     as_json: Json = False,
 ) -> None:
     """Look for contaminated references of CLASS, for near-duplicates, and whether there are enough."""
-    run(lambda settings, out: report.audit(settings, out, class_name, top, out_dir), as_json, data_dir=data_dir)
+    run(lambda settings, out: auditing.audit(settings, out, class_name, top, out_dir), as_json, data_dir=data_dir)
+
+
+def profile(
+    root: Annotated[Path, typer.Argument(help="Data set in MVTec layout, a folder of such, or folders of images.")],
+    html: Annotated[Path | None, typer.Option("--html", help="Write a page with histograms and examples here.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Tell what a data set is made of before anything is taught: counts, light, sharpness, defects, near-duplicates."""
+    run(lambda settings, out: profiling.profile_root(settings, out, root, html), as_json)
