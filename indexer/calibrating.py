@@ -68,8 +68,8 @@ def _tell(out: Output, report: RecalibrateReport) -> None:
     if doubtful:
         named = ", ".join(f"{one['path']} ({one['score']:.3f})" for one in doubtful[:_NAMED])
         out.remark(
-            f"{len(doubtful)} calibration images score far above the others: {named}; if they show defects, take them "
-            "out and calibrate again, for they raise the thresholds"
+            f"{len(doubtful)} of {calibration.count} calibration images score far above the others: {named}; where "
+            "that is a defect, take it out and calibrate again, for it raises the thresholds"
         )
     short = shortfall(calibration)
     if short is not None:

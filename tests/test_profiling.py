@@ -85,7 +85,7 @@ def test_pictures_that_are_in_the_references_and_in_the_test_are_found(tmp_path:
     pairs = {(Path(twin["one"]).name, Path(twin["other"]).name, twin["identical"]) for twin in found["near_duplicates"]}
     assert pairs == {("3.png", "copy.png", True), ("5.png", "again.jpg", False)}
     assert any("near-duplicates" in text for text in found["warnings"])
-    assert any("1 images have no defect mask" in text for text in found["warnings"])
+    assert any("images without a defect mask: 1" in text for text in found["warnings"])
 
 
 def test_the_page_holds_everything_and_needs_nothing_beside_it(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_what_cannot_be_read_is_listed_and_an_empty_folder_is_an_error(tmp_path:
     (root / "test" / "good" / "bad.png").write_bytes(b"")
     (found,) = profiled(root)["data_sets"]
     assert [bad["code"] for bad in found["splits"][1]["unreadable"]] == ["undecodable_image"]
-    assert "test/good: 1 files cannot be read" in found["warnings"]
+    assert "test/good: files that cannot be read: 1" in found["warnings"]
     (tmp_path / "empty").mkdir()
     for wrong in (tmp_path / "empty", tmp_path / "missing", root / "train" / "good" / "1.png"):
         result = CliRunner().invoke(app, ["profile", str(wrong), "--json"])

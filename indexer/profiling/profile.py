@@ -147,15 +147,15 @@ def _warnings(splits: list[SplitProfile], twins: list[Twin]) -> list[str]:
             said.append(f"{part.split.name}: {strange} of {len(part.images)} images have a size no reference has")
     for part in splits:
         if part.failed:
-            said.append(f"{part.split.name}: {len(part.failed)} files cannot be read")
+            said.append(f"{part.split.name}: files that cannot be read: {len(part.failed)}")
         if part.split.masks and len(part.masks) < len(part.split.files):
-            said.append(f"{part.split.name}: {len(part.split.files) - len(part.masks)} images have no defect mask")
+            said.append(f"{part.split.name}: images without a defect mask: {len(part.split.files) - len(part.masks)}")
     names = {part.split.name for part in splits if part.split.taught}
     leaked = [twin for twin in twins if names & set(twin.splits)]
     if leaked:
         said.append(
-            f"{len(leaked)} pairs of near-duplicates lie in the references and in another split: such images score too "
-            "low, and figures measured on them are too good"
+            f"near-duplicates in the references and in another split: {len(leaked)}; such images score too low, and "
+            "figures measured on them are too good"
         )
     return said
 
