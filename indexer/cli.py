@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from indexer import demo as demo_job
-from indexer import detecting, listing, model_cli, moving, teaching
+from indexer import detecting, listing, model_cli, moving, teaching, trust_cli
 from indexer.evaluate import evaluate
 from indexer.running import BackboneName, DataDir, Json, run
 from service.bank.manifest import ScoringRule
@@ -27,6 +27,9 @@ app = typer.Typer(
 )
 
 app.add_typer(model_cli.app, name="model")
+app.command()(trust_cli.calibrate)
+app.command()(trust_cli.audit)
+app.command()(trust_cli.profile)
 
 ClassName = Annotated[str, typer.Argument(help="Product class: letters, digits, '-' and single '_'.")]
 Paths = Annotated[list[Path], typer.Argument(help="Image files, or folders that are searched for images.")]
@@ -190,6 +193,10 @@ def detect(
     images: Annotated[list[Path], typer.Argument(help="Image files, or folders of images.")],
     class_name: Annotated[str | None, typer.Option("--class-name", help="Skip class retrieval.")] = None,
     threshold: Annotated[float | None, typer.Option(min=0.0, max=2.0, help="Instead of the calibrated one.")] = None,
+    pixel_threshold: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=2.0, help="For the map alone; else --threshold, else the calibrated one."),
+    ] = None,
     out_dir: Annotated[Path | None, typer.Option("--out", help="Write overlays of the images here, as PNG.")] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Name the nearest normal patch of every region.")] = False,
     backbone: BackboneName = None,
@@ -197,7 +204,7 @@ def detect(
     as_json: Json = False,
 ) -> None:
     """Judge images against the taught classes. Exit status 1 if any image could not be judged."""
-    request = detecting.Request(images, class_name, threshold, out_dir, explain)
+    request = detecting.Request(images, class_name, threshold, pixel_threshold, out_dir, explain)
     run(
         lambda settings, out: detecting.detect(settings, out, request),
         as_json,

@@ -23,6 +23,7 @@ class Request:
     images: Sequence[Path]
     class_name: str | None
     threshold: float | None
+    pixel_threshold: float | None
     out_dir: Path | None
     explain: bool
 
@@ -62,7 +63,13 @@ def detect(settings: Settings, out: Output, request: Request) -> int:
 
 def _one(inspector: Inspector, file: Path, request: Request) -> dict[str, Any]:
     try:
-        inspection = inspector.inspect(file, request.class_name, threshold=request.threshold, explain=request.explain)
+        inspection = inspector.inspect(
+            file,
+            request.class_name,
+            threshold=request.threshold,
+            pixel_threshold=request.pixel_threshold,
+            explain=request.explain,
+        )
     except PatchbankError as error:
         return {"image": str(file), "status": "error", "verdict": "error", "error": error.as_dict()}
     row = _row(file, inspection)
@@ -76,7 +83,7 @@ def write_overlay(inspection: Inspection, path: Path) -> Path:
     verdict = inspection.verdict
     assert verdict is not None  # noqa: S101  # callers check
     picture = overlay(
-        verdict.map, verdict.threshold, inspection.image.pixels, [found.region for found in verdict.regions]
+        verdict.map, verdict.pixel_threshold, inspection.image.pixels, [found.region for found in verdict.regions]
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -112,6 +119,7 @@ def _row(file: Path, inspection: Inspection) -> dict[str, Any]:
         "is_anomalous": verdict.is_anomalous,
         "anomaly_score": verdict.score,
         "threshold": verdict.threshold,
+        "pixel_threshold": verdict.pixel_threshold,
         "p_value": verdict.p_value,
         "anomaly_percentage": 100.0 * verdict.anomalous_share,
         "regions": [found.as_dict() for found in verdict.regions],

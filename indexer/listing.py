@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from indexer.output import Output
+from service.bank.manifest import Calibration
 from service.bank.names import BankRef
 from service.bank.open_store import open_store
 from service.bank.store import PatchStore
@@ -70,6 +71,7 @@ def show_class(settings: Settings, out: Output, class_name: str) -> None:
             "threshold",
             f"{calibration.threshold:.4f} at a target false-alarm rate of {calibration.target_far:.2%}",
         ),
+        ("pixel threshold", pixel_line(calibration)),
         ("calibration", f"{calibration.method}, {calibration.count} images"),
         (
             "class retrieval",
@@ -83,6 +85,16 @@ def show_class(settings: Settings, out: Output, class_name: str) -> None:
         facts.append(("background", "masked"))
     out.table(("", ""), facts)
     out.table(("image_id", "name", "added_at"), [(row["image_id"], row["name"], row["added_at"]) for row in listed])
+
+
+def pixel_line(calibration: Calibration) -> str:
+    """Where the map is cut, and what that promises."""
+    if calibration.pixel_target_far is None:
+        return f"{calibration.mask_threshold:.4f}, the image's: calibrated before there was one for pixels"
+    return (
+        f"{calibration.mask_threshold:.4f}: at most {calibration.pixel_target_far:.2%} of normal images have any pixel "
+        "above it"
+    )
 
 
 def list_versions(settings: Settings, out: Output, class_name: str) -> None:

@@ -12,6 +12,7 @@ from indexer.peak_memory import peak_memory_mb
 from service.bank.names import check_class_name
 from service.bank.open_store import open_store
 from service.embedding.embedder import Embedder
+from service.scoring.threshold import shortfall
 from service.settings import Settings
 from service.teacher import Teacher, TeachOptions, TeachReport
 
@@ -58,9 +59,11 @@ def tell(out: Output, report: TeachReport, turned: bool = False) -> None:
             "patches": manifest.patches,
             "coreset": manifest.coreset.model_dump() if manifest.coreset else None,
             "threshold": calibration.threshold,
+            "pixel_threshold": calibration.mask_threshold,
             "calibration": {
                 "method": calibration.method, "count": calibration.count,
                 "target_far": calibration.target_far, "reachable": calibration.reachable,
+                "pixel_target_far": calibration.pixel_target_far,
             },
             "skipped": [{"path": str(bad.path), **bad.error.as_dict()} for bad in report.skipped],
             "duplicates": [str(path) for path in report.duplicates],
@@ -89,8 +92,6 @@ def tell(out: Output, report: TeachReport, turned: bool = False) -> None:
         out.say(f"peak memory {peak:.0f} MB")
     if manifest.references < FEW and not turned:
         out.remark(f"fewer than {FEW} references: if parts arrive turned, --augment rotate teaches them turned too")
-    if not calibration.reachable:
-        out.remark(
-            f"{calibration.count} calibration images are too few for {calibration.target_far:.2%}: the threshold is "
-            f"the highest score seen and can promise {1 / (calibration.count + 1):.2%}"
-        )
+    short = shortfall(calibration)
+    if short is not None:
+        out.remark(short)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from service.bank.manifest import Foreground, RetrievalLimit, ScoringRule
 from service.bank.search import search_patches
-from service.bank.store import Draft, FloatArray
+from service.bank.store import Bank, Draft, FloatArray
 from service.embedding.embedder import Embedding
 from service.embedding.stream import Seen
 from service.errors import NoReferences
 from service.progress import Progress
-from service.scoring.anomaly_map import score_demand
+from service.scoring.anomaly_map import map_peak, peak_and_score_demand
 from service.scoring.class_retrieval import WITNESSES, retrieval_limit
 from service.scoring.coherence import least_coherence
 from service.scoring.foreground import foreground_mask
@@ -24,42 +26,52 @@ WITNESSED: Final = 40
 """References that are left out in turn to learn a class's usual coherence."""
 
 
+@dataclass(frozen=True)
+class NormalScore:
+    """What a bank thinks of one normal image: the image score, and the highest value of its map. ``path`` is None for
+    a reference."""
+
+    score: float
+    peak: float
+    path: Path | None = None
+
+
 class Calibrator:
-    """Asks a sealed draft. ``kept`` are embeddings of some references by image id; where the bank holds ``whole``
-    images, their patches need not be read back."""
+    """Asks a finished bank, or a sealed draft. ``kept`` are embeddings of some references by image id; where the bank
+    holds ``whole`` images, their patches need not be read back."""
 
     def __init__(
         self,
-        draft: Draft,
+        bank: Bank | Draft,
         rule: ScoringRule,
         kept: dict[str, Embedding],
         *,
         whole: bool,
         foreground: Foreground | None = None,
     ) -> None:
-        self._draft = draft
+        self._bank = bank
         self._rule = rule
         self._kept = kept
         self._whole = whole
         self._foreground = foreground
 
-    def score(self, embedding: Embedding, left_out: str | None = None) -> float:
-        """Image score against the bank, without the patches of the image ``left_out``."""
+    def score(self, embedding: Embedding, left_out: str | None = None, path: Path | None = None) -> NormalScore:
+        """Scores against the bank without the patches of the image ``left_out``."""
         masked = self._foreground
         found = search_patches(
-            self._draft,
+            self._bank,
             embedding.patches,
             embedding.grid,
             self._rule.neighbours,
-            score_demand(self._rule),
+            peak_and_score_demand(self._rule),
             exclude_image=left_out,
             counts=None if masked is None else foreground_mask(masked, embedding.patches, embedding.grid),
         )
-        return image_score(found.scores, self._rule)
+        return NormalScore(image_score(found.scores, self._rule), map_peak(found.scores, self._rule), path)
 
-    def left_out_scores(self, progress: Progress) -> list[float]:
+    def left_out_scores(self, progress: Progress) -> list[NormalScore]:
         """Scores of the kept references against the bank without them; ``NoReferences`` for fewer than two."""
-        if len(self._draft.cls_vectors()[0]) < 2:
+        if len(self._bank.cls_vectors()[0]) < 2:
             raise NoReferences(
                 "leave-one-image-out calibration needs at least two different reference images; "
                 "add more, or give normal images with --calibrate-with"
@@ -71,9 +83,14 @@ class Calibrator:
             steps.advance()
         return scores
 
-    def held_out_scores(self, images: Iterable[Seen]) -> list[float]:
-        """Scores of normal images that are no references; ``NoReferences`` where none is left."""
-        scores = [self.score(one.embedding) for one in images if not self._draft.has_reference(one.picture.image_id)]
+    def held_out_scores(self, images: Iterable[Seen]) -> list[NormalScore]:
+        """Scores of normal images that are no references, each picture once; ``NoReferences`` where none is left."""
+        known = set(self._bank.cls_vectors()[0])
+        scores = []
+        for one in images:
+            if one.picture.image_id not in known:
+                known.add(one.picture.image_id)
+                scores.append(self.score(one.embedding, path=one.picture.path))
         if not scores:
             raise NoReferences("no calibration image is usable, or all of them are references too")
         return scores
@@ -83,7 +100,7 @@ class Calibrator:
 
         An extended bank keeps the coherence of its ``known`` limit: more references can only bring a picture nearer.
         """
-        image_ids, cls = self._draft.cls_vectors()
+        image_ids, cls = self._bank.cls_vectors()
         if known is not None:
             limit = retrieval_limit(cls, [])
             return limit.model_copy(update={"coherence": known.coherence, "witnesses": known.witnesses})
@@ -98,4 +115,4 @@ class Calibrator:
     def _patches_of(self, image_id: str) -> FloatArray:
         if self._whole and image_id in self._kept:
             return self._kept[image_id].patches
-        return self._draft.image_patches(image_id)
+        return self._bank.image_patches(image_id)

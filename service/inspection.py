@@ -41,7 +41,8 @@ class Explained:
 class Verdict:
     """What a bank says of an image. ``map`` is float32 (H, W) at the original size, in units of the score.
 
-    ``threshold`` is the one applied, ``calibrated_threshold`` the bank's own.
+    ``threshold`` is the one applied to the score, ``calibrated_threshold`` the bank's own; ``pixel_threshold`` is the
+    one applied to the map: regions and ``anomalous_share`` are of the pixels above it.
     """
 
     class_name: str
@@ -49,6 +50,7 @@ class Verdict:
     score: float
     threshold: float
     calibrated_threshold: float
+    pixel_threshold: float
     p_value: float
     anomalous_share: float
     map: npt.NDArray[np.float32]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
 import numpy as np
 
-from service.bank.manifest import Manifest
 from service.bank.open_store import open_store
 from service.bank.retry import while_versions_change
 from service.bank.search import PatchScores, search_patches
@@ -28,7 +28,7 @@ from service.scoring.coherence import least_coherence
 from service.scoring.foreground import foreground_mask
 from service.scoring.image_score import image_score
 from service.scoring.regions import Region, find_regions
-from service.scoring.threshold import p_value
+from service.scoring.threshold import p_value, shortfall
 from service.settings import Settings, load_settings
 
 
@@ -61,21 +61,24 @@ class Inspector:
         class_name: str | None = None,
         *,
         threshold: float | None = None,
+        pixel_threshold: float | None = None,
         explain: bool = False,
     ) -> Inspection:
         """Judge one image: a path, encoded bytes, or a decoded picture.
 
         Without ``class_name`` the product is retrieved; one that is like no taught class is answered
-        ``unknown_product``. ``threshold`` overrides the calibrated one. ``explain`` names the nearest normal patch
-        of every region. Raises ``PatchbankError`` kinds for bad images, unknown classes and banks that can't serve.
+        ``unknown_product``. ``threshold`` overrides the calibrated ones, of the image and of the pixels, and
+        ``pixel_threshold`` that of the pixels alone. ``explain`` names the nearest normal patch of every region.
+        Raises ``PatchbankError`` kinds for bad images, unknown classes and banks that can't serve.
         """
         clock = _Clock()
+        asked = _Asked(threshold, threshold if pixel_threshold is None else pixel_threshold)
         with clock.time("decode"):
             decoded = self._decode(image)
         with clock.time("embed"):
             embedding = self.embedder.embed(decoded)
         return while_versions_change(
-            self.store, lambda: self._answer(decoded, embedding, class_name, threshold, explain, clock)
+            self.store, lambda: self._answer(decoded, embedding, class_name, asked, explain, clock)
         )
 
     def _answer(
@@ -83,7 +86,7 @@ class Inspector:
         decoded: DecodedImage,
         embedding: Embedding,
         class_name: str | None,
-        threshold: float | None,
+        asked: _Asked,
         explain: bool,
         clock: _Clock,
     ) -> Inspection:
@@ -98,8 +101,9 @@ class Inspector:
         if name is not None:
             with clock.time("search"):
                 bank = self.serving_bank(name)
-                verdict = self._judge(bank, decoded, embedding, threshold, explain)
-            notes += _calibration_notes(bank.manifest)
+                verdict = self._judge(bank, decoded, embedding, asked, explain)
+            short = shortfall(bank.manifest.calibration)
+            notes += [] if short is None else [f"{name}: {short}"]
         status: Literal["ok", "unknown_product"] = "unknown_product" if verdict is None else "ok"
         return Inspection(
             status, decoded, verdict, retrieval, self.embedder.backbone.name, clock.spent_ms, tuple(notes)
@@ -150,27 +154,28 @@ class Inspector:
             [hit for hit in hits if hit.class_name in banks], voters, limits, None if quick else coherence_of
         )
 
-    def _judge(
-        self, bank: Bank, image: DecodedImage, embedding: Embedding, asked: float | None, explain: bool
-    ) -> Verdict:
+    def _judge(self, bank: Bank, image: DecodedImage, embedding: Embedding, asked: _Asked, explain: bool) -> Verdict:
         manifest = bank.manifest
         rule = manifest.scoring
-        threshold = manifest.calibration.threshold if asked is None else asked
-        demand = mask_and_score_demand(rule, threshold, image.size)
+        calibration = manifest.calibration
+        threshold = calibration.threshold if asked.images is None else asked.images
+        cut = calibration.mask_threshold if asked.pixels is None else asked.pixels
+        demand = mask_and_score_demand(rule, cut, image.size)
         masked = manifest.foreground
         counts = None if masked is None else foreground_mask(masked, embedding.patches, embedding.grid)
         found = search_patches(bank, embedding.patches, embedding.grid, rule.neighbours, demand, counts=counts)
         score = image_score(found.scores, rule)
         values = anomaly_map(found.scores, rule, image.size)
-        regions = find_regions(values, threshold)
+        regions = find_regions(values, cut)
         return Verdict(
             class_name=manifest.class_name,
             is_anomalous=score > threshold,
             score=score,
             threshold=threshold,
-            calibrated_threshold=manifest.calibration.threshold,
-            p_value=p_value(score, manifest.calibration),
-            anomalous_share=float(np.count_nonzero(values > threshold)) / values.size,
+            calibrated_threshold=calibration.threshold,
+            pixel_threshold=cut,
+            p_value=p_value(score, calibration),
+            anomalous_share=float(np.count_nonzero(values > cut)) / values.size,
             map=values,
             regions=tuple(
                 Explained(region, self._explain(bank, embedding, found, region) if explain else None)
@@ -207,6 +212,14 @@ class Inspector:
         self.close()
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """Thresholds that the caller gives; None takes the calibrated one."""
+
+    images: float | None
+    pixels: float | None
+
+
 class _Clock:
     """Milliseconds spent per stage."""
 
@@ -227,14 +240,3 @@ def _second_opinion(asked: str | None, retrieval: Retrieval) -> list[str]:
     if asked is None or retrieval.class_name in (asked, None):
         return []
     return [f"the image looks like {retrieval.class_name!r}, not like {asked!r}"]
-
-
-def _calibration_notes(manifest: Manifest) -> list[str]:
-    calibration = manifest.calibration
-    if calibration.reachable:
-        return []
-    return [
-        f"{manifest.class_name}: {calibration.count} calibration images are too few for a false-alarm rate of "
-        f"{calibration.target_far:.2%}; "
-        f"the threshold can promise {1 / (calibration.count + 1):.2%}"
-    ]

@@ -101,6 +101,12 @@ class Settings(BaseSettings):
         lt=1,
         description="Target false-alarm rate of calibration: share of normal images above the threshold.",
     )
+    pixel_target_far: float = Field(
+        default=0.1,
+        gt=0,
+        lt=1,
+        description="Share of normal images that may have any pixel of the map above the pixel threshold.",
+    )
     max_calibration_images: int = Field(
         default=200, ge=2, description="Most reference images scored in leave-one-image-out calibration."
     )

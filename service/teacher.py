@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Literal
-
-import numpy as np
 
 from service.bank.manifest import BackboneFacts, Calibration, Coreset, Foreground, Manifest, ScoringRule
 from service.bank.names import check_class_name
 from service.bank.store import BankSpec, PatchStore, Reference
-from service.calibrator import WITNESSED, Calibrator
+from service.calibrator import WITNESSED, Calibrator, NormalScore
+from service.clock import now
 from service.embedding.embedder import Embedder, Embedding
-from service.embedding.stream import Seen, Skipped, embed_files
+from service.embedding.stream import Seen, Skipped
 from service.embedding.turned import Turn
 from service.errors import BackboneMismatch, NoReferences
 from service.patch_feed import PatchFeed
 from service.progress import SILENT, Progress
+from service.reader import Reader
 from service.scoring.foreground import learn_foreground
 from service.scoring.foreground_decision import decide
 from service.scoring.threshold import calibrate
@@ -90,12 +88,12 @@ class Teacher:
         rule = base.scoring if base else options.scoring
         spec = self._spec(base)
         with self.store.draft(class_name, spec, base.ref if base else None) as draft:
-            skipped: list[Skipped] = []
+            reader = Reader(self.settings, self.embedder, progress, strict=options.strict)
             duplicates: list[Path] = []
             feed = PatchFeed(draft, self._ratio(options, base), self._room(base), len(files), progress)
             kept: dict[str, Embedding] = {}
             added = 0
-            for seen in self._read(files, options.strict, skipped, progress, "embedding", options.turns):
+            for seen in reader.read(files, "embedding", options.turns):
                 if draft.has_reference(seen.picture.image_id):
                     duplicates.append(seen.picture.path)
                     continue
@@ -107,7 +105,7 @@ class Teacher:
             if added == 0 and (base is None or not duplicates):
                 raise NoReferences(
                     f"none of the {len(files)} files is a usable image",
-                    skipped=[str(bad.path) for bad in skipped],
+                    skipped=[str(bad.path) for bad in reader.skipped],
                 )
             feed.finish()
             indexing = progress.begin("building the index", None)
@@ -119,12 +117,11 @@ class Teacher:
             if calibrate_with is None:
                 scores = calibrator.left_out_scores(progress)
             else:
-                held_out = self._read(calibrate_with, options.strict, skipped, progress, "calibrating (held out)")
-                scores = calibrator.held_out_scores(held_out)
+                scores = calibrator.held_out_scores(reader.read(calibrate_with, "calibrating (held out)"))
             manifest = Manifest(
                 class_name=class_name,
                 version=draft.ref.version,
-                created_at=_now(),
+                created_at=now(),
                 backbone=BackboneFacts(
                     name=self.embedder.backbone.name,
                     sha256=self.embedder.model_sha256,
@@ -141,7 +138,7 @@ class Teacher:
                 retrieval=calibrator.retrieval_limit(base.retrieval if base else None),
             )
             draft.activate(manifest)
-        return TeachReport(manifest, added, tuple(skipped), tuple(duplicates), mask_reason)
+        return TeachReport(manifest, added, tuple(reader.skipped), tuple(duplicates), mask_reason)
 
     def _spec(self, base: Manifest | None) -> BankSpec:
         if base is not None:
@@ -156,39 +153,19 @@ class Teacher:
     def _room(self, base: Manifest | None) -> int:
         return max(1, self.settings.max_bank_patches - (base.patches if base else 0))
 
-    def _read(
-        self,
-        files: Sequence[Path],
-        strict: bool,
-        skipped: list[Skipped],
-        progress: Progress,
-        stage: str,
-        turns: Sequence[Turn] = (),
-    ) -> Iterator[Seen]:
-        """Read and embed files in an order of chance, so that every part of the coreset sees the whole class."""
-        steps = progress.begin(stage, len(files))
-        mixed = [files[position] for position in np.random.default_rng(0).permutation(len(files))]
-        with closing(embed_files(self.embedder, mixed, self.settings.image_limits, turns)) as stream:
-            for one in stream:
-                if isinstance(one, Seen):
-                    yield one
-                elif strict:
-                    raise one.error
-                else:
-                    skipped.append(one)
-                steps.advance()
-
     def _calibration(
-        self, scores: Sequence[float], held_out: bool, options: TeachOptions, base: Manifest | None
+        self, found: Sequence[NormalScore], held_out: bool, options: TeachOptions, base: Manifest | None
     ) -> Calibration:
-        """The threshold. Without held-out images an extended bank keeps the scores it was calibrated with: more
-        references can only lower them, so the threshold stays on the safe side."""
+        """The thresholds. Without held-out images an extended bank keeps the scores it was calibrated with: more
+        references can only lower them, so the thresholds stay on the safe side."""
         far = options.target_far or (base.calibration.target_far if base else self.settings.target_far)
-        if held_out:
-            return calibrate(scores, "held-out", far)
-        if base is None:
-            return calibrate(scores, "leave-one-image-out", far)
-        return calibrate([*base.calibration.scores, *scores], base.calibration.method, far)
+        scores, peaks = [one.score for one in found], [one.peak for one in found]
+        method: Literal["leave-one-image-out", "held-out"] = "held-out" if held_out else "leave-one-image-out"
+        if base is not None and not held_out:
+            known = base.calibration
+            method, scores = known.method, [*known.scores, *scores]
+            peaks = [*known.peaks, *peaks] if known.peaks else []
+        return calibrate(scores, method, far, peaks, self.settings.pixel_target_far)
 
 
 def _reference(seen: Seen) -> Reference:
@@ -197,7 +174,7 @@ def _reference(seen: Seen) -> Reference:
         image_id=picture.image_id,
         name=picture.path.name,
         sha256=picture.sha256,
-        added_at=_now(),
+        added_at=now(),
         source=str(picture.path),
         width=picture.size[0],
         height=picture.size[1],
@@ -229,7 +206,3 @@ def _merged(new: Coreset | None, base: Manifest | None) -> Coreset | None:
     if new is None or old is None:
         return new or old
     return Coreset(ratio=new.ratio, seen=old.seen + new.seen, radius=max(old.radius, new.radius))
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")

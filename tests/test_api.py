@@ -32,8 +32,8 @@ from tests.http_service import serving
 from tests.pictures import bomb, png
 
 DETECTION_FIELDS = {
-    "status", "class_name", "class_confidence", "is_anomalous", "anomaly_score", "threshold", "p_value",
-    "anomaly_percentage", "anomaly_map_base64", "regions", "all_class_scores", "bank_version", "backbone",
+    "status", "class_name", "class_confidence", "is_anomalous", "anomaly_score", "threshold", "pixel_threshold",
+    "p_value", "anomaly_percentage", "anomaly_map_base64", "regions", "all_class_scores", "bank_version", "backbone",
     "timings_ms", "processing_time_ms", "warnings",
 }  # fmt: skip
 
@@ -94,6 +94,18 @@ def test_a_reference_scores_nothing_over_http_and_in_python_alike(
             if file in products["textile"].references:
                 assert over_http["anomaly_score"] < 0.02
             assert over_http["anomaly_map_base64"] is None
+
+
+def test_a_threshold_for_pixels_changes_the_map_and_not_the_verdict(
+    client: httpx.Client, products: dict[str, Product]
+) -> None:
+    data = products["solar_mono"].good[0].read_bytes()
+    own, low = post(client, data).json(), post(client, data, pixel_threshold="0.01").json()
+    assert low["pixel_threshold"] == 0.01
+    assert low["anomaly_percentage"] > own["anomaly_percentage"]
+    assert (low["threshold"], low["is_anomalous"]) == (own["threshold"], own["is_anomalous"])
+    assert post(client, data, threshold="0.3").json()["pixel_threshold"] == 0.3
+    assert post(client, data, pixel_threshold="3").status_code == 422
 
 
 def test_an_untaught_product_is_unknown_and_gets_no_verdict(client: httpx.Client) -> None:

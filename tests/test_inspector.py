@@ -42,7 +42,7 @@ def test_the_class_is_retrieved_and_the_verdict_whole(inspector: Inspector, prod
         assert verdict.map.shape == inspection.image.pixels.shape[:2]
         assert verdict.is_anomalous == (verdict.score > verdict.threshold)
         assert 0.0 < verdict.p_value <= 1.0
-        assert verdict.anomalous_share == pytest.approx(float((verdict.map > verdict.threshold).mean()))
+        assert verdict.anomalous_share == pytest.approx(float((verdict.map > verdict.pixel_threshold).mean()))
         assert set(inspection.timings_ms) == {"decode", "embed", "retrieve", "search"}
 
 
@@ -91,6 +91,27 @@ def test_regions_lie_on_what_is_above_the_threshold_and_name_their_nearest_norma
         left, top, right, bottom = found.nearest.box
         assert 0 <= left < right <= 300
         assert 0 <= top < bottom <= 300
+
+
+def test_the_map_is_cut_at_the_pixel_threshold_and_the_verdict_is_not(
+    inspector: Inspector, products: dict[str, Product]
+) -> None:
+    picture = products["solar_mono"].defective[0]
+    calibration = inspector.serving_bank("solar_mono").manifest.calibration
+    assert calibration.pixel_threshold not in (None, calibration.threshold)
+    own = inspector.inspect(picture, "solar_mono").verdict
+    both = inspector.inspect(picture, "solar_mono", threshold=0.3).verdict
+    cut = inspector.inspect(picture, "solar_mono", pixel_threshold=0.05).verdict
+    assert own is not None
+    assert both is not None
+    assert cut is not None
+    assert (own.threshold, own.pixel_threshold) == (calibration.threshold, calibration.pixel_threshold)
+    assert (both.threshold, both.pixel_threshold) == (0.3, 0.3)
+    assert (cut.threshold, cut.pixel_threshold) == (calibration.threshold, 0.05)
+    assert cut.is_anomalous == own.is_anomalous
+    assert cut.score == pytest.approx(own.score, abs=1e-6)
+    assert cut.anomalous_share > own.anomalous_share
+    assert cut.anomalous_share == pytest.approx(float((cut.map > 0.05).mean()))
 
 
 def test_the_nearest_patch_of_a_reference_is_the_patch_itself(

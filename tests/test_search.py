@@ -14,7 +14,13 @@ from service.bank.manifest import ScoringRule
 from service.bank.search import PatchScores, search_patches
 from service.bank.store import BankSpec, FloatArray, Neighbours
 from service.errors import EmptyBank
-from service.scoring.anomaly_map import anomaly_map, mask_and_score_demand, score_demand
+from service.scoring.anomaly_map import (
+    anomaly_map,
+    map_peak,
+    mask_and_score_demand,
+    peak_and_score_demand,
+    score_demand,
+)
 from service.scoring.image_score import image_score
 from tests.banks import brute_force, fill, unit
 
@@ -126,6 +132,20 @@ def test_the_image_score_alone_is_exact_with_its_own_demand(
     found = search_patches(ForgetfulIndex(bank, 0.5, seed), queries, grid, rule.neighbours, score_demand(rule))
     truth = brute_force(queries, bank, rule.neighbours)
     assert image_score(found.scores, rule) == pytest.approx(image_score(truth, rule), abs=1e-5)
+
+
+@settings(max_examples=150, deadline=None)
+@given(case=cases(), missed=st.sampled_from([0.5, 1.0]), seed=st.integers(0, 1000))
+def test_score_and_peak_of_the_map_are_exact_for_calibration_and_no_pixel_passes_the_peak(
+    case: tuple[FloatArray, FloatArray, tuple[int, int], ScoringRule, float, tuple[int, int]], missed: float, seed: int
+) -> None:
+    queries, bank, grid, rule, _, size = case
+    index = ForgetfulIndex(bank, missed, seed)
+    found = search_patches(index, queries, grid, rule.neighbours, peak_and_score_demand(rule))
+    truth = brute_force(queries, bank, rule.neighbours).reshape(grid)
+    assert image_score(found.scores, rule) == pytest.approx(image_score(truth, rule), abs=1e-5)
+    assert map_peak(found.scores, rule) == pytest.approx(map_peak(truth, rule), abs=1e-5)
+    assert anomaly_map(truth, rule, size).max() <= map_peak(truth, rule) + 1e-6
 
 
 @pytest.mark.parametrize("kind", ["one point", "few", "plain", "clusters", "duplicates", "spread"])

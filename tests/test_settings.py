@@ -23,6 +23,7 @@ BAD = [
     ("MAX_QUEUE", "-1"),
     ("RETRIEVAL_NEIGHBOURS", "0"), ("RETRIEVAL_NEIGHBOURS", "101"),
     ("TARGET_FAR", "0"), ("TARGET_FAR", "1"), ("TARGET_FAR", "-0.1"), ("TARGET_FAR", "nan"), ("TARGET_FAR", "1%"),
+    ("PIXEL_TARGET_FAR", "0"), ("PIXEL_TARGET_FAR", "1"),
     ("MAX_CALIBRATION_IMAGES", "1"),
     ("MAX_BANK_PATCHES", "0"),
     ("KEEP_VERSIONS", "0"),

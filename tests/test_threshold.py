@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from service.bank.manifest import Calibration
 from service.errors import NoReferences
-from service.scoring.threshold import calibrate, p_value
+from service.scoring.threshold import calibrate, p_value, shortfall
 
 scores = st.lists(st.floats(0.0, 2.0, width=32), min_size=1, max_size=120)
 rates = st.floats(0.001, 0.999)
@@ -131,3 +131,47 @@ def test_the_rate_of_fresh_normal_images_is_the_target() -> None:
 
 def test_a_rate_near_one_takes_the_lowest_score() -> None:
     assert calibrate([0.1, 0.2, 0.3], "held-out", 1 - 1e-10).threshold == 0.1
+
+
+def test_pixels_have_a_threshold_and_a_rate_of_their_own() -> None:
+    values = [i / 100 for i in range(1, 100)]
+    made = calibrate(values, "held-out", 0.01, [2 * value for value in values], 0.1)
+    assert (made.threshold, made.pixel_threshold, made.pixel_target_far) == (0.99, 1.8, 0.1)
+    assert made.mask_threshold == 1.8
+    assert calibrate(values, "held-out", 0.2, values, 0.1).pixel_target_far == 0.2, "never stricter than the image"
+    without = held_out(values, 0.01)
+    assert (without.pixel_threshold, without.mask_threshold, without.peaks) == (None, without.threshold, ())
+    with pytest.raises(ValueError, match="peaks"):
+        calibrate(values, "held-out", 0.01, [1.0])
+
+
+def test_a_manifest_of_before_pixel_thresholds_is_still_read() -> None:
+    text = '{"method": "held-out", "target_far": 0.5, "threshold": 0.2, "reachable": true, "scores": [0.1, 0.2]}'
+    assert Calibration.model_validate_json(text).mask_threshold == 0.2
+
+
+def test_of_fresh_normal_images_the_pixel_rate_has_any_pixel_above() -> None:
+    rng = np.random.default_rng(1)
+    rounds, count, far = 3000, 39, 0.1
+    above = 0
+    for drawn in rng.standard_normal((rounds, count + 1)):
+        made = calibrate(drawn[:-1].tolist(), "held-out", 0.05, drawn[:-1].tolist(), far)
+        assert made.pixel_threshold is not None
+        above += drawn[-1] > made.pixel_threshold
+    spread = 4 * math.sqrt(far * (1 - far) / rounds)
+    assert far - spread <= above / rounds <= far + spread
+
+
+def test_too_few_images_are_told_with_what_they_can_promise_and_how_many_would_do() -> None:
+    told = shortfall(held_out([0.1] * 39, 0.01))
+    assert told is not None
+    assert "39 calibration images are too few for a false-alarm rate of 1.00%" in told
+    assert "promise 2.50%" in told
+    assert "99 images would do" in told
+    assert shortfall(held_out([0.1] * 99, 0.01)) is None
+    for far in (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.3):
+        said = shortfall(held_out([0.1], far))
+        assert said is not None
+        needed = int(said.rsplit("; ", 1)[1].split()[0])
+        assert held_out([0.1] * needed, far).reachable
+        assert not held_out([0.1] * (needed - 1), far).reachable

@@ -38,15 +38,15 @@ class Shown:
 
 
 def show(group: str, caption: str, inspection: Inspection, truth: npt.NDArray[np.bool_] | None) -> Shown:
-    """Shrunk pictures of a judged image; the map is shrunk before it is cut at the threshold, so outlines stay."""
+    """Shrunk pictures of a judged image; the map is shrunk before it is cut, so that outlines stay."""
     verdict = inspection.verdict
     assert verdict is not None  # noqa: S101  # callers name the class
     picture = Image.fromarray(inspection.image.pixels)
     picture.thumbnail((_SIDE, _SIDE))
     values = np.asarray(Image.fromarray(verdict.map).resize(picture.size, Image.Resampling.BILINEAR), np.float32)
     pixels = np.asarray(picture)
-    marked = overlay(values, verdict.threshold, pixels, ())
-    heatmap = render("heatmap", values, verdict.threshold, pixels, ())
+    marked = overlay(values, verdict.pixel_threshold, pixels, ())
+    heatmap = render("heatmap", values, verdict.pixel_threshold, pixels, ())
     mask = None
     if truth is not None:  # the reducing filter is a mean: a defect of a few pixels stays visible as grey
         grey = Image.fromarray(truth.astype(np.uint8) * 255).resize(picture.size, Image.Resampling.BOX)

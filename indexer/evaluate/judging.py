@@ -82,7 +82,7 @@ def _compare(inspector: Inspector, image: LabelledImage, verdict: Verdict, pixel
         if truth is None or not truth.any():
             return None
     pixels.add(verdict.map, truth)
-    return Overlap.of(verdict.map > verdict.threshold, truth)
+    return Overlap.of(verdict.map > verdict.pixel_threshold, truth)
 
 
 def _truth(inspector: Inspector, image: LabelledImage, verdict: Verdict) -> npt.NDArray[np.bool_] | None:

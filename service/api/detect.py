@@ -25,11 +25,15 @@ class Options:
         self,
         class_name: Annotated[str | None, Form(description="skip class retrieval")] = None,
         threshold: Annotated[float | None, Form(ge=0, le=2, description="instead of the calibrated one")] = None,
+        pixel_threshold: Annotated[
+            float | None, Form(ge=0, le=2, description="for the map alone; else threshold, else the calibrated one")
+        ] = None,
         map_format: Annotated[MapFormat, Form()] = "heatmap",
         explain: Annotated[bool, Form(description="name the nearest normal patch of every region")] = False,
     ) -> None:
         self.class_name = class_name or None
         self.threshold = threshold
+        self.pixel_threshold = pixel_threshold
         self.map_format: MapFormat = map_format
         self.explain = explain
 
@@ -89,7 +93,13 @@ async def _read(state: ApiState, file: UploadFile) -> bytes:
 
 def _judge(state: ApiState, data: bytes, options: Options, return_map: bool) -> Detection:
     begin = time.perf_counter()
-    inspection = state.inspector.inspect(data, options.class_name, threshold=options.threshold, explain=options.explain)
+    inspection = state.inspector.inspect(
+        data,
+        options.class_name,
+        threshold=options.threshold,
+        pixel_threshold=options.pixel_threshold,
+        explain=options.explain,
+    )
     picture = _picture(inspection, options.map_format) if return_map else None
     spent = (time.perf_counter() - begin) * 1e3
     timings = {**inspection.timings_ms, "render": spent - sum(inspection.timings_ms.values())}
@@ -101,6 +111,7 @@ def _judge(state: ApiState, data: bytes, options: Options, return_map: bool) -> 
         is_anomalous=verdict.is_anomalous if verdict else None,
         anomaly_score=verdict.score if verdict else None,
         threshold=verdict.threshold if verdict else None,
+        pixel_threshold=verdict.pixel_threshold if verdict else None,
         p_value=verdict.p_value if verdict else None,
         anomaly_percentage=100.0 * verdict.anomalous_share if verdict else None,
         anomaly_map_base64=picture,
@@ -122,4 +133,5 @@ def _picture(inspection: Inspection, kind: MapFormat) -> str | None:
     if verdict is None:
         return None
     regions = [found.region for found in verdict.regions]
-    return base64.b64encode(render(kind, verdict.map, verdict.threshold, inspection.image.pixels, regions)).decode()
+    picture = render(kind, verdict.map, verdict.pixel_threshold, inspection.image.pixels, regions)
+    return base64.b64encode(picture).decode()

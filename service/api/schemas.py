@@ -50,8 +50,9 @@ class Detection(BaseModel):
     is_anomalous: bool | None = Field(description="null for an unknown product: no verdict")
     anomaly_score: float | None
     threshold: float | None
+    pixel_threshold: float | None = Field(description="where the map is cut: regions and share are of pixels above it")
     p_value: float | None
-    anomaly_percentage: float | None = Field(description="share of pixels above the threshold, 0..100")
+    anomaly_percentage: float | None = Field(description="share of pixels above the pixel threshold, 0..100")
     anomaly_map_base64: str | None = Field(description="PNG of the original size")
     regions: list[RegionOut]
     all_class_scores: dict[str, float]

@@ -57,7 +57,12 @@ class Foreground(_Frozen):
 
 
 class Calibration(_Frozen):
-    """Scores of normal images that the bank does not hold, and the threshold made of them.
+    """Scores of normal images that the bank does not hold, and the thresholds made of them.
+
+    ``threshold`` is for image scores: at most the share ``target_far`` of normal images is above it.
+    ``pixel_threshold`` is for the map: at most the share ``pixel_target_far`` of normal images has any pixel above
+    it. ``peaks`` are the highest map values that it was made of; a bank calibrated without them cuts its map at
+    ``threshold``.
 
     ``reachable`` is False where the images are too few for the target rate: the threshold is then the highest
     score seen and the rate that can be promised is ``1 / (count + 1)``.
@@ -68,6 +73,14 @@ class Calibration(_Frozen):
     threshold: float
     reachable: bool
     scores: tuple[float, ...]
+    pixel_target_far: float | None = None
+    pixel_threshold: float | None = None
+    peaks: tuple[float, ...] = ()
+
+    @property
+    def mask_threshold(self) -> float:
+        """Where the map is cut."""
+        return self.threshold if self.pixel_threshold is None else self.pixel_threshold
 
     @property
     def count(self) -> int:

@@ -130,7 +130,8 @@ class Bank(PatchIndex, BankContent, Protocol):
         ...
 
     def image_patches(self, image_id: str) -> FloatArray:
-        """The patches (M, D) that the bank holds of one reference image; none for an image it does not know."""
+        """The patches (M, D) that the bank holds of one reference image, by row and column, turned copies last; none
+        for an image it does not know."""
         ...
 
 

@@ -40,11 +40,18 @@ def anomaly_map(scores: FloatArray, rule: ScoringRule, size: tuple[int, int]) ->
     return enlarge(smooth(scores, rule.smoothing), size)
 
 
-def mask_and_score_demand(rule: ScoringRule, threshold: float, size: tuple[int, int]) -> Demand:
-    """Ask exactly for all patches that the image score, the verdict or the thresholded map hang on.
+def map_peak(scores: FloatArray, rule: ScoringRule) -> float:
+    """The highest value that the map of patch scores (rows, columns) can have at any size: a pixel is a mean of
+    smoothed cells."""
+    return float(smooth(scores, rule.smoothing).max())
 
-    Approximate scores are never too low, and neither is any pixel made of them: a pixel at or below the threshold
-    is decided. A pixel above it is decided once every patch within reach of it is exact.
+
+def mask_and_score_demand(rule: ScoringRule, threshold: float, size: tuple[int, int]) -> Demand:
+    """Ask exactly for all patches that the image score, the verdict or the map cut at ``threshold`` hang on.
+
+    The verdict hangs on the image score alone, whatever its own threshold is. Approximate scores are never too low,
+    and neither is any pixel made of them: a pixel at or below the threshold is decided. A pixel above it is decided
+    once every patch within reach of it is exact.
     """
     by_score = score_demand(rule)
 
@@ -64,6 +71,27 @@ def score_demand(rule: ScoringRule) -> Demand:
     return demand
 
 
+def peak_and_score_demand(rule: ScoringRule) -> Demand:
+    """Ask exactly for the patches that make the image score, and for those that make the map's highest cell.
+
+    Approximate scores are never too low: once the highest smoothed cell is made of exact ones, no other can pass it.
+    """
+    by_score = score_demand(rule)
+
+    def demand(scores: FloatArray, exact: BoolArray) -> BoolArray:
+        highest = deciding_patches(smooth(scores, rule.smoothing), rule)
+        return by_score(scores, exact) | np.asarray(
+            ndimage.maximum_filter(highest, size=2 * _kernel(rule.smoothing) + 1), dtype=np.bool_
+        )
+
+    return demand
+
+
+def _kernel(sigma: float) -> int:
+    """Cells that the smoothing reaches to each side."""
+    return int(_TRUNCATE * sigma + 0.5)
+
+
 def _within_reach(above: BoolArray, sigma: float, size: tuple[int, int]) -> BoolArray:
     """Patches that weigh in on any pixel near a cell above the threshold.
 
@@ -72,7 +100,7 @@ def _within_reach(above: BoolArray, sigma: float, size: tuple[int, int]) -> Bool
     """
     if not above.any():
         return above
-    kernel = int(_TRUNCATE * sigma + 0.5)
+    kernel = _kernel(sigma)
     beside = [
         1 if cells <= pixels else -(-2 * cells // pixels) for cells, pixels in zip(above.shape, size[::-1], strict=True)
     ]

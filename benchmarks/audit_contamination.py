@@ -1,0 +1,73 @@
+"""Defective images among the references, and where an audit lists them: ``python -m benchmarks.audit_contamination``.
+
+``--references`` images a class, of which ``--planted`` are defective, drawn anew for every seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.datasets import load_datasets
+from indexer.auditing.audit import audit_references
+from indexer.auditing.patches import ReferencePatches
+from service.bank.manifest import ScoringRule
+from service.bank.store import Reference
+from service.embedding.embedder import Embedder
+from service.images import read_image
+from service.settings import load_settings
+
+
+def main() -> None:
+    """Print one row a class and seed, and the share found per class."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--mvtec", action="append", default=[], metavar="NAME=FOLDER")
+    parser.add_argument("--references", type=int, default=100)
+    parser.add_argument("--planted", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", action="append")
+    parser.add_argument("--backbone", default="efficientnet-lite2")
+    given = parser.parse_args()
+    first = 2 * given.planted
+    shares: dict[str, list[float]] = {}
+    print(
+        f"| class | seed | ranks of {given.planted} defective of {given.references} | in the first {first} | suspects |"
+    )
+    print("|---|---|---|---|---|")
+    with Embedder.open(load_settings(backbone=given.backbone)) as embedder:
+        for seed in range(given.seeds):
+            for product in load_datasets(given.mvtec, given.references - given.planted, seed, given.planted):
+                if given.only and product.class_name not in given.only:
+                    continue
+                images = [_patches(embedder, file) for file in (*product.references, *product.defective)]
+                found = audit_references(images, ScoringRule())
+                planted = {str(file) for file in product.defective}
+                ranks = [
+                    rank for rank, image in enumerate(found.images, 1) if image.patches.reference.source in planted
+                ]
+                caught = sum(rank <= first for rank in ranks)
+                suspects = [image.patches.reference.source in planted for image in found.images if image.suspect]
+                shares.setdefault(product.class_name, []).append(caught / len(ranks))
+                print(
+                    f"| {product.class_name} | {seed} | {', '.join(map(str, ranks))} | {caught} | "
+                    f"{sum(suspects)} defective, {len(suspects) - sum(suspects)} good |",
+                    flush=True,
+                )
+    for name, share in shares.items():
+        print(f"mean {name}: {np.mean(share):.0%} of the defective images are among the first {first}")
+
+
+def _patches(embedder: Embedder, file: Path) -> ReferencePatches:
+    picture = read_image(file)
+    embedding = embedder.embed(picture)
+    rows, columns = embedding.grid
+    reference = Reference(
+        picture.image_id, file.name, picture.sha256, "", str(file), *picture.size, rows, columns, thumbnail=b""
+    )
+    return ReferencePatches(reference, embedding.patches, np.ones(rows * columns, dtype=np.bool_), whole=True)
+
+
+if __name__ == "__main__":
+    main()

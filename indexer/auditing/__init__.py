@@ -1,0 +1,1 @@
+"""``indexer audit``: what a bank's reference images say of each other."""

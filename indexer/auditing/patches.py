@@ -1,0 +1,60 @@
+"""The patches of a bank, image by image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from service.bank.manifest import Manifest
+from service.bank.names import PatchId
+from service.bank.store import Bank, FloatArray, Reference
+from service.scoring.foreground import foreground_mask
+
+
+@dataclass(frozen=True)
+class ReferencePatches:
+    """A reference image and its patches (M, D) in the bank, by row and column: all of them, or what a coreset kept.
+
+    ``whole`` says which; turned copies are left out of whole ones. ``counts`` bool (M,) is False for masked background.
+    """
+
+    reference: Reference
+    vectors: FloatArray
+    counts: npt.NDArray[np.bool_]
+    whole: bool
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the picture's own grid."""
+        return self.reference.rows, self.reference.columns
+
+    def on_grid(self, bank: Bank, values: FloatArray) -> FloatArray:
+        """Values (M,) of the patches on the grid (rows, columns); 0 where the bank holds none."""
+        if self.whole:
+            return values.reshape(self.grid)
+        spread = np.zeros(self.grid, dtype=np.float32)
+        found = bank.nearest(self.vectors, 4, exact=True)
+        for value, ids in zip(values, found.ids, strict=True):
+            for point in ids:
+                patch = PatchId.from_bytes(point)
+                if patch.image_id == self.reference.image_id and patch.turn == 0:
+                    spread[patch.row, patch.column] = value
+                    break
+        return spread
+
+
+def read_patches(bank: Bank, reference: Reference) -> ReferencePatches:
+    """One image's patches out of the bank; no backbone and no picture file is needed."""
+    manifest: Manifest = bank.manifest
+    vectors = bank.image_patches(reference.image_id)
+    cells = reference.rows * reference.columns
+    whole = manifest.coreset is None and len(vectors) >= cells
+    if not whole:
+        return ReferencePatches(reference, vectors, np.ones(len(vectors), dtype=np.bool_), whole)
+    vectors = vectors[:cells]  # turned copies have higher rows
+    counts = np.ones(cells, dtype=np.bool_)
+    if manifest.foreground is not None:
+        counts = foreground_mask(manifest.foreground, vectors, (reference.rows, reference.columns)).ravel()
+    return ReferencePatches(reference, vectors, counts, whole)

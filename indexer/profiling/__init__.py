@@ -1,0 +1,1 @@
+"""``indexer profile``: what a data set is made of before anything is taught."""
