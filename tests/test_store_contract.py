@@ -341,3 +341,16 @@ def test_reading_goes_on_while_versions_come_and_go(store: PatchStore) -> None:
     for version, distance in answers:
         if version in truth:
             assert distance == pytest.approx(truth[version], abs=1e-5)
+
+
+def test_a_copy_with_nothing_added_serves_with_another_manifest(store: PatchStore) -> None:
+    first = teach(store, "part", seed=1)
+    with store.draft("part", SPEC, base=first) as draft:
+        draft.seal()
+        before = store.bank("part").manifest
+        after = before.model_copy(update={"version": draft.ref.version, "created_at": "2026-01-02T00:00:00+00:00"})
+        draft.activate(after)
+    bank = store.bank("part")
+    assert bank.manifest == after
+    assert len(bank.references()) == before.references
+    assert store.versions("part") == [first.version, after.version]
