@@ -33,7 +33,8 @@ REVISION = "8b1f705a3a7f6f062f6bdd21986c1583d3ef105d"
 class Hub:
     """What the server holds and how it behaves.
 
-    The first ``breaks`` downloads break off ``breaks_after`` bytes into the file; ``asked`` is every request it got.
+    The first ``breaks`` downloads break off ``breaks_after`` bytes into the file; the content is sent in pieces of
+    ``piece`` bytes; ``asked`` is every request it got.
     """
 
     body: bytes = BODY
@@ -42,6 +43,7 @@ class Hub:
     redirects: bool = False
     breaks_after: int | None = None
     breaks: int = 10**9
+    piece: int = 10**9
     asked: list[str] = field(default_factory=list)
     endpoint: str = ""
 
@@ -84,7 +86,10 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 self.send_header("Content-Range", f"bytes {begin}-{len(hub.body) - 1}/{len(hub.body)}")
             self.send_header("Content-Length", str(len(hub.body) - begin))
             self.end_headers()
-            self.wfile.write(hub.body[begin : hub.breaks_after if hub.downloads <= hub.breaks else None])
+            end = hub.breaks_after if hub.breaks_after is not None and hub.downloads <= hub.breaks else len(hub.body)
+            for start in range(begin, end, hub.piece):
+                self.wfile.write(hub.body[start : min(start + hub.piece, end)])
+                self.wfile.flush()
 
         def _known(self) -> bool:
             if hub.status == 200:
@@ -174,6 +179,11 @@ def test_a_good_file_is_pulled_to_its_place(hub: Hub, tmp_path: Path) -> None:
     assert path.read_bytes() == BODY
     assert _onnx_files(tmp_path) == [path]
     assert hub.asked[0] == f"HEAD /some-org/tiny/resolve/{REVISION}/onnx/model.onnx"
+
+
+def test_a_file_that_comes_in_pieces_is_put_together(hub: Hub, tmp_path: Path) -> None:
+    hub.piece = 997
+    assert pull_model(_backbone(), tmp_path, endpoint=hub.endpoint).read_bytes() == BODY
 
 
 def test_a_file_behind_a_redirect_is_pulled(hub: Hub, tmp_path: Path) -> None:
