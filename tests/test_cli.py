@@ -180,8 +180,17 @@ def test_a_bad_setting_is_named(monkeypatch: pytest.MonkeyPatch, data: Path) -> 
     assert "PATCHBANK_TARGET_FAR" in result.stderr
 
 
+# Shells start background jobs with SIGINT ignored, and children inherit that.
+_INTERRUPTIBLE = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from indexer.cli import main
+main()
+"""
+
+
 def _start_add(folder: Path, data: Path) -> subprocess.Popen[bytes]:
-    words = [sys.executable, "-m", "indexer.cli", "add", "part", str(folder), "--data-dir", str(data)]
+    words = [sys.executable, "-c", _INTERRUPTIBLE, "add", "part", str(folder), "--data-dir", str(data)]
     return subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
