@@ -1,0 +1,234 @@
+"""What each detection option is worth: ``python -m benchmarks.ablation`` prints image AUROC per option and class.
+
+Every option changes one thing of the defaults (nearest patch, mean of the top 1 % of patch scores, nothing smoothed
+before the score). Searches are exhaustive over all patches of the references, so no difference comes from the index.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from benchmarks.datasets import load_datasets
+from indexer.evaluate.curve import Curve
+from service.embedding.embedder import Embedder, Embedding
+from service.images import read_image
+from service.scoring.anomaly_map import enlarge, smooth
+from service.settings import load_settings
+
+FloatArray = npt.NDArray[np.float32]
+
+NEIGHBOURS: Final = 9
+_USUAL: Final = (32, 32)
+"""Grid on which a class's usual score per place is kept."""
+
+
+@dataclass(frozen=True)
+class References:
+    """The bank: ``patches`` (M, D) of all references, image by image from ``starts``; ``cls`` (R, D'); ``places``
+    (M, 2) in 0..1 of the picture; ``usual``, the mean left-out score per place."""
+
+    patches: FloatArray
+    starts: npt.NDArray[np.int64]
+    cls: FloatArray
+    places: FloatArray
+    usual: FloatArray
+
+
+@dataclass(frozen=True)
+class Compared:
+    """An image against the bank: cosine distance of every patch (N,) to all (M) normal patches, to the nearest patch of
+    each reference (N, R), and to the nearest ones of all (N, 9), ascending, with their numbers."""
+
+    embedding: Embedding
+    distances: FloatArray
+    per_image: FloatArray
+    nearest: FloatArray
+    ids: npt.NDArray[np.int64]
+
+    def grid(self, scores: FloatArray) -> FloatArray:
+        """(rows, columns) of scores (N,)."""
+        return scores.reshape(self.embedding.grid)
+
+
+Option = Callable[[References, Compared], float]
+
+
+def compare(bank: References, embedding: Embedding, left_out: int | None = None) -> Compared:
+    """Exhaustive comparison, without the reference number ``left_out``."""
+    distances = 1.0 - embedding.patches @ bank.patches.T
+    if left_out is not None:
+        ends = np.append(bank.starts[1:], len(bank.patches))
+        distances[:, bank.starts[left_out] : ends[left_out]] = 2.0
+    per_image = np.minimum.reduceat(distances, bank.starts, axis=1)
+    # Of the k nearest patches none is farther than the k-th best reference, which alone vouch for k of them.
+    limit = np.partition(per_image, NEIGHBOURS - 1, axis=1)[:, NEIGHBOURS - 1 : NEIGHBOURS]
+    rows, ids = np.nonzero(distances <= limit)
+    order = np.lexsort((distances[rows, ids], rows))
+    first = np.searchsorted(rows, np.arange(len(distances)))
+    ids = ids[order][first[:, None] + np.arange(NEIGHBOURS)]
+    return Compared(embedding, distances, per_image, np.take_along_axis(distances, ids, axis=1), ids)
+
+
+def top(scores: FloatArray, share: float = 0.01) -> float:
+    """Mean of the highest share."""
+    flat = scores.ravel()
+    count = max(1, round(share * flat.size))
+    return float(np.partition(flat, flat.size - count)[flat.size - count :].mean())
+
+
+def neighbours(k: int) -> Option:
+    """Mean distance to k nearest patches."""
+    return lambda _, one: top(one.nearest[:, :k].mean(axis=1))
+
+
+def weighted(scale: float) -> Option:
+    """Mean over nine neighbours, weighted by how near they are."""
+
+    def score(bank: References, one: Compared) -> float:
+        weights = np.exp((one.nearest[:, :1] - one.nearest) / scale)
+        return top((weights * one.nearest).sum(axis=1) / weights.sum(axis=1))
+
+    return score
+
+
+def highest(share: float) -> Option:
+    """Mean of another share of the patch scores."""
+    return lambda _, one: top(one.nearest[:, 0], share)
+
+
+def reweighted(bank: References, one: Compared) -> float:
+    """PatchCore's image score (Roth et al. 2022, equation 7): the highest distance, less where the normal patch that
+    it is measured to has near neighbours that are as far."""
+    worst = int(one.nearest[:, 0].argmax())
+    around = np.argpartition(-(bank.patches @ bank.patches[one.ids[worst, 0]]), NEIGHBOURS)[:NEIGHBOURS]
+    lengths = np.sqrt(2.0 * np.maximum(one.distances[worst, around], 0.0))
+    length = float(np.sqrt(2.0 * max(one.nearest[worst, 0], 0.0)))
+    return float(1.0 - np.exp(length) / np.exp(lengths).sum()) * length
+
+
+def smoothed(sigma: float) -> Option:
+    """Smoothed before the score is taken."""
+    return lambda _, one: top(smooth(one.grid(one.nearest[:, 0]), sigma))
+
+
+def alike(count: int) -> Option:
+    """Only the patches of the references most alike by CLS embedding (RAD, arXiv 2601.22763)."""
+
+    def score(bank: References, one: Compared) -> float:
+        chosen = np.argsort(-(bank.cls @ one.embedding.cls))[:count]
+        return top(one.per_image[:, chosen].min(axis=1))
+
+    return score
+
+
+def nearby(radius: float) -> Option:
+    """Only patches at about the same place, in parts of the picture's side."""
+
+    def score(bank: References, one: Compared) -> float:
+        far = np.abs(places(one.embedding.grid)[:, None] - bank.places[None]).max(axis=2) > radius
+        return top(np.where(far, np.float32(2.0), one.distances).min(axis=1))
+
+    return score
+
+
+def unusual(power: float) -> Option:
+    """Divided by what normal images usually score at that place."""
+
+    def score(bank: References, one: Compared) -> float:
+        rows, columns = one.embedding.grid
+        return top(one.grid(one.nearest[:, 0]) / enlarge(bank.usual, (columns, rows)) ** power)
+
+    return score
+
+
+def contrast(part: float) -> Option:
+    """Less a part of the image's own median patch score."""
+    return lambda _, one: top(one.nearest[:, 0]) - part * float(np.median(one.nearest[:, 0]))
+
+
+OPTIONS: Final[dict[str, Option]] = {
+    "defaults": neighbours(1),
+    **{f"{k} neighbours, mean": neighbours(k) for k in (3, 5, 9)},
+    **{f"9 neighbours, weighted exp(-d / {scale})": weighted(scale) for scale in (0.02, 0.1)},
+    "highest patch": lambda _, one: float(one.nearest[:, 0].max()),
+    **{f"top {share:.1%}": highest(share) for share in (0.005, 0.02, 0.05, 0.1)},
+    "PatchCore's reweighting (b = 9)": reweighted,
+    **{f"smoothed by {sigma} cells": smoothed(sigma) for sigma in (0.5, 1.0, 2.0)},
+    **{f"{count} references most alike": alike(count) for count in (5, 10, 20, 50)},
+    **{f"same place, within {radius:.0%}": nearby(radius) for radius in (0.05, 0.1, 0.2)},
+    **{f"over the place's usual score ^ {power}": unusual(power) for power in (0.5, 1.0)},
+    **{f"less {part} of the image's median": contrast(part) for part in (0.25, 0.5)},
+}
+
+
+def places(grid: tuple[int, int]) -> FloatArray:
+    """Centres of the cells (N, 2), row and column in 0..1."""
+    rows, columns = grid
+    down, right = np.mgrid[0:rows, 0:columns]
+    return np.stack([(down.ravel() + 0.5) / rows, (right.ravel() + 0.5) / columns], axis=1).astype(np.float32)
+
+
+def build(embeddings: list[Embedding]) -> References:
+    """The bank of all patches, and what its images score when left out."""
+    sizes = [len(one.patches) for one in embeddings]
+    bank = References(
+        np.concatenate([one.patches for one in embeddings]),
+        np.cumsum([0, *sizes[:-1]]),
+        np.stack([one.cls for one in embeddings]),
+        np.concatenate([places(one.grid) for one in embeddings]),
+        np.ones(_USUAL, dtype=np.float32),
+    )
+    total = np.zeros(_USUAL, dtype=np.float32)
+    for place, embedding in enumerate(embeddings):
+        one = compare(bank, embedding, left_out=place)
+        total += enlarge(ndimage.gaussian_filter(one.grid(one.nearest[:, 0]), 1.0, mode="nearest"), _USUAL)
+    return replace(bank, usual=total / np.float32(len(embeddings)))
+
+
+def main() -> None:
+    """Print one row an option, one column a class."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--mvtec", action="append", default=[], metavar="NAME=FOLDER")
+    parser.add_argument("--references", type=int, default=100)
+    parser.add_argument("--cap", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", action="append")
+    parser.add_argument("--backbone", default="efficientnet-lite2")
+    given = parser.parse_args()
+    found: dict[str, list[float]] = {}
+    with Embedder.open(load_settings(backbone=given.backbone)) as embedder:
+        for product in load_datasets(given.mvtec, given.references, given.seed, given.cap):
+            if given.only and product.class_name not in given.only:
+                continue
+            bank = build([_embed(embedder, file) for file in product.references])
+            scores = [[_scores(bank, embedder, file) for file in kind] for kind in (product.good, product.defective)]
+            found[product.class_name] = [
+                Curve.of_scores(*([one[place] for one in kind] for kind in scores)).auroc
+                for place in range(len(OPTIONS))
+            ]
+    print(f"| option | {' | '.join(found)} | mean |")
+    print("|---" * (len(found) + 2) + "|")
+    for place, name in enumerate(OPTIONS):
+        row = [areas[place] for areas in found.values()]
+        print(f"| {name} | {' | '.join(f'{area:.4f}' for area in row)} | {np.mean(row):.4f} |")
+
+
+def _scores(bank: References, embedder: Embedder, file: Path) -> list[float]:
+    one = compare(bank, _embed(embedder, file))
+    return [option(bank, one) for option in OPTIONS.values()]
+
+
+def _embed(embedder: Embedder, file: Path) -> Embedding:
+    return embedder.embed(read_image(file))
+
+
+if __name__ == "__main__":
+    main()
