@@ -11,6 +11,7 @@ import typer
 from indexer import demo as demo_job
 from indexer import detecting, listing, model_cli, moving, teaching, trust_cli
 from indexer.evaluate import evaluate
+from indexer.roi_options import IgnoreBoxes, MaskFile, RoiBoxes, drawing
 from indexer.running import BackboneName, DataDir, Json, run
 from service.bank.manifest import ScoringRule
 from service.embedding.turned import EIGHTHS, QUARTERS, Turn
@@ -72,6 +73,9 @@ def add(
         str,
         typer.Option(help="Mask what the part lies on: on, off, or auto where the references show that it is safe."),
     ] = "off",
+    mask: MaskFile = None,
+    roi: RoiBoxes = None,
+    ignore: IgnoreBoxes = None,
     strict: Strict = False,
     backbone: BackboneName = None,
     data_dir: DataDir = None,
@@ -84,7 +88,8 @@ def add(
     if foreground not in ("off", "auto", "on"):
         raise typer.BadParameter("use off, auto or on", param_hint="--foreground")
     rule = ScoringRule.model_validate({"neighbours": neighbours, "image_score": image_score})
-    options = TeachOptions(coreset, rule, target_far, strict, turns, foreground)  # type: ignore[arg-type]
+    area = drawing(mask, roi, ignore)
+    options = TeachOptions(coreset, rule, target_far, strict, turns, foreground, area)  # type: ignore[arg-type]
     run(
         lambda settings, out: teaching.teach(settings, out, class_name, paths, calibrate_with, options, extend=False),
         as_json, backbone=backbone, data_dir=data_dir,
@@ -104,7 +109,7 @@ def update(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Add more reference images to CLASS, as a new version."""
+    """Add more reference images to CLASS, as a new version. Its mask stays; for another one use `indexer add`."""
     options = TeachOptions(coreset, target_far=target_far, strict=strict, turns=_turns(augment))
     run(
         lambda settings, out: teaching.teach(settings, out, class_name, paths, calibrate_with, options, extend=True),
@@ -206,11 +211,8 @@ def detect(
     """Judge images against the taught classes. Exit status 1 if any image could not be judged."""
     request = detecting.Request(images, class_name, threshold, pixel_threshold, out_dir, explain)
     run(
-        lambda settings, out: detecting.detect(settings, out, request),
-        as_json,
-        backbone=backbone,
-        data_dir=data_dir,
-    )
+        lambda settings, out: detecting.detect(settings, out, request), as_json, backbone=backbone, data_dir=data_dir
+    )  # fmt: skip
 
 
 app.command()(evaluate)

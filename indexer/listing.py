@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from indexer.output import Output
-from service.bank.manifest import Calibration
+from service.bank.manifest import Calibration, Manifest
 from service.bank.names import BankRef
 from service.bank.open_store import open_store
 from service.bank.store import PatchStore
@@ -60,7 +60,12 @@ def show_class(settings: Settings, out: Output, class_name: str) -> None:
         }
         for item in references
     ]  # fmt: skip
-    out.result({**manifest.model_dump(mode="json"), "versions": versions, "reference_images": listed})
+    out.result(
+        {
+            **manifest.model_dump(mode="json"), "inspected_percentage": manifest.inspected_percentage,
+            "versions": versions, "reference_images": listed,
+        }
+    )  # fmt: skip
     calibration = manifest.calibration
     facts: list[tuple[str, object]] = [
         ("class", manifest.class_name),
@@ -83,8 +88,15 @@ def show_class(settings: Settings, out: Output, class_name: str) -> None:
         facts.append(("coreset", f"{manifest.coreset.ratio:.1%}, radius {manifest.coreset.radius:.3f}"))
     if manifest.foreground is not None:
         facts.append(("background", "masked"))
+    if manifest.roi is not None:
+        facts.append(("inspected", inspected_line(manifest)))
     out.table(("", ""), facts)
     out.table(("image_id", "name", "added_at"), [(row["image_id"], row["name"], row["added_at"]) for row in listed])
+
+
+def inspected_line(manifest: Manifest) -> str:
+    """How much of the picture is inspected."""
+    return f"{manifest.inspected_percentage:.1f} % of the picture, the rest is ignored"
 
 
 def pixel_line(calibration: Calibration) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from indexer.files import image_files
+from indexer.listing import inspected_line
 from indexer.output import Output
 from indexer.peak_memory import peak_memory_mb
 from service.bank.names import check_class_name
@@ -68,6 +69,7 @@ def tell(out: Output, report: TeachReport, turned: bool = False) -> None:
             "skipped": [{"path": str(bad.path), **bad.error.as_dict()} for bad in report.skipped],
             "duplicates": [str(path) for path in report.duplicates],
             "foreground": {"masked": manifest.foreground is not None, "reason": report.mask_reason},
+            "inspected_percentage": manifest.inspected_percentage,
             "peak_memory_mb": peak,
         }
     )  # fmt: skip
@@ -88,6 +90,10 @@ def tell(out: Output, report: TeachReport, turned: bool = False) -> None:
     )
     if manifest.foreground is not None or report.mask_reason:
         out.say(f"background {'masked' if manifest.foreground else 'not masked'}: {report.mask_reason or 'as asked'}")
+    if manifest.roi is not None:
+        out.say(f"inspected: {inspected_line(manifest)}")
+    if report.roi_note is not None:
+        out.remark(report.roi_note)
     if peak is not None:
         out.say(f"peak memory {peak:.0f} MB")
     if manifest.references < FEW and not turned:

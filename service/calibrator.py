@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from service.bank.manifest import Foreground, RetrievalLimit, ScoringRule
+from service.bank.region_of_interest import RegionOfInterest
 from service.bank.search import search_patches
 from service.bank.store import Bank, Draft, FloatArray
 from service.embedding.embedder import Embedding
@@ -21,6 +22,7 @@ from service.scoring.class_retrieval import WITNESSES, retrieval_limit
 from service.scoring.coherence import least_coherence
 from service.scoring.foreground import foreground_mask
 from service.scoring.image_score import image_score
+from service.scoring.inspected_area import inspected_patches, judged_cells
 
 WITNESSED: Final = 40
 """References that are left out in turn to learn a class's usual coherence."""
@@ -38,7 +40,7 @@ class NormalScore:
 
 class Calibrator:
     """Asks a finished bank, or a sealed draft. ``kept`` are embeddings of some references by image id; where the bank
-    holds ``whole`` images, their patches need not be read back."""
+    holds ``whole`` images (less what ``roi`` ignores), their patches need not be read back."""
 
     def __init__(
         self,
@@ -48,26 +50,30 @@ class Calibrator:
         *,
         whole: bool,
         foreground: Foreground | None = None,
+        roi: RegionOfInterest | None = None,
     ) -> None:
         self._bank = bank
         self._rule = rule
         self._kept = kept
         self._whole = whole
         self._foreground = foreground
+        self._roi = roi
 
     def score(self, embedding: Embedding, left_out: str | None = None, path: Path | None = None) -> NormalScore:
         """Scores against the bank without the patches of the image ``left_out``."""
         masked = self._foreground
+        cells = judged_cells(self._roi, embedding.grid)
         found = search_patches(
             self._bank,
             embedding.patches,
             embedding.grid,
             self._rule.neighbours,
-            peak_and_score_demand(self._rule),
+            peak_and_score_demand(self._rule, cells),
             exclude_image=left_out,
-            counts=None if masked is None else foreground_mask(masked, embedding.patches, embedding.grid),
+            counts=cells if masked is None else foreground_mask(masked, embedding.patches, embedding.grid, cells),
         )
-        return NormalScore(image_score(found.scores, self._rule), map_peak(found.scores, self._rule), path)
+        inspected = found.scores if cells is None else found.scores[cells]
+        return NormalScore(image_score(inspected, self._rule), map_peak(found.scores, self._rule, cells), path)
 
     def left_out_scores(self, progress: Progress) -> list[NormalScore]:
         """Scores of the kept references against the bank without them; ``NoReferences`` for fewer than two."""
@@ -109,10 +115,13 @@ class Calibrator:
             order = np.argsort(-(cls @ embedding.cls))
             others = [image_ids[place] for place in order if image_ids[place] != image_id]
             found = [self._patches_of(other) for other in others[:WITNESSES]]
-            coherences.append(least_coherence(embedding.patches, found))
+            coherences.append(least_coherence(self._inspected(embedding), found))
         return retrieval_limit(cls, coherences)
 
     def _patches_of(self, image_id: str) -> FloatArray:
         if self._whole and image_id in self._kept:
-            return self._kept[image_id].patches
+            return self._inspected(self._kept[image_id])
         return self._bank.image_patches(image_id)
+
+    def _inspected(self, embedding: Embedding) -> FloatArray:
+        return inspected_patches(self._roi, embedding.patches, embedding.grid)

@@ -56,6 +56,12 @@ class InvalidClassName(InvalidParameters):
     code = "invalid_class_name"
 
 
+class InvalidMask(InvalidParameters):
+    """A mask that ignores everything, or does not fit the images."""
+
+    code = "invalid_mask"
+
+
 class UndecodableImage(PatchbankError):
     """The bytes are not a picture, or a broken one."""
 

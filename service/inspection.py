@@ -42,7 +42,9 @@ class Verdict:
     """What a bank says of an image. ``map`` is float32 (H, W) at the original size, in units of the score.
 
     ``threshold`` is the one applied to the score, ``calibrated_threshold`` the bank's own; ``pixel_threshold`` is the
-    one applied to the map: regions and ``anomalous_share`` are of the pixels above it.
+    one applied to the map: regions and ``anomalous_share`` are of the pixels above it. ``inspected`` bool (H, W) are
+    the pixels that the class's mask lets through, None for all: elsewhere the map is 0 and no region lies, and the
+    share is of those pixels.
     """
 
     class_name: str
@@ -56,6 +58,7 @@ class Verdict:
     map: npt.NDArray[np.float32]
     regions: tuple[Explained, ...]
     bank_version: str
+    inspected: npt.NDArray[np.bool_] | None = None
 
     @property
     def score_ratio(self) -> float | None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +14,7 @@ from service.bank.open_store import open_store
 from service.bank.retry import while_versions_change
 from service.bank.search import PatchScores, search_patches
 from service.bank.store import Bank, PatchStore
+from service.clock import StageClock
 from service.embedding.embedder import Embedder, Embedding
 from service.embedding.preprocess import plan_geometry
 from service.embedding.turned import source_cell, turned_geometry
@@ -27,6 +26,7 @@ from service.scoring.class_retrieval import HITS_PER_VOTE, Retrieval, retrieve
 from service.scoring.coherence import least_coherence
 from service.scoring.foreground import foreground_mask
 from service.scoring.image_score import image_score
+from service.scoring.inspected_area import inspected_patches, inspected_pixels, judged_cells, misfit
 from service.scoring.regions import Region, find_regions
 from service.scoring.threshold import p_value, shortfall
 from service.settings import Settings, load_settings
@@ -71,7 +71,7 @@ class Inspector:
         ``pixel_threshold`` that of the pixels alone. ``explain`` names the nearest normal patch of every region.
         Raises ``PatchbankError`` kinds for bad images, unknown classes and banks that can't serve.
         """
-        clock = _Clock()
+        clock = StageClock()
         asked = _Asked(threshold, threshold if pixel_threshold is None else pixel_threshold)
         with clock.time("decode"):
             decoded = self._decode(image)
@@ -88,7 +88,7 @@ class Inspector:
         class_name: str | None,
         asked: _Asked,
         explain: bool,
-        clock: _Clock,
+        clock: StageClock,
     ) -> Inspection:
         with clock.time("retrieve"):
             retrieval = self.retrieve(embedding, quick=class_name is not None)
@@ -102,8 +102,8 @@ class Inspector:
             with clock.time("search"):
                 bank = self.serving_bank(name)
                 verdict = self._judge(bank, decoded, embedding, asked, explain)
-            short = shortfall(bank.manifest.calibration)
-            notes += [] if short is None else [f"{name}: {short}"]
+            doubts = (shortfall(bank.manifest.calibration), misfit(bank.manifest.roi, decoded.size))
+            notes += [f"{name}: {doubt}" for doubt in doubts if doubt is not None]
         status: Literal["ok", "unknown_product"] = "unknown_product" if verdict is None else "ok"
         return Inspection(
             status, decoded, verdict, retrieval, self.embedder.backbone.name, clock.spent_ms, tuple(notes)
@@ -147,7 +147,8 @@ class Inspector:
 
         def coherence_of(class_name: str, image_ids: Sequence[str]) -> float:
             bank = banks[class_name]
-            return least_coherence(embedding.patches, [bank.image_patches(image_id) for image_id in image_ids])
+            patches = inspected_patches(bank.manifest.roi, embedding.patches, embedding.grid)
+            return least_coherence(patches, [bank.image_patches(image_id) for image_id in image_ids])
 
         limits = {name: bank.manifest.retrieval for name, bank in banks.items()}
         return retrieve(
@@ -160,13 +161,18 @@ class Inspector:
         calibration = manifest.calibration
         threshold = calibration.threshold if asked.images is None else asked.images
         cut = calibration.mask_threshold if asked.pixels is None else asked.pixels
-        demand = mask_and_score_demand(rule, cut, image.size)
+        cells = judged_cells(manifest.roi, embedding.grid)
+        demand = mask_and_score_demand(rule, cut, image.size, cells)
         masked = manifest.foreground
-        counts = None if masked is None else foreground_mask(masked, embedding.patches, embedding.grid)
+        counts = cells if masked is None else foreground_mask(masked, embedding.patches, embedding.grid, cells)
         found = search_patches(bank, embedding.patches, embedding.grid, rule.neighbours, demand, counts=counts)
-        score = image_score(found.scores, rule)
-        values = anomaly_map(found.scores, rule, image.size)
-        regions = find_regions(values, cut)
+        score = image_score(found.scores if cells is None else found.scores[cells], rule)
+        values = anomaly_map(found.scores, rule, image.size, cells)
+        inspected = inspected_pixels(manifest.roi, cells, image.size)
+        if inspected is not None:
+            values = np.where(inspected, values, np.float32(0))
+        marked = (values if inspected is None else values[inspected]) > cut
+        regions = find_regions(values, cut, inspected=inspected)
         return Verdict(
             class_name=manifest.class_name,
             is_anomalous=score > threshold,
@@ -175,8 +181,9 @@ class Inspector:
             calibrated_threshold=calibration.threshold,
             pixel_threshold=cut,
             p_value=p_value(score, calibration),
-            anomalous_share=float(np.count_nonzero(values > cut)) / values.size,
+            anomalous_share=float(np.count_nonzero(marked)) / max(1, marked.size),
             map=values,
+            inspected=inspected,
             regions=tuple(
                 Explained(region, self._explain(bank, embedding, found, region) if explain else None)
                 for region in regions
@@ -218,21 +225,6 @@ class _Asked:
 
     images: float | None
     pixels: float | None
-
-
-class _Clock:
-    """Milliseconds spent per stage."""
-
-    def __init__(self) -> None:
-        self.spent_ms: dict[str, float] = {}
-
-    @contextmanager
-    def time(self, stage: str) -> Iterator[None]:
-        begin = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.spent_ms[stage] = (time.perf_counter() - begin) * 1e3
 
 
 def _second_opinion(asked: str | None, retrieval: Retrieval) -> list[str]:

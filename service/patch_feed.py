@@ -8,23 +8,35 @@ import numpy.typing as npt
 from service.bank.coreset import PART, select_coreset
 from service.bank.manifest import Coreset
 from service.bank.names import TURN_ROWS
+from service.bank.region_of_interest import RegionOfInterest
 from service.bank.store import Draft
 from service.embedding.embedder import Embedding
 from service.embedding.stream import Seen
 from service.embedding.turned import source_cells
 from service.progress import Progress, Stage
+from service.scoring.inspected_area import inspected_cells
 
 
 class PatchFeed:
     """Feeds a draft. ``ratio`` is the share of patches to keep; it is lowered where the expected total would
-    overfill ``room``. At most one part (16,384 patches and one image) is held in memory."""
+    overfill ``room``; patches that ``roi`` ignores are left out of everything. At most one part (16,384 patches and one
+    image) is held in memory."""
 
-    def __init__(self, draft: Draft, ratio: float, room: int, images: int, progress: Progress) -> None:
+    def __init__(
+        self,
+        draft: Draft,
+        ratio: float,
+        room: int,
+        images: int,
+        progress: Progress,
+        roi: RegionOfInterest | None = None,
+    ) -> None:
         self._draft = draft
         self._ratio = ratio
         self._room = room
         self._images = images
         self._progress = progress
+        self._roi = roi
         self._rng = np.random.default_rng(0)
         self._ids: list[str] = []
         self._cells: list[npt.NDArray[np.int64]] = []
@@ -43,17 +55,19 @@ class PatchFeed:
         return Coreset(ratio=self._ratio, seen=self._seen, radius=self._radius)
 
     def add(self, seen: Seen) -> None:
-        """Take all patches of one image and of its turned copies, without those from outside of the picture."""
-        rows, columns = seen.embedding.grid
+        """Take all inspected patches of one image and of its turned copies, none from outside of the picture."""
+        grid = seen.embedding.grid
+        found = inspected_cells(self._roi, grid)
+        cells = np.ones(grid, dtype=np.bool_) if found is None else found
         if self._seen == 0:
-            expected = self._images * rows * columns * (1 + len(seen.turned))
+            expected = self._images * int(np.count_nonzero(cells)) * (1 + len(seen.turned))
             self._ratio = min(self._ratio, self._room / expected)
             if self._ratio < 1.0:
                 self._stage = self._progress.begin("choosing the coreset", int(self._ratio * expected))
-        self._take(seen.picture.image_id, seen.embedding, 0, np.ones(rows * columns, dtype=np.bool_))
+        self._take(seen.picture.image_id, seen.embedding, 0, cells.ravel())
         for turn, copy in seen.turned:
-            inside = source_cells(seen.embedding.geometry, copy.geometry, turn)[:, 0] >= 0
-            self._take(seen.picture.image_id, copy, turn, inside)
+            down, across = source_cells(seen.embedding.geometry, copy.geometry, turn).T
+            self._take(seen.picture.image_id, copy, turn, (down >= 0) & cells[down, across])
         if self._ratio >= 1.0 or self._held >= PART:
             self._pass_on()
 

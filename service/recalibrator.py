@@ -84,8 +84,8 @@ class Recalibrator:
                 f"{class_name!r} was taught with {before.backbone.name} ({before.backbone.fingerprint}), this is "
                 f"{embedder.backbone.name} ({embedder.fingerprint}): calibrate with that one, or teach the class anew"
             )
-        reader = Reader(self.settings, embedder, progress, strict=strict)
-        calibrator = Calibrator(bank, before.scoring, {}, whole=False, foreground=before.foreground)
+        reader = Reader(self.settings, embedder, progress, strict=strict, roi=before.roi)
+        calibrator = Calibrator(bank, before.scoring, {}, whole=False, foreground=before.foreground, roi=before.roi)
         found = calibrator.held_out_scores(reader.read(files, "calibrating (held out)"))
         scores, peaks = [one.score for one in found], [one.peak for one in found]
         made = calibrate(

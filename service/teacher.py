@@ -9,18 +9,21 @@ from typing import Literal
 
 from service.bank.manifest import BackboneFacts, Calibration, Coreset, Foreground, Manifest, ScoringRule
 from service.bank.names import check_class_name
+from service.bank.region_of_interest import RegionOfInterest
 from service.bank.store import BankSpec, PatchStore, Reference
 from service.calibrator import WITNESSED, Calibrator, NormalScore
 from service.clock import now
 from service.embedding.embedder import Embedder, Embedding
+from service.embedding.preprocess import plan_geometry
 from service.embedding.stream import Seen, Skipped
 from service.embedding.turned import Turn
-from service.errors import BackboneMismatch, NoReferences
+from service.errors import BackboneMismatch, InvalidParameters, NoReferences
 from service.patch_feed import PatchFeed
 from service.progress import SILENT, Progress
 from service.reader import Reader
 from service.scoring.foreground import learn_foreground
 from service.scoring.foreground_decision import decide
+from service.scoring.roi_drawing import RoiDrawing, check_grid, draw, first_picture
 from service.scoring.threshold import calibrate
 from service.settings import Settings
 
@@ -31,7 +34,8 @@ class TeachOptions:
 
     ``coreset`` is the share of patches to keep, None for all (up to the bank's bound); ``turns`` adds copies of the
     references turned so; ``foreground`` masks the background (``auto``: where the references show that it is safe);
-    ``strict`` makes a bad file an error instead of skipping it.
+    ``roi`` is the part of the picture that is inspected, None all of it; ``strict`` makes a bad file an error instead
+    of skipping it.
     """
 
     coreset: float | None = None
@@ -40,18 +44,21 @@ class TeachOptions:
     strict: bool = False
     turns: tuple[Turn, ...] = ()
     foreground: Literal["off", "auto", "on"] = "off"
+    roi: RoiDrawing | None = None
 
 
 @dataclass(frozen=True)
 class TeachReport:
     """What came of it. ``duplicates`` are files whose very picture was already in; ``mask_reason`` says why ``auto``
-    masked the background or did not, empty where it was not asked."""
+    masked the background or did not, empty where it was not asked; ``roi_note`` tells of inspected parts that are too
+    small to be looked at."""
 
     manifest: Manifest
     added: int
     skipped: tuple[Skipped, ...]
     duplicates: tuple[Path, ...]
     mask_reason: str = ""
+    roi_note: str | None = None
 
 
 class Teacher:
@@ -77,7 +84,8 @@ class Teacher:
         With ``extend`` the new version begins as a copy of the active one. The threshold comes from
         ``calibrate_with`` (normal images that the bank does not hold), else from leave-one-image-out over at most
         ``max_calibration_images`` of the references. Raises ``NoReferences`` where nothing usable is left,
-        ``ClassBusy`` where another process is changing the class, and with ``strict`` the first bad file's error.
+        ``InvalidMask`` and as ``read_image`` for a region of interest that cannot be used, ``ClassBusy`` where another
+        process is changing the class, and with ``strict`` the first bad file's error.
         """
         check_class_name(class_name)
         if not files:
@@ -86,11 +94,12 @@ class Teacher:
         if base is not None and base.backbone.fingerprint != self.embedder.fingerprint:
             raise BackboneMismatch(f"{class_name!r} was taught with {base.backbone.name}; teach it anew instead")
         rule = base.scoring if base else options.scoring
+        roi, roi_note = self._roi(class_name, options, base, files)
         spec = self._spec(base)
         with self.store.draft(class_name, spec, base.ref if base else None) as draft:
-            reader = Reader(self.settings, self.embedder, progress, strict=options.strict)
+            reader = Reader(self.settings, self.embedder, progress, strict=options.strict, roi=roi)
             duplicates: list[Path] = []
-            feed = PatchFeed(draft, self._ratio(options, base), self._room(base), len(files), progress)
+            feed = PatchFeed(draft, self._ratio(options, base), self._room(base), len(files), progress, roi)
             kept: dict[str, Embedding] = {}
             added = 0
             for seen in reader.read(files, "embedding", options.turns):
@@ -111,9 +120,9 @@ class Teacher:
             indexing = progress.begin("building the index", None)
             draft.seal()
             indexing.done()
-            foreground, mask_reason = _foreground(options, base, kept)
+            foreground, mask_reason = _foreground(options, base, kept, roi)
             whole = feed.coreset is None and not options.turns
-            calibrator = Calibrator(draft, rule, kept, whole=whole, foreground=foreground)
+            calibrator = Calibrator(draft, rule, kept, whole=whole, foreground=foreground, roi=roi)
             if calibrate_with is None:
                 scores = calibrator.left_out_scores(progress)
             else:
@@ -134,16 +143,29 @@ class Teacher:
                 coreset=_merged(feed.coreset, base),
                 scoring=rule,
                 foreground=foreground,
+                roi=roi,
                 calibration=self._calibration(scores, calibrate_with is not None, options, base),
                 retrieval=calibrator.retrieval_limit(base.retrieval if base else None),
             )
             draft.activate(manifest)
-        return TeachReport(manifest, added, tuple(reader.skipped), tuple(duplicates), mask_reason)
+        return TeachReport(manifest, added, tuple(reader.skipped), tuple(duplicates), mask_reason, roi_note)
 
     def _spec(self, base: Manifest | None) -> BankSpec:
         if base is not None:
             return BankSpec(base.patch_dim, base.cls_dim)
         return BankSpec(*self.embedder.dimensions())
+
+    def _roi(
+        self, class_name: str, options: TeachOptions, base: Manifest | None, files: Sequence[Path]
+    ) -> tuple[RegionOfInterest | None, str | None]:
+        """The part of the picture that is inspected, and a word on it; an extended bank keeps the one it has."""
+        if base is not None and options.roi is not None:
+            raise InvalidParameters(f"an update keeps the mask of {class_name!r}: for another one teach the class anew")
+        if base is not None or options.roi is None:
+            return (base.roi if base else None), None
+        first = first_picture(files, self.settings.image_limits)
+        roi = draw(options.roi, *first, self.settings.image_limits)
+        return roi, check_grid(roi, first.size, plan_geometry(first.size, self.embedder.backbone).grid)
 
     def _ratio(self, options: TeachOptions, base: Manifest | None) -> float:
         if options.coreset is not None:
@@ -185,7 +207,7 @@ def _reference(seen: Seen) -> Reference:
 
 
 def _foreground(
-    options: TeachOptions, base: Manifest | None, kept: dict[str, Embedding]
+    options: TeachOptions, base: Manifest | None, kept: dict[str, Embedding], roi: RegionOfInterest | None
 ) -> tuple[Foreground | None, str]:
     """The mask that the class gets, and what ``auto`` had to say; an extended bank keeps the mask it has."""
     if base is not None:
@@ -193,10 +215,10 @@ def _foreground(
     if options.foreground == "off":
         return None, ""
     samples = [(embedding.patches, embedding.grid) for embedding in kept.values()]
-    foreground = learn_foreground(samples)
+    foreground = learn_foreground(samples, roi)
     if options.foreground == "on":
         return foreground, ""
-    decision = decide(foreground, samples)
+    decision = decide(foreground, samples, roi)
     return foreground if decision.on else None, decision.reason
 
 

@@ -75,13 +75,13 @@ def vectors(seed: int, count: int = 6, dim: int = 8) -> FloatArray:
 
 
 def teach(
-    store: PatchStore, class_name: str, seed: int = 0, *, base: BankRef | None = None, images: int = 3
+    store: PatchStore, class_name: str, seed: int = 0, *, base: BankRef | None = None, images: int = 3, **facts: Any
 ) -> BankRef:
     """A version with 3 images of 6 patches; its patches and CLS vectors follow from the seed."""
     with store.draft(class_name, SPEC, base) as draft:
         fill(draft, [vectors(100 * seed + number) for number in range(images)], vectors(seed + 7, images, 4))
         draft.seal()
         count = len(draft.cls_vectors()[0])
-        facts = manifest(draft, references=count, patches=draft.count_patches(), dims=(8, 4))
-        draft.activate(facts)
-    return facts.ref
+        made = manifest(draft, references=count, patches=draft.count_patches(), dims=(8, 4), **facts)
+        draft.activate(made)
+    return made.ref

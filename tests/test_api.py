@@ -26,8 +26,9 @@ from service.api.app import create_app
 from service.bank.edge import EdgeStore
 from service.embedding.embedder import Embedder
 from service.inspector import Inspector
+from service.scoring.roi_drawing import RoiDrawing
 from service.settings import Settings, load_settings
-from service.teacher import Teacher
+from service.teacher import Teacher, TeachOptions
 from tests.http_service import serving
 from tests.pictures import bomb, png
 
@@ -106,6 +107,49 @@ def test_a_threshold_for_pixels_changes_the_map_and_not_the_verdict(
     assert (low["threshold"], low["is_anomalous"]) == (own["threshold"], own["is_anomalous"])
     assert post(client, data, threshold="0.3").json()["pixel_threshold"] == 0.3
     assert post(client, data, pixel_threshold="3").status_code == 422
+
+
+def test_a_class_with_a_mask_tells_how_much_is_inspected_and_nothing_of_the_rest(
+    client: httpx.Client, service_settings: Settings, embedder: Embedder, products: dict[str, Product]
+) -> None:
+    product = products["solar_mono"]
+    store = EdgeStore(service_settings.data_dir)
+    options = TeachOptions(roi=RoiDrawing(None, ((30, 30, 240, 120),)))
+    Teacher(service_settings, embedder, store).teach("solar-masked", product.references, options=options)
+    try:
+        whole, masked = (client.get(f"/classes/{name}").json() for name in ("solar_mono", "solar-masked"))
+        assert whole["inspected_percentage"] == 100.0
+        assert masked["inspected_percentage"] == pytest.approx(32.0)
+        assert 0.2 < masked["patches"] / whole["patches"] < 0.4
+        with Image.open(product.good[0]) as picture:
+            pixels = np.array(picture.convert("RGB"))
+        pixels[50:90, 60:120] = pixels[200:260, 200:290] = (255, 255, 255)
+        out = io.BytesIO()
+        Image.fromarray(pixels).save(out, "PNG")
+        form = {"class_name": "solar-masked", "pixel_threshold": "0.05"}
+        answer = post(client, out.getvalue(), map_format="gray16", **form).json()
+        assert answer["is_anomalous"]
+        with Image.open(io.BytesIO(base64.b64decode(answer["anomaly_map_base64"]))) as picture:
+            values = np.asarray(picture).astype(np.float64) / 65535 * 2
+        inside = np.zeros((300, 300), dtype=np.bool_)
+        inside[30:150, 30:270] = True
+        assert not values[~inside].any()
+        assert answer["anomaly_percentage"] == pytest.approx(100 * (values[inside] > 0.05).mean(), abs=0.5)
+        assert answer["regions"]
+        for region in answer["regions"]:
+            left, top, right, bottom = region["box"]
+            assert 30 <= left < right <= 270
+            assert 30 <= top < bottom <= 150
+        drawn = []
+        for name in ("solar-masked", "solar_mono"):
+            overlay = post(client, out.getvalue(), class_name=name, map_format="overlay", threshold="2").json()
+            with Image.open(io.BytesIO(base64.b64decode(overlay["anomaly_map_base64"]))) as picture:
+                drawn.append(np.asarray(picture))
+        np.testing.assert_array_equal(drawn[0][inside], drawn[1][inside])
+        np.testing.assert_array_equal(drawn[0][~inside], drawn[1][~inside] // 3)
+    finally:
+        store.remove("solar-masked")
+        store.close()
 
 
 def test_an_untaught_product_is_unknown_and_gets_no_verdict(client: httpx.Client) -> None:

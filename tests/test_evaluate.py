@@ -7,13 +7,15 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 from indexer.cli import app
 from indexer.demo.products import Product
 from tests.conftest import SHARED
-from tests.labelled import mask, mvtec_class, part, save
+from tests.labelled import SIZE, mask, mvtec_class, part, save
 
 REAL = SHARED / "data" / "aws_cookie"
 
@@ -45,7 +47,9 @@ def test_two_classes_are_taught_judged_and_reported(tmp_path: Path) -> None:
     document = json.loads(Path("figures.json").read_text())
     assert (document["layout"], document["problems"]) == ("mvtec", [])
     for figures in document["classes"]:
-        assert figures["images"] == {"good": 2, "defective": 2, "defective_without_mask": 0, "also_references": 0}
+        assert figures["images"] == {
+            "good": 2, "defective": 2, "defective_without_mask": 0, "also_references": 0, "defects_ignored": 0,
+        }  # fmt: skip
         assert figures["image"]["auroc"] == figures["image"]["ap"] == figures["image"]["f1_max"] == 1.0
         assert figures["verdict"]["recall"] == 1.0
         right = sum(one["found_class"] == figures["class"] for one in figures["results"])
@@ -144,7 +148,9 @@ def test_bad_files_are_named_the_rest_is_judged_and_the_status_is_1(tmp_path: Pa
     assert {Path(bad["file"]).name: bad["code"] for bad in document["problems"]} == {
         "bad.png": "undecodable_image", "000.png": "undecodable_image", "001_mask.png": "invalid_parameters",
     }  # fmt: skip
-    assert figures["images"] == {"good": 3, "defective": 4, "defective_without_mask": 3, "also_references": 0}
+    assert figures["images"] == {
+        "good": 3, "defective": 4, "defective_without_mask": 3, "also_references": 0, "defects_ignored": 0,
+    }  # fmt: skip
     assert figures["pixel"]["regions"] == 1
     assert figures["image"]["auroc"] == 1.0
 
@@ -158,6 +164,39 @@ def test_held_out_normal_images_of_the_data_set_can_calibrate(tmp_path: Path) ->
     (figures,) = evaluated(tmp_path, "--validation", "--tests", "1")["classes"]
     assert (figures["calibration"]["method"], figures["calibration"]["count"]) == ("held-out", 3)
     assert figures["images"]["good"] == figures["images"]["defective"] == 1
+
+
+def test_a_class_with_a_mask_is_evaluated_within_it(tmp_path: Path) -> None:
+    for product, name in enumerate(("bolt", "nut")):
+        mvtec_class(tmp_path / "data" / name, product)
+    stray = np.asarray(part(1, 90)).copy()
+    stray[:, 90:] = np.random.default_rng(0).integers(0, 256, (80, 6, 3))
+    save(Image.fromarray(stray), tmp_path / "data" / "nut" / "test" / "stray" / "000.png")
+    truth = np.zeros(SIZE[::-1], dtype=np.uint8)
+    truth[:, 90:] = 255
+    save(Image.fromarray(truth), tmp_path / "data" / "nut" / "ground_truth" / "stray" / "000.png")
+    inspected = np.zeros(SIZE[::-1], dtype=np.uint8)
+    inspected[:, :66] = 255
+    save(Image.fromarray(inspected), tmp_path / "masks" / "nut.png")
+    result = indexer(
+        "evaluate", tmp_path / "data", "--masks", tmp_path / "masks", "--json", "f.json", "--html", "f.html"
+    )
+    assert result.exit_code == 0, result.output
+    bolt, nut = json.loads(Path("f.json").read_text())["classes"]
+    assert (bolt["bank"]["inspected_percentage"], bolt["images"]["defects_ignored"]) == (100.0, 0)
+    assert nut["bank"]["inspected_percentage"] == pytest.approx(68.75)
+    assert nut["bank"]["patches"] < 0.8 * bolt["bank"]["patches"]
+    assert (nut["images"]["defective"], nut["images"]["defects_ignored"]) == (3, 1)
+    assert nut["pixel"]["regions"] == 2, "the ignored defect is no region"
+    ignored = next(one for one in nut["results"] if one["kind"] == "stray")
+    assert ignored["defective"], "the image figures still call it so"
+    assert ignored["score"] < 0.5 * min(one["score"] for one in nut["results"] if one["kind"] == "hole")
+    assert (ignored["mask"]["found"], ignored["mask"]["missed"]) == (0, 0)
+    assert "68.8 % of the picture is inspected" in result.stderr
+    assert "defects only where the class is not inspected" in result.stderr
+    for wrong in (tmp_path / "none", tmp_path / "data"):
+        failed = indexer("evaluate", tmp_path / "data", "--masks", wrong)
+        assert (failed.exit_code, "[invalid_mask]" in failed.stderr) == (1, True), failed.output
 
 
 def test_an_image_taken_for_another_product_is_counted_and_still_judged_by_its_own_bank(tmp_path: Path) -> None:
@@ -187,7 +226,12 @@ def test_work_that_cannot_be_done_says_why_before_anything_is_taught(tmp_path: P
         result = indexer("evaluate", *words)
         assert (result.exit_code, f"[{code}]" in result.stderr) == (1, True), (words, result.output)
         assert "Traceback" not in result.stderr
-    for wrong in (["--layout", "nothing"], ["--taught", "--coreset", "0.1"], ["--references", "1"]):
+    for wrong in (
+        ["--layout", "nothing"],
+        ["--taught", "--coreset", "0.1"],
+        ["--taught", "--masks", "x"],
+        ["--references", "1"],
+    ):
         assert indexer("evaluate", root, *wrong).exit_code == 2, wrong
     assert indexer("evaluate").exit_code == 2
 

@@ -116,6 +116,24 @@ def test_a_perfect_map_gets_one_and_a_map_of_one_value_what_chance_gets() -> Non
     assert not PixelScores().complete
 
 
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(tied_maps, masks), min_size=1, max_size=3), st.integers(1, SHAPE[1]))
+def test_pixels_that_are_not_inspected_count_as_if_they_were_cut_off(
+    images: list[tuple[Map, Mask]], width: int
+) -> None:
+    inspected = np.zeros(SHAPE, dtype=np.bool_)
+    inspected[:, :width] = True
+    masked, cropped = PixelScores(COARSE), PixelScores(COARSE)
+    for values, truth in images:
+        for one in (truth, None):
+            masked.add(values, one, inspected)
+            cropped.add(values[:, :width], None if one is None else one[:, :width])
+    assert (masked.complete, masked.regions) == (cropped.complete, cropped.regions)
+    if masked.complete:
+        assert masked.curve().auroc == cropped.curve().auroc
+        assert masked.pro_curve().aupro() == pytest.approx(cropped.pro_curve().aupro())
+
+
 def test_overlap_of_masks() -> None:
     truth = np.array([[1, 1, 0, 0]], dtype=np.bool_)
     marked = np.array([[0, 1, 1, 0]], dtype=np.bool_)

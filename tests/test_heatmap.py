@@ -142,3 +142,29 @@ def test_nothing_above_the_threshold_leaves_the_picture_as_it_is() -> None:
 def test_an_overlay_can_be_had_as_a_picture() -> None:
     picture = overlay(np.zeros((5, 6), dtype=np.float32), 0.5, grey(5, 6), [])
     assert (picture.mode, picture.size) == ("RGB", (6, 5))
+
+
+def test_what_is_not_inspected_is_grey_in_a_heatmap_dark_in_an_overlay_and_nothing_in_gray16() -> None:
+    values = np.zeros((20, 30), dtype=np.float32)
+    values[4:9, 4:9] = 0.8
+    inspected = np.zeros((20, 30), dtype=np.bool_)
+    inspected[:, :20] = True
+    pixels, regions = grey(20, 30, 90), find_regions(values, 0.5)
+    plain, masked = (read(render("heatmap", values, 0.5, pixels, regions, area)) for area in (None, inspected))
+    np.testing.assert_array_equal(masked[:, :20], plain[:, :20])
+    assert len(np.unique(masked[:, 20:].reshape(-1, 3), axis=0)) == 1
+    assert tuple(masked[0, 25]) not in {tuple(colour) for colour in plain.reshape(-1, 3)}
+    plain, masked = (read(render("overlay", values, 0.5, pixels, regions, area)) for area in (None, inspected))
+    np.testing.assert_array_equal(masked[:, :20], plain[:, :20])
+    assert (masked[:, 20:] == 30).all()
+    assert (pixels == 90).all()
+    assert not read(render("gray16", values, 0.5, pixels, regions, inspected))[:, 20:].any()
+
+
+def test_nothing_outside_of_what_is_inspected_is_marked_whatever_the_threshold() -> None:
+    values = np.zeros((8, 8), dtype=np.float32)
+    inspected = np.zeros((8, 8), dtype=np.bool_)
+    inspected[2:5, 2:5] = True
+    assert [region.area for region in find_regions(values, -1.0, inspected=inspected)] == [9]
+    drawn = np.asarray(overlay(values, -1.0, grey(8, 8, 90), [], inspected))
+    assert (drawn[~inspected] == 30).all()

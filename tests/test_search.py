@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from service.bank.edge import EdgeStore
 from service.bank.manifest import ScoringRule
-from service.bank.search import PatchScores, search_patches
+from service.bank.search import BoolArray, PatchScores, search_patches
 from service.bank.store import BankSpec, FloatArray, Neighbours
 from service.errors import EmptyBank
 from service.scoring.anomaly_map import (
@@ -20,6 +20,7 @@ from service.scoring.anomaly_map import (
     mask_and_score_demand,
     peak_and_score_demand,
     score_demand,
+    smooth,
 )
 from service.scoring.image_score import image_score
 from tests.banks import brute_force, fill, unit
@@ -121,6 +122,92 @@ def test_patches_that_do_not_count_score_nothing_and_the_others_decide_as_before
     else:
         with pytest.raises(EmptyBank):
             found.nearest_patch(0, 0)
+
+
+@st.composite
+def masked_cases(
+    draw: st.DrawFn,
+) -> tuple[FloatArray, FloatArray, tuple[int, int], ScoringRule, float, tuple[int, int], BoolArray]:
+    """A case, and the cells that a class's mask lets through: few, many, in blocks or strewn; at least one."""
+    case = draw(cases())
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    cells = rng.random(case[2]) < draw(st.sampled_from([0.1, 0.5, 0.9, 1.0]))
+    if draw(st.booleans()):
+        cells[:, : cells.shape[1] // 2] = False
+    cells[tuple(rng.integers(case[2]))] = True
+    return *case, cells
+
+
+def plain_smooth(scores: FloatArray, sigma: float, cells: BoolArray) -> FloatArray:
+    """Normalised convolution by its definition, one inspected cell after the other; NaN elsewhere."""
+    reach = int(2.5 * sigma + 0.5)
+    smooth = np.full(scores.shape, np.nan, dtype=np.float64)
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2) if sigma else np.ones(1)
+    for row, column in np.argwhere(cells):
+        total = weight = 0.0
+        for down, across in np.ndindex(2 * reach + 1, 2 * reach + 1):
+            r = int(np.clip(row + down - reach, 0, scores.shape[0] - 1))
+            c = int(np.clip(column + across - reach, 0, scores.shape[1] - 1))
+            if cells[r, c]:
+                total += weights[down] * weights[across] * scores[r, c]
+                weight += weights[down] * weights[across]
+        smooth[row, column] = total / weight
+    return np.asarray(smooth, dtype=np.float32)
+
+
+@settings(max_examples=300, deadline=None)
+@given(case=masked_cases(), missed=st.sampled_from([0.1, 0.5, 1.0]), seed=st.integers(0, 1000))
+def test_under_a_mask_missed_neighbours_change_neither_score_nor_verdict_nor_mask(
+    case: tuple[FloatArray, FloatArray, tuple[int, int], ScoringRule, float, tuple[int, int], BoolArray],
+    missed: float,
+    seed: int,
+) -> None:
+    queries, bank, grid, rule, threshold, size, cells = case
+    index = ForgetfulIndex(bank, missed, seed)
+    demand = mask_and_score_demand(rule, threshold, size, cells)
+    found = search_patches(index, queries, grid, rule.neighbours, demand, counts=cells)
+    truth = np.where(cells, brute_force(queries, bank, rule.neighbours).reshape(grid), 0).astype(np.float32)
+    assert image_score(found.scores[cells], rule) == pytest.approx(image_score(truth[cells], rule), abs=1e-5)
+    got, expected = (anomaly_map(scores, rule, size, cells) for scores in (found.scores, truth))
+    assert (got >= expected - 1e-5).all()
+    undecided = np.abs(expected - threshold) <= 1e-5
+    assert ((got > threshold) == (expected > threshold))[~undecided].all()
+    assert np.abs(got - expected)[(expected > threshold) & ~undecided].max(initial=0.0) <= 1e-5
+
+
+@settings(max_examples=150, deadline=None)
+@given(case=masked_cases(), missed=st.sampled_from([0.5, 1.0]), seed=st.integers(0, 1000))
+def test_under_a_mask_score_and_peak_are_exact_for_calibration(
+    case: tuple[FloatArray, FloatArray, tuple[int, int], ScoringRule, float, tuple[int, int], BoolArray],
+    missed: float,
+    seed: int,
+) -> None:
+    queries, bank, grid, rule, _, size, cells = case
+    index = ForgetfulIndex(bank, missed, seed)
+    demand = peak_and_score_demand(rule, cells)
+    found = search_patches(index, queries, grid, rule.neighbours, demand, counts=cells)
+    truth = np.where(cells, brute_force(queries, bank, rule.neighbours).reshape(grid), 0).astype(np.float32)
+    assert image_score(found.scores[cells], rule) == pytest.approx(image_score(truth[cells], rule), abs=1e-5)
+    assert map_peak(found.scores, rule, cells) == pytest.approx(map_peak(truth, rule, cells), abs=1e-5)
+    assert anomaly_map(truth, rule, size, cells).max() <= map_peak(truth, rule, cells) + 1e-6
+
+
+@settings(max_examples=100, deadline=None)
+@given(case=masked_cases(), seed=st.integers(0, 1000))
+def test_what_is_ignored_neither_dilutes_the_map_nor_adds_to_it(
+    case: tuple[FloatArray, FloatArray, tuple[int, int], ScoringRule, float, tuple[int, int], BoolArray], seed: int
+) -> None:
+    queries, bank, grid, rule, _, size, cells = case
+    truth = brute_force(queries, bank, rule.neighbours).reshape(grid)
+    smoothed = smooth(truth, rule.smoothing, cells)
+    np.testing.assert_allclose(smoothed[cells], plain_smooth(truth, rule.smoothing, cells)[cells], atol=2e-6)
+    assert set(np.unique(smoothed)) <= set(np.unique(smoothed[cells])), "an ignored cell takes an inspected one's value"
+    other = np.where(cells, truth, np.random.default_rng(seed).random(grid)).astype(np.float32)
+    np.testing.assert_array_equal(anomaly_map(other, rule, size, cells), anomaly_map(truth, rule, size, cells))
+    level = np.full(grid, 0.5, dtype=np.float32)
+    np.testing.assert_allclose(anomaly_map(level, rule, size, cells), 0.5, atol=1e-5)
+    everywhere = np.ones(grid, dtype=np.bool_)
+    np.testing.assert_array_equal(anomaly_map(truth, rule, size, everywhere), anomaly_map(truth, rule, size))
 
 
 @settings(max_examples=60, deadline=None)

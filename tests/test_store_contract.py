@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from service.bank.names import BankRef, PatchId
+from service.bank.region_of_interest import RegionOfInterest
 from service.bank.retry import while_versions_change
 from service.bank.store import BankSpec, FloatArray, PatchStore
 from service.errors import (
@@ -107,6 +108,32 @@ def test_the_patches_of_one_image_come_back(store: PatchStore) -> None:
     assert found.shape == (6, 8)
     assert (vectors(1) * found).sum(axis=1) == pytest.approx(np.ones(6), abs=1e-6), "in the order of their cells"
     assert store.bank("part").image_patches(image_id(77)).size == 0
+
+
+def test_a_bank_of_some_patches_of_each_image_and_its_mask_come_back(store: PatchStore) -> None:
+    """As a class with a mask has them: rows and columns have gaps, and a restart changes nothing."""
+    inspected = np.zeros((3, 4), dtype=np.bool_)
+    inspected[[0, 0, 2], [1, 3, 0]] = True
+    roi = RegionOfInterest.of(inspected, (400, 300))
+    with store.draft("part", SPEC) as draft:
+        for number in range(2):
+            draft.add_reference(reference(number, 3, 4), vectors(7 + number, 1, 4)[0])
+            draft.add_patches([image_id(number)] * 3, np.argwhere(inspected), vectors(number, 3))
+        draft.seal()
+        made = manifest(draft, references=2, patches=draft.count_patches(), dims=(8, 4), roi=roi)
+        draft.activate(made)
+    store.activate(made.ref)
+    bank = store.bank("part")
+    assert (bank.manifest, bank.manifest.patches) == (made, 6)
+    assert bank.manifest.inspected_percentage == 25.0
+    found = bank.nearest(vectors(1, 3), 1)
+    cells = [PatchId.from_bytes(row[0]) for row in found.ids]
+    assert cells == [PatchId(image_id(1), row, column) for row, column in ((0, 1), (0, 3), (2, 0))]
+    assert bank.image_patches(image_id(1)) == pytest.approx(vectors(1, 3), abs=1e-6)
+    with store.draft("part", SPEC, base=made.ref) as draft:
+        draft.seal()
+        draft.activate(made.model_copy(update={"version": draft.ref.version}))
+    assert store.bank("part").manifest.roi == roi
 
 
 def test_all_patches_come_back_however_many(store: PatchStore) -> None:

@@ -14,6 +14,7 @@ import pytest
 from indexer.demo.products import Product
 from service.bank.archive import Archive, write_archive
 from service.bank.edge import EdgeStore
+from service.bank.region_of_interest import RegionOfInterest
 from service.bank.store import Bank, BankContent, FloatArray
 from service.bank.transfer import put_class
 from service.embedding.embedder import Embedder
@@ -57,7 +58,8 @@ def assert_same(one: BankContent, other: BankContent) -> None:
 @pytest.mark.parametrize("source", KINDS)
 def test_a_class_goes_through_a_file_bit_by_bit(open_kind: OpenKind, source: str, tmp_path: Path) -> None:
     store = open_kind(source).open()
-    teach(store, "part", images=7)
+    roi = RegionOfInterest.of(np.eye(40, 60, dtype=np.bool_), (600, 400))
+    teach(store, "part", images=7, roi=roi)
     path = tmp_path / "part.patchbank"
     write_archive(path, store.bank("part"))
     with Archive(path) as archive:
@@ -67,6 +69,7 @@ def test_a_class_goes_through_a_file_bit_by_bit(open_kind: OpenKind, source: str
     assert moved.version != store.active()["part"]
     assert_same(target.bank("part"), store.bank("part"))
     assert target.bank("part").manifest == moved
+    assert moved.roi == roi
 
 
 @pytest.mark.parametrize(
@@ -74,7 +77,7 @@ def test_a_class_goes_through_a_file_bit_by_bit(open_kind: OpenKind, source: str
 )
 def test_a_class_goes_from_store_to_store_bit_by_bit(open_kind: OpenKind, source: str, target: str) -> None:
     one, other = open_kind(source).open(), open_kind(target).open()
-    teach(one, "part", 1)
+    teach(one, "part", 1, roi=RegionOfInterest.of(np.eye(40, 60, dtype=np.bool_), (600, 400)))
     before = teach(other, "part", 2)
     moved = put_class(one.bank("part"), other)
     assert other.versions("part") == [before.version, moved.version]

@@ -141,7 +141,7 @@ def _score(values: FloatArray, image: ReferencePatches, rule: ScoringRule) -> fl
     """The image score; of a coreset's patches so many of the highest as of the whole image."""
     if not len(values):
         return 0.0
-    count = min(len(values), deciding_count(image.reference.rows * image.reference.columns, rule))
+    count = min(len(values), deciding_count(image.cells, rule))
     return float(np.partition(values, len(values) - count)[len(values) - count :].mean(dtype=np.float64))
 
 

@@ -15,6 +15,7 @@ from service.bank.store import Bank, FloatArray, Reference
 from service.errors import StoreUnavailable
 from service.scoring.anomaly_map import anomaly_map
 from service.scoring.heatmap import overlay
+from service.scoring.inspected_area import inspected_pixels
 from service.scoring.regions import Region, find_regions
 
 Box = tuple[int, int, int, int]
@@ -35,11 +36,12 @@ class Located:
 
     def __init__(self, bank: Bank, image: Audited, rule: ScoringRule) -> None:
         self.image = image
-        reference = image.patches.reference
+        reference, cells = image.patches.reference, image.patches.inspected
         self._picture = thumbnail(reference)
-        self._values: FloatArray = anomaly_map(
-            image.patches.on_grid(bank, image.patch_scores), rule, self._picture.size
-        )
+        self._inspected = inspected_pixels(bank.manifest.roi, cells, self._picture.size)
+        grid = image.patches.on_grid(bank, image.patch_scores)
+        values: FloatArray = anomaly_map(grid, rule, self._picture.size, cells)
+        self._values = values if self._inspected is None else np.where(self._inspected, values, np.float32(0))
         self._cut = _CORE * float(self._values.max())
         self._regions: list[Region] = find_regions(self._values, self._cut, limit=1)
         self.box = self._scaled(reference) if self._regions else None
@@ -51,7 +53,7 @@ class Located:
 
     def write(self, path: Path) -> Path:
         """The picture, and beside it the same with the region marked."""
-        marked = overlay(self._values, self._cut, np.asarray(self._picture), self._regions)
+        marked = overlay(self._values, self._cut, np.asarray(self._picture), self._regions, self._inspected)
         return _beside(self._picture, marked, path)
 
 

@@ -38,6 +38,10 @@ def evaluate(
     target_far: Annotated[
         float | None, typer.Option(min=0.0001, max=0.5, help="Target false-alarm rate. [env: PATCHBANK_TARGET_FAR]")
     ] = None,
+    masks: Annotated[
+        Path | None,
+        typer.Option(help="Folder with a mask CLASS.png for classes of which only part of the picture is inspected."),
+    ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures and scores to this file.")] = None,
     html_file: Annotated[
         Path | None, typer.Option("--html", help="Write a report with charts and pictures to this file.")
@@ -50,10 +54,10 @@ def evaluate(
     if layout not in NAMES:
         raise typer.BadParameter(f"use {', '.join(NAMES)}", param_hint="--layout")
     only = [name.strip() for name in (classes or "").split(",") if name.strip()]
-    if taught and (references or coreset or target_far or validation):
+    if taught and (references or coreset or target_far or validation or masks):
         raise typer.BadParameter("nothing is taught: leave out the options of teaching", param_hint="--taught")
     request = EvaluateRequest(
         root, layout, only, references, tests, taught, validation,
-        TeachOptions(coreset, target_far=target_far), json_file, html_file,
+        TeachOptions(coreset, target_far=target_far), json_file, html_file, masks,
     )  # fmt: skip
     run(lambda settings, out: run_evaluation(settings, out, request), False, backbone=backbone, data_dir=data_dir)

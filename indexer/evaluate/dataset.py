@@ -9,6 +9,9 @@ from typing import TypeVar
 
 import numpy as np
 
+from service.errors import InvalidMask
+from service.images import SUFFIXES
+
 T = TypeVar("T")
 
 
@@ -24,12 +27,14 @@ class LabelledImage:
 
 @dataclass(frozen=True)
 class ClassData:
-    """One product class: ``references`` and ``validation`` are normal images to teach from and to calibrate with."""
+    """One product class: ``references`` and ``validation`` are normal images to teach from and to calibrate with;
+    ``roi`` is the mask of what is inspected, None for all of the picture."""
 
     name: str
     references: tuple[Path, ...]
     tests: tuple[LabelledImage, ...]
     validation: tuple[Path, ...] = ()
+    roi: Path | None = None
 
     def sample(self, references: int | None, tests: int | None, seed: int = 0) -> ClassData:
         """A seeded part of it: at most so many references, and test images of each of the two sorts."""
@@ -40,6 +45,17 @@ class ClassData:
             references=tuple(some(self.references, references, seed)),
             tests=(*some(good, tests, seed), *some(bad, tests, seed)),
         )
+
+
+def with_masks(classes: Sequence[ClassData], folder: Path) -> list[ClassData]:
+    """The classes, with the mask of what is inspected of those that have one in ``folder``: CLASS.png, or another
+    suffix of images. ``InvalidMask`` where none of them has."""
+    inside = sorted(folder.iterdir()) if folder.is_dir() else []
+    found = {file.stem: file for file in inside if file.suffix.lower() in SUFFIXES}
+    if not any(data.name in found for data in classes):
+        names = ", ".join(data.name for data in classes)
+        raise InvalidMask(f"{folder} holds no mask CLASS.png for any of the classes that are evaluated: {names}")
+    return [replace(data, roi=found.get(data.name)) for data in classes]
 
 
 def some(items: Sequence[T], count: int | None, seed: int) -> list[T]:

@@ -45,8 +45,12 @@ def show(group: str, caption: str, inspection: Inspection, truth: npt.NDArray[np
     picture.thumbnail((_SIDE, _SIDE))
     values = np.asarray(Image.fromarray(verdict.map).resize(picture.size, Image.Resampling.BILINEAR), np.float32)
     pixels = np.asarray(picture)
-    marked = overlay(values, verdict.pixel_threshold, pixels, ())
-    heatmap = render("heatmap", values, verdict.pixel_threshold, pixels, ())
+    inspected = None
+    if verdict.inspected is not None:
+        shrunk = Image.fromarray(verdict.inspected).resize(picture.size, Image.Resampling.NEAREST)
+        inspected = np.asarray(shrunk, dtype=np.bool_)
+    marked = overlay(values, verdict.pixel_threshold, pixels, (), inspected)
+    heatmap = render("heatmap", values, verdict.pixel_threshold, pixels, (), inspected)
     mask = None
     if truth is not None:  # the reducing filter is a mean: a defect of a few pixels stays visible as grey
         grey = Image.fromarray(truth.astype(np.uint8) * 255).resize(picture.size, Image.Resampling.BOX)

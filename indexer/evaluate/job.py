@@ -5,10 +5,10 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from indexer.evaluate.dataset import ClassData
+from indexer.evaluate.dataset import ClassData, with_masks
 from indexer.evaluate.judging import judge_class
 from indexer.evaluate.layouts import find_classes
 from indexer.evaluate.results import ClassResult, Problem
@@ -21,6 +21,7 @@ from service.bank.store import PatchStore
 from service.embedding.embedder import Embedder
 from service.errors import PatchbankError
 from service.inspector import Inspector
+from service.scoring.roi_drawing import RoiDrawing
 from service.settings import Settings
 from service.teacher import Teacher, TeachOptions
 
@@ -31,7 +32,7 @@ class EvaluateRequest:
 
     ``references`` and ``tests`` bound how many images are used (tests: of the good and of the defective each);
     ``taught`` judges with the banks in the data directory instead of teaching; ``validation`` takes the threshold
-    from the data set's validation images where it has some.
+    from the data set's validation images where it has some; ``masks`` is a folder with a mask for some classes.
     """
 
     root: Path
@@ -44,6 +45,7 @@ class EvaluateRequest:
     options: TeachOptions = field(default_factory=TeachOptions)
     json_file: Path | None = None
     html_file: Path | None = None
+    masks: Path | None = None
 
 
 def evaluate(settings: Settings, out: Output, request: EvaluateRequest) -> int:
@@ -53,6 +55,8 @@ def evaluate(settings: Settings, out: Output, request: EvaluateRequest) -> int:
         check_writable(file)
     layout, classes = find_classes(request.root, request.layout, request.only, teaching=not request.taught)
     classes = [data.sample(request.references, request.tests) for data in classes]
+    if request.masks is not None:
+        classes = with_masks(classes, request.masks)
     results = judge_classes(settings, out, classes, request)
     tell(out, request.root, layout, settings.backbone, results, request.json_file, request.html_file)
     return int(any(result.problems for result in results))
@@ -110,10 +114,11 @@ def _teach(inspector: Inspector, out: Output, data: ClassData, request: Evaluate
     out.remark(f"teaching {data.name} from {len(data.references)} images")
     teacher = Teacher(inspector.settings, inspector.embedder, inspector.store)
     held_out = data.validation if request.validation and data.validation else None
+    options = request.options
+    if data.roi is not None:
+        options = replace(options, roi=RoiDrawing(data.roi))
     with out.progress() as progress:
-        report = teacher.teach(
-            data.name, data.references, calibrate_with=held_out, options=request.options, progress=progress
-        )
+        report = teacher.teach(data.name, data.references, calibrate_with=held_out, options=options, progress=progress)
     return [Problem(bad.path, bad.error) for bad in report.skipped]
 
 

@@ -33,7 +33,7 @@ def judge_class(
     problems: list[Problem] = []
     pixels = PixelScores()
     references = {reference.image_id for reference in inspector.serving_bank(data.name).references()}
-    also_references = 0
+    also_references = ignored = 0
     has_masks = any(image.mask is not None for image in data.tests)
     for image in data.tests:
         try:
@@ -49,6 +49,7 @@ def judge_class(
         if has_masks:
             try:
                 overlap = _compare(inspector, image, verdict, pixels)
+                ignored += overlap is not None and image.defective and overlap.found + overlap.missed == 0
             except PatchbankError as error:
                 problems.append(Problem(image.mask or image.file, error))
         judged.append(
@@ -57,7 +58,7 @@ def judge_class(
         stage.advance()
     manifest = inspector.serving_bank(data.name).manifest
     shown = _gallery(inspector, data.name, judged) if gallery else []
-    return ClassResult(manifest, judged, PixelFigures.of(pixels), problems, skipped, shown, also_references)
+    return ClassResult(manifest, judged, PixelFigures.of(pixels), problems, skipped, shown, also_references, ignored)
 
 
 def _inspect(
@@ -75,14 +76,19 @@ def _inspect(
 
 
 def _compare(inspector: Inspector, image: LabelledImage, verdict: Verdict, pixels: PixelScores) -> Overlap | None:
-    """Count the map's pixels; None for a defective image whose mask is missing or empty, which says nothing of it."""
+    """Count the map's inspected pixels; None for a defective image whose mask is missing or empty, which says nothing
+    of it."""
     truth = None
     if image.defective:
         truth = _truth(inspector, image, verdict)
         if truth is None or not truth.any():
             return None
-    pixels.add(verdict.map, truth)
-    return Overlap.of(verdict.map > verdict.pixel_threshold, truth)
+    pixels.add(verdict.map, truth, verdict.inspected)
+    marked = verdict.map > verdict.pixel_threshold
+    if verdict.inspected is not None:
+        marked = marked & verdict.inspected
+        truth = None if truth is None else truth & verdict.inspected
+    return Overlap.of(marked, truth)
 
 
 def _truth(inspector: Inspector, image: LabelledImage, verdict: Verdict) -> npt.NDArray[np.bool_] | None:

@@ -85,7 +85,8 @@ class PixelFigures:
 @dataclass(frozen=True)
 class ClassResult:
     """All about a class. ``skipped`` are reference files that were left out, ``problems`` test files and masks;
-    ``also_references`` counts test images whose very picture the bank holds, and which it therefore finds normal."""
+    ``also_references`` counts test images whose very picture the bank holds, and which it therefore finds normal,
+    ``ignored`` defective ones whose defects all lie where the class is not inspected."""
 
     manifest: Manifest
     judged: Sequence[Judged]
@@ -94,6 +95,7 @@ class ClassResult:
     skipped: Sequence[Problem] = ()
     shown: Sequence[Shown] = field(default=(), repr=False)
     also_references: int = 0
+    ignored: int = 0
 
     @property
     def name(self) -> str:
@@ -120,11 +122,13 @@ class ClassResult:
                 "defective": len(self.scores(True)),
                 "defective_without_mask": unmasked,
                 "also_references": self.also_references,
+                "defects_ignored": self.ignored,
             },
             "bank": {
                 "version": self.manifest.version,
                 "references": self.manifest.references,
                 "patches": self.manifest.patches,
+                "inspected_percentage": self.manifest.inspected_percentage,
             },
             "calibration": {
                 "threshold": calibration.threshold,

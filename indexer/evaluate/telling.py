@@ -89,6 +89,16 @@ def _remarks(out: Output, result: ClassResult, figures: dict[str, Any]) -> None:
     unmasked = figures["images"]["defective_without_mask"]
     if unmasked and result.pixels:
         out.remark(f"{result.name}: {unmasked} defective images have no usable mask; the pixel figures leave them out")
+    if result.manifest.roi is not None:
+        out.remark(
+            f"{result.name}: {result.manifest.inspected_percentage:.1f} % of the picture is inspected; the pixel "
+            "figures leave the rest out"
+        )
+    if result.ignored:
+        out.remark(
+            f"{result.name}: {result.ignored} defective images have defects only where the class is not inspected; "
+            "they still count as defective in the image figures"
+        )
     if result.also_references:
         out.remark(
             f"{result.name}: {result.also_references} test images are references of the bank, which finds them normal: "

@@ -42,6 +42,7 @@ def show_class(request: Request, class_name: str) -> ClassDetail:
         scoring=manifest.scoring.model_dump(),
         calibration={**calibration.model_dump(), "count": calibration.count},
         retrieval=manifest.retrieval.model_dump(),
+        inspected_percentage=manifest.inspected_percentage,
     )
 
 

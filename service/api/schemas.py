@@ -52,7 +52,9 @@ class Detection(BaseModel):
     threshold: float | None
     pixel_threshold: float | None = Field(description="where the map is cut: regions and share are of pixels above it")
     p_value: float | None
-    anomaly_percentage: float | None = Field(description="share of pixels above the pixel threshold, 0..100")
+    anomaly_percentage: float | None = Field(
+        description="share of the inspected pixels above the pixel threshold, 0..100"
+    )
     anomaly_map_base64: str | None = Field(description="PNG of the original size")
     regions: list[RegionOut]
     all_class_scores: dict[str, float]
@@ -107,6 +109,7 @@ class ClassDetail(ClassSummary):
     scoring: dict[str, Any]
     calibration: dict[str, Any]
     retrieval: dict[str, Any]
+    inspected_percentage: float = Field(description="share of the picture that the class's mask inspects, 0..100")
 
 
 class ReferenceOut(BaseModel):

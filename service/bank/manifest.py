@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.bank.names import BankRef
+from service.bank.region_of_interest import RegionOfInterest
 
 
 class _Frozen(BaseModel):
@@ -117,8 +118,14 @@ class Manifest(_Frozen):
     coreset: Coreset | None = None
     scoring: ScoringRule = ScoringRule()
     foreground: Foreground | None = None
+    roi: RegionOfInterest | None = None
     calibration: Calibration
     retrieval: RetrievalLimit
+
+    @property
+    def inspected_percentage(self) -> float:
+        """Share of the picture that is inspected, 100 without a mask."""
+        return 100.0 if self.roi is None else 100.0 * self.roi.share
 
     @property
     def ref(self) -> BankRef:

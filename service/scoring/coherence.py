@@ -24,7 +24,10 @@ _SAMPLE: Final = 512
 
 
 def least_coherence(patches: FloatArray, references: Sequence[FloatArray]) -> float:
-    """The least coherence of an image with any of the references; 1 where a coreset kept no patch of any."""
+    """The least coherence of an image with any of the references; 1 where a coreset kept no patch of any, or the image
+    has none."""
+    if not len(patches):
+        return 1.0
     return min((coherence(patches, reference) for reference in references if len(reference)), default=1.0)
 
 

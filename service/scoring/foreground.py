@@ -7,6 +7,9 @@ defect cannot turn the axis.
 
 A background patch is not searched and scores 0; the bank keeps its background patches. Where in doubt, a patch is
 foreground.
+
+Where a class has a region of interest, axis and threshold are learned from whole pictures, and everything else from the
+cells inspected: what lies in the ignored ones changes no mask.
 """
 
 from __future__ import annotations
@@ -19,7 +22,9 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from service.bank.manifest import Foreground
+from service.bank.region_of_interest import RegionOfInterest
 from service.errors import NoReferences
+from service.scoring.inspected_area import inspected_cells
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -51,21 +56,24 @@ _CENTRE: Final = 0.6
 """Side of the middle of the picture, as a share of the picture's side; AnomalyDINO's choice."""
 
 
-def foreground_mask(foreground: Foreground, patches: FloatArray, grid: tuple[int, int]) -> BoolArray:
-    """Foreground (rows, columns) of one image: True where a patch counts.
+def foreground_mask(
+    foreground: Foreground, patches: FloatArray, grid: tuple[int, int], cells: BoolArray | None = None
+) -> BoolArray:
+    """Foreground (rows, columns) of one image: True where a patch counts. ``cells`` are those inspected, None all.
 
     Patches on the part's side of the threshold, less the things that reach no place where parts are usual;
     widened by a cell, gaps closed and holes filled, since a defect may look like background; and the places that are
     foreground in nearly all references. Where far less is left than of the references (the part is missing, or this is
     another scene) the whole image counts.
     """
-    own = _tidy(_touching(raw_mask(foreground, patches, grid), _places(foreground, "#+", grid)))
+    inside = np.ones(grid, dtype=np.bool_) if cells is None else cells
+    own = _tidy(_touching(raw_mask(foreground, patches, grid) & inside, _places(foreground, "#+", grid)))
     if not own.any() or own.mean() < foreground.least:
-        return np.ones(grid, dtype=np.bool_)
-    return own | _places(foreground, "#", grid)
+        return inside
+    return (own | _places(foreground, "#", grid)) & inside
 
 
-def learn_foreground(samples: Sequence[Sample]) -> Foreground:
+def learn_foreground(samples: Sequence[Sample], roi: RegionOfInterest | None = None) -> Foreground:
     """Learn axis, threshold and places from the patches of reference images.
 
     Where the patches of each image are all alike, everything is foreground. ``NoReferences`` where there are none.
@@ -77,7 +85,7 @@ def learn_foreground(samples: Sequence[Sample]) -> Foreground:
     if lean < 0:
         axis, projections = -axis, [-one for one in projections]
     threshold, _ = otsu(np.concatenate([one.ravel() for one in projections]))
-    raw = [one > threshold for one in projections]
+    raw = [(one > threshold) & inspected_or_all(roi, grid) for one, (_, grid) in zip(projections, chosen, strict=True)]
     masks = [_tidy(mask) for mask in raw]
     return Foreground(
         axis=tuple(axis.tolist()),
@@ -85,6 +93,12 @@ def learn_foreground(samples: Sequence[Sample]) -> Foreground:
         least=_LEAST * float(np.median([mask.mean() for mask in masks])),
         places=_map(raw, masks),
     )
+
+
+def inspected_or_all(roi: RegionOfInterest | None, grid: tuple[int, int]) -> BoolArray:
+    """Cells (rows, columns) that are inspected; all where the class has no region of interest."""
+    cells = inspected_cells(roi, grid)
+    return np.ones(grid, dtype=np.bool_) if cells is None else cells
 
 
 def spread_out(samples: Sequence[Sample]) -> Sequence[Sample]:

@@ -8,11 +8,13 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from service.bank.manifest import Foreground
+from service.bank.region_of_interest import RegionOfInterest
 from service.scoring.foreground import (
     BoolArray,
     Sample,
     border,
     foreground_mask,
+    inspected_or_all,
     learn_foreground,
     middle,
     otsu,
@@ -45,32 +47,32 @@ class Decision(NamedTuple):
     reason: str
 
 
-def decide(foreground: Foreground, samples: Sequence[Sample]) -> Decision:
+def decide(foreground: Foreground, samples: Sequence[Sample], roi: RegionOfInterest | None = None) -> Decision:
     """Whether ``auto`` masks a class: decided on its references' patches and what was learned from them.
 
     On where all of this holds: the patches fall into two heaps; the middle of the picture is mostly part and its border
     mostly background; there is enough background to hide; and two halves of the references, learned apart, hide
-    nearly the same cells. ``NoReferences`` where there are no samples.
+    nearly the same cells, of those inspected. ``NoReferences`` where there are no samples.
     """
     chosen = spread_out(samples)
     for objection in (_one_heap, _badly_placed, _unstable):
-        reason = objection(foreground, chosen)
+        reason = objection(foreground, chosen, roi)
         if reason is not None:
             return Decision(False, reason)
     return Decision(
-        True, f"the part stands out from its background, {_hidden(foreground, chosen).mean():.0%} of the picture"
+        True, f"the part stands out from its background, {_hidden(foreground, chosen, roi).mean():.0%} of the picture"
     )
 
 
-def _one_heap(foreground: Foreground, samples: Sequence[Sample]) -> str | None:
+def _one_heap(foreground: Foreground, samples: Sequence[Sample], _: RegionOfInterest | None) -> str | None:
     axis = np.asarray(foreground.axis, dtype=np.float32)
-    _, split = otsu(np.concatenate([patches @ axis for patches, _ in samples]))
+    split = otsu(np.concatenate([patches @ axis for patches, _ in samples]))[1]
     if split < _SPLIT:
         return f"patches do not fall into part and background: split {split:.2f}, needed {_SPLIT:.2f}"
     return None
 
 
-def _badly_placed(foreground: Foreground, samples: Sequence[Sample]) -> str | None:
+def _badly_placed(foreground: Foreground, samples: Sequence[Sample], roi: RegionOfInterest | None) -> str | None:
     raw = [raw_mask(foreground, *sample) for sample in samples]
     amid = float(np.mean([mask[middle(mask.shape)].mean() for mask in raw]))
     if amid < _MIDDLE:
@@ -78,16 +80,16 @@ def _badly_placed(foreground: Foreground, samples: Sequence[Sample]) -> str | No
     around = 1 - float(np.mean([mask[border(mask.shape)].mean() for mask in raw]))
     if around < _BORDER:
         return f"only {around:.0%} of the border looks like background, needed {_BORDER:.0%}"
-    share = float(_hidden(foreground, samples).mean())
+    share = float(_hidden(foreground, samples, roi).mean())
     if share < _WORTH:
         return f"the part nearly fills the picture: {share:.0%} could be hidden, needed {_WORTH:.0%}"
     return None
 
 
-def _unstable(foreground: Foreground, samples: Sequence[Sample]) -> str | None:
+def _unstable(foreground: Foreground, samples: Sequence[Sample], roi: RegionOfInterest | None) -> str | None:
     if len(samples) < 2:
         return "one reference cannot show that a mask is stable; add more"
-    first, second = (_hidden(learn_foreground(samples[start::2]), samples) for start in (0, 1))
+    first, second = (_hidden(learn_foreground(samples[start::2], roi), samples, roi) for start in (0, 1))
     either = float((first | second).mean())
     agreement = float((first & second).mean()) / either if either > 0 else 0.0
     if agreement < _AGREEMENT:
@@ -95,6 +97,10 @@ def _unstable(foreground: Foreground, samples: Sequence[Sample]) -> str | None:
     return None
 
 
-def _hidden(foreground: Foreground, samples: Sequence[Sample]) -> BoolArray:
-    """Whether a cell is hidden, for all cells of all samples."""
-    return np.concatenate([~foreground_mask(foreground, *sample).ravel() for sample in samples])
+def _hidden(foreground: Foreground, samples: Sequence[Sample], roi: RegionOfInterest | None) -> BoolArray:
+    """Whether a cell is hidden, for all inspected cells of all samples."""
+    hidden = []
+    for patches, grid in samples:
+        inside = inspected_or_all(roi, grid)
+        hidden.append(~foreground_mask(foreground, patches, grid, inside)[inside])
+    return np.concatenate(hidden)

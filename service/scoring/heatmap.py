@@ -14,6 +14,7 @@ from service.bank.search import FARTHEST
 from service.scoring.regions import Region
 
 FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
 MapFormat = Literal["heatmap", "overlay", "gray16"]
 
 _ANCHORS: Final = np.array(
@@ -32,6 +33,9 @@ _ANCHORS: Final = np.array(
 
 _OUTLINE: Final = (0, 255, 255)
 
+_IGNORED: Final = (72, 72, 72)
+"""What is not inspected, in a heatmap: a grey that no score has."""
+
 
 def render(
     kind: MapFormat,
@@ -39,19 +43,23 @@ def render(
     threshold: float,
     pixels: npt.NDArray[np.uint8],
     regions: Sequence[Region],
+    inspected: BoolArray | None = None,
 ) -> bytes:
-    """A PNG of the map (H, W).
+    """A PNG of the map (H, W); ``inspected`` pixels (H, W) where not all are.
 
-    ``heatmap``: colours from 0 to twice the threshold, so the threshold is always mid-scale. ``overlay``: the
-    picture with what is above the threshold coloured and outlined. ``gray16``: 16-bit grey, value = score / 2 x 65535.
+    ``heatmap``: colours from 0 to twice the threshold, so the threshold is always mid-scale; grey where not inspected.
+    ``overlay``: the picture with what is above the threshold coloured and outlined, dark where not inspected.
+    ``gray16``: 16-bit grey, value = score / 2 x 65535.
     """
     if kind == "gray16":
         levels = np.clip(values / FARTHEST, 0.0, 1.0) * 65535.0
         return _png(Image.fromarray(np.round(levels).astype(np.uint16)))
     colours = _colours(values, threshold)
     if kind == "heatmap":
+        if inspected is not None:
+            colours[~inspected] = _IGNORED
         return _png(Image.fromarray(colours))
-    return _png(overlay(values, threshold, pixels, regions, colours))
+    return _png(overlay(values, threshold, pixels, regions, inspected, colours))
 
 
 def overlay(
@@ -59,11 +67,16 @@ def overlay(
     threshold: float,
     pixels: npt.NDArray[np.uint8],
     regions: Sequence[Region],
+    inspected: BoolArray | None = None,
     colours: npt.NDArray[np.uint8] | None = None,
 ) -> Image.Image:
-    """The picture with its anomalous pixels coloured, their border drawn, and a box round every region."""
+    """The picture with its anomalous pixels coloured, their border drawn, and a box round every region; dark where it
+    is not inspected."""
     colours = _colours(values, threshold) if colours is None else colours
     above = values > threshold
+    if inspected is not None:
+        above &= inspected
+        pixels = np.where(inspected[:, :, None], pixels, pixels // 3)
     mixed = np.where(above[:, :, None], pixels // 2 + colours // 2, pixels)
     inner = above.copy()
     inner[1:] &= above[:-1]

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
 _EIGHT = np.ones((3, 3), dtype=np.int8)
 
 
@@ -23,9 +24,13 @@ class Region:
     area: int
 
 
-def find_regions(values: FloatArray, threshold: float, limit: int = 20) -> list[Region]:
-    """The regions of a map (H, W) above the threshold, highest score first, at most ``limit``."""
-    labels, count = ndimage.label(values > threshold, structure=_EIGHT)
+def find_regions(
+    values: FloatArray, threshold: float, limit: int = 20, inspected: BoolArray | None = None
+) -> list[Region]:
+    """The regions of a map (H, W) above the threshold, highest score first, at most ``limit``; of the ``inspected``
+    pixels (H, W) alone where they are given."""
+    above = values > threshold if inspected is None else (values > threshold) & inspected
+    labels, count = ndimage.label(above, structure=_EIGHT)
     if count == 0:
         return []
     numbers = np.arange(1, count + 1)

@@ -1,0 +1,79 @@
+"""How near a thing in the ignored part may come before it is seen: ``python -m benchmarks.mask_margin``.
+
+The right half of real pictures is ignored. Into held-out good images something is put there that no reference shows,
+ever farther from the mask's border; an alarm then is a false one. Beside it, the same in a class without a mask.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from indexer.demo.products import load_products
+from service.bank.open_store import open_store
+from service.embedding.embedder import Embedder
+from service.images import DecodedImage, read_image
+from service.inspector import Inspector
+from service.scoring.roi_drawing import RoiDrawing
+from service.settings import load_settings
+from service.teacher import Teacher, TeachOptions
+
+FAR = 0.05
+SHARES = (0.0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3)
+
+
+def main() -> None:
+    """Print one row a class and distance."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--references", type=int, default=60)
+    parser.add_argument("--images", type=int, default=30)
+    parser.add_argument("--backbone", default="efficientnet-lite2")
+    given = parser.parse_args()
+    print("| class | distance, share of the width | cells | alarms with the mask | without | patches kept |")
+    print("|---|---|---|---|---|---|")
+    for product in load_products(references=given.references, held_out=given.images):
+        with tempfile.TemporaryDirectory() as folder:
+            settings = load_settings(data_dir=Path(folder), backbone=given.backbone)
+            with Inspector(settings, Embedder.open(settings), open_store(settings)) as inspector:
+                teacher = Teacher(settings, inspector.embedder, inspector.store)
+                images = [read_image(file) for file in product.good]
+                width, height = images[0].size
+                drawing = RoiDrawing(None, (), ((width // 2, 0, width - width // 2, height),))
+                options = TeachOptions(target_far=FAR, roi=drawing)
+                masked = teacher.teach("masked", product.references, options=options).manifest
+                whole = teacher.teach("whole", product.references, options=replace(options, roi=None)).manifest
+                columns = inspector.embedder.prepare(images[0]).geometry.grid[1]
+                for share in (None, *SHARES):
+                    shown = [image if share is None else _with_thing(image, share) for image in images]
+                    alarms = [np.mean([_alarm(inspector, one, name) for one in shown]) for name in ("masked", "whole")]
+                    place = "nothing added" if share is None else f"{share:.0%}"
+                    cells = "" if share is None else f"{share * columns:.1f}"
+                    print(
+                        f"| {product.class_name} | {place} | {cells} | {alarms[0]:.0%} | {alarms[1]:.0%} | "
+                        f"{masked.patches} of {whole.patches} |",
+                        flush=True,
+                    )
+
+
+def _with_thing(image: DecodedImage, share: float) -> DecodedImage:
+    """A loud thing a tenth of the picture wide and a fifth high, so far right of the middle."""
+    pixels = image.pixels.copy()
+    height, width = pixels.shape[:2]
+    left = width // 2 + round(share * width)
+    thing = pixels[2 * height // 5 : 3 * height // 5, left : left + width // 10]
+    thing[:] = (230, 40, 40)
+    return replace(image, pixels=pixels)
+
+
+def _alarm(inspector: Inspector, image: DecodedImage, class_name: str) -> bool:
+    verdict = inspector.inspect(image, class_name).verdict
+    assert verdict is not None
+    return verdict.is_anomalous
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""What of a class's pictures is inspected: a mask that travels with the bank."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+BoolArray = npt.NDArray[np.bool_]
+
+SIDE: Final = 1024
+"""Longest side that a mask is kept at; a manifest then grows by some kilobytes, whatever the cameras are."""
+
+HALF: Final = 0.5 - 1e-4
+"""At least half of an area, with room for rounding."""
+
+
+class RegionOfInterest(BaseModel):
+    """The inspected part of the picture, stretched over every image of the class.
+
+    ``png`` is a mask in base64: a PNG of 1 bit a pixel, neither side above 1,024, white where the class is inspected.
+    ``width`` and ``height`` are those of the picture that it was drawn for, in pixels.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    png: str
+    width: int = Field(ge=1)
+    height: int = Field(ge=1)
+
+    @field_validator("png")
+    @classmethod
+    def _holds_something(cls, png: str) -> str:
+        if not _decode(png).any():
+            raise ValueError("the mask inspects nothing")
+        return png
+
+    @classmethod
+    def of(cls, inspected: BoolArray, picture: tuple[int, int]) -> RegionOfInterest:
+        """Keep a mask (H, W), True where inspected, of a ``picture`` of that (width, height); ``ValueError`` where
+        nothing is inspected, or nothing that can be kept."""
+        high, wide = inspected.shape
+        shrink = SIDE / max(wide, high)
+        if shrink < 1:
+            size = max(1, round(wide * shrink)), max(1, round(high * shrink))
+            shares = Image.fromarray(inspected.astype(np.float32)).resize(size, Image.Resampling.BOX)
+            inspected = np.asarray(shares) >= HALF
+        out = io.BytesIO()
+        Image.fromarray(inspected).save(out, "PNG", optimize=True)
+        return cls(png=base64.b64encode(out.getvalue()).decode(), width=picture[0], height=picture[1])
+
+    @property
+    def inspected(self) -> BoolArray:
+        """The mask (H, W), at the size it is kept at."""
+        return _decode(self.png)
+
+    @property
+    def share(self) -> float:
+        """Share of the picture that is inspected, above 0 and at most 1."""
+        return float(self.inspected.mean())
+
+
+def _decode(png: str) -> BoolArray:
+    try:
+        with Image.open(io.BytesIO(base64.b64decode(png, validate=True)), formats=("PNG",)) as picture:
+            # Checked before pixels are decoded: a manifest may come from anywhere.
+            fits = picture.mode == "1" and max(picture.size) <= SIDE
+            mask = np.asarray(picture, dtype=np.bool_) if fits else np.zeros((1, 1), dtype=np.bool_)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(f"no mask: {error}") from error
+    return mask
