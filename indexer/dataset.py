@@ -1,4 +1,4 @@
-"""A data set to evaluate on: per class its references and its labelled test images."""
+"""A labelled data set: per class its references and its test images."""
 
 from __future__ import annotations
 
@@ -24,12 +24,16 @@ class LabelledImage:
 
 @dataclass(frozen=True)
 class ClassData:
-    """One product class: ``references`` and ``validation`` are normal images to teach from and to calibrate with."""
+    """One product class: ``references`` and ``validation`` are normal images to teach from and to calibrate with.
+
+    ``good`` is what the data set calls normal images.
+    """
 
     name: str
     references: tuple[Path, ...]
     tests: tuple[LabelledImage, ...]
     validation: tuple[Path, ...] = ()
+    good: str = "good"
 
     def sample(self, references: int | None, tests: int | None, seed: int = 0) -> ClassData:
         """A seeded part of it: at most so many references, and test images of each of the two sorts."""
