@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from indexer.demo.products import Product, load_products
-from indexer.evaluate.layouts import read_class
+from indexer.layouts import read_class
 
 CAP = 150
 

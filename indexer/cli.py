@@ -54,6 +54,9 @@ Augment = Annotated[
         "rotate45, or none.",
     ),
 ]
+Judging = Annotated[
+    str | None, typer.Option("--backbone", help="Backbone the banks are held against. [env: PATCHBANK_BACKBONE]")
+]
 Strict = Annotated[bool, typer.Option("--strict", help="Fail on the first bad file instead of skipping it.")]
 
 
@@ -118,15 +121,18 @@ def update(
 
 
 @app.command("list")
-def list_(data_dir: DataDir = None, as_json: Json = False) -> None:
-    """List the taught product classes."""
-    run(listing.list_classes, as_json, data_dir=data_dir)
+def list_(backbone: Judging = None, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """List the taught product classes, and whether the backbone may judge with each bank."""
+    run(listing.list_classes, as_json, backbone=backbone, data_dir=data_dir)
 
 
 @app.command()
-def show(class_name: ClassName, data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Show one class: its bank, its threshold, its references."""
-    run(lambda settings, out: listing.show_class(settings, out, class_name), as_json, data_dir=data_dir)
+def show(class_name: ClassName, backbone: Judging = None, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Show one class: its bank, its threshold, its references, and what came of the self-test."""
+    run(
+        lambda settings, out: listing.show_class(settings, out, class_name),
+        as_json, backbone=backbone, data_dir=data_dir,
+    )  # fmt: skip
 
 
 @app.command()

@@ -1,16 +1,18 @@
-"""``indexer list``, ``show``, ``versions``, ``activate`` and ``remove``: work on banks without a backbone."""
+"""``indexer list``, ``show``, ``versions``, ``activate`` and ``remove``: work on banks; a backbone is not needed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from indexer.output import Output
+from service.admission import Admitted, compare
 from service.bank.manifest import Calibration, Manifest
 from service.bank.names import BankRef
 from service.bank.open_store import open_store
 from service.bank.store import PatchStore
-from service.errors import DamagedBank
+from service.embedding.embedder import Embedder
+from service.errors import DamagedBank, PatchbankError
 from service.settings import Settings
 
 
@@ -24,35 +26,59 @@ def opened(settings: Settings) -> Iterator[PatchStore]:
         store.close()
 
 
+def _admitted(settings: Settings, out: Output, banks: Sequence[Manifest]) -> list[Admitted | None]:
+    """Whether the backbone of the settings may judge with each bank; None, and a remark, where it is not here."""
+    if not banks:
+        return []
+    try:
+        with Embedder.open(settings) as embedder:
+            found = [compare(manifest, embedder) for manifest in banks]
+    except PatchbankError as error:
+        out.remark(f"whether the banks can be used was not checked: {error.message} [{error.code}]")
+        return [None] * len(banks)
+    for one in found:
+        if one.refused:
+            out.remark(one.reason)
+    return [*found]
+
+
+def _told(admitted: Admitted | None) -> dict[str, object]:
+    if admitted is None:
+        return {"usable": None, "self_test": "not checked", "refusal": None}
+    return {"usable": not admitted.refused, "self_test": admitted.outcome, "refusal": admitted.reason or None}
+
+
 def list_classes(settings: Settings, out: Output) -> None:
-    """All classes; a damaged bank is listed as such."""
+    """All classes; a damaged bank is listed as such, and one that the backbone of the settings refuses."""
+    banks = []
     with opened(settings) as store:
-        rows = []
-        for name, version in sorted(store.active().items()):
+        for name in sorted(store.active()):
             try:
-                manifest = store.bank(name).manifest
+                banks.append(store.bank(name).manifest)
             except DamagedBank as error:
                 out.remark(f"{name}: {error.message} [{error.code}]")
-                continue
-            rows.append(
-                {
-                    "class_name": name, "version": version, "references": manifest.references,
-                    "patches": manifest.patches, "threshold": manifest.calibration.threshold,
-                    "backbone": manifest.backbone.name, "created_at": manifest.created_at,
-                }
-            )  # fmt: skip
+    rows = [
+        {
+            "class_name": manifest.class_name, "version": manifest.version, "references": manifest.references,
+            "patches": manifest.patches, "threshold": manifest.calibration.threshold,
+            "backbone": manifest.backbone.name, "created_at": manifest.created_at, **_told(admitted),
+        }
+        for manifest, admitted in zip(banks, _admitted(settings, out, banks), strict=True)
+    ]  # fmt: skip
     out.result({"classes": rows})
     if not rows:
         out.say("no product class is taught yet; begin with: indexer add CLASS FOLDER")
         return
-    out.table(list(rows[0]), [list(row.values()) for row in rows])
+    shown = [name for name in rows[0] if name != "refusal"]
+    out.table(shown, [[row[name] for name in shown] for row in rows])
 
 
 def show_class(settings: Settings, out: Output, class_name: str) -> None:
-    """One class's manifest and references."""
+    """One class's manifest and references, and whether the backbone of the settings may judge with it."""
     with opened(settings) as store:
         bank = store.bank(class_name)
         manifest, references, versions = bank.manifest, bank.references(), store.versions(class_name)
+    (admitted,) = _admitted(settings, out, [manifest])
     listed = [
         {
             "image_id": item.image_id, "name": item.name, "source": item.source, "added_at": item.added_at,
@@ -60,10 +86,12 @@ def show_class(settings: Settings, out: Output, class_name: str) -> None:
         }
         for item in references
     ]  # fmt: skip
+    facts_of = manifest.model_dump(mode="json", exclude={"self_test": {"patches", "cls"}})
+    recorded = facts_of.pop("self_test")
     out.result(
         {
-            **manifest.model_dump(mode="json"), "inspected_percentage": manifest.inspected_percentage,
-            "versions": versions, "reference_images": listed,
+            **facts_of, "inspected_percentage": manifest.inspected_percentage, "versions": versions, **_told(admitted),
+            "self_test_record": recorded, "reference_images": listed,
         }
     )  # fmt: skip
     calibration = manifest.calibration
@@ -83,6 +111,7 @@ def show_class(settings: Settings, out: Output, class_name: str) -> None:
             f"similarity {manifest.retrieval.similarity:.4f} or coherence {manifest.retrieval.coherence:.3f}",
         ),
         ("references", manifest.references),
+        ("self-test", _self_test_line(manifest, admitted)),
     ]
     if manifest.coreset is not None:
         facts.append(("coreset", f"{manifest.coreset.ratio:.1%}, radius {manifest.coreset.radius:.3f}"))
@@ -97,6 +126,16 @@ def show_class(settings: Settings, out: Output, class_name: str) -> None:
 def inspected_line(manifest: Manifest) -> str:
     """How much of the picture is inspected."""
     return f"{manifest.inspected_percentage:.1f} % of the picture, the rest is ignored"
+
+
+def _self_test_line(manifest: Manifest, admitted: Admitted | None) -> str:
+    """What came of it, and what the bank was taught with."""
+    record = manifest.self_test
+    if record is None:
+        return "not recorded: taught before there was one, so that a changed runtime does not show"
+    told = _told(admitted)["self_test"]
+    moved = "" if admitted is None or admitted.shift is None else f", embeddings moved by {admitted.shift:.1g}"
+    return f"{told}{moved}; taught with " + ", ".join(f"{name} {value}" for name, value in record.runtime.items())
 
 
 def pixel_line(calibration: Calibration) -> str:

@@ -65,7 +65,7 @@ def audit(
 
 
 def profile(
-    root: Annotated[Path, typer.Argument(help="Data set in MVTec layout, a folder of such, or folders of images.")],
+    root: Annotated[Path, typer.Argument(help="Data set in any layout that `evaluate` knows, or folders of images.")],
     html: Annotated[Path | None, typer.Option("--html", help="Write a page with histograms and examples here.")] = None,
     as_json: Json = False,
 ) -> None:

@@ -52,6 +52,11 @@ class DecodedImage:
     format: str
     warnings: tuple[str, ...] = ()
 
+    @classmethod
+    def of_pixels(cls, pixels: npt.NDArray[np.uint8]) -> DecodedImage:
+        """A picture that comes from no file; ``pixels`` uint8 (H, W, 3) RGB."""
+        return cls(pixels, _image_id(pixels), "", "raw")
+
     @property
     def size(self) -> tuple[int, int]:
         """(width, height) in pixels."""

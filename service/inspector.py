@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from service.admission import Admission
 from service.bank.open_store import open_store
 from service.bank.retry import while_versions_change
 from service.bank.search import PatchScores, search_patches
@@ -43,6 +44,7 @@ class Inspector:
         self.settings = settings
         self.embedder = embedder
         self.store = store
+        self.admission = Admission(embedder)
 
     @classmethod
     def open(cls, settings: Settings | None = None, *, search_workers: int = 0) -> Inspector:
@@ -110,16 +112,9 @@ class Inspector:
         )
 
     def serving_bank(self, class_name: str) -> Bank:
-        """The class's active bank, refused where it was made with other embeddings or is empty."""
+        """The class's active bank; refused where it was made with other embeddings, fails the self-test or is empty."""
         bank = self.store.bank(class_name)
-        made = bank.manifest.backbone
-        if made.fingerprint != self.embedder.fingerprint:
-            raise BackboneMismatch(
-                f"the bank of {class_name!r} was made with {made.name} ({made.fingerprint}), this service runs "
-                f"{self.embedder.backbone.name} ({self.embedder.fingerprint}): index the class again, or run that one",
-                bank=made.fingerprint,
-                service=self.embedder.fingerprint,
-            )
+        self.admission.check(bank.manifest)
         if bank.manifest.patches == 0:
             raise EmptyBank(f"the bank of {class_name!r} holds no patches")
         return bank
@@ -138,9 +133,14 @@ class Inspector:
         banks: dict[str, Bank] = {}
         for name in {hit.class_name for hit in hits}:
             try:
-                banks[name] = self.store.bank(name)
+                bank = self.store.bank(name)
+                self.admission.check(bank.manifest)
+                banks[name] = bank
             except UnknownClass:  # removed this very moment: its hits no longer count
                 continue
+            except BackboneMismatch:  # a failed self-test; as below, but a caller who names the class has no need of it
+                if hits[0].class_name == name and not quick:
+                    raise
             except DamagedBank:  # the other classes go on; its own images must not be taken for theirs
                 if hits[0].class_name == name:
                     raise

@@ -155,7 +155,7 @@ class _BankGauges:
             "patchbank_bank_store_up", "Whether the bank store answered when last asked.", registry=registry
         )
         self._classes = Gauge("patchbank_classes", "Product classes that are taught.", registry=registry)
-        self._usable = gauge("usable", "Whether the bank can be read and is of this service's backbone.")
+        self._usable = gauge("usable", "Whether the bank can be read, is of this backbone and passes the self-test.")
         self._facts = {
             "patches": gauge("patches", "Patches of the active bank."),
             "references": gauge("references", "Reference images of the active bank."),

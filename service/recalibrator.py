@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from service.admission import Admission
 from service.bank.manifest import Calibration, Manifest
 from service.bank.store import BankSpec, PatchStore
 from service.calibrator import Calibrator, NormalScore
 from service.clock import now
 from service.embedding.embedder import Embedder
 from service.embedding.stream import Skipped
-from service.errors import BackboneMismatch
 from service.progress import SILENT, Progress
 from service.reader import Reader
 from service.scoring.outliers import FAR_ABOVE, modified_z
@@ -79,11 +79,7 @@ class Recalibrator:
         """
         bank = self.store.bank(class_name)
         before = bank.manifest
-        if before.backbone.fingerprint != embedder.fingerprint:
-            raise BackboneMismatch(
-                f"{class_name!r} was taught with {before.backbone.name} ({before.backbone.fingerprint}), this is "
-                f"{embedder.backbone.name} ({embedder.fingerprint}): calibrate with that one, or teach the class anew"
-            )
+        Admission(embedder).check(before)
         reader = Reader(self.settings, embedder, progress, strict=strict, roi=before.roi)
         calibrator = Calibrator(bank, before.scoring, {}, whole=False, foreground=before.foreground, roi=before.roi)
         found = calibrator.held_out_scores(reader.read(files, "calibrating (held out)"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from service.admission import Admission, record_of
 from service.bank.manifest import BackboneFacts, Calibration, Coreset, Foreground, Manifest, ScoringRule
 from service.bank.names import check_class_name
 from service.bank.region_of_interest import RegionOfInterest
@@ -17,7 +18,7 @@ from service.embedding.embedder import Embedder, Embedding
 from service.embedding.preprocess import plan_geometry
 from service.embedding.stream import Seen, Skipped
 from service.embedding.turned import Turn
-from service.errors import BackboneMismatch, InvalidParameters, NoReferences
+from service.errors import InvalidParameters, NoReferences
 from service.patch_feed import PatchFeed
 from service.progress import SILENT, Progress
 from service.reader import Reader
@@ -85,14 +86,15 @@ class Teacher:
         ``calibrate_with`` (normal images that the bank does not hold), else from leave-one-image-out over at most
         ``max_calibration_images`` of the references. Raises ``NoReferences`` where nothing usable is left,
         ``InvalidMask`` and as ``read_image`` for a region of interest that cannot be used, ``ClassBusy`` where another
-        process is changing the class, and with ``strict`` the first bad file's error.
+        process is changing the class, ``BackboneMismatch`` where the version to extend was made with other embeddings,
+        and with ``strict`` the first bad file's error.
         """
         check_class_name(class_name)
         if not files:
             raise NoReferences("no image files to teach from")
         base = self.store.bank(class_name).manifest if extend else None
-        if base is not None and base.backbone.fingerprint != self.embedder.fingerprint:
-            raise BackboneMismatch(f"{class_name!r} was taught with {base.backbone.name}; teach it anew instead")
+        if base is not None:
+            Admission(self.embedder).check(base)
         rule = base.scoring if base else options.scoring
         roi, roi_note = self._roi(class_name, options, base, files)
         spec = self._spec(base)
@@ -146,6 +148,7 @@ class Teacher:
                 roi=roi,
                 calibration=self._calibration(scores, calibrate_with is not None, options, base),
                 retrieval=calibrator.retrieval_limit(base.retrieval if base else None),
+                self_test=base.self_test if base else record_of(self.embedder.self_test()),
             )
             draft.activate(manifest)
         return TeachReport(manifest, added, tuple(reader.skipped), tuple(duplicates), mask_reason, roi_note)

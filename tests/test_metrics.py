@@ -14,8 +14,10 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from service.admission import Admitted
 from service.api.bank_watch import BankWatch
 from service.bank.edge import EdgeStore
+from service.bank.manifest import Manifest
 from service.bank.names import BankRef
 from service.bank.store import BankSpec, PatchStore
 from service.errors import StoreUnavailable
@@ -24,6 +26,11 @@ from service.settings import Settings
 from tests.banks import FINGERPRINT, fill, manifest, unit
 from tests.http_service import serving
 from tests.pictures import png
+
+
+def look_at(bank: Manifest) -> Admitted:
+    return Admitted("passed" if bank.backbone.fingerprint == FINGERPRINT else "other backbone")
+
 
 Series = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -120,7 +127,7 @@ class Flaky:
 
 def test_a_store_that_is_away_or_hangs_is_told_and_so_is_its_return(metrics: Metrics) -> None:
     store = Flaky()
-    watch = BankWatch(cast(PatchStore, store), FINGERPRINT, metrics, patience=0.05)
+    watch = BankWatch(cast(PatchStore, store), look_at, metrics, patience=0.05)
 
     def look() -> Any:
         anyio.run(watch.look)
@@ -134,7 +141,7 @@ def test_a_store_that_is_away_or_hangs_is_told_and_so_is_its_return(metrics: Met
     assert look() == 0, "the thread that hangs is the only one"
     store.hangs.set()
     store.hangs = None
-    watch = BankWatch(cast(PatchStore, store), FINGERPRINT, metrics)
+    watch = BankWatch(cast(PatchStore, store), look_at, metrics)
     assert look() == 1
 
 
@@ -150,7 +157,7 @@ def test_the_watch_tells_of_banks_new_versions_and_damage(metrics: Metrics, tmp_
             return draft.ref
 
     def look() -> Series:
-        anyio.run(BankWatch(store, FINGERPRINT, metrics).look)
+        anyio.run(BankWatch(store, look_at, metrics).look)
         return shown(metrics)
 
     teach("cookie")

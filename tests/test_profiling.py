@@ -12,8 +12,8 @@ from PIL import Image, ImageEnhance, ImageFilter
 from typer.testing import CliRunner
 
 from indexer.cli import app
-from indexer.profiling.layout import read_layout
 from indexer.profiling.measures import measure, measure_mask
+from indexer.profiling.splits import read_splits
 from service.images import ImageLimits
 from tests.conftest import SHARED
 from tests.pictures import picture
@@ -117,14 +117,26 @@ def test_what_cannot_be_read_is_listed_and_an_empty_folder_is_an_error(tmp_path:
 def test_layouts_are_told_apart(tmp_path: Path) -> None:
     make(tmp_path / "many" / "one")
     make(tmp_path / "many" / "two")
-    assert [data.name for data in read_layout(tmp_path / "many")] == ["one", "two"]
+    assert [data.name for data in read_splits(tmp_path / "many")] == ["one", "two"]
     for kind in ("bad", "good"):
         (tmp_path / "plain" / kind).mkdir(parents=True)
         picture(1).save(tmp_path / "plain" / kind / "1.png")
-    (plain,) = read_layout(tmp_path / "plain")
+    (plain,) = read_splits(tmp_path / "plain")
     assert [(split.name, split.taught) for split in plain.splits] == [("good", True), ("bad", False)]
-    (flat,) = read_layout(tmp_path / "plain" / "good")
+    (flat,) = read_splits(tmp_path / "plain" / "good")
     assert [(split.name, len(split.files)) for split in flat.splits] == [("images", 1)]
+
+
+def test_splits_are_named_by_role_and_kind(tmp_path: Path) -> None:
+    names = ["train/good/rgb", "validation/good/rgb", "test/good/rgb", "test/hole/rgb"]
+    for name in names:
+        (tmp_path / "cookie" / name).mkdir(parents=True)
+        picture(1).save(tmp_path / "cookie" / name / "1.png")
+    (data,) = read_splits(tmp_path)
+    assert [split.name for split in data.splits] == ["train/good", "validation/good", "test/good", "test/hole"]
+    assert [(split.normal, split.taught) for split in data.splits] == [
+        (True, True), (True, False), (True, False), (False, False),
+    ]  # fmt: skip
 
 
 def test_measures_follow_light_focus_and_clipping(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def test_what_cannot_be_done_leaves_the_version_that_serves(
         recalibrator.from_known_scores("nothing", Rates(0.1))
     with (
         Embedder.open(load_settings(input_size="224")) as other,
-        pytest.raises(BackboneMismatch, match="calibrate with that one"),
+        pytest.raises(BackboneMismatch, match="run that one"),
     ):
         recalibrator.from_images("textile", products["textile"].good, other, Rates())
     assert dict(inspector.store.active()) == serving

@@ -9,7 +9,7 @@ import typer
 
 from indexer.evaluate.job import EvaluateRequest
 from indexer.evaluate.job import evaluate as run_evaluation
-from indexer.evaluate.layouts import NAMES
+from indexer.layouts import NAMES
 from indexer.running import BackboneName, DataDir, run
 from service.teacher import TeachOptions
 

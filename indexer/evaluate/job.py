@@ -8,11 +8,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from indexer.evaluate.dataset import ClassData, with_masks
+from indexer.dataset import ClassData, with_masks
 from indexer.evaluate.judging import judge_class
-from indexer.evaluate.layouts import find_classes
 from indexer.evaluate.results import ClassResult, Problem
 from indexer.evaluate.telling import check_writable, tell
+from indexer.layouts import Purpose, find_classes
 from indexer.output import Output
 from service.bank.edge import EdgeStore
 from service.bank.open_store import open_store
@@ -53,7 +53,8 @@ def evaluate(settings: Settings, out: Output, request: EvaluateRequest) -> int:
     files = [file for file in (request.json_file, request.html_file) if file is not None]
     for file in files:
         check_writable(file)
-    layout, classes = find_classes(request.root, request.layout, request.only, teaching=not request.taught)
+    purpose: Purpose = "judge" if request.taught else "teach"
+    layout, classes = find_classes(request.root, request.layout, request.only, purpose=purpose)
     classes = [data.sample(request.references, request.tests) for data in classes]
     if request.masks is not None:
         classes = with_masks(classes, request.masks)

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from indexer.evaluate.dataset import ClassData, LabelledImage
+from indexer.dataset import ClassData, LabelledImage
 from indexer.evaluate.gallery import GROUPS, Shown, show
 from indexer.evaluate.pixel_scores import PixelScores
 from indexer.evaluate.results import ClassResult, Judged, PixelFigures, Problem

@@ -10,8 +10,8 @@ from typing import Any, Final
 import numpy as np
 from scipy.stats import binomtest
 
+from indexer.dataset import LabelledImage
 from indexer.evaluate.curve import Counts, Curve
-from indexer.evaluate.dataset import LabelledImage
 from indexer.evaluate.gallery import Shown
 from indexer.evaluate.pixel_scores import LIMIT, PixelScores
 from indexer.evaluate.truth import Overlap, ratio

@@ -11,8 +11,8 @@ from typing import Any, Final
 import numpy as np
 from scipy import stats
 
-from indexer.profiling.layout import DataSet, Split
 from indexer.profiling.measures import Measured, MeasuredMask, measure, measure_mask
+from indexer.profiling.splits import DataSet, Split
 from service.errors import PatchbankError
 from service.images import ImageLimits
 from service.progress import Progress

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from indexer.output import Output
-from indexer.profiling.layout import read_layout
 from indexer.profiling.page import page
 from indexer.profiling.profile import Profile, profile
+from indexer.profiling.splits import read_splits
 from service.errors import StoreUnavailable
 from service.settings import Settings
 
@@ -16,7 +16,7 @@ from service.settings import Settings
 def profile_root(settings: Settings, out: Output, root: Path, html: Path | None) -> None:
     """Profile every data set below ``root``."""
     with out.progress() as progress:
-        found = [profile(data, settings.image_limits, progress) for data in read_layout(root)]
+        found = [profile(data, settings.image_limits, progress) for data in read_splits(root)]
     if html is not None:
         try:
             html.parent.mkdir(parents=True, exist_ok=True)

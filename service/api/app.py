@@ -38,10 +38,11 @@ def create_app(settings: Settings) -> FastAPI:
         with Inspector.open(settings, search_workers=settings.search_workers) as inspector:
             gate = Gate(settings.max_concurrency, settings.max_queue)
             embedder = inspector.embedder
+            embedder.self_test()
             metrics.serving(
                 version("patchbank"), embedder.backbone.name, embedder.providers, lambda: gate.inside, gate.most
             )
-            watch = BankWatch(inspector.store, embedder.fingerprint, metrics)
+            watch = BankWatch(inspector.store, inspector.admission.look, metrics)
             app.state.patchbank = ApiState(settings, inspector, gate, metrics)
             async with create_task_group() as tasks:
                 tasks.start_soon(watch.run)

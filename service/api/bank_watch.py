@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime
 from statistics import median
 from typing import Final
@@ -10,6 +11,7 @@ from typing import Final
 import anyio
 from anyio import CapacityLimiter, to_thread
 
+from service.admission import Admitted
 from service.bank.manifest import Manifest
 from service.bank.store import PatchStore
 from service.errors import DamagedBank, UnknownClass
@@ -21,22 +23,22 @@ PATIENCE: Final = 10.0
 
 
 class BankWatch:
-    """Feeds ``Metrics`` with what the store holds; ``fingerprint`` is that of the service's embeddings.
+    """Feeds ``Metrics`` with what the store holds; ``look_at`` says whether this service can judge with a bank.
 
-    A manifest is read once a version. A store that hangs occupies one thread, and counts as away after ``patience``
-    seconds.
+    A manifest is read once a version, and a bank that fails the self-test is told of in the log. A store that hangs
+    occupies one thread, and counts as away after ``patience`` seconds.
     """
 
     def __init__(
         self,
         store: PatchStore,
-        fingerprint: str,
+        look_at: Callable[[Manifest], Admitted],
         metrics: Metrics,
         period: float = PERIOD,
         patience: float = PATIENCE,
     ) -> None:
         self._store = store
-        self._fingerprint = fingerprint
+        self._look_at = look_at
         self._metrics = metrics
         self._period = period
         self._patience = patience
@@ -86,9 +88,12 @@ class BankWatch:
     def _facts(self, manifest: Manifest) -> BankFacts:
         calibration = manifest.calibration
         threshold = calibration.threshold
+        admitted = self._look_at(manifest)
+        if admitted.outcome == "failed":
+            _LOG.error("%s", admitted.reason)
         return BankFacts(
             class_name=manifest.class_name,
-            usable=manifest.backbone.fingerprint == self._fingerprint,
+            usable=not admitted.refused,
             patches=manifest.patches,
             references=manifest.references,
             threshold=threshold,

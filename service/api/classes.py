@@ -78,6 +78,7 @@ def thumbnail(request: Request, class_name: str, image_id: str) -> Response:
 
 
 def _summary(state: ApiState, manifest: Manifest) -> ClassSummary:
+    admitted = state.inspector.admission.look(manifest)
     return ClassSummary(
         class_name=manifest.class_name,
         version=manifest.version,
@@ -86,5 +87,7 @@ def _summary(state: ApiState, manifest: Manifest) -> ClassSummary:
         references=manifest.references,
         patches=manifest.patches,
         threshold=manifest.calibration.threshold,
-        usable=manifest.backbone.fingerprint == state.inspector.embedder.fingerprint,
+        usable=not admitted.refused,
+        self_test=admitted.outcome,
+        refusal=admitted.reason or None,
     )

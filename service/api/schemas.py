@@ -91,7 +91,9 @@ class ClassSummary(BaseModel):
     references: int
     patches: int
     threshold: float
-    usable: bool = Field(description="false where the bank was made with another backbone than this service runs")
+    usable: bool = Field(description="false where this service refuses the bank")
+    self_test: str = Field(description="passed, not recorded, failed, or other backbone")
+    refusal: str | None = Field(description="why the bank is refused")
 
 
 class ClassList(BaseModel):
@@ -141,3 +143,11 @@ class Health(BaseModel):
     backbone: str
     providers: list[str]
     classes: int | None
+    refused: dict[str, str] = Field(description="classes whose bank fails the self-test, and why")
+
+
+class Ready(BaseModel):
+    """That the service can answer, for at least some classes."""
+
+    status: Literal["ok", "degraded"]
+    refused: list[str] = Field(description="classes whose bank fails the self-test; the others are served")

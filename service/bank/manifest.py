@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from service.bank.names import BankRef
 from service.bank.region_of_interest import RegionOfInterest
@@ -20,6 +21,25 @@ class BackboneFacts(_Frozen):
     name: str
     sha256: str
     fingerprint: str
+
+
+class SelfTest(_Frozen):
+    """What the backbone made of a fixed picture when the class was taught.
+
+    ``picture`` names the picture; ``patches`` (K, D) and ``cls`` (D',) are base64 of little-endian float32;
+    ``runtime`` says what computed them, for people.
+    """
+
+    picture: str
+    patches: str
+    cls: str
+    runtime: dict[str, str]
+
+    @field_validator("patches", "cls")
+    @classmethod
+    def _is_base64(cls, value: str) -> str:
+        base64.b64decode(value, validate=True)
+        return value
 
 
 class Coreset(_Frozen):
@@ -121,6 +141,7 @@ class Manifest(_Frozen):
     roi: RegionOfInterest | None = None
     calibration: Calibration
     retrieval: RetrievalLimit
+    self_test: SelfTest | None = None
 
     @property
     def inspected_percentage(self) -> float:

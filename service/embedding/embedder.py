@@ -16,6 +16,7 @@ from service.embedding.input_size import parse_size
 from service.embedding.model_files import check_pin, find_backbone, model_path
 from service.embedding.preprocess import Geometry, fingerprint, plan_geometry, to_input
 from service.embedding.providers import Runtime
+from service.embedding.self_test import Response, runtime_facts, self_test_picture
 from service.embedding.session import OnnxSession
 from service.errors import ModelUnavailable
 from service.images import DecodedImage
@@ -75,6 +76,7 @@ class Embedder:
         self.batch_size = min([batch_size or (GPU_BATCH if gpu else 1), *limits])
         self.fingerprint = fingerprint(backbone, session.sha256, session.precision)
         self._dimensions: tuple[int, int] | None = None
+        self._response: Response | None = None
 
     @classmethod
     def open(cls, settings: Settings) -> Embedder:
@@ -137,6 +139,15 @@ class Embedder:
         if self._dimensions is None:
             self._dimensions = probe(self.backbone, self.try_out)
         return self._dimensions
+
+    def self_test(self) -> Response:
+        """What this backbone makes of the self-test's picture; run once."""
+        if self._response is None:
+            shown = self_test_picture()
+            made = self.embed(shown)
+            facts = runtime_facts(self.providers, self._session.precision)
+            self._response = Response.of(made.patches, made.grid, made.cls, shown.image_id, facts)
+        return self._response
 
     def try_out(self, image: tuple[int, int]) -> Probe:
         """What the graph makes of a grey image of that (width, height)."""

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from indexer.evaluate.dataset import ClassData, some
-from indexer.evaluate.layouts import LAYOUTS, NAMES, SPLIT_FILE, find_classes
+from indexer.dataset import ClassData, some
+from indexer.layouts import LAYOUTS, NAMES, SPLIT_FILE, find_classes, survey
 from service.errors import InvalidClassName, NoReferences
 
 VISA = """object,split,label,image,mask
@@ -114,3 +114,48 @@ def test_a_sample_is_the_same_every_time_and_of_both_kinds(tmp_path: Path) -> No
 
 def test_every_layout_has_a_name_the_command_knows() -> None:
     assert {*LAYOUTS, "auto", "visa"} == set(NAMES)
+
+
+@pytest.mark.parametrize("layout", TREES)
+def test_a_survey_takes_all_there_is(tmp_path: Path, layout: str) -> None:
+    plant(tmp_path / "a<b", TREES[layout])
+    found, (data,) = survey(tmp_path)
+    assert (found, data.name) == (layout, "a<b")
+    references, validation, tests = shape(data)
+    whole = layout == "folders"
+    assert (references, validation) == (3 if whole else 2, layout in ("mvtec3d", "mvtec2"))
+    assert tests == ([] if whole else [(False, False)]) + [(True, True)]
+
+
+@pytest.mark.parametrize(
+    ("names", "layout", "good", "expected"),
+    [
+        ("train/good/0.png test/good/note.txt", "mvtec", "good", (1, 0, [])),
+        (
+            "train/normal/0.png test/normal/1.png test/x/2.png", "mvtec-normal", "normal",
+            (1, 0, [(False, False), (True, False)]),
+        ),
+        ("train/0.png test/good/1.png", "mvtec-flat", "good", (1, 0, [(False, False)])),
+        ("nominal/0.png local/1.png global/2.png", "folders-nominal", "nominal", (1, 0, [(True, False)] * 2)),
+        ("OK/0.png scratch/deep/1.png", "kinds", "OK", (1, 0, [(True, False)])),
+        ("left/0.png right/1.png", "kinds", "good", (0, 0, [(True, False)] * 2)),
+        ("0.png deep/1.png", "images", "good", (2, 0, [])),
+    ],
+)  # fmt: skip
+def test_a_survey_needs_nothing_complete_and_knows_other_names(
+    tmp_path: Path, names: str, layout: str, good: str, expected: tuple[int, int, list[tuple[bool, bool]]]
+) -> None:
+    plant(tmp_path / "part", names)
+    found, (data,) = survey(tmp_path / "part")
+    assert (found, data.good) == (layout, good)
+    assert shape(data) == expected
+
+
+def test_a_survey_of_visa_follows_its_table_and_says_what_is_wrong_with_it(tmp_path: Path) -> None:
+    (tmp_path / "split_csv").mkdir()
+    (tmp_path / SPLIT_FILE).write_text(VISA)
+    layout, (candle,) = survey(tmp_path)
+    assert (layout, candle.good, shape(candle)) == ("visa", "normal", (2, 0, [(False, False), (True, True)]))
+    (tmp_path / SPLIT_FILE).write_text("object,split\ncandle,train\n")
+    with pytest.raises(NoReferences, match="no column"):
+        survey(tmp_path)

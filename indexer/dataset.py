@@ -1,4 +1,4 @@
-"""A data set to evaluate on: per class its references and its labelled test images."""
+"""A labelled data set: per class its references and its test images."""
 
 from __future__ import annotations
 
@@ -27,13 +27,17 @@ class LabelledImage:
 
 @dataclass(frozen=True)
 class ClassData:
-    """One product class: ``references`` and ``validation`` are normal images to teach from and to calibrate with;
-    ``roi`` is the mask of what is inspected, None for all of the picture."""
+    """One product class: ``references`` and ``validation`` are normal images to teach from and to calibrate with.
+
+    ``good`` is what the data set calls normal images; ``roi`` is the mask of what is inspected, None for all of the
+    picture.
+    """
 
     name: str
     references: tuple[Path, ...]
     tests: tuple[LabelledImage, ...]
     validation: tuple[Path, ...] = ()
+    good: str = "good"
     roi: Path | None = None
 
     def sample(self, references: int | None, tests: int | None, seed: int = 0) -> ClassData:

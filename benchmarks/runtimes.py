@@ -1,0 +1,184 @@
+"""What other runtimes and models do to the self-test and to the scores of real images.
+
+::
+
+    python -m benchmarks.runtimes teach FOLDER [--mvtec NAME=FOLDER]
+    python -m benchmarks.runtimes judge FOLDER NAME [--threads 1] [--optimise none] [--weights bf16] ...
+    python -m benchmarks.runtimes table FOLDER
+
+``judge`` runs in any environment: another ONNX Runtime or Pillow, put before the installed one with
+``pip install --no-deps --target DIR`` and ``PYTHONPATH=DIR``. It judges although the self-test may fail.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+from PIL import Image
+
+from benchmarks.taught import Taught, read_taught, settings_of, teach_all
+from service.admission import Admission, Admitted
+from service.bank.edge import EdgeStore
+from service.bank.manifest import Manifest
+from service.embedding import session
+from service.embedding.embedder import Embedder
+from service.embedding.model_files import find_backbone, model_path
+from service.embedding.providers import Runtime, session_options
+from service.embedding.self_test import Response
+from service.embedding.session import OnnxSession, file_sha256
+from service.inspector import Inspector
+
+Weights = npt.NDArray[np.float32]
+REFERENCE = "the same again"
+LEVELS = {"none": "ORT_DISABLE_ALL", "basic": "ORT_ENABLE_BASIC", "extended": "ORT_ENABLE_EXTENDED"}
+
+
+class LetIn(Admission):
+    """Lets every bank in, to see what would have come of it."""
+
+    def look(self, manifest: Manifest) -> Admitted:
+        """Always passed."""
+        return Admitted("passed")
+
+
+def judge(folder: Path, name: str, given: argparse.Namespace) -> None:
+    """Score every image, and write that down with what the self-test says."""
+    backbone, classes = read_taught(folder)
+    settings = settings_of(folder, backbone)
+    if given.optimise:
+        setattr(session, "session_options", _optimised(LEVELS[given.optimise]))  # noqa: B010  # not exported
+    if given.resize:
+        filters = {one.name: one for one in Image.Resampling}
+        filters["BICUBIC"] = filters[given.resize.upper()]
+        setattr(Image, "Resampling", SimpleNamespace(**filters))  # noqa: B010  # as a changed Pillow
+    runtime = Runtime((given.provider,), given.threads, given.precision)
+    with tempfile.TemporaryDirectory() as scratch:
+        model = model_path(find_backbone(backbone, settings.data_dir), settings.data_dir)
+        ran = OnnxSession(_changed(model, given.weights, Path(scratch)) if given.weights else model, runtime)
+        ran.sha256, ran.precision = file_sha256(model), "fp32"  # as if nothing told of the difference
+        embedder = Embedder(find_backbone(backbone, settings.data_dir), ran)
+        with Inspector(settings, embedder, EdgeStore(settings.data_dir)) as inspector:
+            inspector.admission = LetIn(embedder)
+            scores = {data.class_name: [_score(inspector, data, file) for file in data.images] for data in classes}
+            manifest = inspector.store.bank(classes[0].class_name).manifest
+            assert manifest.self_test is not None
+            then = Response.from_facts(manifest.self_test.model_dump(), manifest.patch_dim)
+            own = embedder.self_test()
+    found = {"name": name, "runtime": own.runtime, "shift": then.shift(own), "scores": scores}
+    (folder / f"judged-{name.replace(' ', '-').replace('/', '-')}.json").write_text(json.dumps(found))
+    print(f"{name}: {found['shift']:.3g}")
+
+
+def _score(inspector: Inspector, data: Taught, file: Path) -> float:
+    verdict = inspector.inspect(file, data.class_name).verdict
+    assert verdict is not None
+    return verdict.score
+
+
+def _optimised(level: str) -> Any:
+    def options(runtime: Runtime) -> Any:
+        made = session_options(runtime)
+        made.graph_optimization_level = getattr(ort.GraphOptimizationLevel, level)
+        return made
+
+    return options
+
+
+def _changed(model: Path, how: str, scratch: Path) -> Path:
+    """A copy of the graph with other weights."""
+    import onnx  # noqa: PLC0415  # of the development environment alone
+    from onnx import numpy_helper  # noqa: PLC0415
+
+    graph = onnx.load(str(model))
+    for weights in graph.graph.initializer:
+        if weights.data_type == onnx.TensorProto.FLOAT and np.prod(weights.dims) > 1:
+            made = _WEIGHTS[how](numpy_helper.to_array(weights))
+            weights.CopyFrom(numpy_helper.from_array(np.asarray(made, dtype=np.float32), weights.name))
+    onnx.save(graph, str(scratch / "changed.onnx"))
+    return scratch / "changed.onnx"
+
+
+def _noise(weights: Weights, share: float) -> npt.ArrayLike:
+    noise = np.random.default_rng(0).uniform(-share, share, weights.shape)
+    return weights * (1 + noise)
+
+
+def _bf16(weights: Weights) -> Weights:
+    return ((weights.view(np.uint32) + 0x8000) & 0xFFFF0000).astype(np.uint32).view(np.float32)
+
+
+def _int8(weights: Weights) -> Weights:
+    step = np.abs(weights).max() / 127
+    return np.asarray(np.round(weights / step) * step, dtype=np.float32)
+
+
+_WEIGHTS: dict[str, Callable[[Weights], npt.ArrayLike]] = {
+    "bf16": _bf16,
+    "fp16": lambda weights: weights.astype(np.float16),
+    "int8": _int8,
+    "0.01%": lambda weights: _noise(weights, 1e-4),
+    "0.1%": lambda weights: _noise(weights, 1e-3),
+    "1%": lambda weights: _noise(weights, 1e-2),
+}
+
+
+def table(folder: Path) -> None:
+    """One row a runtime: the self-test, and how far scores moved from those of the first run."""
+    _, classes = read_taught(folder)
+    judged = [json.loads(path.read_text()) for path in folder.glob("judged-*.json")]
+    first = next(one for one in judged if one["name"] == REFERENCE)
+    print("| what differs | self-test | largest score shift | median | largest, of the spread | verdicts changed |")
+    print("|---|---|---|---|---|---|")
+    for one in sorted(judged, key=lambda one: one["shift"]):
+        moved, share, flips, count = [], [], 0, 0
+        for data in classes:
+            before, after = (np.array(run["scores"][data.class_name]) for run in (first, one))
+            moved += list(np.abs(after - before))
+            share += list(np.abs(after - before) / data.spread)
+            flips += int(((after > data.threshold) != (before > data.threshold)).sum())
+            count += len(before)
+        print(
+            f"| {one['name']} | {one['shift']:.1e} | {max(moved):.1e} | {median(moved):.1e} | {max(share):.2%} | "
+            f"{flips} of {count} |"
+        )
+
+
+def main() -> None:
+    """Teach, judge, or print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("work", choices=["teach", "judge", "table"])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("name", nargs="?", default=REFERENCE)
+    parser.add_argument("--mvtec", action="append", default=[], metavar="NAME=FOLDER")
+    parser.add_argument("--references", type=int, default=50)
+    parser.add_argument("--images", type=int, default=20)
+    parser.add_argument("--backbone", default="efficientnet-lite2")
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--optimise", choices=list(LEVELS))
+    parser.add_argument("--provider", default="cpu")
+    parser.add_argument("--precision", default="fp32")
+    parser.add_argument("--resize", choices=["bilinear", "lanczos", "hamming"])
+    parser.add_argument("--weights", choices=list(_WEIGHTS))
+    given = parser.parse_args()
+    if given.work == "teach":
+        given.folder.mkdir(parents=True, exist_ok=True)
+        for one in teach_all(given.folder, given.mvtec, given.references, given.images, given.backbone):
+            print(f"{one.class_name}: threshold {one.threshold:.4f}, usual {one.usual:.4f}, {len(one.images)} images")
+    elif given.work == "judge":
+        judge(given.folder, given.name, given)
+    else:
+        table(given.folder)
+
+
+if __name__ == "__main__":
+    main()
