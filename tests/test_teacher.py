@@ -69,6 +69,17 @@ def test_leave_one_out_scores_are_those_of_a_bank_without_the_image(
     assert calibration.threshold == max(calibration.scores)
 
 
+def test_of_many_references_some_are_drawn_to_calibrate(
+    teacher: Teacher, inspector: Inspector, products: dict[str, Product]
+) -> None:
+    files = products["textile"].references[:8]
+    whole = teacher.teach("whole", files).manifest.calibration.scores
+    settings = inspector.settings.model_copy(update={"max_calibration_images": 3})
+    drawn = Teacher(settings, inspector.embedder, inspector.store).teach("drawn", files).manifest.calibration.scores
+    assert len(drawn) == 3
+    assert all(min(abs(score - other) for other in whole) < 1e-6 for score in drawn)
+
+
 def test_held_out_images_calibrate_and_references_among_them_do_not_count(
     teacher: Teacher, inspector: Inspector, products: dict[str, Product]
 ) -> None:
