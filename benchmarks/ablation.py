@@ -133,8 +133,14 @@ def nearby(radius: float) -> Option:
     """Only patches at about the same place, in parts of the picture's side."""
 
     def score(bank: References, one: Compared) -> float:
-        far = np.abs(places(one.embedding.grid)[:, None] - bank.places[None]).max(axis=2) > radius
-        return top(np.where(far, np.float32(2.0), one.distances).min(axis=1))
+        here = places(one.embedding.grid)
+        nearest = np.empty(len(here), dtype=np.float32)
+        for row in np.unique(here[:, 0]):  # row by row, so that few pairs are looked at
+            own = np.flatnonzero(here[:, 0] == row)
+            level = np.flatnonzero(np.abs(bank.places[:, 0] - row) <= radius)
+            far = np.abs(here[own, 1][:, None] - bank.places[level, 1]) > radius
+            nearest[own] = np.where(far, np.float32(2.0), one.distances[np.ix_(own, level)]).min(axis=1)
+        return top(nearest)
 
     return score
 
@@ -198,7 +204,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mvtec", action="append", default=[], metavar="NAME=FOLDER")
     parser.add_argument("--references", type=int, default=100)
-    parser.add_argument("--cap", type=int, default=100)
+    parser.add_argument("--cap", type=int, default=125)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", action="append")
     parser.add_argument("--backbone", default="efficientnet-lite2")
