@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from service.admission import Admission, record_of
 from service.bank.manifest import BackboneFacts, Calibration, Coreset, Foreground, Manifest, ScoringRule
 from service.bank.names import check_class_name
@@ -24,7 +22,6 @@ from service.errors import InvalidParameters, NoReferences
 from service.patch_feed import PatchFeed
 from service.progress import SILENT, Progress
 from service.reader import Reader
-from service.reservoir import Reservoir
 from service.scoring.foreground import learn_foreground
 from service.scoring.foreground_decision import decide
 from service.scoring.roi_drawing import RoiDrawing, check_grid, draw, first_picture
@@ -87,10 +84,10 @@ class Teacher:
 
         With ``extend`` the new version begins as a copy of the active one. The threshold comes from
         ``calibrate_with`` (normal images that the bank does not hold), else from leave-one-image-out over at most
-        ``max_calibration_images`` of the references, drawn by a fixed seed. Raises ``NoReferences`` where nothing
-        usable is left, ``InvalidMask`` and as ``read_image`` for a region of interest that cannot be used,
-        ``ClassBusy`` where another process is changing the class, ``BackboneMismatch`` where the version to extend was
-        made with other embeddings, and with ``strict`` the first bad file's error.
+        ``max_calibration_images`` of the references. Raises ``NoReferences`` where nothing usable is left,
+        ``InvalidMask`` and as ``read_image`` for a region of interest that cannot be used, ``ClassBusy`` where another
+        process is changing the class, ``BackboneMismatch`` where the version to extend was made with other embeddings,
+        and with ``strict`` the first bad file's error.
         """
         check_class_name(class_name)
         if not files:
@@ -105,8 +102,7 @@ class Teacher:
             reader = Reader(self.settings, self.embedder, progress, strict=options.strict, roi=roi)
             duplicates: list[Path] = []
             feed = PatchFeed(draft, self._ratio(options, base), self._room(base), len(files), progress, roi)
-            asked = WITNESSED if calibrate_with else self.settings.max_calibration_images
-            sample: Reservoir[tuple[str, Embedding]] = Reservoir(asked, np.random.default_rng(0))
+            kept: dict[str, Embedding] = {}
             added = 0
             for seen in reader.read(files, "embedding", options.turns):
                 if draft.has_reference(seen.picture.image_id):
@@ -115,7 +111,8 @@ class Teacher:
                 draft.add_reference(_reference(seen), seen.embedding.cls)
                 feed.add(seen)
                 added += 1
-                sample.put((seen.picture.image_id, seen.embedding))
+                if len(kept) < (WITNESSED if calibrate_with else self.settings.max_calibration_images):
+                    kept[seen.picture.image_id] = seen.embedding
             if added == 0 and (base is None or not duplicates):
                 raise NoReferences(
                     f"none of the {len(files)} files is a usable image",
@@ -125,7 +122,6 @@ class Teacher:
             indexing = progress.begin("building the index", None)
             draft.seal()
             indexing.done()
-            kept = dict(sample.items)
             foreground, mask_reason = _foreground(options, base, kept, roi)
             whole = feed.coreset is None and not options.turns
             calibrator = Calibrator(draft, rule, kept, whole=whole, foreground=foreground, roi=roi)
