@@ -14,7 +14,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from benchmarks.datasets import load_datasets
 from indexer.evaluate.curve import Curve
@@ -195,7 +194,7 @@ def build(embeddings: list[Embedding]) -> References:
     total = np.zeros(_USUAL, dtype=np.float32)
     for place, embedding in enumerate(embeddings):
         one = compare(bank, embedding, left_out=place)
-        total += enlarge(ndimage.gaussian_filter(one.grid(one.nearest[:, 0]), 1.0, mode="nearest"), _USUAL)
+        total += enlarge(smooth(one.grid(one.nearest[:, 0]), 1.0), _USUAL)
     return replace(bank, usual=total / np.float32(len(embeddings)))
 
 

@@ -47,13 +47,12 @@ def main() -> None:
                     continue
                 images = [_patches(embedder, file) for file in (*product.references, *product.defective)]
                 found = audit_references(images, ScoringRule())
-                planted = {str(file) for file in product.defective}
-                ranks = [
-                    rank for rank, image in enumerate(found.images, 1) if image.patches.reference.source in planted
-                ]
+                bad = {str(file) for file in product.defective}
+                planted = [image.patches.reference.source in bad for image in found.images]
+                ranks = [rank for rank, defective in enumerate(planted, 1) if defective]
                 caught = sum(rank <= first for rank in ranks)
-                known = _ranks_knowing(images, [str(file) in planted for file in _files(images)])
-                suspects = [image.patches.reference.source in planted for image in found.images if image.suspect]
+                known = _ranks_knowing(images, [image.reference.source in bad for image in images])
+                suspects = [defective for defective, image in zip(planted, found.images, strict=True) if image.suspect]
                 best = sum(rank <= first for rank in known)
                 shares.setdefault(product.class_name, []).append((caught / len(ranks), best / len(known)))
                 print(
@@ -66,10 +65,6 @@ def main() -> None:
         print(
             f"mean {name}: {mean:.0%} of the defective images are among the first {first}, knowing the good {best:.0%}"
         )
-
-
-def _files(images: list[ReferencePatches]) -> list[str]:
-    return [image.reference.source for image in images]
 
 
 def _ranks_knowing(images: list[ReferencePatches], planted: list[bool]) -> list[int]:

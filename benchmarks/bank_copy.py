@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.verdicts import verdict_on
 from indexer.demo.products import load_products
 from service.bank.archive import Archive, write_archive
 from service.bank.edge import EdgeStore
@@ -40,9 +41,7 @@ class Remembering(Embedder):
 
 def judged(settings: Settings, embedder: Embedder, store: EdgeStore, file: Path) -> Verdict:
     """The store's verdict."""
-    verdict = Inspector(settings, embedder, store).inspect(file, "solar").verdict
-    assert verdict is not None
-    return verdict
+    return verdict_on(Inspector(settings, embedder, store), file, "solar")
 
 
 def main() -> None:

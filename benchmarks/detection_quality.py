@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.datasets import load_datasets
+from benchmarks.verdicts import verdict_on
 from indexer.evaluate.curve import Curve
 from service.bank.open_store import open_store
 from service.embedding.embedder import Embedder
@@ -51,7 +52,7 @@ def main() -> None:
                     taught = time.perf_counter() - begin
                     begin = time.perf_counter()
                     scores = [
-                        [_score(inspector, file, product.class_name) for file in files]
+                        [verdict_on(inspector, file, product.class_name).score for file in files]
                         for files in (product.good, product.defective)
                     ]
                     spent = (time.perf_counter() - begin) / max(1, len(scores[0]) + len(scores[1]))
@@ -66,12 +67,6 @@ def main() -> None:
             )
     for name, areas in found.items():
         print(f"mean {name}: {np.mean(areas):.4f}")
-
-
-def _score(inspector: Inspector, file: Path, class_name: str) -> float:
-    verdict = inspector.inspect(file, class_name).verdict
-    assert verdict is not None
-    return verdict.score
 
 
 if __name__ == "__main__":

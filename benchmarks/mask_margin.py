@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.verdicts import verdict_on
 from indexer.demo.products import load_products
 from service.bank.open_store import open_store
 from service.embedding.embedder import Embedder
@@ -49,7 +50,10 @@ def main() -> None:
                 columns = inspector.embedder.prepare(images[0]).geometry.grid[1]
                 for share in (None, *SHARES):
                     shown = [image if share is None else _with_thing(image, share) for image in images]
-                    alarms = [np.mean([_alarm(inspector, one, name) for one in shown]) for name in ("masked", "whole")]
+                    alarms = [
+                        np.mean([verdict_on(inspector, one, name).is_anomalous for one in shown])
+                        for name in ("masked", "whole")
+                    ]
                     place = "nothing added" if share is None else f"{share:.0%}"
                     cells = "" if share is None else f"{share * columns:.1f}"
                     print(
@@ -67,12 +71,6 @@ def _with_thing(image: DecodedImage, share: float) -> DecodedImage:
     thing = pixels[2 * height // 5 : 3 * height // 5, left : left + width // 10]
     thing[:] = (230, 40, 40)
     return replace(image, pixels=pixels)
-
-
-def _alarm(inspector: Inspector, image: DecodedImage, class_name: str) -> bool:
-    verdict = inspector.inspect(image, class_name).verdict
-    assert verdict is not None
-    return verdict.is_anomalous
 
 
 if __name__ == "__main__":

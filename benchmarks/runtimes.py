@@ -15,18 +15,18 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnxruntime as ort
 from PIL import Image
 
-from benchmarks.taught import Taught, read_taught, settings_of, teach_all
+from benchmarks.altered_weights import Change, off_by, to_bf16, to_int8, write_altered
+from benchmarks.taught import read_taught, settings_of, teach_all
+from benchmarks.verdicts import verdict_on
 from service.admission import Admission, Admitted
 from service.bank.edge import EdgeStore
 from service.bank.manifest import Manifest
@@ -38,7 +38,6 @@ from service.embedding.self_test import Response
 from service.embedding.session import OnnxSession, file_sha256
 from service.inspector import Inspector
 
-Weights = npt.NDArray[np.float32]
 REFERENCE = "the same again"
 LEVELS = {"none": "ORT_DISABLE_ALL", "basic": "ORT_ENABLE_BASIC", "extended": "ORT_ENABLE_EXTENDED"}
 
@@ -64,12 +63,18 @@ def judge(folder: Path, name: str, given: argparse.Namespace) -> None:
     runtime = Runtime((given.provider,), given.threads, given.precision)
     with tempfile.TemporaryDirectory() as scratch:
         model = model_path(find_backbone(backbone, settings.data_dir), settings.data_dir)
-        ran = OnnxSession(_changed(model, given.weights, Path(scratch)) if given.weights else model, runtime)
+        used = model
+        if given.weights:
+            used = write_altered(model, _WEIGHTS[given.weights], Path(scratch) / "changed.onnx")
+        ran = OnnxSession(used, runtime)
         ran.sha256, ran.precision = file_sha256(model), "fp32"  # as if nothing told of the difference
         embedder = Embedder(find_backbone(backbone, settings.data_dir), ran)
         with Inspector(settings, embedder, EdgeStore(settings.data_dir)) as inspector:
             inspector.admission = LetIn(embedder)
-            scores = {data.class_name: [_score(inspector, data, file) for file in data.images] for data in classes}
+            scores = {
+                data.class_name: [verdict_on(inspector, file, data.class_name).score for file in data.images]
+                for data in classes
+            }
             manifest = inspector.store.bank(classes[0].class_name).manifest
             assert manifest.self_test is not None
             then = Response.from_facts(manifest.self_test.model_dump(), manifest.patch_dim)
@@ -77,12 +82,6 @@ def judge(folder: Path, name: str, given: argparse.Namespace) -> None:
     found = {"name": name, "runtime": own.runtime, "shift": then.shift(own), "scores": scores}
     (folder / f"judged-{name.replace(' ', '-').replace('/', '-')}.json").write_text(json.dumps(found))
     print(f"{name}: {found['shift']:.3g}")
-
-
-def _score(inspector: Inspector, data: Taught, file: Path) -> float:
-    verdict = inspector.inspect(file, data.class_name).verdict
-    assert verdict is not None
-    return verdict.score
 
 
 def _optimised(level: str) -> Any:
@@ -94,41 +93,13 @@ def _optimised(level: str) -> Any:
     return options
 
 
-def _changed(model: Path, how: str, scratch: Path) -> Path:
-    """A copy of the graph with other weights."""
-    import onnx  # noqa: PLC0415  # of the development environment alone
-    from onnx import numpy_helper  # noqa: PLC0415
-
-    graph = onnx.load(str(model))
-    for weights in graph.graph.initializer:
-        if weights.data_type == onnx.TensorProto.FLOAT and np.prod(weights.dims) > 1:
-            made = _WEIGHTS[how](numpy_helper.to_array(weights))
-            weights.CopyFrom(numpy_helper.from_array(np.asarray(made, dtype=np.float32), weights.name))
-    onnx.save(graph, str(scratch / "changed.onnx"))
-    return scratch / "changed.onnx"
-
-
-def _noise(weights: Weights, share: float) -> npt.ArrayLike:
-    noise = np.random.default_rng(0).uniform(-share, share, weights.shape)
-    return weights * (1 + noise)
-
-
-def _bf16(weights: Weights) -> Weights:
-    return ((weights.view(np.uint32) + 0x8000) & 0xFFFF0000).astype(np.uint32).view(np.float32)
-
-
-def _int8(weights: Weights) -> Weights:
-    step = np.abs(weights).max() / 127
-    return np.asarray(np.round(weights / step) * step, dtype=np.float32)
-
-
-_WEIGHTS: dict[str, Callable[[Weights], npt.ArrayLike]] = {
-    "bf16": _bf16,
+_WEIGHTS: dict[str, Change] = {
+    "bf16": to_bf16,
     "fp16": lambda weights: weights.astype(np.float16),
-    "int8": _int8,
-    "0.01%": lambda weights: _noise(weights, 1e-4),
-    "0.1%": lambda weights: _noise(weights, 1e-3),
-    "1%": lambda weights: _noise(weights, 1e-2),
+    "int8": to_int8,
+    "0.01%": off_by(1e-4),
+    "0.1%": off_by(1e-3),
+    "1%": off_by(1e-2),
 }
 
 

@@ -24,6 +24,7 @@ from PIL import Image
 from qdrant_client import QdrantClient
 
 from benchmarks.taught import Taught, read_taught, settings_of, teach_all
+from benchmarks.verdicts import verdict_on
 from service.api.app import create_app
 from service.bank.edge import EdgeStore
 from service.bank.server import ServerStore
@@ -65,7 +66,8 @@ def formats(inspector: Inspector, classes: list[Taught]) -> None:
     print("|---|---|---|---|---|---|---|")
     for data in classes:
         scores = {
-            name: np.array([_score(inspector, data, stored(file, name)) for file in data.images]) for name in FORMATS
+            name: np.array([verdict_on(inspector, stored(file, name), data.class_name).score for file in data.images])
+            for name in FORMATS
         }
         for name, found in list(scores.items())[1:]:
             moved = np.abs(found - scores["PNG"])
@@ -75,12 +77,6 @@ def formats(inspector: Inspector, classes: list[Taught]) -> None:
                 f"{median(moved) / data.spread:.1%} | {moved.max() / data.spread:.1%} | {flips} of {len(moved)} |",
                 flush=True,
             )
-
-
-def _score(inspector: Inspector, data: Taught, picture: bytes | Path) -> float:
-    verdict = inspector.inspect(picture, data.class_name).verdict
-    assert verdict is not None
-    return verdict.score
 
 
 Answers = dict[str, list[float]]
@@ -118,8 +114,7 @@ def in_python(settings: Settings, few: dict[str, tuple[Path, ...]], workers: int
 def _judged(inspector: Inspector, few: dict[str, tuple[Path, ...]]) -> Answers:
     found: Answers = {}
     for name, files in few.items():
-        verdicts = [inspector.inspect(file, name).verdict for file in files]
-        found[name] = [verdict.score for verdict in verdicts if verdict is not None]
+        found[name] = [verdict_on(inspector, file, name).score for file in files]
     return found
 
 

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from indexer.demo.products import Product, load_products
+from service.bank.edge import EdgeStore
 from service.embedding.embedder import Embedder
+from service.inspector import Inspector
 from service.settings import Settings, load_settings
+from service.teacher import Teacher
 
 SHARED = Path(__file__).parent.parent.parent / "shared"
 
@@ -42,3 +45,17 @@ def embedder() -> Iterator[Embedder]:
 def products() -> dict[str, Product]:
     """Real products: 12 reference images and 6 held-out good and defective ones each."""
     return {product.class_name: product for product in load_products(references=12, held_out=6)}
+
+
+@pytest.fixture
+def inspector(settings: Settings, embedder: Embedder) -> Iterator[Inspector]:
+    """On an empty embedded store; modules that want another one name theirs alike."""
+    store = EdgeStore(settings.data_dir)
+    yield Inspector(settings, embedder, store)
+    store.close()
+
+
+@pytest.fixture
+def teacher(inspector: Inspector) -> Teacher:
+    """Teaches what the inspector judges by."""
+    return Teacher(inspector.settings, inspector.embedder, inspector.store)

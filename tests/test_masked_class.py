@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -95,9 +96,16 @@ def inspector(settings: Settings, tiny: Embedder) -> Iterator[Inspector]:
     store.close()
 
 
-@pytest.fixture
-def teacher(inspector: Inspector) -> Teacher:
-    return Teacher(inspector.settings, inspector.embedder, inspector.store)
+@contextmanager
+def fresh(embedder: Embedder) -> Iterator[tuple[Path, Teacher, Inspector]]:
+    """A folder and an empty store of one example's own."""
+    with tempfile.TemporaryDirectory() as name:
+        settings = load_settings(data_dir=Path(name) / "data")
+        store = EdgeStore(settings.data_dir)
+        try:
+            yield Path(name), Teacher(settings, embedder, store), Inspector(settings, embedder, store)
+        finally:
+            store.close()
 
 
 def cells_of(bank: Bank) -> dict[str, set[tuple[int, int]]]:
@@ -128,15 +136,11 @@ def test_whatever_lies_in_ignored_cells_changes_nothing_and_the_bank_holds_the_o
     tiny: Embedder, cells: BoolArray, seed: int, smaller: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        settings = load_settings(data_dir=folder / "data")
-        store = EdgeStore(settings.data_dir)
+    with fresh(tiny) as (folder, teacher, inspector):
         mask = save(folder / "mask.png", blocks(cells, CELL // smaller).astype(np.uint8) * 255)
         files = parts(folder / "good", 4)
-        teacher, inspector = Teacher(settings, tiny, store), Inspector(settings, tiny, store)
         manifest = teacher.teach("part", files, options=TeachOptions(roi=RoiDrawing(mask))).manifest
-        bank = store.bank("part")
+        bank = inspector.store.bank("part")
         assert manifest.patches == 4 * cells.sum() == len(np.concatenate([one.ids for one in bank.patches()]))
         assert all(found == as_set(cells) for found in cells_of(bank).values())
         assert manifest.inspected_percentage == pytest.approx(100 * cells.mean())
@@ -150,7 +154,6 @@ def test_whatever_lies_in_ignored_cells_changes_nothing_and_the_bank_holds_the_o
         assert one.inspected is not None
         np.testing.assert_array_equal(one.inspected, blocks(cells))
         assert not one.map[~blocks(cells)].any()
-        store.close()
 
 
 @pytest.mark.parametrize(("foreground", "turn"), [("off", False), ("on", False), ("off", True)])
@@ -160,11 +163,7 @@ def test_a_mask_of_all_white_gives_exactly_what_none_gives(
     tiny: Embedder, foreground: str, turn: bool, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        settings = load_settings(data_dir=folder / "data")
-        store = EdgeStore(settings.data_dir)
-        teacher, inspector = Teacher(settings, tiny, store), Inspector(settings, tiny, store)
+    with fresh(tiny) as (folder, teacher, inspector):
         files = parts(folder / "good", 5)
         white = mask_file(folder / "white.png", np.ones((8, 8), dtype=np.bool_))
         told: list[tuple[dict[str, object], Verdict]] = []
@@ -182,7 +181,6 @@ def test_a_mask_of_all_white_gives_exactly_what_none_gives(
         assert verdict.inspected.all()
         np.testing.assert_array_equal(verdict.map, without.map)
         assert replace(verdict, map=without.map, bank_version="", inspected=None) == replace(without, bank_version="")
-        store.close()
 
 
 @pytest.mark.parametrize("name", ["edge", "pooled", "memory", "wire"])

@@ -17,15 +17,12 @@ import numpy as np
 import pytest
 from qdrant_client import models
 
-from service.bank.manifest import ScoringRule
-from service.bank.search import search_patches
 from service.bank.server_collection import MANIFEST_POINT
 from service.bank.store import BankSpec
 from service.errors import ClassBusy
-from service.scoring.anomaly_map import mask_and_score_demand
 from tests.banks import SPEC, brute_force, fill, manifest, teach, unit
 from tests.stores import RealKind, store_kind
-from tests.test_search import assert_decides_alike
+from tests.test_search import assert_searches_exactly
 
 PATCHES = 4_000
 DIM = 32
@@ -53,13 +50,7 @@ def test_a_real_server_decides_as_numpy_does(server: RealKind, k: int) -> None:
         fill(draft, [bank], unit(np.ones((1, 4))))
         draft.seal()
         assert not draft.nearest(queries, k).exact
-        truth = brute_force(queries, bank, k).reshape(grid)
-        for smoothing, share in ((0.0, 0.9), (0.6, 0.97), (0.6, 0.5), (1.0, 0.0)):
-            rule = ScoringRule(neighbours=k, smoothing=smoothing)
-            threshold = float(np.quantile(truth, share))
-            demand = mask_and_score_demand(rule, threshold, (90, 70))
-            found = search_patches(draft, queries, grid, k, demand)
-            assert_decides_alike(found, truth, rule, threshold, (90, 70))
+        assert_searches_exactly(draft, queries, bank, grid, k)
 
 
 def test_a_real_server_s_approximate_distances_are_never_too_low(server: RealKind) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from service.bank.edge import EdgeStore
 from service.bank.manifest import ScoringRule
 from service.bank.search import BoolArray, PatchScores, search_patches
-from service.bank.store import BankSpec, FloatArray, Neighbours
+from service.bank.store import BankSpec, FloatArray, Neighbours, PatchIndex
 from service.errors import EmptyBank
 from service.scoring.anomaly_map import (
     anomaly_map,
@@ -60,6 +60,20 @@ def assert_decides_alike(
     true_score = image_score(truth, rule)
     if abs(true_score - threshold) > 1e-5:
         assert (image_score(found.scores, rule) > threshold) == (true_score > threshold)
+
+
+def assert_searches_exactly(
+    index: PatchIndex, queries: FloatArray, bank: FloatArray, grid: tuple[int, int], k: int
+) -> PatchScores:
+    """Decides as NumPy does, by several rules; the scores of the last, whose threshold all are above."""
+    truth = brute_force(queries, bank, k).reshape(grid)
+    for smoothing, share in ((0.0, 0.9), (0.6, 0.97), (0.6, 0.5), (1.0, 0.0)):
+        rule = ScoringRule(neighbours=k, smoothing=smoothing)
+        threshold = float(np.quantile(truth, share))
+        demand = mask_and_score_demand(rule, threshold, (90, 70))
+        found = search_patches(index, queries, grid, k, demand)
+        assert_decides_alike(found, truth, rule, threshold, (90, 70))
+    return found
 
 
 @st.composite
@@ -255,13 +269,7 @@ def test_the_engine_decides_as_numpy_does(tmp_path: Path, kind: str, k: int) -> 
     with store.draft("part", BankSpec(dim, 4)) as draft:
         fill(draft, [bank], unit(np.ones((1, 4))))
         draft.seal()
-        truth = brute_force(queries, bank, k).reshape(grid)
-        for smoothing, share in ((0.0, 0.9), (0.6, 0.97), (0.6, 0.5), (1.0, 0.0)):
-            rule = ScoringRule(neighbours=k, smoothing=smoothing)
-            threshold = float(np.quantile(truth, share))
-            demand = mask_and_score_demand(rule, threshold, (90, 70))
-            found = search_patches(draft, queries, grid, k, demand)
-            assert_decides_alike(found, truth, rule, threshold, (90, 70))
+        found = assert_searches_exactly(draft, queries, bank, grid, k)
         assert found.exact.all(), "everything is above the lowest threshold, so everything must be exact"
     store.close()
 

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from benchmarks.altered_weights import to_bf16, to_int8
 from indexer.cli import app
 from indexer.demo.products import Product
 from service.admission import Admission, Admitted, compare
@@ -41,7 +42,7 @@ from service.teacher import Teacher
 from tests.banks import unit
 from tests.graphs import GRID, SEQUENCE, write_grid, write_sequence
 from tests.http_service import serving
-from tests.runtimes import BACKBONE, by_one_percent, running, to_bf16, to_int8, with_weights
+from tests.runtimes import BACKBONE, by_one_percent, running, with_weights
 from tests.stores import ServerKind, store_kind
 
 SMALL = BACKBONE.resized(Area(112))

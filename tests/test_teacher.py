@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,27 +10,12 @@ import pytest
 from PIL import Image
 
 from indexer.demo.products import Product
-from service.bank.edge import EdgeStore
-from service.embedding.embedder import Embedder
 from service.embedding.turned import EIGHTHS, QUARTERS
 from service.errors import BackboneMismatch, ClassBusy, NoReferences, UndecodableImage, UnknownClass
 from service.images import read_image
 from service.inspector import Inspector
-from service.settings import Settings
 from service.teacher import Teacher, TeachOptions
 from tests.pictures import folder_of
-
-
-@pytest.fixture
-def inspector(settings: Settings, embedder: Embedder) -> Iterator[Inspector]:
-    store = EdgeStore(settings.data_dir)
-    yield Inspector(settings, embedder, store)
-    store.close()
-
-
-@pytest.fixture
-def teacher(inspector: Inspector) -> Teacher:
-    return Teacher(inspector.settings, inspector.embedder, inspector.store)
 
 
 def test_a_reference_image_scores_nothing_and_a_defect_scores_higher(
