@@ -10,7 +10,7 @@ demo: $(VENV)/ready  ## Teach three real products, detect held-out images throug
 	$(BIN)/indexer demo
 
 serve: $(VENV)/ready  ## Serve the demo's banks on http://127.0.0.1:8000.
-	PATCHBANK_DATA_DIR=$${PATCHBANK_DATA_DIR:-demo/bank} $(BIN)/python -m service
+	PATCHBANK_DATA_DIR=$${PATCHBANK_DATA_DIR:-demo/bank} $(BIN)/patchbank serve
 
 test: $(VENV)/ready  ## Run the tests.
 	$(BIN)/python -m pytest

@@ -14,13 +14,13 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from patchbank.embedding.embedder import Embedder, Embedding
+from patchbank.images import read_image
+from patchbank.scoring.anomaly_map import enlarge, smooth
+from patchbank.settings import load_settings
+from patchbank_indexer.evaluate.curve import Curve
 
 from benchmarks.datasets import load_datasets
-from indexer.evaluate.curve import Curve
-from service.embedding.embedder import Embedder, Embedding
-from service.images import read_image
-from service.scoring.anomaly_map import enlarge, smooth
-from service.settings import load_settings
 
 FloatArray = npt.NDArray[np.float32]
 

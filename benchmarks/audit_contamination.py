@@ -11,16 +11,16 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from patchbank.bank.manifest import ScoringRule
+from patchbank.bank.store import Reference
+from patchbank.embedding.embedder import Embedder
+from patchbank.images import read_image
+from patchbank.scoring.image_score import image_score
+from patchbank.settings import load_settings
+from patchbank.teaching.audit import audit_references
+from patchbank.teaching.reference_patches import ReferencePatches
 
 from benchmarks.datasets import load_datasets
-from indexer.auditing.audit import audit_references
-from indexer.auditing.patches import ReferencePatches
-from service.bank.manifest import ScoringRule
-from service.bank.store import Reference
-from service.embedding.embedder import Embedder
-from service.images import read_image
-from service.scoring.image_score import image_score
-from service.settings import load_settings
 
 
 def main() -> None:

@@ -11,18 +11,18 @@ import time
 from pathlib import Path
 
 import numpy as np
+from patchbank.bank.archive import Archive, write_archive
+from patchbank.bank.edge.store import EdgeStore
+from patchbank.bank.transfer import put_class
+from patchbank.embedding.embedder import Embedder, Embedding
+from patchbank.images import DecodedImage
+from patchbank.judging.inspector import Inspector
+from patchbank.judging.verdict import Verdict
+from patchbank.settings import Settings, load_settings
+from patchbank.teaching.teacher import Teacher, TeachOptions
+from patchbank_indexer.demo.products import load_products
 
 from benchmarks.verdicts import verdict_on
-from indexer.demo.products import load_products
-from service.bank.archive import Archive, write_archive
-from service.bank.edge import EdgeStore
-from service.bank.transfer import put_class
-from service.embedding.embedder import Embedder, Embedding
-from service.images import DecodedImage
-from service.inspection import Verdict
-from service.inspector import Inspector
-from service.settings import Settings, load_settings
-from service.teacher import Teacher, TeachOptions
 
 
 class Remembering(Embedder):

@@ -16,14 +16,13 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-
-from indexer.demo.products import load_products
-from service.bank.edge import EdgeStore
-from service.bank.shard import Shard
-from service.bank.store import BankSpec, FloatArray, Reference
-from service.embedding.embedder import Embedder
-from service.images import read_image
-from service.settings import load_settings
+from patchbank.bank.edge.shard import Shard
+from patchbank.bank.edge.store import EdgeStore
+from patchbank.bank.store import BankSpec, FloatArray, Reference
+from patchbank.embedding.embedder import Embedder
+from patchbank.images import read_image
+from patchbank.settings import load_settings
+from patchbank_indexer.demo.products import load_products
 
 _CELLS = 32
 _PARTS = {

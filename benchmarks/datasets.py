@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-
-from indexer.demo.products import Product, load_products
-from indexer.layouts import read_class
+from patchbank_indexer.datasets.layouts import read_class
+from patchbank_indexer.demo.products import Product, load_products
 
 CAP = 150
 

@@ -14,14 +14,14 @@ from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
+from patchbank.embedding.embedder import Embedder
+from patchbank.scoring.threshold import calibrate
+from patchbank.settings import load_settings
+from patchbank.teaching.calibrator import NormalScore
+from patchbank_indexer.demo.products import load_products
 from scipy import stats
 
 from benchmarks.patch_distances import PatchDistances
-from indexer.demo.products import load_products
-from service.calibrator import NormalScore
-from service.embedding.embedder import Embedder
-from service.scoring.threshold import calibrate
-from service.settings import load_settings
 
 Method = Literal["leave-one-image-out", "held-out"]
 TARGETS: Final = (0.01, 0.05, 0.1)

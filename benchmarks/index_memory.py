@@ -41,7 +41,7 @@ def _row(files: list[Path], given: argparse.Namespace, data_dir: Path) -> None:
     begin = time.perf_counter()
     done = subprocess.run(
         [
-            sys.executable, "-m", "indexer.cli", "add", "cells", *map(str, files), "--json",
+            sys.executable, "-m", "patchbank_indexer.cli", "add", "cells", *map(str, files), "--json",
             "--data-dir", given.data_dir or str(data_dir), "--backbone", given.backbone,
         ],
         stdout=subprocess.PIPE, text=True, check=True,

@@ -12,16 +12,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from patchbank.bank.open_store import open_store
+from patchbank.embedding.embedder import Embedder
+from patchbank.images import DecodedImage, read_image
+from patchbank.judging.inspector import Inspector
+from patchbank.settings import load_settings
+from patchbank.teaching.roi_drawing import RoiDrawing
+from patchbank.teaching.teacher import Teacher, TeachOptions
+from patchbank_indexer.demo.products import load_products
 
 from benchmarks.verdicts import verdict_on
-from indexer.demo.products import load_products
-from service.bank.open_store import open_store
-from service.embedding.embedder import Embedder
-from service.images import DecodedImage, read_image
-from service.inspector import Inspector
-from service.scoring.roi_drawing import RoiDrawing
-from service.settings import load_settings
-from service.teacher import Teacher, TeachOptions
 
 FAR = 0.05
 SHARES = (0.0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3)

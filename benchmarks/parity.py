@@ -18,13 +18,12 @@ import numpy as np
 import onnxruntime as ort
 import torch
 import transformers
-
-from indexer.export.checkpoints import open_checkpoint
-from indexer.export.graph import quiet, write_graph
-from indexer.export.network import load_features
-from indexer.export.parity import Expected, compare, expect, figures, pictures
-from indexer.export.request import ExportRequest, SizeParity
-from service.embedding.backbones import IMAGENET_MEAN, IMAGENET_STD
+from patchbank.embedding.backbones import IMAGENET_MEAN, IMAGENET_STD
+from patchbank_indexer.export.checkpoints import open_checkpoint
+from patchbank_indexer.export.graph import quiet, write_graph
+from patchbank_indexer.export.network import load_features
+from patchbank_indexer.export.parity import Expected, compare, expect, figures, pictures
+from patchbank_indexer.export.request import ExportRequest, SizeParity
 
 _SIZES: Final = ((224, 224), (448, 448), (518, 518), (448, 672))
 _SMALL: Final = {"hidden_size": 384, "num_attention_heads": 6}

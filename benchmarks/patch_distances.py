@@ -7,13 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-
-from service.bank.manifest import ScoringRule
-from service.calibrator import NormalScore
-from service.embedding.embedder import Embedder, Embedding
-from service.images import read_image
-from service.scoring.anomaly_map import map_peak
-from service.scoring.image_score import image_score
+from patchbank.bank.manifest import ScoringRule
+from patchbank.embedding.embedder import Embedder, Embedding
+from patchbank.images import read_image
+from patchbank.scoring.anomaly_map import map_peak
+from patchbank.scoring.image_score import image_score
+from patchbank.teaching.calibrator import NormalScore
 
 FloatArray = npt.NDArray[np.float32]
 

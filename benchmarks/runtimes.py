@@ -22,21 +22,21 @@ from typing import Any
 
 import numpy as np
 import onnxruntime as ort
+from patchbank.bank.edge.store import EdgeStore
+from patchbank.bank.manifest import Manifest
+from patchbank.embedding import session
+from patchbank.embedding.embedder import Embedder
+from patchbank.embedding.model_files import find_backbone, model_path
+from patchbank.embedding.providers import Runtime, session_options
+from patchbank.embedding.self_test import Response
+from patchbank.embedding.session import OnnxSession, file_sha256
+from patchbank.judging.compatibility import Admission, Admitted
+from patchbank.judging.inspector import Inspector
 from PIL import Image
 
 from benchmarks.altered_weights import Change, off_by, to_bf16, to_int8, write_altered
 from benchmarks.taught import read_taught, settings_of, teach_all
 from benchmarks.verdicts import verdict_on
-from service.admission import Admission, Admitted
-from service.bank.edge import EdgeStore
-from service.bank.manifest import Manifest
-from service.embedding import session
-from service.embedding.embedder import Embedder
-from service.embedding.model_files import find_backbone, model_path
-from service.embedding.providers import Runtime, session_options
-from service.embedding.self_test import Response
-from service.embedding.session import OnnxSession, file_sha256
-from service.inspector import Inspector
 
 REFERENCE = "the same again"
 LEVELS = {"none": "ORT_DISABLE_ALL", "basic": "ORT_ENABLE_BASIC", "extended": "ORT_ENABLE_EXTENDED"}

@@ -16,19 +16,18 @@ import time
 from pathlib import Path
 
 import numpy as np
-
-from indexer.demo.products import load_products
-from service.bank.edge import EdgeStore
-from service.bank.manifest import BackboneFacts, Manifest, RetrievalLimit, ScoringRule
-from service.bank.pool import PooledStore
-from service.bank.search import search_patches
-from service.bank.store import Bank, BankSpec, FloatArray, Reference
-from service.embedding.embedder import Embedder, Embedding
-from service.images import read_image
-from service.scoring.anomaly_map import anomaly_map, mask_and_score_demand
-from service.scoring.image_score import image_score
-from service.scoring.threshold import calibrate
-from service.settings import load_settings
+from patchbank.bank.edge.pool import PooledStore
+from patchbank.bank.edge.store import EdgeStore
+from patchbank.bank.manifest import BackboneFacts, Manifest, RetrievalLimit, ScoringRule
+from patchbank.bank.search import search_patches
+from patchbank.bank.store import Bank, BankSpec, FloatArray, Reference
+from patchbank.embedding.embedder import Embedder, Embedding
+from patchbank.images import read_image
+from patchbank.scoring.anomaly_map import anomaly_map, mask_and_score_demand
+from patchbank.scoring.image_score import image_score
+from patchbank.scoring.threshold import calibrate
+from patchbank.settings import load_settings
+from patchbank_indexer.demo.products import load_products
 
 _IMAGE = f"{1:024x}"
 

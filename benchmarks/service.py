@@ -12,18 +12,17 @@ import time
 from pathlib import Path
 
 import numpy as np
-
-from indexer.demo.products import load_products
-from indexer.demo.server import running_service
-from service.bank.open_store import open_store
-from service.embedding.embedder import Embedder
-from service.embedding.model_files import model_path
-from service.embedding.preprocess import plan_geometry, to_input
-from service.embedding.providers import Runtime
-from service.embedding.session import OnnxSession
-from service.images import read_image
-from service.settings import load_settings
-from service.teacher import Teacher, TeachOptions
+from patchbank.bank.open_store import open_store
+from patchbank.embedding.embedder import Embedder
+from patchbank.embedding.model_files import model_path
+from patchbank.embedding.preprocess import plan_geometry, to_input
+from patchbank.embedding.providers import Runtime
+from patchbank.embedding.session import OnnxSession
+from patchbank.images import read_image
+from patchbank.settings import load_settings
+from patchbank.teaching.teacher import Teacher, TeachOptions
+from patchbank_indexer.demo.products import load_products
+from patchbank_indexer.demo.server import running_service
 
 
 def main() -> None:

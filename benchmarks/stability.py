@@ -20,22 +20,22 @@ from typing import Any
 
 import numpy as np
 from fastapi.testclient import TestClient
+from patchbank.api.app import create_app
+from patchbank.bank.edge.store import EdgeStore
+from patchbank.bank.server.link import ServerLink
+from patchbank.bank.server.store import ServerStore
+from patchbank.bank.store import PatchStore
+from patchbank.bank.transfer import put_class
+from patchbank.embedding.embedder import Embedder
+from patchbank.images import read_image
+from patchbank.judging.inspector import Inspector
+from patchbank.settings import Settings
+from patchbank.teaching.teacher import Teacher
 from PIL import Image
 from qdrant_client import QdrantClient
 
 from benchmarks.taught import Taught, read_taught, settings_of, teach_all
 from benchmarks.verdicts import verdict_on
-from service.api.app import create_app
-from service.bank.edge import EdgeStore
-from service.bank.server import ServerStore
-from service.bank.server_link import ServerLink
-from service.bank.store import PatchStore
-from service.bank.transfer import put_class
-from service.embedding.embedder import Embedder
-from service.images import read_image
-from service.inspector import Inspector
-from service.settings import Settings
-from service.teacher import Teacher
 
 FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     "PNG": ("PNG", {}),
@@ -123,7 +123,7 @@ def by_command(settings: Settings, few: dict[str, tuple[Path, ...]]) -> Answers:
     found = {}
     for name, files in few.items():
         words = [
-            sys.executable, "-c", "from indexer.cli import main; main()", "detect", *map(str, files),
+            sys.executable, "-c", "from patchbank_indexer.cli import main; main()", "detect", *map(str, files),
             "--class-name", name, "--json", "--data-dir", str(settings.data_dir),
         ]  # fmt: skip
         done = subprocess.run(words, capture_output=True, text=True, check=True)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from patchbank.bank.edge.store import EdgeStore
+from patchbank.embedding.embedder import Embedder
+from patchbank.settings import Settings, load_settings
+from patchbank.teaching.teacher import Teacher
+
 from benchmarks.datasets import load_datasets
-from service.bank.edge import EdgeStore
-from service.embedding.embedder import Embedder
-from service.settings import Settings, load_settings
-from service.teacher import Teacher
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from service.images import DecodedImage
-from service.inspection import Verdict
-from service.inspector import Inspector
+from patchbank.images import DecodedImage
+from patchbank.judging.inspector import Inspector
+from patchbank.judging.verdict import Verdict
 
 
 def verdict_on(inspector: Inspector, image: Path | bytes | DecodedImage, class_name: str) -> Verdict:

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import typer
-
-from indexer.cli import app as cli
-from service.api.app import create_app
-from service.settings import Settings
+from patchbank.api.app import create_app
+from patchbank.settings import Settings
+from patchbank_indexer.cli import app as cli
 
 ROOT = Path(__file__).parent.parent
 _MARKS = ("<!-- settings -->\n", "<!-- /settings -->\n")

@@ -6,15 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from indexer.demo.products import Product, load_products
-from service.bank.edge import EdgeStore
-from service.embedding.embedder import Embedder
-from service.inspector import Inspector
-from service.settings import Settings, load_settings
-from service.teacher import Teacher
-
-SHARED = Path(__file__).parent.parent.parent / "shared"
+from patchbank.bank.edge.store import EdgeStore
+from patchbank.embedding.embedder import Embedder
+from patchbank.judging.inspector import Inspector
+from patchbank.settings import Settings, load_settings
+from patchbank.teaching.teacher import Teacher
+from patchbank_indexer.demo.products import Product, load_products
 
 
 @pytest.fixture(autouse=True)

@@ -15,11 +15,11 @@ from typing import Any, ClassVar
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from patchbank.settings import Settings
 
 from docker.dockerfile import DOCKERFILE, lineage, read_dockerfile
 from docker.steps import Image, build_context, ignored
 from docker.try_steps import CONSTRAINTS
-from service.settings import Settings
 
 ROOT = DOCKERFILE.parent.parent
 
@@ -77,7 +77,8 @@ def test_the_gpu_image_looks_for_libraries_where_its_python_puts_them() -> None:
 def test_the_build_context_holds_what_the_image_needs_and_no_more(tmp_path: Path) -> None:
     build_context(tmp_path)
     found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    assert {"pyproject.toml", "LICENSE", "docker/constraints.txt", "service/__main__.py", "indexer/cli.py"} <= found
+    assert {"pyproject.toml", "LICENSE", "docker/constraints.txt"} <= found
+    assert {"service/patchbank/__main__.py", "indexer/patchbank_indexer/cli.py"} <= found
     assert any(name.endswith(".onnx") for name in found)
     assert {name.partition("/")[0] for name in found} == {
         "LICENSE", "README.md", "docker", "indexer", "pyproject.toml", "service"

@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from patchbank.bank.edge.store import EdgeStore
+from patchbank.embedding.embedder import Embedder
+from patchbank.settings import load_settings
+from patchbank.teaching.teacher import Teacher
+from patchbank_indexer.demo.products import Product
 
 from docs.reference import ROOT, cli_page, readme
-from indexer.demo.products import Product
-from service.bank.edge import EdgeStore
-from service.embedding.embedder import Embedder
-from service.settings import load_settings
-from service.teacher import Teacher
 
 
 def test_the_settings_table_is_the_code_s() -> None:
@@ -53,5 +53,6 @@ def test_the_import_contract_holds() -> None:
 
 
 def test_nothing_at_run_time_imports_torch() -> None:
-    code = "import sys, service, indexer.cli, service.api.app; service.Inspector; sys.exit('torch' in sys.modules)"
+    imports = "import sys, patchbank_indexer.cli, patchbank, patchbank.api.app"
+    code = f"{imports}; patchbank.Inspector; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -6,9 +6,8 @@ import json
 import re
 
 import pytest
-
-from service import errors
-from service.errors import PatchbankError
+from patchbank import errors
+from patchbank.errors import PatchbankError
 
 ALL = [
     value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, PatchbankError)

@@ -16,10 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import strategies as st
+from patchbank.errors import ImageTooLarge, UndecodableImage, UnsupportedImage
+from patchbank.images import DecodedImage, ImageLimits, cell_box, decode_image, read_image
 from PIL import Image, ImageFile
-
-from service.errors import ImageTooLarge, UndecodableImage, UnsupportedImage
-from service.images import DecodedImage, ImageLimits, cell_box, decode_image, read_image
 
 Pixels = npt.NDArray[np.uint8]
 ORIENTATION = 0x0112

@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 import yaml
+from patchbank.api.http_metrics import http_metrics
+from patchbank.api.metrics import Metrics
+from patchbank.settings import Settings
 from prometheus_client import CollectorRegistry
 
 from monitoring.dashboard import (
@@ -24,10 +27,7 @@ from monitoring.dashboard import (
     rules,
 )
 from monitoring.prometheus_server import ask, running_prometheus
-from service.api.http_metrics import http_metrics
-from service.metrics import Metrics
-from service.settings import Settings
-from tests.http_service import serving
+from tests.helpers.http_service import serving
 
 DOCUMENTATION = FOLDER.parent / "docs" / "monitoring.md"
 RULE_TESTS = sorted((FOLDER / "tests").glob("*.test.yml"))

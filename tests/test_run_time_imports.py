@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+
+from tests.helpers.places import ROOT
 
 SCRIPT = """
 import sys
 from pathlib import Path
-from service.api.app import create_app
-import indexer.cli
-import service.__main__
-from service import Inspector
-from service.settings import load_settings
-from service.teacher import Teacher
+from patchbank.api.app import create_app
+import patchbank_indexer.cli
+import patchbank.__main__
+from patchbank import Inspector
+from patchbank.settings import load_settings
+from patchbank.teaching.teacher import Teacher
 settings = load_settings(data_dir=Path(sys.argv[1]) / "data")
 create_app(settings)
 with Inspector.open(settings) as inspector:
@@ -29,12 +30,12 @@ print(*sorted(name for name in sys.modules if "." not in name))
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """Modules loaded by a fresh interpreter that imports all entry points, teaches and inspects."""
-    from tests.pictures import folder_of
+    from tests.helpers.pictures import folder_of
 
     folder = folder_of(tmp_path_factory.mktemp("run") / "in", 4)
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(folder)],
-        capture_output=True, text=True, timeout=300, check=False, cwd=Path(__file__).parent.parent,
+        capture_output=True, text=True, timeout=300, check=False, cwd=ROOT,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return set(done.stdout.split())

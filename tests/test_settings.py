@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from patchbank.errors import InvalidSettings
+from patchbank.images import ImageLimits
+from patchbank.settings import Settings, load_settings
 from pydantic import ValidationError
-
-from service.errors import InvalidSettings
-from service.images import ImageLimits
-from service.settings import Settings, load_settings
 
 # At least one bad value of every setting that is a number.
 BAD = [

@@ -1,1 +1,0 @@
-"""``indexer audit``: what a bank's reference images say of each other."""

@@ -1,5 +1,0 @@
-"""``indexer demo``: the main job on real products, through the real API."""
-
-from indexer.demo.run import Demo, run_demo
-
-__all__ = ["Demo", "run_demo"]

@@ -1,5 +1,0 @@
-"""``indexer evaluate``: how good detection is on labelled data, in the field's figures."""
-
-from indexer.evaluate.command import evaluate
-
-__all__ = ["evaluate"]

@@ -1,0 +1,1 @@
+"""The commands: options in, what is told of the work out."""

@@ -1,0 +1,130 @@
+"""``indexer model list``, ``pull`` and ``verify``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from patchbank.embedding.backbones import BACKBONES, CHECKPOINTS, Backbone, HubFile, LocalFile
+from patchbank.embedding.download import place_model, pull_model, verify_model
+from patchbank.embedding.embedder import Embedder
+from patchbank.embedding.model_files import find_backbone, local_names, model_path
+from patchbank.errors import InvalidSettings, PatchbankError
+from patchbank.settings import Settings
+
+from patchbank_indexer.output import Output
+
+_COLUMNS: Final = ("name", "state", "input", "stride", "licence", "origin")
+
+
+def list_models(settings: Settings, out: Output) -> None:
+    """All known backbones and what is here of them."""
+    rows = [_row(name, settings) for name in [*BACKBONES, *local_names(settings.data_dir)]]
+    named = {row["name"] for row in rows}
+    rows += [
+        dict(zip(_COLUMNS, (name, "to be exported", "", 14, "Apache-2.0", checkpoint), strict=True))
+        for name, checkpoint in CHECKPOINTS.items()
+        if name not in named
+    ]
+    for row in rows:
+        row["chosen"] = row["name"] == settings.backbone
+    out.result(rows)
+    marked = [("*" if row["chosen"] else "", *(row[column] for column in _COLUMNS)) for row in rows]
+    out.table(("", *_COLUMNS), marked)
+    out.say("* is the one that is used: PATCHBANK_BACKBONE or --backbone chooses")
+
+
+def pull(
+    settings: Settings, out: Output, names: Sequence[str], file: Path | None, endpoint: str | None, offline: bool
+) -> None:
+    """Bring the files of backbones, from the hub or from ``file``."""
+    if file is not None and len(names) != 1:
+        raise InvalidSettings("--from brings the file of one backbone: name exactly one")
+    pulled = []
+    for name in names:
+        backbone = find_backbone(name, settings.data_dir)
+        if file is not None:
+            path = place_model(backbone, file, settings.data_dir)
+        elif not isinstance(backbone.source, HubFile):
+            path = model_path(backbone, settings.data_dir)  # built in or made here: there is nothing to pull
+        else:
+            path = pull_model(backbone, settings.data_dir, endpoint=endpoint, offline=offline)
+        digest = verify_model(backbone, settings.data_dir)
+        pulled.append({"name": name, "path": str(path), "bytes": path.stat().st_size, "sha256": digest})
+        out.say(f"{name}: {path}, {path.stat().st_size / 1e6:.1f} MB, SHA-256 {digest}")
+    out.result(pulled)
+
+
+def verify(settings: Settings, out: Output, names: Sequence[str]) -> int:
+    """Check hash and size of model files, then run each once as the service would; 1 where one fails."""
+    chosen = list(names) or [row["name"] for row in _here(settings)]
+    results = []
+    for name in chosen:
+        try:
+            facts = _try(settings.model_copy(update={"backbone": name}))
+        except PatchbankError as error:
+            results.append({"name": name, "ok": False, "error": error.as_dict()})
+            out.remark(f"{name}: {error.message} [{error.code}]")
+        else:
+            results.append({"name": name, "ok": True, **facts})
+            out.say(
+                f"{name}: right. SHA-256 {facts['sha256']}; patch embeddings of {facts['patch_dim']}, CLS of "
+                f"{facts['cls_dim']} numbers; {facts['seconds']:.2f} s an image at {facts['input']} on "
+                f"{', '.join(facts['providers'])}"
+            )
+    out.result(results)
+    return int(not all(result["ok"] for result in results))
+
+
+def _row(name: str, settings: Settings) -> dict[str, Any]:
+    try:
+        backbone = find_backbone(name, settings.data_dir)
+    except PatchbankError as error:
+        return {"name": name, "state": "damaged", "origin": error.message, "input": "", "stride": 0, "licence": ""}
+    return {
+        "name": name,
+        "state": _state(backbone, settings.data_dir),
+        "origin": _origin(backbone),
+        "input": str(backbone.size),
+        "stride": backbone.stride,
+        "licence": backbone.licence,
+    }
+
+
+def _here(settings: Settings) -> list[dict[str, Any]]:
+    rows = [_row(name, settings) for name in [*BACKBONES, *local_names(settings.data_dir)]]
+    return [row for row in rows if row["state"] != "not here"]
+
+
+def _state(backbone: Backbone, data_dir: Path) -> str:
+    if not isinstance(backbone.source, HubFile | LocalFile):
+        return "built in"
+    try:
+        model_path(backbone, data_dir)
+    except PatchbankError:
+        return "not here" if isinstance(backbone.source, HubFile) else "damaged"
+    return "here"
+
+
+def _origin(backbone: Backbone) -> str:
+    source = backbone.source
+    if isinstance(source, HubFile):
+        return f"{source.repository} @ {source.revision[:7]}"
+    return str(source.path) if isinstance(source, LocalFile) else source.file_name
+
+
+def _try(settings: Settings) -> dict[str, Any]:
+    """Hash, size, and one forward pass, timed after the one that loading does."""
+    backbone = find_backbone(settings.backbone, settings.data_dir)
+    digest = verify_model(backbone, settings.data_dir)
+    with Embedder.open(settings) as embedder:
+        patch_dim, cls_dim = embedder.dimensions()
+        sides = embedder.backbone.size.sides((1, 1), embedder.backbone.multiple)
+        begin = time.perf_counter()
+        embedder.try_out((1, 1))
+        return {
+            "sha256": digest, "patch_dim": patch_dim, "cls_dim": cls_dim, "input": f"{sides[0]} x {sides[1]}",
+            "seconds": time.perf_counter() - begin, "providers": embedder.providers, "nodes": embedder.nodes,
+        }  # fmt: skip

@@ -1,0 +1,238 @@
+"""How data sets lay out their files. A layout is data; ``docs/evaluate.md`` lists them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+from patchbank.bank.names import check_class_name
+from patchbank.errors import NoReferences
+from patchbank.images import SUFFIXES
+
+from patchbank_indexer.datasets.dataset import ClassData, LabelledImage
+from patchbank_indexer.datasets.files import image_files
+
+SPLIT_FILE: Final = Path("split_csv") / "1cls.csv"
+"""VisA's own one-class split."""
+
+_COLUMNS: Final = ("object", "split", "label", "image", "mask")
+
+_MASK_SUFFIX: Final = "_mask"
+
+Purpose = Literal["teach", "judge", "survey"]
+"""What a data set is read for. To teach, references and test images are needed, and references split off where there
+are none; to judge, test images alone; to survey, all there is is taken as it lies."""
+
+Reader = Callable[[], ClassData]
+"""Reads a class when it is wanted, so that classes left out cost nothing and need not be whole."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Folders below a class's own: ``tests`` holds a folder a kind, one of them ``good``, with pictures ``inside``.
+
+    ``masks`` is where the masks of a kind lie: a file with the image's name, or that and ``_mask``, any image suffix.
+    ``references`` empty: they are a seeded half of the good images, the other half is tested.
+    """
+
+    references: str
+    tests: str
+    good: str
+    masks: str
+    inside: str = ""
+    validation: str = ""
+    skipped: tuple[str, ...] = ()
+
+    def fits(self, folder: Path, purpose: Purpose = "teach") -> bool:
+        """Whether ``folder`` looks like a class in this layout."""
+        if purpose == "judge":
+            return (folder / self.tests / self.good / self.inside).is_dir()
+        return (folder / (self.references or self.good)).is_dir() and (folder / self.tests).is_dir()
+
+
+LAYOUTS: Final = {
+    "mvtec": Layout("train/good", "test", "good", "ground_truth/{kind}"),
+    "mvtec3d": Layout(
+        "train/good/rgb", "test", "good", "test/{kind}/gt", inside="rgb", validation="validation/good/rgb"
+    ),
+    "mvtec2": Layout(
+        "train/good", "test_public", "good", "test_public/ground_truth/{kind}",
+        validation="validation/good", skipped=("ground_truth",),
+    ),
+    "btad": Layout("train/ok", "test", "ok", "ground_truth/{kind}"),
+    "folders": Layout("", ".", "good", "ground_truth/{kind}", skipped=("ground_truth",)),
+}  # fmt: skip
+"""Layouts of folders by name; ``visa`` is beside them, a table of files."""
+
+NAMES: Final = ("auto", *LAYOUTS, "visa")
+
+_TRIED: Final = ("mvtec3d", "mvtec2", "mvtec", "btad", "folders")
+"""Order in which ``auto`` tries them: the narrower first."""
+
+
+_NORMAL: Final = ("good", "ok", "normal", "nominal")
+"""What folders of normal images are called."""
+
+_MVTEC_LIKE: Final = {
+    f"mvtec-{good}": replace(LAYOUTS["mvtec"], references=f"train/{good}", good=good) for good in _NORMAL
+} | {"mvtec-flat": replace(LAYOUTS["mvtec"], references="train")}
+
+_SURVEYED: Final = {
+    **{name: LAYOUTS[name] for name in _TRIED if name != "folders"},
+    **_MVTEC_LIKE,
+    "folders": LAYOUTS["folders"],
+    **{f"folders-{good}": replace(LAYOUTS["folders"], good=good) for good in _NORMAL},
+}
+"""What a survey tries, in this order: the layouts and near relations of theirs."""
+
+
+def find_classes(
+    root: Path, layout: str = "auto", only: Sequence[str] = (), *, purpose: Purpose = "teach"
+) -> tuple[str, list[ClassData]]:
+    """The layout's name and the classes below ``root``, sorted by name; ``root`` may be a class itself.
+
+    ``only`` names the classes wanted. Raises ``NoReferences`` where there is no such folder, class or picture, and
+    ``InvalidClassName`` for a folder whose name cannot name a class.
+    """
+    if not root.is_dir():
+        raise NoReferences(f"{root} is not a folder")
+    name = _recognise(root, purpose) if layout == "auto" else layout
+    if name is None:
+        raise NoReferences(f"{root} has none of the known layouts; docs/evaluate.md shows them, --layout names one")
+    found = _visa(root, purpose) if name == "visa" else _folders(root, LAYOUTS[name], purpose)
+    if not found:
+        raise NoReferences(f"no class in the layout {name} below {root}; docs/evaluate.md shows what is looked for")
+    missing = sorted(set(only) - set(found))
+    if missing:
+        raise NoReferences(f"no class {', '.join(missing)} below {root}; there is {', '.join(sorted(found))}")
+    wanted = sorted(set(only) or found)
+    for class_name in wanted:
+        check_class_name(class_name)
+    return name, [found[class_name]() for class_name in wanted]
+
+
+def survey(root: Path) -> tuple[str, list[ClassData]]:
+    """All pictures below ``root``, whatever is missing: the layout's name and the classes, sorted by name.
+
+    Where no layout fits, ``root`` is one class: ``kinds``, folders that are named after what their pictures show, or
+    ``images``, all of which are references. Raises ``NoReferences`` where there is no folder or no picture.
+    """
+    if not root.is_dir():
+        raise NoReferences(f"{root} is not a folder")
+    name = _recognise(root, "survey")
+    if name is not None:
+        found = _visa(root, "survey") if name == "visa" else _folders(root, _SURVEYED[name], "survey")
+        classes = [found[class_name]() for class_name in sorted(found)]
+        if any(data.references or data.tests for data in classes):
+            return name, classes
+    title, kinds = root.resolve().name, [folder for folder in sorted(_subfolders(root)) if _holds_pictures(folder)]
+    if len(kinds) < 2:
+        return "images", [ClassData(title, tuple(image_files([root])), ())]
+    good = next((folder for folder in kinds if folder.name.lower() in _NORMAL), None)
+    tests = tuple(
+        LabelledImage(file, kind.name, kind.name.lower() not in _NORMAL)
+        for kind in kinds
+        if kind != good
+        for file in image_files([kind])
+    )
+    if good is None:
+        return "kinds", [ClassData(title, (), tests)]
+    return "kinds", [ClassData(title, tuple(image_files([good])), tests, good=good.name)]
+
+
+def read_class(folder: Path, layout: Layout = LAYOUTS["mvtec"], *, purpose: Purpose = "teach") -> ClassData:
+    """One class's files; ``NoReferences`` where those are missing that the purpose needs."""
+    tests = []
+    references = pictures(folder / layout.references) if layout.references and purpose != "judge" else []
+    for kind in sorted(_subfolders(folder / layout.tests)):
+        if kind.name in layout.skipped:
+            continue
+        defective = kind.name != layout.good
+        masks = _masks(folder / layout.masks.format(kind=kind.name)) if defective else {}
+        files = pictures(kind / layout.inside)
+        if purpose == "survey" and not layout.references and not defective:
+            references, files = files, []
+        if purpose == "teach" and not layout.references and not defective:
+            mixed = np.random.default_rng(0).permutation(len(files))
+            references = [files[place] for place in sorted(mixed[: len(files) // 2])]
+            files = [files[place] for place in sorted(mixed[len(files) // 2 :])]
+        tests += [LabelledImage(file, kind.name, defective, masks.get(file.stem)) for file in files]
+    name = folder.resolve().name
+    validation = pictures(folder / layout.validation) if layout.validation else []
+    data = ClassData(name, tuple(references), tuple(tests), tuple(validation), layout.good)
+    return _checked(data, folder, purpose)
+
+
+def pictures(folder: Path) -> list[Path]:
+    """Image files right in a folder, sorted; none where there is no folder."""
+    if not folder.is_dir():
+        return []
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and _is_visible(file))
+
+
+def _recognise(root: Path, purpose: Purpose) -> str | None:
+    """The first layout that fits ``root`` or a folder in it."""
+    if (root / SPLIT_FILE).is_file():
+        return "visa"
+    folders = [root, *_subfolders(root)]
+    tried = _SURVEYED if purpose == "survey" else {name: LAYOUTS[name] for name in _TRIED}
+    return next(
+        (name for name, layout in tried.items() if any(layout.fits(folder, purpose) for folder in folders)), None
+    )
+
+
+def _folders(root: Path, layout: Layout, purpose: Purpose) -> dict[str, Reader]:
+    folders = [root] if layout.fits(root, purpose) else _subfolders(root)
+    classes = [folder for folder in folders if layout.fits(folder, purpose)]
+    return {folder.resolve().name: partial(read_class, folder, layout, purpose=purpose) for folder in classes}
+
+
+def _visa(root: Path, purpose: Purpose) -> dict[str, Reader]:
+    rows: dict[str, list[dict[str, str]]] = {}
+    try:
+        with (root / SPLIT_FILE).open(newline="", encoding="utf-8-sig") as file:
+            for row in csv.DictReader(file):
+                rows.setdefault(row["object"], []).append({name: row[name] for name in _COLUMNS})
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise NoReferences(f"{root / SPLIT_FILE} cannot be read: {error}") from error
+    except KeyError as error:
+        raise NoReferences(f"{root / SPLIT_FILE} has no column {error}; it needs {', '.join(_COLUMNS)}") from None
+    return {name: partial(_visa_class, root, name, mine, purpose) for name, mine in rows.items()}
+
+
+def _visa_class(root: Path, name: str, rows: Sequence[dict[str, str]], purpose: Purpose) -> ClassData:
+    references = tuple(root / row["image"] for row in rows if row["split"] == "train")
+    tests = []
+    for row in rows:
+        if row["split"] == "test":
+            mask = root / row["mask"] if row["mask"] else None
+            tests.append(LabelledImage(root / row["image"], row["label"], row["label"] != "normal", mask))
+    return _checked(ClassData(name, references, tuple(tests), good="normal"), root / SPLIT_FILE, purpose)
+
+
+def _checked(data: ClassData, place: Path, purpose: Purpose) -> ClassData:
+    if purpose != "survey" and (not data.tests or (purpose == "teach" and not data.references)):
+        raise NoReferences(f"{data.name}: no {'reference' if data.tests else 'test'} images in {place}")
+    return data
+
+
+def _subfolders(folder: Path) -> Iterator[Path]:
+    if folder.is_dir():
+        yield from (inside for inside in folder.iterdir() if inside.is_dir() and _is_visible(inside))
+
+
+def _holds_pictures(folder: Path) -> bool:
+    return any(file.suffix.lower() in SUFFIXES for file in folder.rglob("*"))
+
+
+def _masks(folder: Path) -> dict[str, Path]:
+    return {file.stem.removesuffix(_MASK_SUFFIX): file for file in pictures(folder)}
+
+
+def _is_visible(path: Path) -> bool:
+    return not path.name.startswith(".")

@@ -1,0 +1,115 @@
+"""The demo's course: teach, serve, detect, draw, tell."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import httpx
+from patchbank.bank.open_store import open_store
+from patchbank.embedding.download import pull_model
+from patchbank.embedding.embedder import Embedder
+from patchbank.embedding.model_files import find_backbone
+from patchbank.errors import ModelUnavailable, StoreUnavailable
+from patchbank.settings import Settings
+from patchbank.teaching.teacher import Teacher
+
+from patchbank_indexer.demo.products import Product, load_products
+from patchbank_indexer.demo.report import Answer, draw, tell
+from patchbank_indexer.demo.server import running_service
+from patchbank_indexer.output import Output
+
+_BUILT_IN: Final = "efficientnet-lite2"
+_FIRST_CHOICE: Final = "dinov2-vits14"
+_HUB_PATIENCE: Final = 3.0
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Where to put things, how many images a class, which backbone (``auto``: DINOv2 if the hub answers)."""
+
+    data_dir: Path
+    out_dir: Path
+    references: int
+    held_out: int
+    backbone: str
+
+
+def run_demo(settings: Settings, out: Output, job: Demo) -> None:
+    """Run it all; the result is a table, image AUROC per class, overlays and a contact sheet."""
+    products = load_products(job.references, job.held_out)
+    settings = settings.model_copy(update={"backbone": _choose_backbone(settings, out, job.backbone)})
+    pictures = job.out_dir / "overlays"
+    try:
+        shutil.rmtree(pictures, ignore_errors=True)
+        pictures.mkdir(parents=True)
+    except OSError as error:
+        raise StoreUnavailable(f"{job.out_dir} cannot be written: {error.strerror or error}") from error
+    _teach(settings, out, products)
+    with running_service(settings, job.out_dir / "service.log") as client:
+        answers = _detect(client, out, products, pictures)
+    draw(answers, job.out_dir)
+    tell(out, job.out_dir, settings.backbone, products, answers)
+
+
+def _choose_backbone(settings: Settings, out: Output, asked: str) -> str:
+    if asked != "auto":
+        return find_backbone(asked, settings.data_dir).name
+    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    try:
+        httpx.head(endpoint, timeout=_HUB_PATIENCE)
+        pull_model(find_backbone(_FIRST_CHOICE, settings.data_dir), settings.data_dir, patience=_HUB_PATIENCE)
+        chosen = settings.model_copy(update={"backbone": _FIRST_CHOICE})
+        Embedder.open(chosen).close()  # tries the graph at its input size
+    except (httpx.HTTPError, ModelUnavailable):
+        out.remark(f"no DINOv2 from {endpoint} within seconds: using the built-in backbone {_BUILT_IN}")
+        return _BUILT_IN
+    return _FIRST_CHOICE
+
+
+def _teach(settings: Settings, out: Output, products: Sequence[Product]) -> None:
+    store = open_store(settings)
+    try:
+        with Embedder.open(settings) as embedder:
+            teacher = Teacher(settings, embedder, store)
+            for product in products:
+                out.remark(f"teaching {product.class_name} from {len(product.references)} images of good parts")
+                with out.progress() as progress:
+                    report = teacher.teach(product.class_name, product.references, progress=progress)
+                manifest = report.manifest
+                out.remark(f"  {manifest.patches} patches, threshold {manifest.calibration.threshold:.4f}")
+    finally:
+        store.close()
+
+
+def _detect(client: httpx.Client, out: Output, products: Sequence[Product], pictures: Path) -> list[Answer]:
+    jobs = [
+        (product, file, defective)
+        for product in products
+        for files, defective in ((product.good, False), (product.defective, True))
+        for file in files
+    ]
+    answers = []
+    with out.progress() as progress:
+        stage = progress.begin("detecting over HTTP", len(jobs))
+        for product, file, defective in jobs:
+            response = client.post("/detect", files={"file": file.read_bytes()}, data={"map_format": "overlay"})
+            reply = response.json()
+            if response.status_code != httpx.codes.OK:
+                raise StoreUnavailable(
+                    f"{file}: the service answered {response.status_code}: {reply['error']['message']}"
+                )
+            overlay = None
+            encoded = reply.pop("anomaly_map_base64")
+            if encoded is not None:
+                kind = "defective" if defective else "good"
+                overlay = pictures / f"{product.class_name}-{kind}-{file.stem}.png"
+                overlay.write_bytes(base64.b64decode(encoded))
+            answers.append(Answer(product.class_name, file, defective, reply, overlay))
+            stage.advance()
+    return answers

@@ -1,0 +1,63 @@
+"""The ``indexer evaluate`` command: options in, exit status out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from patchbank.teaching.teacher import TeachOptions
+
+from patchbank_indexer.datasets.layouts import NAMES
+from patchbank_indexer.evaluate.job import EvaluateRequest
+from patchbank_indexer.evaluate.job import evaluate as run_evaluation
+from patchbank_indexer.running import BackboneName, DataDir, run
+
+
+def evaluate(
+    root: Annotated[Path, typer.Argument(help="Folder of a data set: a folder a class, or one class.")],
+    layout: Annotated[
+        str, typer.Option(help=f"How the files are laid out: {', '.join(NAMES)} (docs/evaluate.md).")
+    ] = "auto",
+    classes: Annotated[str | None, typer.Option(help="Classes to take, by comma; else all.")] = None,
+    references: Annotated[
+        int | None, typer.Option(min=2, help="Most reference images a class, drawn by seed 0.")
+    ] = None,
+    tests: Annotated[
+        int | None, typer.Option(min=1, help="Most good, and most defective, test images a class, drawn by seed 0.")
+    ] = None,
+    taught: Annotated[
+        bool, typer.Option("--taught", help="Judge with the banks in the data directory; teach nothing.")
+    ] = False,
+    validation: Annotated[
+        bool, typer.Option("--validation", help="Take thresholds from the validation images of layouts that have some.")
+    ] = False,
+    coreset: Annotated[
+        float | None, typer.Option(min=0.001, max=1.0, help="Share of patches to keep when teaching.")
+    ] = None,
+    target_far: Annotated[
+        float | None, typer.Option(min=0.0001, max=0.5, help="Target false-alarm rate. [env: PATCHBANK_TARGET_FAR]")
+    ] = None,
+    masks: Annotated[
+        Path | None,
+        typer.Option(help="Folder with a mask CLASS.png for classes of which only part of the picture is inspected."),
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures and scores to this file.")] = None,
+    html_file: Annotated[
+        Path | None, typer.Option("--html", help="Write a report with charts and pictures to this file.")
+    ] = None,
+    backbone: BackboneName = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Measure detection on labelled images: teach each class from its references in a store of its own, judge the test
+    images, report. Exit status 1 if any test image could not be judged."""
+    if layout not in NAMES:
+        raise typer.BadParameter(f"use {', '.join(NAMES)}", param_hint="--layout")
+    only = [name.strip() for name in (classes or "").split(",") if name.strip()]
+    if taught and (references or coreset or target_far or validation or masks):
+        raise typer.BadParameter("nothing is taught: leave out the options of teaching", param_hint="--taught")
+    request = EvaluateRequest(
+        root, layout, only, references, tests, taught, validation,
+        TeachOptions(coreset, target_far=target_far), json_file, html_file, masks,
+    )  # fmt: skip
+    run(lambda settings, out: run_evaluation(settings, out, request), False, backbone=backbone, data_dir=data_dir)

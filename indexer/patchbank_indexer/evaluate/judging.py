@@ -1,0 +1,117 @@
+"""Judging the labelled images of one class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from patchbank.errors import PatchbankError
+from patchbank.judging.inspector import Inspector
+from patchbank.judging.verdict import Inspection, Verdict
+from patchbank.progress import Stage
+
+from patchbank_indexer.datasets.dataset import ClassData, LabelledImage
+from patchbank_indexer.evaluate.gallery import GROUPS, Shown, show
+from patchbank_indexer.evaluate.pixel_scores import PixelScores
+from patchbank_indexer.evaluate.results import ClassResult, Judged, PixelFigures, Problem
+from patchbank_indexer.evaluate.truth import Overlap, read_mask
+
+_SHOWN: Final = 4
+"""Images of each group in the gallery."""
+
+
+def judge_class(
+    inspector: Inspector, data: ClassData, stage: Stage, skipped: Sequence[Problem] = (), *, gallery: bool
+) -> ClassResult:
+    """Judge every test image with the class's bank; files that can't be used become problems, not errors.
+
+    Each image is first judged without its class: what retrieval makes of it is part of the result.
+    """
+    judged: list[Judged] = []
+    problems: list[Problem] = []
+    pixels = PixelScores()
+    references = {reference.image_id for reference in inspector.serving_bank(data.name).references()}
+    also_references = ignored = 0
+    has_masks = any(image.mask is not None for image in data.tests)
+    for image in data.tests:
+        try:
+            inspection, found_class, timings = _inspect(inspector, data.name, image)
+        except PatchbankError as error:
+            problems.append(Problem(image.file, error))
+            stage.advance()
+            continue
+        verdict = inspection.verdict
+        assert verdict is not None  # noqa: S101  # the class was named
+        also_references += inspection.image.image_id in references
+        overlap = None
+        if has_masks:
+            try:
+                overlap = _compare(inspector, image, verdict, pixels)
+                ignored += overlap is not None and image.defective and overlap.found + overlap.missed == 0
+            except PatchbankError as error:
+                problems.append(Problem(image.mask or image.file, error))
+        judged.append(
+            Judged(image, verdict.score, verdict.is_anomalous, verdict.p_value, found_class, timings, overlap)
+        )
+        stage.advance()
+    manifest = inspector.serving_bank(data.name).manifest
+    shown = _gallery(inspector, data.name, judged) if gallery else []
+    return ClassResult(manifest, judged, PixelFigures.of(pixels), problems, skipped, shown, also_references, ignored)
+
+
+def _inspect(
+    inspector: Inspector, class_name: str, image: LabelledImage
+) -> tuple[Inspection, str | None, dict[str, float]]:
+    """The inspection by the right class, what retrieval said, and the milliseconds a client would have waited."""
+    blind = inspector.inspect(image.file)
+    found = blind.retrieval.class_name
+    if found == class_name:
+        return blind, found, blind.timings_ms
+    named = inspector.inspect(image.file, class_name)
+    if blind.verdict is not None:
+        return named, found, blind.timings_ms
+    return named, found, {**blind.timings_ms, "search": named.timings_ms["search"]}
+
+
+def _compare(inspector: Inspector, image: LabelledImage, verdict: Verdict, pixels: PixelScores) -> Overlap | None:
+    """Count the map's inspected pixels; None for a defective image whose mask is missing or empty, which says nothing
+    of it."""
+    truth = None
+    if image.defective:
+        truth = _truth(inspector, image, verdict)
+        if truth is None or not truth.any():
+            return None
+    pixels.add(verdict.map, truth, verdict.inspected)
+    marked = verdict.map > verdict.pixel_threshold
+    if verdict.inspected is not None:
+        marked = marked & verdict.inspected
+        truth = None if truth is None else truth & verdict.inspected
+    return Overlap.of(marked, truth)
+
+
+def _truth(inspector: Inspector, image: LabelledImage, verdict: Verdict) -> npt.NDArray[np.bool_] | None:
+    if image.mask is None:
+        return None
+    height, width = verdict.map.shape
+    return read_mask(image.mask, (width, height), inspector.settings.image_limits)
+
+
+def _gallery(inspector: Inspector, class_name: str, judged: Sequence[Judged]) -> list[Shown]:
+    """The pictures are made at the end, of the few that are shown: judging them again costs less than keeping all."""
+    shown = []
+    for group, (defective, highest) in GROUPS.items():
+        mine = sorted((one for one in judged if one.image.defective == defective), key=lambda one: one.score)
+        for one in (mine[::-1] if highest else mine)[:_SHOWN]:
+            try:
+                inspection = inspector.inspect(one.image.file, class_name)
+                verdict = inspection.verdict
+                assert verdict is not None  # noqa: S101
+                truth = _truth(inspector, one.image, verdict) if one.overlap is not None else None
+            except PatchbankError:  # gone meanwhile; its figures stand
+                continue
+            said = "ANOMALOUS" if one.is_anomalous else "normal"
+            caption = f"{one.image.kind}/{one.image.file.name}: {said}, {one.score:.4f}"
+            shown.append(show(group, caption, inspection, truth))
+    return shown

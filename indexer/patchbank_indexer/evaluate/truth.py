@@ -1,0 +1,72 @@
+"""Ground-truth masks, and how a thresholded map compares with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from patchbank.errors import InvalidParameters
+from patchbank.images import ImageLimits, read_image
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+def read_mask(path: Path, size: tuple[int, int], limits: ImageLimits) -> BoolArray:
+    """The mask (H, W) of an image of ``size`` (width, height): every pixel above 0 is defective.
+
+    Raises ``InvalidParameters`` for a mask of another size, and as ``read_image`` for a file that can't be read.
+    """
+    mask = read_image(path, limits)
+    if mask.size != size:
+        raise InvalidParameters(
+            f"{path}: the mask is {mask.size[0]} x {mask.size[1]} pixels, its image {size[0]} x {size[1]}; "
+            "they must be equal"
+        )
+    return np.asarray(mask.pixels.any(axis=2))
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Pixels of a thresholded map against the truth: rightly marked, wrongly marked, missed."""
+
+    found: int = 0
+    false: int = 0
+    missed: int = 0
+
+    @classmethod
+    def of(cls, marked: BoolArray, truth: BoolArray | None) -> Overlap:
+        """Compare two masks (H, W); ``truth`` None means that nothing is defective."""
+        if truth is None:
+            return cls(0, int(np.count_nonzero(marked)), 0)
+        found = int(np.count_nonzero(marked & truth))
+        return cls(found, int(np.count_nonzero(marked)) - found, int(np.count_nonzero(truth)) - found)
+
+    def __add__(self, other: Overlap) -> Overlap:
+        return Overlap(self.found + other.found, self.false + other.false, self.missed + other.missed)
+
+    @property
+    def iou(self) -> float | None:
+        """Intersection over union; None where both masks are empty, as for the figures below without a denominator."""
+        return ratio(self.found, self.found + self.false + self.missed)
+
+    @property
+    def dice(self) -> float | None:
+        """Twice the intersection over the sum of both (F1 of the pixels)."""
+        return ratio(2 * self.found, 2 * self.found + self.false + self.missed)
+
+    @property
+    def precision(self) -> float | None:
+        """Share of the marked pixels that are defective."""
+        return ratio(self.found, self.found + self.false)
+
+    @property
+    def recall(self) -> float | None:
+        """Share of the defective pixels that are marked."""
+        return ratio(self.found, self.found + self.missed)
+
+
+def ratio(part: int, whole: int) -> float | None:
+    """A share, or None of nothing."""
+    return part / whole if whole else None

@@ -1,0 +1,117 @@
+"""What the commands print: tables and bars for people on standard error or output, JSON for machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from patchbank.errors import PatchbankError
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+_PLAIN_WIDTH: Final = 140
+"""Columns of tables where standard output is no terminal, such as a log."""
+
+
+class Output:
+    """Standard output holds the result alone; progress and remarks go to standard error."""
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+        self.console = Console(highlight=False)
+        if not self.console.is_terminal:
+            self.console = Console(highlight=False, width=_PLAIN_WIDTH)
+        self.remarks = Console(stderr=True, highlight=False)
+
+    def result(self, document: Any) -> None:
+        """The JSON document of a command, where JSON is asked for."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(document, indent=1) + "\n")
+
+    def say(self, text: str) -> None:
+        """A line for people."""
+        if not self.as_json:
+            self.console.print(text, soft_wrap=True)
+
+    def remark(self, text: str) -> None:
+        """A line beside the result, such as a warning."""
+        self.remarks.print(text, soft_wrap=True, markup=False)
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """A table for people; numbers to the right."""
+        if self.as_json:
+            return
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for index, column in enumerate(columns):
+            numeric = all(isinstance(row[index], (int, float)) for row in rows) and bool(rows)
+            table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*(_text(cell) for cell in row))
+        self.console.print(table)
+
+    def error(self, error: PatchbankError) -> None:
+        """An error: one JSON document, or one line on standard error."""
+        if self.as_json:
+            sys.stdout.write(json.dumps({"error": error.as_dict()}, indent=1) + "\n")
+        else:
+            self.remark(f"indexer: {error.message} [{error.code}]")
+
+    @contextmanager
+    def progress(self) -> Iterator[Bars]:
+        """Progress bars on standard error; silent where that is no terminal, but for a line a stage."""
+        columns = (
+            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        )  # fmt: skip
+        with Progress(*columns, console=self.remarks, disable=self.as_json or not self.remarks.is_terminal) as bars:
+            yield Bars(bars, self)
+
+
+class Bars:
+    """``patchbank.progress.Progress`` on rich's bars."""
+
+    def __init__(self, bars: Progress, out: Output) -> None:
+        self._bars = bars
+        self._out = out
+
+    def begin(self, stage: str, total: int | None) -> Bar:
+        """See ``Progress.begin``."""
+        if self._bars.disable and not self._out.as_json:
+            self._out.remark(f"{stage} ({total})" if total else stage)
+        return Bar(self._bars, self._bars.add_task(stage, total=total))
+
+
+class Bar:
+    """``patchbank.progress.Stage`` on one of them."""
+
+    def __init__(self, bars: Progress, task: TaskID) -> None:
+        self._bars = bars
+        self._task = task
+        self._steps = 0
+
+    def advance(self, steps: int = 1) -> None:
+        """See ``Stage.advance``."""
+        self._steps += steps
+        self._bars.advance(self._task, steps)
+
+    def done(self) -> None:
+        """See ``Stage.done``."""
+        reached = max(self._steps, 1)
+        self._bars.update(self._task, total=reached, completed=reached)
+
+
+def _text(cell: object) -> str:
+    if isinstance(cell, float):
+        return f"{cell:.4f}"
+    return "-" if cell is None else str(cell)

@@ -1,0 +1,74 @@
+"""What is measured of one image, and of one defect mask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from patchbank.images import ImageLimits, read_image
+from PIL import Image
+from scipy import ndimage
+
+_SIDE: Final = 512
+_SIGNATURE: Final = 32
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One image. ``size`` (width, height); ``brightness`` and ``contrast`` mean and standard deviation of grey, 0..255;
+    ``sharpness`` standard deviation of the Laplacian over the contrast, at 512 pixels a side; ``clipped`` share of
+    pixels that are all black or all white; ``signature`` float32 (1024,), of unit length, for near-duplicates."""
+
+    path: Path
+    image_id: str
+    size: tuple[int, int]
+    brightness: float
+    contrast: float
+    sharpness: float
+    clipped: float
+    signature: npt.NDArray[np.float32]
+
+
+def measure(path: Path, limits: ImageLimits) -> Measured:
+    """Measure an image file as the service would read it; raises its errors."""
+    decoded = read_image(path, limits)
+    full = Image.fromarray(decoded.pixels).convert("L")
+    clipped = np.asarray(full)
+    small = full.copy()
+    small.thumbnail((_SIDE, _SIDE))
+    grey = np.asarray(small, dtype=np.float32)
+    contrast = float(grey.std())
+    edges = float(ndimage.laplace(grey).std())
+    return Measured(
+        path, decoded.image_id, decoded.size, float(grey.mean()), contrast,
+        edges / contrast if contrast > 0 else 0.0,
+        float(np.mean((clipped == 0) | (clipped == 255))), _signature(full),
+    )  # fmt: skip
+
+
+def _signature(grey: Image.Image) -> npt.NDArray[np.float32]:
+    """A tiny copy without mean and scale, so that light and compression don't matter."""
+    tiny = np.asarray(grey.resize((_SIGNATURE, _SIGNATURE), Image.Resampling.BOX), dtype=np.float32).ravel()
+    tiny = tiny - tiny.mean()
+    length = float(np.linalg.norm(tiny))
+    return np.asarray(tiny / length if length > 0 else tiny, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class MeasuredMask:
+    """A defect mask: ``share`` of the picture, ``areas`` of its connected regions in pixels."""
+
+    share: float
+    areas: tuple[int, ...]
+
+
+def measure_mask(path: Path) -> MeasuredMask:
+    """Measure a mask: whatever is not black is defect."""
+    with Image.open(path) as picture:
+        defect = np.asarray(picture.convert("L")) > 0
+    labels, count = ndimage.label(defect, structure=np.ones((3, 3)))
+    areas = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+    return MeasuredMask(float(defect.mean()), tuple(int(area) for area in areas))

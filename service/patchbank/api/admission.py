@@ -1,0 +1,40 @@
+"""Admission: so many images are judged at once, so many requests wait, and one more is told to come back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from anyio import CapacityLimiter, to_thread
+
+from patchbank.errors import TooBusy
+
+T = TypeVar("T")
+
+
+class Gate:
+    """Lets in at most ``concurrency`` + ``queue`` requests, and runs their blocking work in ``concurrency`` threads.
+
+    ``inside`` of at most ``most`` are in now.
+    """
+
+    def __init__(self, concurrency: int, queue: int) -> None:
+        self._limiter = CapacityLimiter(concurrency)
+        self.most = concurrency + queue
+        self.inside = 0
+
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """Hold a place for one request; ``TooBusy`` at once where there is none."""
+        if self.inside >= self.most:
+            raise TooBusy(f"{self.inside} requests are running or waiting; try again in a moment")
+        self.inside += 1
+        try:
+            yield
+        finally:
+            self.inside -= 1
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """The result of an admitted request's blocking work."""
+        return await to_thread.run_sync(work, limiter=self._limiter)

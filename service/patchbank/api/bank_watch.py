@@ -1,0 +1,102 @@
+"""Looks at the bank store every few seconds, so that metrics tell of it and a scrape never waits for it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from statistics import median
+from typing import Final
+
+import anyio
+from anyio import CapacityLimiter, to_thread
+
+from patchbank.api.metrics import BankFacts, Metrics
+from patchbank.bank.manifest import Manifest
+from patchbank.bank.store import PatchStore
+from patchbank.errors import DamagedBank, UnknownClass
+from patchbank.judging.compatibility import Admitted
+
+_LOG = logging.getLogger("patchbank")
+PERIOD: Final = 10.0
+PATIENCE: Final = 10.0
+
+
+class BankWatch:
+    """Feeds ``Metrics`` with what the store holds; ``look_at`` says whether this service can judge with a bank.
+
+    A manifest is read once a version, and a bank that fails the self-test is told of in the log. A store that hangs
+    occupies one thread, and counts as away after ``patience`` seconds.
+    """
+
+    def __init__(
+        self,
+        store: PatchStore,
+        look_at: Callable[[Manifest], Admitted],
+        metrics: Metrics,
+        period: float = PERIOD,
+        patience: float = PATIENCE,
+    ) -> None:
+        self._store = store
+        self._look_at = look_at
+        self._metrics = metrics
+        self._period = period
+        self._patience = patience
+        self._limiter = CapacityLimiter(1)
+        self._known: dict[str, tuple[str, BankFacts]] = {}
+        self._away = False
+
+    async def run(self) -> None:
+        """Look, wait, and again until cancelled."""
+        while True:
+            await self.look()
+            await anyio.sleep(self._period)
+
+    async def look(self) -> None:
+        """Look once. Whatever goes wrong counts as a store that is away; it never takes the service down."""
+        try:
+            with anyio.fail_after(self._patience):
+                facts = await to_thread.run_sync(self._read, limiter=self._limiter, abandon_on_cancel=True)
+        except Exception as error:
+            if not self._away:
+                _LOG.warning("the bank store does not answer: %s", error or "no answer in time")
+            self._away = True
+            self._metrics.store_away()
+            return
+        if self._away:
+            _LOG.warning("the bank store answers again")
+        self._away = False
+        self._metrics.store_read(facts)
+
+    def _read(self) -> list[BankFacts]:
+        active = self._store.active()
+        self._known = {name: known for name, known in self._known.items() if active.get(name) == known[0]}
+        facts = []
+        for name in sorted(active):
+            if name not in self._known:
+                try:
+                    manifest = self._store.bank(name).manifest
+                except DamagedBank:
+                    facts.append(BankFacts(name, usable=False))
+                    continue
+                except UnknownClass:  # removed this very moment
+                    continue
+                self._known[name] = (manifest.version, self._facts(manifest))
+            facts.append(self._known[name][1])
+        return facts
+
+    def _facts(self, manifest: Manifest) -> BankFacts:
+        calibration = manifest.calibration
+        threshold = calibration.threshold
+        admitted = self._look_at(manifest)
+        if admitted.outcome == "failed":
+            _LOG.error("%s", admitted.reason)
+        return BankFacts(
+            class_name=manifest.class_name,
+            usable=not admitted.refused,
+            patches=manifest.patches,
+            references=manifest.references,
+            threshold=threshold,
+            usual_ratio=median(calibration.scores) / threshold if calibration.scores and threshold > 0 else None,
+            created=datetime.fromisoformat(manifest.created_at).timestamp(),
+        )

@@ -1,0 +1,93 @@
+"""``/classes``: what is taught."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from patchbank.api.schemas import ClassDetail, ClassList, ClassSummary, ReferenceList, ReferenceOut
+from patchbank.api.state import ApiState, state_of
+from patchbank.bank.manifest import Manifest
+from patchbank.errors import DamagedBank, UnknownClass
+
+router = APIRouter(prefix="/classes", tags=["classes"])
+
+
+@router.get("")
+def list_classes(request: Request) -> ClassList:
+    """All product classes with their active versions."""
+    state = state_of(request)
+    classes, damaged = [], []
+    for name in sorted(state.inspector.store.active()):
+        try:
+            classes.append(_summary(state, state.inspector.store.bank(name).manifest))
+        except DamagedBank:
+            damaged.append(name)
+        except UnknownClass:  # removed this very moment
+            continue
+    return ClassList(classes=classes, damaged=damaged)
+
+
+@router.get("/{class_name}")
+def show_class(request: Request, class_name: str) -> ClassDetail:
+    """One class: its bank, its threshold and where that comes from."""
+    state = state_of(request)
+    manifest = state.inspector.store.bank(class_name).manifest
+    calibration = manifest.calibration
+    return ClassDetail(
+        **_summary(state, manifest).model_dump(),
+        versions=state.inspector.store.versions(class_name),
+        coreset=manifest.coreset.model_dump() if manifest.coreset else None,
+        scoring=manifest.scoring.model_dump(),
+        calibration={**calibration.model_dump(), "count": calibration.count},
+        retrieval=manifest.retrieval.model_dump(),
+        inspected_percentage=manifest.inspected_percentage,
+    )
+
+
+@router.get("/{class_name}/references")
+def list_references(
+    request: Request,
+    class_name: str,
+    offset: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> ReferenceList:
+    """A page of the class's reference images."""
+    bank = state_of(request).inspector.store.bank(class_name)
+    found = bank.references()
+    return ReferenceList(
+        class_name=class_name,
+        version=bank.manifest.version,
+        total=len(found),
+        references=[
+            ReferenceOut(
+                image_id=item.image_id, name=item.name, sha256=item.sha256, added_at=item.added_at,
+                source=item.source, width=item.width, height=item.height,
+            )
+            for item in found[offset : offset + limit]
+        ],
+    )  # fmt: skip
+
+
+@router.get("/{class_name}/references/{image_id}/thumbnail", response_class=Response)
+def thumbnail(request: Request, class_name: str, image_id: str) -> Response:
+    """A reference image as JPEG, at most 512 pixels a side."""
+    reference = state_of(request).inspector.store.bank(class_name).reference(image_id)
+    return Response(reference.thumbnail, media_type="image/jpeg")
+
+
+def _summary(state: ApiState, manifest: Manifest) -> ClassSummary:
+    admitted = state.inspector.admission.look(manifest)
+    return ClassSummary(
+        class_name=manifest.class_name,
+        version=manifest.version,
+        created_at=manifest.created_at,
+        backbone=manifest.backbone.name,
+        references=manifest.references,
+        patches=manifest.patches,
+        threshold=manifest.calibration.threshold,
+        usable=not admitted.refused,
+        self_test=admitted.outcome,
+        refusal=admitted.reason or None,
+    )

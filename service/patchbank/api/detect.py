@@ -1,0 +1,137 @@
+"""``POST /detect`` and ``POST /detect/batch``."""
+
+from __future__ import annotations
+
+import base64
+import time
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
+
+from patchbank.api.schemas import BatchAnswer, Detection, ErrorBody, FailedDetection, RegionOut
+from patchbank.api.state import ApiState, state_of
+from patchbank.errors import ImageTooLarge, InvalidParameters, PatchbankError
+from patchbank.judging.verdict import Inspection
+from patchbank.scoring.heatmap import MapFormat, render
+
+router = APIRouter(tags=["detection"])
+
+
+class Options:
+    """Form fields that both endpoints take."""
+
+    def __init__(
+        self,
+        class_name: Annotated[str | None, Form(description="skip class retrieval")] = None,
+        threshold: Annotated[float | None, Form(ge=0, le=2, description="instead of the calibrated one")] = None,
+        pixel_threshold: Annotated[
+            float | None, Form(ge=0, le=2, description="for the map alone; else threshold, else the calibrated one")
+        ] = None,
+        map_format: Annotated[MapFormat, Form()] = "heatmap",
+        explain: Annotated[bool, Form(description="name the nearest normal patch of every region")] = False,
+    ) -> None:
+        self.class_name = class_name or None
+        self.threshold = threshold
+        self.pixel_threshold = pixel_threshold
+        self.map_format: MapFormat = map_format
+        self.explain = explain
+
+
+Form_ = Annotated[Options, Depends()]
+
+
+@router.post("/detect")
+async def detect(
+    request: Request,
+    file: Annotated[UploadFile, File()],
+    options: Form_,
+    return_map: Annotated[bool, Form()] = True,
+) -> Detection:
+    """Judge one image. Without ``class_name`` the product is found by class retrieval."""
+    state = state_of(request)
+    with state.gate.admitted():
+        data = await _read(state, file)
+        return await state.gate.run(lambda: _judge(state, data, options, return_map))
+
+
+@router.post("/detect/batch")
+async def detect_batch(
+    request: Request,
+    files: Annotated[list[UploadFile], File()],
+    options: Form_,
+    return_maps: Annotated[bool, Form()] = False,
+) -> BatchAnswer:
+    """Judge several images; one that can't be judged does not fail the others."""
+    state = state_of(request)
+    if len(files) > state.settings.max_batch:
+        raise InvalidParameters(
+            f"{len(files)} files, the limit is {state.settings.max_batch}", limit=state.settings.max_batch
+        )
+    begin = time.perf_counter()
+    results: list[Detection | FailedDetection] = []
+    with state.gate.admitted():
+        for file in files:
+            try:
+                data = await _read(state, file)
+                results.append(await state.gate.run(partial(_judge, state, data, options, return_maps)))
+            except PatchbankError as error:
+                state.metrics.failed(error.code)
+                results.append(FailedDetection(error=ErrorBody(**error.as_dict())))
+    spent = (time.perf_counter() - begin) * 1e3
+    return BatchAnswer(
+        results=results, total_images=len(files), total_time_ms=spent, avg_time_ms=spent / max(1, len(files))
+    )
+
+
+async def _read(state: ApiState, file: UploadFile) -> bytes:
+    limit = state.settings.max_upload_mb
+    if file.size is not None and file.size > limit * 1e6:
+        raise ImageTooLarge(f"{file.filename}: {file.size / 1e6:.1f} MB, the limit is {limit:g} MB")
+    return await file.read()
+
+
+def _judge(state: ApiState, data: bytes, options: Options, return_map: bool) -> Detection:
+    begin = time.perf_counter()
+    inspection = state.inspector.inspect(
+        data,
+        options.class_name,
+        threshold=options.threshold,
+        pixel_threshold=options.pixel_threshold,
+        explain=options.explain,
+    )
+    picture = _picture(inspection, options.map_format) if return_map else None
+    spent = (time.perf_counter() - begin) * 1e3
+    timings = {**inspection.timings_ms, "render": spent - sum(inspection.timings_ms.values())}
+    verdict, retrieval = inspection.verdict, inspection.retrieval
+    answer = Detection(
+        status=inspection.status,
+        class_name=verdict.class_name if verdict else None,
+        class_confidence=None if options.class_name else retrieval.confidence,
+        is_anomalous=verdict.is_anomalous if verdict else None,
+        anomaly_score=verdict.score if verdict else None,
+        threshold=verdict.threshold if verdict else None,
+        pixel_threshold=verdict.pixel_threshold if verdict else None,
+        p_value=verdict.p_value if verdict else None,
+        anomaly_percentage=100.0 * verdict.anomalous_share if verdict else None,
+        anomaly_map_base64=picture,
+        regions=[RegionOut(**found.as_dict()) for found in verdict.regions] if verdict else [],
+        all_class_scores=retrieval.scores,
+        bank_version=verdict.bank_version if verdict else None,
+        backbone=inspection.backbone,
+        timings_ms={stage: round(ms, 3) for stage, ms in timings.items()},
+        processing_time_ms=round(spent, 3),
+        warnings=list(inspection.warnings),
+    )
+    ratio = verdict.score_ratio if verdict else None
+    state.metrics.judged(answer.class_name, answer.is_anomalous, timings, ratio)
+    return answer
+
+
+def _picture(inspection: Inspection, kind: MapFormat) -> str | None:
+    verdict = inspection.verdict
+    if verdict is None:
+        return None
+    regions = [found.region for found in verdict.regions]
+    picture = render(kind, verdict.map, verdict.pixel_threshold, inspection.image.pixels, regions, verdict.inspected)
+    return base64.b64encode(picture).decode()

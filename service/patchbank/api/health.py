@@ -1,0 +1,57 @@
+"""``/health*`` and ``/metrics``."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from patchbank.api.schemas import Health, Ready
+from patchbank.api.state import state_of
+from patchbank.errors import ModelUnavailable, PatchbankError
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/health")
+def health(request: Request) -> Health:
+    """How the service is; ``degraded`` where the bank store can't be read, or a bank fails the self-test."""
+    state = state_of(request)
+    embedder = state.inspector.embedder
+    refused: dict[str, str] = {}
+    try:
+        classes: int | None = len(state.inspector.store.active())
+        refused, _ = state.inspector.admission.failures(state.inspector.store)
+    except PatchbankError:
+        classes = None
+    return Health(
+        status="degraded" if classes is None or refused else "ok",
+        version=version("patchbank"),
+        backbone=embedder.backbone.name,
+        providers=embedder.providers,
+        classes=classes,
+        refused=refused,
+    )
+
+
+@router.get("/health/live")
+def live() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/health/ready")
+def ready(request: Request) -> Ready:
+    """Model and bank store can be used; 503 otherwise, and where every bank of this backbone fails the self-test."""
+    inspector = state_of(request).inspector
+    refused, usable = inspector.admission.failures(inspector.store)
+    if refused and not usable:
+        raise ModelUnavailable(f"every bank is refused; {next(iter(refused.values()))}", refused=sorted(refused))
+    return Ready(status="degraded" if refused else "ok", refused=sorted(refused))
+
+
+@router.get("/metrics", response_class=Response)
+def metrics(request: Request) -> Response:
+    """For Prometheus."""
+    return Response(generate_latest(state_of(request).metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,181 @@
+"""What Prometheus scrapes, in a registry of the app's own.
+
+Labels are bounded whatever callers send: stages, verdicts and error codes are the code's own, and a class is a label
+only while it is taught. ``docs/monitoring.md`` lists every metric.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
+
+from patchbank.errors import all_errors
+
+CLASS_LABELS: Final = 1_000
+"""Classes with series of their own; later ones are counted together."""
+
+OTHER_CLASSES: Final = "_other"
+"""Label of the classes beyond that; no class can have this name."""
+
+_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_RATIOS: Final = (0.25, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 3.0)
+_VERDICTS: Final = {True: "anomalous", False: "normal"}
+
+
+@dataclass(frozen=True)
+class BankFacts:
+    """What is told of one class's active bank; all but the name is None for a bank that cannot be read.
+
+    ``usual_ratio`` is the median calibration score over the threshold: where the scores of normal parts should lie.
+    """
+
+    class_name: str
+    usable: bool
+    patches: int | None = None
+    references: int | None = None
+    threshold: float | None = None
+    usual_ratio: float | None = None
+    created: float | None = None
+
+
+class Metrics:
+    """Verdicts, scores, time per stage, errors, the queue and the banks. Thread-safe."""
+
+    def __init__(self, registry: CollectorRegistry, class_labels: int = CLASS_LABELS) -> None:
+        self.registry = registry
+        self._room = class_labels
+        self._guard = Lock()
+        self._taught: set[str] = set()
+        ProcessCollector(registry=registry)
+        self._build = Info("patchbank_build", "Version, backbone and execution providers.", registry=registry)
+        self.in_progress = Gauge("http_requests_in_progress", "HTTP requests being answered.", registry=registry)
+        self._admitted = Gauge("patchbank_requests_admitted", "Detections running or waiting.", registry=registry)
+        self._admitted_max = Gauge(
+            "patchbank_requests_admitted_max", "Detections that may run or wait; one more is answered 429.",
+            registry=registry,
+        )  # fmt: skip
+        self._errors = Counter(
+            "patchbank_errors_total", "Errors told to callers, those inside batches too, by code.", ["code"],
+            registry=registry,
+        )  # fmt: skip
+        self._verdicts = Counter(
+            "patchbank_verdicts_total", "Images judged, by class and verdict.", ["class_name", "verdict"],
+            registry=registry,
+        )  # fmt: skip
+        self._ratios = Histogram(
+            "patchbank_score_ratio", "Anomaly score over the class's calibrated threshold.", ["class_name"],
+            registry=registry, buckets=_RATIOS,
+        )  # fmt: skip
+        self._stages = Histogram(
+            "patchbank_stage_seconds", "Time of one stage of one image.", ["stage"],
+            registry=registry, buckets=_SECONDS,
+        )  # fmt: skip
+        self._verdicts.labels("", "unknown_product")
+        for kind in all_errors():  # so that the first error is an increase, too
+            self._errors.labels(kind.code)
+        self._banks = _BankGauges(registry)
+
+    def serving(
+        self, version: str, backbone: str, providers: Sequence[str], admitted: Callable[[], int], most: int
+    ) -> None:
+        """The service begins: what it runs, how many detections are in (asked at every scrape), and the most."""
+        self._build.info({"version": version, "backbone": backbone, "providers": ",".join(providers)})
+        self._admitted.set_function(admitted)
+        self._admitted_max.set(most)
+
+    def judged(
+        self,
+        class_name: str | None,
+        is_anomalous: bool | None,
+        timings_ms: Mapping[str, float],
+        score_ratio: float | None = None,
+    ) -> None:
+        """Count one judged image; ``class_name`` and ``is_anomalous`` are None for an unknown product."""
+        if class_name is None or is_anomalous is None:
+            self._verdicts.labels("", "unknown_product").inc()
+        else:
+            with self._guard:
+                label = self._label(class_name)
+                self._verdicts.labels(label, _VERDICTS[is_anomalous]).inc()
+                if score_ratio is not None:
+                    self._ratios.labels(label).observe(score_ratio)
+        for stage, spent in timings_ms.items():
+            if spent > 0:  # an unknown product is not searched
+                self._stages.labels(stage).observe(spent / 1e3)
+
+    def failed(self, code: str) -> None:
+        """Count an error; ``code`` is one of the code's own."""
+        self._errors.labels(code).inc()
+
+    def store_read(self, facts: Sequence[BankFacts]) -> None:
+        """The bank store answered: these classes are taught. Series of classes that are gone go too."""
+        with self._guard:
+            gone = self._taught - {bank.class_name for bank in facts}
+            for name in gone:
+                self._forget(name)
+            labelled = [bank for bank in facts if self._label(bank.class_name) != OTHER_CLASSES]
+            self._banks.show(labelled, len(facts))
+
+    def store_away(self) -> None:
+        """The bank store did not answer; what was last known of the banks stays."""
+        self._banks.up.set(0)
+
+    def _label(self, class_name: str) -> str:
+        """The class's own label while there is room. Its series begin at 0, so that the first image counts."""
+        if class_name in self._taught:
+            return class_name
+        if len(self._taught) >= self._room:
+            return OTHER_CLASSES
+        self._taught.add(class_name)
+        for verdict in _VERDICTS.values():
+            self._verdicts.labels(class_name, verdict)
+        self._ratios.labels(class_name)
+        return class_name
+
+    def _forget(self, class_name: str) -> None:
+        self._taught.discard(class_name)
+        for verdict in _VERDICTS.values():
+            self._verdicts.remove(class_name, verdict)
+        self._ratios.remove(class_name)
+        self._banks.forget(class_name)
+
+
+class _BankGauges:
+    """One gauge a fact, one series a class."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def gauge(name: str, text: str) -> Gauge:
+            return Gauge(f"patchbank_bank_{name}", text, ["class_name"], registry=registry)
+
+        self.up = Gauge(
+            "patchbank_bank_store_up", "Whether the bank store answered when last asked.", registry=registry
+        )
+        self._classes = Gauge("patchbank_classes", "Product classes that are taught.", registry=registry)
+        self._usable = gauge("usable", "Whether the bank can be read, is of this backbone and passes the self-test.")
+        self._facts = {
+            "patches": gauge("patches", "Patches of the active bank."),
+            "references": gauge("references", "Reference images of the active bank."),
+            "threshold": gauge("threshold", "Calibrated threshold."),
+            "usual_ratio": gauge("usual_score_ratio", "Median calibration score over the threshold."),
+            "created": gauge("created_timestamp_seconds", "When the active version was made."),
+        }
+
+    def show(self, facts: Sequence[BankFacts], classes: int) -> None:
+        self.up.set(1)
+        self._classes.set(classes)
+        for bank in facts:
+            self._usable.labels(bank.class_name).set(bank.usable)
+            for name, gauge in self._facts.items():
+                value = getattr(bank, name)
+                if value is None:
+                    gauge.remove(bank.class_name)
+                else:
+                    gauge.labels(bank.class_name).set(value)
+
+    def forget(self, class_name: str) -> None:
+        for gauge in (self._usable, *self._facts.values()):
+            gauge.remove(class_name)

@@ -1,0 +1,32 @@
+"""What the routers share: built by the lifespan, found on the app."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from fastapi import Request
+
+from patchbank.api.admission import Gate
+from patchbank.api.metrics import Metrics
+from patchbank.errors import ModelUnavailable
+from patchbank.judging.inspector import Inspector
+from patchbank.settings import Settings
+
+
+@dataclass(frozen=True)
+class ApiState:
+    """One running service."""
+
+    settings: Settings
+    inspector: Inspector
+    gate: Gate
+    metrics: Metrics
+
+
+def state_of(request: Request) -> ApiState:
+    """The state of the app that answers; ``ModelUnavailable`` before it has started and after it has stopped."""
+    state = getattr(request.app.state, "patchbank", None)
+    if state is None:
+        raise ModelUnavailable("the service is not ready")
+    return cast(ApiState, state)

@@ -1,0 +1,163 @@
+"""A class as one file: a zip archive, stored uncompressed, that says nothing of the store it came from.
+
+Entries: ``manifest.json``, ``references.json`` (with thumbnails), ``cls.npy`` (M, D'), ``ids.npy`` (N, 16) and
+``vectors.npy`` (N, D). Zip's check sums tell of damage; nothing in it is code.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import TypeAdapter, ValidationError
+
+from patchbank.bank.edge.catalogue import replacing
+from patchbank.bank.manifest import Manifest
+from patchbank.bank.names import is_image_id
+from patchbank.bank.store import BankContent, FloatArray, PatchBlock, Reference
+from patchbank.errors import DamagedBank, DamagedSnapshot, SnapshotNotWritable
+from patchbank.progress import SILENT, Progress
+
+_DAMAGE: Final = (
+    OSError, ValueError, KeyError, TypeError, EOFError, NotImplementedError, zipfile.BadZipFile, ValidationError,
+)  # fmt: skip
+_REFERENCES: Final = TypeAdapter(list[Reference])
+_BLOCK: Final = 4_096
+_MOST_TEXT: Final = 1 << 30
+"""Bytes of JSON that are read at most: ten thousand thumbnails of 100 kB."""
+
+
+def write_archive(path: Path, content: BankContent, progress: Progress = SILENT) -> None:
+    """Write a bank to ``path``, which appears whole or not at all. ``SnapshotNotWritable`` where that fails."""
+    manifest = content.manifest
+    try:
+        with replacing(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+            image_ids, cls = content.cls_vectors()
+            by_id = {reference.image_id: reference for reference in content.references()}
+            if set(by_id) != set(image_ids):
+                raise DamagedBank(f"{manifest.ref.collection}: some references lack their embedding, or the reverse")
+            archive.writestr("manifest.json", manifest.model_dump_json(indent=1))
+            references = [by_id[image_id].as_payload() for image_id in image_ids]
+            archive.writestr("references.json", json.dumps(references))
+            with _array(archive, "cls.npy", cls.dtype, cls.shape) as file:
+                file.write(cls.tobytes())
+            ids = _write_patches(archive, content, progress)
+            with _array(archive, "ids.npy", ids.dtype, ids.shape) as file:
+                file.write(ids.tobytes())
+    except OSError as error:
+        raise SnapshotNotWritable(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def _write_patches(archive: zipfile.ZipFile, content: BankContent, progress: Progress) -> npt.NDArray[np.uint8]:
+    manifest = content.manifest
+    steps = progress.begin("writing patches", manifest.patches)
+    ids = [np.empty((0, 16), dtype=np.uint8)]
+    count = 0
+    with _array(archive, "vectors.npy", np.dtype("<f4"), (manifest.patches, manifest.patch_dim)) as file:
+        for block in content.patches():
+            file.write(np.ascontiguousarray(block.vectors, dtype="<f4").tobytes())
+            ids.append(block.ids)
+            count += len(block.ids)
+            steps.advance(len(block.ids))
+    steps.done()
+    if count != manifest.patches:
+        raise DamagedBank(f"{manifest.ref.collection} holds {count} patches, not the {manifest.patches} it tells of")
+    return np.concatenate(ids)
+
+
+@contextmanager
+def _array(archive: zipfile.ZipFile, name: str, dtype: np.dtype[Any], shape: Sequence[int]) -> Iterator[IO[bytes]]:
+    with archive.open(name, "w", force_zip64=True) as file:
+        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": tuple(shape)}
+        np.lib.format.write_array_header_2_0(file, header)
+        yield file
+
+
+class Archive:
+    """``BankContent`` in a file. Use it as a context manager. Errors while reading are ``DamagedSnapshot``."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except (OSError, zipfile.BadZipFile) as error:
+            raise DamagedSnapshot(f"{path} is not a snapshot of a class: {error}") from error
+        try:
+            with self._guarded():
+                self._manifest = Manifest.model_validate_json(self._text("manifest.json"))
+        except BaseException:
+            self._zip.close()
+            raise
+
+    @property
+    def manifest(self) -> Manifest:
+        """See ``BankContent.manifest``."""
+        return self._manifest
+
+    def references(self) -> list[Reference]:
+        """See ``BankContent.references``."""
+        with self._guarded():
+            listed: list[dict[str, Any]] = json.loads(self._text("references.json"))
+            decoded = [{**payload, "thumbnail": base64.b64decode(payload["thumbnail"])} for payload in listed]
+            found = _REFERENCES.validate_python(decoded)
+            if not all(is_image_id(reference.image_id) for reference in found):
+                raise ValueError("an image id is not one")
+        return found
+
+    def cls_vectors(self) -> tuple[list[str], FloatArray]:
+        """See ``BankContent.cls_vectors``."""
+        image_ids = [reference.image_id for reference in self.references()]
+        with self._guarded():
+            vectors = np.concatenate(list(self._rows("cls.npy", "<f4", (len(image_ids), self._manifest.cls_dim))))
+        return image_ids, vectors
+
+    def patches(self) -> Iterator[PatchBlock]:
+        """See ``BankContent.patches``."""
+        count, dim = self._manifest.patches, self._manifest.patch_dim
+        with self._guarded():
+            ids = self._rows("ids.npy", "|u1", (count, 16))
+            for block, vectors in zip(ids, self._rows("vectors.npy", "<f4", (count, dim)), strict=True):
+                yield PatchBlock(block, vectors)
+
+    def _text(self, name: str) -> bytes:
+        if self._zip.getinfo(name).file_size > _MOST_TEXT:
+            raise ValueError(f"{name} is too large")
+        return self._zip.read(name)
+
+    def _rows(self, name: str, descr: str, shape: tuple[int, int]) -> Iterator[npt.NDArray[Any]]:
+        """An array's rows, block by block; its type and shape must be those expected."""
+        with self._zip.open(name) as file:
+            if np.lib.format.read_magic(file) != (2, 0):
+                raise ValueError(f"{name} is no array of ours")
+            found, by_column, dtype = np.lib.format.read_array_header_2_0(file)
+            if (found, by_column, dtype) != (shape, False, np.dtype(descr)):
+                raise ValueError(f"{name} is {dtype} {found}, not {descr} {shape}")
+            for begin in range(0, max(shape[0], 1), _BLOCK):
+                rows = min(_BLOCK, shape[0] - begin)
+                raw = file.read(rows * shape[1] * dtype.itemsize)
+                yield np.frombuffer(raw, dtype=dtype).reshape(rows, shape[1])
+            if file.read(1):  # reading to the end also compares the check sum
+                raise ValueError(f"{name} is longer than it says")
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
+        except _DAMAGE as error:
+            raise DamagedSnapshot(f"the snapshot {self._path} is damaged: {error}") from error
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._zip.close()

@@ -1,0 +1,1 @@
+"""The embedded bank store: the Qdrant engine in this process, and in search processes."""

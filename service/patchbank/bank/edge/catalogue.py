@@ -1,0 +1,156 @@
+"""Which version of which class serves: one small file, replaced atomically, in the place of Qdrant's aliases."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO, Any
+
+from filelock import BaseFileLock, FileLock, Timeout
+
+from patchbank.errors import ClassBusy, DamagedBank, DataDirNotWritable, StoreUnavailable
+
+_Stamp = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Aliases:
+    """Active version of each class, and the router collection of each preprocessing fingerprint."""
+
+    classes: dict[str, str] = field(default_factory=dict)
+    routers: dict[str, str] = field(default_factory=dict)
+
+    def with_class(self, class_name: str, version: str | None) -> Aliases:
+        """The same with one class switched, or taken out for ``None``."""
+        classes = {name: value for name, value in self.classes.items() if name != class_name}
+        if version is not None:
+            classes[class_name] = version
+        return replace(self, classes=classes)
+
+
+class Catalogue:
+    """The data directory's pointer file and its locks.
+
+    Reading is lock-free: the file is only ever replaced whole. ``read`` costs one ``stat`` while nothing
+    changes. Locks are the operating system's, so a killed process leaves none behind.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self._file = data_dir / "aliases.json"
+        self._guard = threading.Lock()
+        self._seen: tuple[_Stamp, Aliases] | None = None
+        self._was_there = False
+
+    def read(self) -> Aliases:
+        """The aliases as they stand now."""
+        try:
+            status = self._file.stat()
+            stamp = (status.st_mtime_ns, status.st_ino, status.st_size)
+            with self._guard:
+                if self._seen is not None and self._seen[0] == stamp:
+                    return self._seen[1]
+            content: dict[str, Any] = json.loads(self._file.read_text(encoding="utf-8"))
+            aliases = Aliases(dict(content["classes"]), dict(content["routers"]))
+        except FileNotFoundError:
+            if self._was_there:  # it is only ever replaced, so the directory is away: no classes would be a lie
+                raise StoreUnavailable(f"{self._file} is gone; is the data directory still in its place?") from None
+            return Aliases()
+        except OSError as error:
+            raise StoreUnavailable(f"{self._file} cannot be read: {error.strerror or error}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise DamagedBank(f"{self._file} cannot be read: {error}") from error
+        with self._guard:
+            self._seen = (stamp, aliases)
+            self._was_there = True
+        return aliases
+
+    def switch(self, change: Callable[[Aliases], Aliases], then: Callable[[Aliases], None]) -> None:
+        """Apply ``change`` under the directory's lock, publish the result in one step, ``then`` tidy up."""
+        with self._locked("aliases", wait=120.0):
+            aliases = change(self.read())
+            text = json.dumps({"classes": aliases.classes, "routers": aliases.routers}, indent=1, sort_keys=True)
+            try:
+                replace_file(self._file, text)
+            except OSError as error:
+                raise DataDirNotWritable(f"{self._file} cannot be written: {error.strerror or error}") from error
+            self._was_there = True
+            then(aliases)
+
+    def class_lock(self, class_name: str) -> HeldLock:
+        """The held lock of one class; release it when done. ``ClassBusy`` where another process has it."""
+        return self._locked(f"class-{class_name}", wait=0.0)
+
+    def _locked(self, name: str, wait: float) -> HeldLock:
+        folder = self.data_dir / "locks"
+        lock = FileLock(folder / f"{name}.lock", timeout=wait)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        except Timeout as error:
+            raise ClassBusy(f"another process is changing {name.removeprefix('class-')!r}; try again later") from error
+        except OSError as error:
+            raise DataDirNotWritable(
+                f"the data directory {self.data_dir} cannot be written: {error.strerror or error}"
+            ) from error
+        return HeldLock(lock)
+
+
+class HeldLock:
+    """A lock that is already held: let it go with ``release`` or at the end of a ``with`` block."""
+
+    def __init__(self, lock: BaseFileLock) -> None:
+        self._lock = lock
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether it is still held."""
+        return self._lock.is_locked
+
+    def release(self) -> None:
+        """Let it go."""
+        self._lock.release()
+
+    def __enter__(self) -> HeldLock:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.release()
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write ``path`` so that a reader, or a crash, sees the old or the new text, never a mixture."""
+    with replacing(path) as file:
+        file.write(text.encode())
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A new file that takes the place of ``path`` when the block is left in peace."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    _sync_directory(path.parent)
+
+
+def _sync_directory(path: Path) -> None:
+    if os.name == "posix":
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

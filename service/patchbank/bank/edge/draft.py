@@ -1,0 +1,101 @@
+"""A bank version in work, in the embedded store."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from patchbank.bank.edge.catalogue import HeldLock, replace_file
+from patchbank.bank.edge.shard import Shard
+from patchbank.bank.manifest import Manifest
+from patchbank.bank.names import BankRef
+from patchbank.bank.store import FloatArray, Neighbours, Reference
+from patchbank.errors import Closed, DataDirNotWritable
+
+Publish = Callable[[Manifest, list[str], FloatArray], None]
+"""Lets a finished version serve, given its references' image ids and CLS embeddings."""
+
+
+class EdgeDraft:
+    """A version in work, in a ``.partial`` directory under the class's lock."""
+
+    def __init__(self, publish: Publish, ref: BankRef, folder: Path, shard: Shard, lock: HeldLock) -> None:
+        self._publish = publish
+        self._ref = ref
+        self._folder = folder
+        self._shard: Shard | None = shard
+        self._lock = lock
+        self._references = set(shard.cls_vectors()[0])
+
+    @property
+    def ref(self) -> BankRef:
+        """See ``Draft.ref``."""
+        return self._ref
+
+    def add_reference(self, reference: Reference, cls: FloatArray) -> None:
+        """See ``Draft.add_reference``."""
+        self._alive().add_reference(reference, cls)
+        self._references.add(reference.image_id)
+
+    def add_patches(self, image_ids: Sequence[str], cells: npt.NDArray[np.int64], vectors: FloatArray) -> None:
+        """See ``Draft.add_patches``."""
+        self._alive().add_patches(image_ids, cells, vectors)
+
+    def has_reference(self, image_id: str) -> bool:
+        """See ``Draft.has_reference``."""
+        return image_id in self._references
+
+    def cls_vectors(self) -> tuple[list[str], FloatArray]:
+        """See ``Draft.cls_vectors``."""
+        return self._alive().cls_vectors()
+
+    def image_patches(self, image_id: str) -> FloatArray:
+        """See ``Draft.image_patches``."""
+        return self._alive().image_patches(image_id)
+
+    def count_patches(self) -> int:
+        """See ``Draft.count_patches``."""
+        return self._alive().count()
+
+    def seal(self) -> None:
+        """See ``Draft.seal``."""
+        self._alive().seal()
+
+    def nearest(
+        self, queries: FloatArray, k: int, *, exact: bool = False, exclude_image: str | None = None
+    ) -> Neighbours:
+        """See ``PatchIndex.nearest``."""
+        return self._alive().nearest(queries, k, exact=exact, exclude_image=exclude_image)
+
+    def activate(self, manifest: Manifest) -> None:
+        """See ``Draft.activate``."""
+        image_ids, vectors = self.cls_vectors()
+        self._close()
+        try:
+            replace_file(self._folder / "manifest.json", manifest.model_dump_json(indent=1))
+            self._folder.rename(self._folder.with_name(self._ref.collection))
+        except OSError as error:
+            raise DataDirNotWritable(f"{self._folder}: {error.strerror or error}") from error
+        self._publish(manifest, image_ids, vectors)
+
+    def _alive(self) -> Shard:
+        if self._shard is None:
+            raise Closed("this bank version is no longer in work")
+        return self._shard
+
+    def _close(self) -> None:
+        shard, self._shard = self._shard, None
+        if shard is not None:
+            shard.close()
+
+    def __enter__(self) -> EdgeDraft:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._lock.release()

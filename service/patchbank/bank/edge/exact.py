@@ -1,0 +1,98 @@
+"""Exhaustive search over a flat copy of a bank's vectors.
+
+An engine built for graphs compares one query with one vector at a time; a matrix product does many at once, three times
+faster (docs/search.md). The copy is derived: it is written when a bank is sealed, memory-mapped, shared by all
+processes that search the bank, and can always be made again from the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from patchbank.bank.store import FloatArray, Neighbours
+
+_BLOCK: Final = 4_096
+"""Bank patches multiplied at once; 1,024 queries of them make 16 MB."""
+
+
+class ExactIndex:
+    """``vectors`` float32 (N, D), L2-normalised, and ``ids`` uint8 (N, 16), their point ids."""
+
+    def __init__(self, vectors: FloatArray, ids: npt.NDArray[np.uint8]) -> None:
+        self._vectors = vectors
+        self._ids = ids
+
+    @classmethod
+    def write(cls, folder: Path, count: int, points: Iterable[tuple[bytes, Sequence[float]]]) -> ExactIndex:
+        """Write ``count`` points (id, vector) below the new directory ``folder``."""
+        folder.mkdir()
+        ids = np.empty((count, 16), dtype=np.uint8)
+        vectors = np.empty((0, 1), dtype=np.float32)
+        for place, (point, vector) in enumerate(points):
+            if place == 0:
+                vectors = np.lib.format.open_memmap(
+                    folder / "vectors.npy", mode="w+", dtype=np.float32, shape=(count, len(vector))
+                )
+            vectors[place] = vector
+            ids[place] = np.frombuffer(point, dtype=np.uint8)
+        if isinstance(vectors, np.memmap):
+            vectors.flush()
+        else:
+            np.save(folder / "vectors.npy", vectors)
+        np.save(folder / "ids.npy", ids)
+        return cls.open(folder)
+
+    @classmethod
+    def open(cls, folder: Path) -> ExactIndex:
+        """Map the files; ``OSError`` or ``ValueError`` where they are missing or damaged."""
+        vectors: FloatArray = np.load(folder / "vectors.npy", mmap_mode="r")
+        ids: npt.NDArray[np.uint8] = np.load(folder / "ids.npy")
+        if len(vectors) != len(ids):
+            raise ValueError(f"{folder}: {len(vectors)} vectors, {len(ids)} ids")
+        return cls(np.asarray(vectors), ids)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def nearest(self, queries: FloatArray, k: int, exclude_image: str | None = None) -> Neighbours:
+        """See ``PatchIndex.nearest``; NumPy leaves Python's global lock while it multiplies."""
+        left_out = self._places_of(exclude_image)
+        best = np.full((len(queries), k), -np.inf, dtype=np.float32)
+        places = np.zeros((len(queries), k), dtype=np.int64)
+        for begin in range(0, len(self._ids), _BLOCK):
+            similarity = queries @ self._vectors[begin : begin + _BLOCK].T
+            inside = left_out[(left_out >= begin) & (left_out < begin + _BLOCK)] - begin
+            similarity[:, inside] = -np.inf
+            _merge(best, places, similarity, begin)
+        order = np.argsort(-best, axis=1, kind="stable")
+        best, places = np.take_along_axis(best, order, axis=1), np.take_along_axis(places, order, axis=1)
+        ids = self._ids[places] if len(self._ids) else np.zeros((*places.shape, 16), dtype=np.uint8)
+        return Neighbours(np.maximum(1.0 - best, 0.0), ids, exact=True)
+
+    def _places_of(self, image_id: str | None) -> npt.NDArray[np.int64]:
+        if image_id is None:
+            return np.empty(0, dtype=np.int64)
+        own = np.frombuffer(bytes.fromhex(image_id), dtype=np.uint8)
+        return np.flatnonzero((self._ids[:, : len(own)] == own).all(axis=1))
+
+
+def _merge(best: FloatArray, places: npt.NDArray[np.int64], similarity: FloatArray, begin: int) -> None:
+    """Let the columns of ``similarity`` (Q, M), bank places from ``begin`` on, into the best k so far, in place."""
+    rows = np.arange(len(best))
+    k = best.shape[1]
+    if k == 1:
+        column = similarity.argmax(axis=1)
+        found = similarity[rows, column]
+        better = found > best[:, 0]
+        best[better, 0], places[better, 0] = found[better], column[better] + begin
+        return
+    top = np.argpartition(-similarity, min(k, similarity.shape[1]) - 1, axis=1)[:, :k]
+    both = np.concatenate([best, np.take_along_axis(similarity, top, axis=1)], axis=1)
+    where = np.concatenate([places, top + begin], axis=1)
+    kept = np.argpartition(-both, k - 1, axis=1)[:, :k]
+    best[:], places[:] = np.take_along_axis(both, kept, axis=1), np.take_along_axis(where, kept, axis=1)

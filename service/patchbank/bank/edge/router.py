@@ -1,0 +1,88 @@
+"""The router collection: all active classes' CLS embeddings, for class retrieval in one query.
+
+It is derived. On disk it is never changed in place, since other processes may be reading it: a change is
+made on a copy that the pointer file then names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+import qdrant_edge as qe
+
+from patchbank.bank.edge.shard import Shard
+from patchbank.bank.names import PREFIX, BankRef
+from patchbank.bank.store import FloatArray, RouterHit
+from patchbank.errors import DamagedBank
+
+ROUTER_PREFIX: Final = f"{PREFIX}__router__"
+
+Entries = tuple[BankRef, list[str], FloatArray]
+"""A bank with the image ids and CLS embeddings (M, D') of its references."""
+
+
+def router_name(fingerprint: str) -> str:
+    """A fresh collection name for the router of one preprocessing fingerprint."""
+    return f"{ROUTER_PREFIX}{fingerprint}-{secrets.token_hex(4)}"
+
+
+def write_router(
+    path: Path, base: Path | None, dropped: str, added: Entries | None, rebuild: Iterable[Entries]
+) -> None:
+    """Write a router at the new directory ``path``.
+
+    It is a copy of ``base`` without the class ``dropped`` and with ``added``; where there is no usable base,
+    ``rebuild`` gives the entries of all other classes.
+    """
+    shard = _copy(path, base)
+    try:
+        if shard is None:
+            everything = [*rebuild, *([added] if added else [])]
+            shard = Shard.create(path, cls_dim=everything[0][2].shape[1])
+        else:
+            everything = [added] if added else []
+            own = qe.FieldCondition("class_name", match=qe.MatchValue(dropped))
+            shard.delete(qe.Filter(must=[own]))
+        for entries in everything:
+            shard.upsert(_points(entries))
+        shard.seal()
+    finally:
+        if shard is not None:
+            shard.close()
+
+
+def find_references(shard: Shard, query: FloatArray, k: int) -> list[RouterHit]:
+    """The k nearest reference images in CLS space."""
+    hits = []
+    for point in shard.nearest_cls(query, k):
+        payload = point.payload or {}
+        hits.append(RouterHit(payload["class_name"], payload["image_id"], float(point.score)))
+    return hits
+
+
+def _copy(path: Path, base: Path | None) -> Shard | None:
+    if base is None:
+        return None
+    try:
+        shutil.copytree(base, path)
+        return Shard.load(path)
+    except (OSError, DamagedBank):  # lost or damaged: it is made anew from the classes
+        shutil.rmtree(path, ignore_errors=True)
+        return None
+
+
+def _points(entries: Entries) -> list[qe.Point]:
+    bank, image_ids, vectors = entries
+    points = []
+    for image_id, vector in zip(image_ids, vectors, strict=True):
+        digest = hashlib.sha256(f"{bank.collection}/{image_id}".encode()).digest()
+        named: Any = {"cls": vector}
+        payload = {"class_name": bank.class_name, "version": bank.version, "image_id": image_id}
+        points.append(qe.Point(str(UUID(bytes=digest[:16])), named, payload))
+    return points

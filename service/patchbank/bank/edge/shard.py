@@ -1,0 +1,263 @@
+"""One collection on disk: a thin layer over ``qdrant_edge.EdgeShard`` with this project's schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, cast
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+import qdrant_edge as qe
+
+from patchbank.bank.edge.exact import ExactIndex
+from patchbank.bank.names import is_image_id, patch_point, reference_point
+from patchbank.bank.store import FloatArray, Neighbours, PatchBlock, Reference
+from patchbank.errors import DamagedBank, StoreUnavailable, UnknownReference
+
+INDEX_FROM: Final = 20_000
+"""Patches from which HNSW over int8 vectors is faster than a matrix product over all of them (docs/search.md)."""
+
+_EF: Final = 32
+_OVERSAMPLING: Final = 2.0
+_UPSERT: Final = 2_000
+_SCROLL: Final = 2_000
+_PATCHES: Final = qe.Filter(must=[qe.HasVectorCondition("patch")])
+_IMAGES: Final = qe.Filter(must=[qe.HasVectorCondition("cls")])
+_EXACT: Final = qe.SearchParams(exact=True, quantization=qe.QuantizationSearchParams(ignore=True))
+_FAST: Final = qe.SearchParams(
+    hnsw_ef=_EF, quantization=qe.QuantizationSearchParams(rescore=True, oversampling=_OVERSAMPLING)
+)
+
+
+class Shard:
+    """Points of one bank: patches (vector ``patch``) and reference images (vector ``cls``).
+
+    The write-ahead log is off, so that several processes may read a finished collection at once; what is
+    written counts only after ``seal``. The engine's searches hold Python's global lock.
+    """
+
+    def __init__(self, shard: qe.EdgeShard, exact_dir: Path | None = None, exact: ExactIndex | None = None) -> None:
+        self._shard = shard
+        self._exact_dir = exact_dir
+        self._exact = exact
+        self._patches, self._indexed = 0, False
+        self._count()
+
+    def _count(self) -> None:
+        with _translated(StoreUnavailable, "counting points"):
+            self._patches = self._shard.count(qe.CountRequest(filter=_PATCHES))
+            indexed = self._shard.info().indexed_vectors_count
+        self._indexed = 0 < self._patches <= indexed
+
+    @classmethod
+    def create(
+        cls,
+        path: Path,
+        cls_dim: int,
+        patch_dim: int | None = None,
+        index_from: int = INDEX_FROM,
+        exact: Path | None = None,
+    ) -> Shard:
+        """A new, empty collection in the new directory ``path``; without patches where ``patch_dim`` is None.
+
+        From ``index_from`` patches on ``seal`` builds a graph over quantised vectors; ``exact`` is where it puts the
+        flat copy for exhaustive search.
+        """
+        vectors = {"cls": qe.EdgeVectorParams(cls_dim, qe.Distance.Dot)}
+        threshold = None
+        if patch_dim is not None:
+            int8 = qe.ScalarQuantizationConfig(qe.ScalarType.Int8, quantile=0.99, memory=qe.Memory.Pinned)
+            hnsw = qe.HnswIndexConfig(m=16, ef_construct=100, full_scan_threshold=1)
+            vectors["patch"] = qe.EdgeVectorParams(
+                patch_dim, qe.Distance.Dot, quantization_config=int8, hnsw_config=hnsw
+            )
+            threshold = max(1, index_from * patch_dim * 4 // 1024)
+        optimizers = qe.EdgeOptimizersConfig(default_segment_number=1, indexing_threshold=threshold)
+        config = qe.EdgeConfig(vectors=vectors, optimizers=optimizers, wal_enabled=False)
+        with _translated(StoreUnavailable, f"creating {path}"):
+            path.mkdir(parents=True)
+            shard = qe.EdgeShard.create(str(path), config)
+            for field in ("image_id",) if patch_dim else ("class_name", "version"):
+                shard.update(qe.UpdateOperation.create_field_index(field, qe.PayloadSchemaType.Keyword))
+        return cls(shard, exact)
+
+    @classmethod
+    def load(cls, path: Path, exact: Path | None = None) -> Shard:
+        """An existing collection, with the flat copy at ``exact`` if it is there; ``DamagedBank`` where it can't be
+        opened."""
+        with _translated(DamagedBank, f"opening {path}"):
+            flat = ExactIndex.open(exact) if exact is not None and exact.is_dir() else None
+            return cls(qe.EdgeShard.load(str(path)), exact, flat)
+
+    def count(self) -> int:
+        """Number of patches."""
+        self._count()
+        return self._patches
+
+    def add_patches(self, image_ids: Sequence[str], cells: npt.NDArray[np.int64], vectors: FloatArray) -> None:
+        """Upsert patches; see ``Draft.add_patches``."""
+        for begin in range(0, len(image_ids), _UPSERT):
+            points = [
+                qe.Point(
+                    patch_point(image_id, row, column),
+                    {"patch": vector},  # an array is taken, and much faster than a list
+                    {"image_id": image_id, "row": row, "col": column},
+                )
+                for image_id, (row, column), vector in zip(
+                    image_ids[begin : begin + _UPSERT],
+                    cells[begin : begin + _UPSERT].tolist(),
+                    vectors[begin : begin + _UPSERT],
+                    strict=True,
+                )
+            ]
+            self.upsert(points)
+
+    def add_reference(self, reference: Reference, cls: FloatArray) -> None:
+        """Upsert a reference image."""
+        vector: Any = {"cls": cls}
+        self.upsert([qe.Point(reference_point(reference.image_id), vector, reference.as_payload())])
+
+    def upsert(self, points: list[qe.Point]) -> None:
+        """Write points; they are on disk after ``seal``."""
+        with _translated(StoreUnavailable, "writing points"):
+            self._shard.update(qe.UpdateOperation.upsert_points(points))
+
+    def delete(self, condition: qe.Filter) -> None:
+        """Delete the points that match."""
+        with _translated(StoreUnavailable, "deleting points"):
+            self._shard.update(qe.UpdateOperation.delete_points_by_filter(condition))
+
+    def seal(self) -> None:
+        """Build the index where the collection is large enough to gain, and put everything on disk."""
+        with _translated(StoreUnavailable, "indexing"):
+            self._shard.optimize()
+            self._shard.flush()
+            self._count()
+            if self._exact_dir is not None:
+                self._exact = ExactIndex.write(self._exact_dir, self._patches, self._flat())
+
+    def nearest(
+        self, queries: FloatArray, k: int, *, exact: bool = False, exclude_image: str | None = None
+    ) -> Neighbours:
+        """See ``PatchIndex.nearest``; one batch, one thread."""
+        exact = exact or not self._indexed
+        if exact and self._exact is not None:
+            return self._exact.nearest(queries, k, exclude_image)
+        params = _EXACT if exact else _FAST
+        left_out = None
+        if exclude_image is not None:
+            own = qe.FieldCondition("image_id", match=qe.MatchValue(exclude_image))
+            left_out = qe.Filter(must_not=[own])
+        hits = self._query("patch", queries, k, params, left_out, payload=False)
+        scores, ids = [], []
+        for found in hits:
+            missing = k - len(found)
+            scores += [hit.score for hit in found] + [-np.inf] * missing
+            ids += [cast(UUID, hit.id).bytes for hit in found] + [bytes(16)] * missing
+        shape = (len(queries), k)
+        distances = 1.0 - np.asarray(scores, dtype=np.float32).reshape(shape)
+        points = np.frombuffer(b"".join(ids), dtype=np.uint8).reshape(*shape, 16)
+        return Neighbours(np.maximum(distances, 0.0), points, exact)
+
+    def nearest_cls(self, query: FloatArray, k: int) -> list[qe.ScoredPoint]:
+        """The k points nearest in CLS space, exactly, with payload."""
+        return self._query("cls", query[None], k, _EXACT, None, payload=True)[0]
+
+    def _query(
+        self,
+        vector: str,
+        queries: FloatArray,
+        k: int,
+        params: qe.SearchParams,
+        condition: qe.Filter | None,
+        payload: bool,
+    ) -> list[list[qe.ScoredPoint]]:
+        requests = [
+            qe.QueryRequest(
+                limit=k,
+                query=qe.Query.Nearest(query, using=vector),
+                params=params,
+                filter=condition,
+                with_payload=payload,
+            )
+            for query in queries
+        ]
+        with _translated(StoreUnavailable, "searching"):
+            return self._shard.query_batch(qe.QueryBatchRequest(requests))
+
+    def reference(self, image_id: str) -> Reference:
+        """One reference image, or ``UnknownReference``."""
+        records = []
+        if is_image_id(image_id):
+            with _translated(StoreUnavailable, "reading a reference"):
+                records = self._shard.retrieve([reference_point(image_id)], with_payload=True, with_vector=False)
+        if not records:
+            raise UnknownReference(f"no reference image {image_id!r} in this bank")
+        return Reference.from_payload(records[0].payload or {})
+
+    def references(self) -> list[Reference]:
+        """All reference images, by name."""
+        found = [Reference.from_payload(record.payload or {}) for record in self._scroll(_IMAGES, payload=True)]
+        return sorted(found, key=lambda reference: (reference.name, reference.image_id))
+
+    def cls_vectors(self) -> tuple[list[str], FloatArray]:
+        """Image ids and CLS embeddings (M, D')."""
+        ids, vectors = [], []
+        for record in self._scroll(_IMAGES, vector="cls"):
+            ids.append(cast(UUID, record.id).hex[:24])
+            vectors.append(_vector(record, "cls"))
+        return ids, np.asarray(vectors, dtype=np.float32)
+
+    def _flat(self) -> Iterator[tuple[bytes, list[float]]]:
+        for record in self._scroll(_PATCHES, vector="patch"):
+            yield cast(UUID, record.id).bytes, _vector(record, "patch")
+
+    def patches(self) -> Iterator[PatchBlock]:
+        """All patches, block by block."""
+        points = self._flat()
+        while block := list(islice(points, _SCROLL)):
+            ids = np.frombuffer(b"".join(point for point, _ in block), dtype=np.uint8).reshape(-1, 16)
+            yield PatchBlock(ids, np.asarray([vector for _, vector in block], dtype=np.float32))
+
+    def image_patches(self, image_id: str) -> FloatArray:
+        """Patches (M, D) of one reference image."""
+        own = qe.FieldCondition("image_id", match=qe.MatchValue(image_id))
+        condition = qe.Filter(must=[own, qe.HasVectorCondition("patch")])
+        found = [_vector(record, "patch") for record in self._scroll(condition, vector="patch")]
+        return np.asarray(found, dtype=np.float32)
+
+    def _scroll(self, condition: qe.Filter, *, payload: bool = False, vector: str | None = None) -> Iterator[qe.Record]:
+        offset: qe.PointId | None = None
+        while True:
+            request = qe.ScrollRequest(
+                offset=offset, limit=_SCROLL, filter=condition,
+                with_payload=payload, with_vector=[vector] if vector else False,
+            )  # fmt: skip
+            with _translated(StoreUnavailable, "reading points"):
+                records, offset = self._shard.scroll(request)
+            yield from records
+            if offset is None:
+                return
+
+    def close(self) -> None:
+        """Close; a later use raises."""
+        self._shard.close()
+
+
+def _vector(record: qe.Record, name: str) -> list[float]:
+    return cast(dict[str, list[float]], record.vector)[name]
+
+
+@contextmanager
+def _translated(kind: type[StoreUnavailable | DamagedBank], doing: str) -> Iterator[None]:
+    """The engine raises bare ``Exception``; callers get an error with a code."""
+    try:
+        yield
+    except (StoreUnavailable, DamagedBank):
+        raise
+    except Exception as error:
+        raise kind(f"bank store, {doing}: {error}") from error

@@ -1,0 +1,154 @@
+"""What travels with a bank: how it was made, how it scores, and where its threshold comes from."""
+
+from __future__ import annotations
+
+import base64
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from patchbank.bank.names import BankRef
+from patchbank.bank.region_of_interest import RegionOfInterest
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BackboneFacts(_Frozen):
+    """The backbone that made the embeddings; banks of another fingerprint are never scored across."""
+
+    name: str
+    sha256: str
+    fingerprint: str
+
+
+class SelfTest(_Frozen):
+    """What the backbone made of a fixed picture when the class was taught.
+
+    ``picture`` names the picture; ``patches`` (K, D) and ``cls`` (D',) are base64 of little-endian float32;
+    ``runtime`` says what computed them, for people.
+    """
+
+    picture: str
+    patches: str
+    cls: str
+    runtime: dict[str, str]
+
+    @field_validator("patches", "cls")
+    @classmethod
+    def _is_base64(cls, value: str) -> str:
+        base64.b64decode(value, validate=True)
+        return value
+
+
+class Coreset(_Frozen):
+    """Result of the coreset step. ``radius`` is the largest cosine distance of a dropped patch to a kept one."""
+
+    ratio: float
+    seen: int
+    radius: float
+
+
+class ScoringRule(_Frozen):
+    """How patch distances become an image score and a map. Fixed when the class is taught: thresholds depend on it.
+
+    ``neighbours``: the patch score is the mean cosine distance to that many nearest normal patches (0..2).
+    ``image_score``: ``top1`` is the mean of the highest 1 % of patch scores (at least one patch), ``max`` the highest.
+    ``smoothing``: standard deviation of the map's Gaussian, in grid cells.
+    """
+
+    neighbours: int = Field(default=1, ge=1, le=50)
+    image_score: Literal["top1", "max"] = "top1"
+    smoothing: float = Field(default=0.5, ge=0, le=10)
+
+
+class Foreground(_Frozen):
+    """Where the foreground of a class is: patches whose product with ``axis`` lies above ``threshold``.
+
+    ``axis`` (D,) is of unit length and points from background to part. ``places`` is a square map of the picture, row
+    by row: ``#`` where every image counts, ``+`` where parts are usual, ``.`` elsewhere. ``least`` is the share of
+    foreground below which a mask is not trusted.
+    """
+
+    axis: tuple[float, ...]
+    threshold: float
+    least: float = Field(ge=0, le=1)
+    places: tuple[str, ...]
+
+
+class Calibration(_Frozen):
+    """Scores of normal images that the bank does not hold, and the thresholds made of them.
+
+    ``threshold`` is for image scores: at most the share ``target_far`` of normal images is above it.
+    ``pixel_threshold`` is for the map: at most the share ``pixel_target_far`` of normal images has any pixel above
+    it. ``peaks`` are the highest map values that it was made of; a bank calibrated without them cuts its map at
+    ``threshold``.
+
+    ``reachable`` is False where the images are too few for the target rate: the threshold is then the highest
+    score seen and the rate that can be promised is ``1 / (count + 1)``.
+    """
+
+    method: Literal["leave-one-image-out", "held-out"]
+    target_far: float
+    threshold: float
+    reachable: bool
+    scores: tuple[float, ...]
+    pixel_target_far: float | None = None
+    pixel_threshold: float | None = None
+    peaks: tuple[float, ...] = ()
+
+    @property
+    def mask_threshold(self) -> float:
+        """Where the map is cut."""
+        return self.threshold if self.pixel_threshold is None else self.pixel_threshold
+
+    @property
+    def count(self) -> int:
+        """Number of calibration images."""
+        return len(self.scores)
+
+
+class RetrievalLimit(_Frozen):
+    """When an image is of this class.
+
+    It is where its CLS embedding is at least as similar to the nearest reference as ``similarity``; and where its
+    patches' residuals against the nearest references are no more coherent than ``coherence``. ``count`` references
+    and ``witnesses`` of them in more detail stand behind the two.
+    """
+
+    similarity: float
+    coherence: float
+    count: int
+    witnesses: int
+
+
+class Manifest(_Frozen):
+    """The bank's own description; everything a service needs to serve it, or to refuse it."""
+
+    layout: Literal[1] = 1
+    class_name: str
+    version: str
+    created_at: str
+    backbone: BackboneFacts
+    patch_dim: int
+    cls_dim: int
+    references: int
+    patches: int
+    coreset: Coreset | None = None
+    scoring: ScoringRule = ScoringRule()
+    foreground: Foreground | None = None
+    roi: RegionOfInterest | None = None
+    calibration: Calibration
+    retrieval: RetrievalLimit
+    self_test: SelfTest | None = None
+
+    @property
+    def inspected_percentage(self) -> float:
+        """Share of the picture that is inspected, 100 without a mask."""
+        return 100.0 if self.roi is None else 100.0 * self.roi.share
+
+    @property
+    def ref(self) -> BankRef:
+        """Class and version."""
+        return BankRef(self.class_name, self.version)

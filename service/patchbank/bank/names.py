@@ -1,0 +1,97 @@
+"""Names and ids of the bank schema: classes, versions, collections, points."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Final
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+
+from patchbank.errors import InvalidClassName
+
+PREFIX: Final = "patchbank"
+_CLASS: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]|_(?!_)){0,63}")
+_RESERVED: Final = frozenset({"router"})
+_WHOLE_IMAGE: Final = "ffffffff"
+
+
+def check_class_name(name: str) -> str:
+    """The name itself, or ``InvalidClassName``: 1 to 64 letters, digits, ``-`` and single ``_``."""
+    if not _CLASS.fullmatch(name) or name.endswith("_"):
+        raise InvalidClassName(
+            f"{name!r} cannot name a product class: use 1 to 64 letters (a-z, A-Z), digits, '-' and single '_', "
+            "beginning with a letter or digit"
+        )
+    if name.lower() in _RESERVED:
+        raise InvalidClassName(f"{name!r} is reserved")
+    return name
+
+
+@dataclass(frozen=True, order=True)
+class BankRef:
+    """One version of one class's bank."""
+
+    class_name: str
+    version: str
+
+    @property
+    def collection(self) -> str:
+        """``patchbank__<class>__<version>``."""
+        return f"{PREFIX}__{self.class_name}__{self.version}"
+
+    @classmethod
+    def parse(cls, collection: str) -> BankRef | None:
+        """The bank that a collection's name means, or None for any other name."""
+        parts = collection.split("__")
+        if len(parts) != 3 or parts[0] != PREFIX or not parts[2]:
+            return None
+        if not _CLASS.fullmatch(parts[1]) or parts[1] in _RESERVED:
+            return None
+        return cls(parts[1], parts[2])
+
+
+def new_version(now: datetime | None = None) -> str:
+    """A version name that sorts by time, to the microsecond, e.g. ``20260131-235959-012345``."""
+    moment = now or datetime.now(timezone.utc)
+    return f"{moment:%Y%m%d-%H%M%S-%f}"
+
+
+TURN_ROWS: Final = 4096
+"""Rows from here on belong to turned copies of the picture: row = turn x 4096 + row on the copy's own grid."""
+
+
+def patch_point(image_id: str, row: int, column: int) -> str:
+    """Point id of a patch: the image's 24 hex digits, then row and column as 16 bits each."""
+    return str(UUID(f"{image_id}{row:04x}{column:04x}"))
+
+
+def reference_point(image_id: str) -> str:
+    """Point id of a reference image."""
+    return str(UUID(image_id + _WHOLE_IMAGE))
+
+
+def is_image_id(text: str) -> bool:
+    """Whether it has the form of an image id: 24 hex digits."""
+    return len(text) == 24 and all(digit in "0123456789abcdef" for digit in text)
+
+
+@dataclass(frozen=True)
+class PatchId:
+    """Which patch of which reference image; ``row`` and ``column`` on the grid of the copy turned by ``turn`` eighths
+    of a full turn, 0 for the picture as it is."""
+
+    image_id: str
+    row: int
+    column: int
+    turn: int = 0
+
+    @classmethod
+    def from_bytes(cls, raw: npt.NDArray[np.uint8]) -> PatchId:
+        """Read a point id's 16 bytes."""
+        value = raw.tobytes().hex()
+        turn, row = divmod(int(value[24:28], 16), TURN_ROWS)
+        return cls(value[:24], row, int(value[28:32], 16), turn)

@@ -1,0 +1,20 @@
+"""The bank store that the settings ask for."""
+
+from __future__ import annotations
+
+from patchbank.bank.edge.pool import PooledStore
+from patchbank.bank.edge.store import EdgeStore
+from patchbank.bank.store import PatchStore
+from patchbank.settings import Settings
+
+
+def open_store(settings: Settings, search_workers: int = 0) -> PatchStore:
+    """The Qdrant server's store where one is named, else the embedded one; with ``search_workers`` the embedded store's
+    searches run in that many processes of their own."""
+    if settings.qdrant_url:
+        # The client takes a second to import, which the embedded store's users need not wait for.
+        from patchbank.bank.server.store import ServerStore  # noqa: PLC0415
+
+        return ServerStore.open(settings)
+    store = EdgeStore(settings.data_dir, settings.keep_versions)
+    return PooledStore(store, search_workers) if search_workers else store

@@ -1,0 +1,105 @@
+"""Nearest-patch search: approximate where it is free, exact where it counts.
+
+An approximate search can miss a neighbour, so its distances may be too high, never too low. Whoever needs a
+decision says, as a *demand*, which patches the decision hangs on; those are asked again exactly until none is
+left. What the demand decides is then what an exhaustive search would have decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from patchbank.bank.names import PatchId
+from patchbank.bank.store import FloatArray, Neighbours, PatchIndex
+from patchbank.errors import EmptyBank
+
+BoolArray = npt.NDArray[np.bool_]
+Demand = Callable[[FloatArray, BoolArray], BoolArray]
+"""(scores, exact), both (rows, columns) -> which patches must be known exactly; those already exact don't matter."""
+
+FARTHEST = np.float32(2.0)
+"""Largest cosine distance; stands for neighbours that an approximate search did not find."""
+
+
+@dataclass(frozen=True)
+class PatchScores:
+    """Patch scores of one image on its grid.
+
+    ``scores`` float32 (rows, columns), 0..2; ``exact`` bool alike; ``nearest`` uint8 (rows, columns, 16): point
+    id of the nearest normal patch; ``asked`` how many patches were asked twice. ``counts`` bool (rows, columns) says
+    which patches count; the others were not searched and score 0.
+    """
+
+    scores: FloatArray
+    exact: BoolArray
+    nearest: npt.NDArray[np.uint8]
+    nearest_distance: FloatArray
+    asked: int
+    counts: BoolArray
+
+    def nearest_patch(self, row: int, column: int) -> tuple[PatchId, float]:
+        """The normal patch that a patch, or the nearest one to it that counts, was compared with, and its cosine
+        distance. ``EmptyBank`` where no patch counts."""
+        if not self.counts[row, column]:
+            places = np.argwhere(self.counts)
+            if not len(places):
+                raise EmptyBank("no patch of the image was compared with the bank")
+            row, column = places[np.abs(places - (row, column)).sum(axis=1).argmin()]
+        return PatchId.from_bytes(self.nearest[row, column]), float(self.nearest_distance[row, column])
+
+
+def search_patches(
+    index: PatchIndex,
+    patches: FloatArray,
+    grid: tuple[int, int],
+    k: int,
+    demand: Demand,
+    exclude_image: str | None = None,
+    counts: BoolArray | None = None,
+) -> PatchScores:
+    """Score every patch (N, D) of an image: mean cosine distance to its k nearest in the bank (all, if it has fewer).
+
+    Patches that don't count, by ``counts`` bool (rows, columns), are not searched and score 0. Raises ``EmptyBank``
+    where the bank has no patch to compare with.
+    """
+    counts = np.ones(grid, dtype=np.bool_) if counts is None else counts
+    chosen = np.flatnonzero(counts)
+    scores = np.zeros(len(patches), dtype=np.float32)
+    nearest = np.zeros((len(patches), 16), dtype=np.uint8)
+    distance = np.zeros(len(patches), dtype=np.float32)
+    exact = np.ones(len(patches), dtype=np.bool_)
+    if chosen.size:
+        first = index.nearest(patches[chosen], k, exclude_image=exclude_image)
+        scores[chosen], nearest[chosen] = _mean_distance(first), first.ids[:, 0]
+        distance[chosen] = first.distances[:, 0]
+        exact[chosen] = first.exact
+    asked = 0
+    while True:
+        wanted = demand(scores.reshape(grid), exact.reshape(grid)).ravel() & ~exact
+        places = np.flatnonzero(wanted)
+        if places.size == 0:
+            break
+        again = index.nearest(patches[places], k, exact=True, exclude_image=exclude_image)
+        scores[places], nearest[places] = _mean_distance(again), again.ids[:, 0]
+        distance[places] = again.distances[:, 0]
+        exact[places] = True
+        asked += places.size
+    return PatchScores(
+        scores.reshape(grid), exact.reshape(grid), nearest.reshape(*grid, 16), distance.reshape(grid), asked, counts
+    )
+
+
+def _mean_distance(found: Neighbours) -> FloatArray:
+    """Mean over the neighbours found, float32 (Q,)."""
+    distances = found.distances
+    present = np.isfinite(distances)
+    if not found.exact:
+        return np.asarray(np.where(present, distances, FARTHEST).mean(axis=1), dtype=np.float32)
+    count = present.sum(axis=1)
+    if (count == 0).any():
+        raise EmptyBank("the bank holds no patch to compare with")
+    return np.asarray(np.where(present, distances, 0).sum(axis=1) / count, dtype=np.float32)

@@ -1,0 +1,1 @@
+"""The bank store on a Qdrant server or cluster."""

@@ -1,0 +1,241 @@
+"""One bank version's collection on a Qdrant server: its layout, and reading it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+from uuid import NAMESPACE_URL, uuid5
+
+import numpy as np
+from pydantic import ValidationError
+from qdrant_client import models
+
+from patchbank.bank.manifest import Manifest
+from patchbank.bank.names import is_image_id, reference_point
+from patchbank.bank.server.link import ONCE, WRITING, Patience, ServerLink
+from patchbank.bank.server.points import GrpcPoints, LocalPoints, Points
+from patchbank.bank.store import BankSpec, FloatArray, Neighbours, PatchBlock, Reference
+from patchbank.errors import DamagedBank, StoreUnavailable, UnknownReference
+from patchbank.settings import Settings
+
+MANIFEST_POINT: Final = str(uuid5(NAMESPACE_URL, "patchbank:manifest"))
+"""The point that carries the manifest, so that a snapshot of the collection does; written last, it marks a version as
+finished."""
+
+_PAGE: Final = 1_000
+_BATCH_BYTES: Final = 4_000_000
+"""Vectors of one search request. An image is one request; the server spreads it over its cores by itself."""
+_POLL: Final = 0.2
+_PATCHES: Final = models.Filter(must=[models.HasVectorCondition(has_vector="patch")])
+_IMAGES: Final = models.Filter(must=[models.HasVectorCondition(has_vector="cls")])
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How the server keeps a collection: shards, copies of each, copies a write waits for, full vectors on disk."""
+
+    shards: int = 1
+    replicas: int = 1
+    write_consistency: int = 1
+    on_disk: bool = False
+
+    @classmethod
+    def of(cls, settings: Settings) -> Spread:
+        """As the settings say."""
+        return cls(
+            settings.qdrant_shards,
+            settings.qdrant_replicas,
+            settings.qdrant_write_consistency,
+            settings.qdrant_on_disk,
+        )
+
+    def as_arguments(self, shards: int | None = None) -> dict[str, Any]:
+        """For ``create_collection``."""
+        return {
+            "shard_number": shards or self.shards,
+            "replication_factor": self.replicas,
+            "write_consistency_factor": self.write_consistency,
+        }
+
+
+class ServerCollection:
+    """Patches (vector ``patch``), reference images (vector ``cls``) and the manifest of one version."""
+
+    def __init__(self, link: ServerLink, name: str, threads: Executor) -> None:
+        self.link = link
+        self.name = name
+        self._threads = threads
+        self.points: Points = LocalPoints(link.client) if link.is_local else GrpcPoints(link.client, link.timeout)
+
+    def create(self, spec: BankSpec, spread: Spread) -> None:
+        """Make it, empty. No graph is built until ``index``, so that a bulk upload does not build it time and again."""
+        patch = models.VectorParams(
+            size=spec.patch_dim,
+            distance=models.Distance.DOT,
+            on_disk=spread.on_disk,
+            hnsw_config=models.HnswConfigDiff(m=16, ef_construct=100, full_scan_threshold=10),
+            quantization_config=models.ScalarQuantization(
+                scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8, quantile=0.99, always_ram=True)
+            ),
+        )
+        cls = models.VectorParams(  # few, and always searched exhaustively: no graph
+            size=spec.cls_dim, distance=models.Distance.DOT, hnsw_config=models.HnswConfigDiff(m=0)
+        )
+        optimizers = models.OptimizersConfigDiff(
+            default_segment_number=1,
+            indexing_threshold=0,
+            prevent_unoptimized=False,  # points must never be left out of a search because they are not indexed yet
+        )
+        client = self.link.client
+        self.link.ask(
+            f"creating {self.name}",
+            lambda: client.create_collection(
+                self.name,
+                {"patch": patch, "cls": cls},
+                on_disk_payload=True,
+                optimizers_config=optimizers,
+                **spread.as_arguments(),
+            ),
+            ONCE,
+        )
+        self.link.index_payload(self.name, "image_id", models.PayloadSchemaType.KEYWORD)
+
+    def index(self, patches: int, limit: float) -> bool:
+        """Have the graph built and wait until all of so many patches are in it; False where the store has none.
+
+        Raises ``StoreUnavailable`` where it is not done after ``limit`` seconds, or the server gives up.
+        """
+        if self.link.is_local:
+            return False
+        client, end = self.link.client, time.monotonic() + limit
+        everything = models.OptimizersConfigDiff(indexing_threshold=1)
+        doing = f"indexing {self.name}"
+        self.link.ask(doing, lambda: client.update_collection(self.name, optimizers_config=everything), WRITING)
+        while True:
+            info = self.link.ask(doing, lambda: client.get_collection(self.name), WRITING)
+            if info.status == models.CollectionStatus.RED:
+                raise StoreUnavailable(f"the bank store failed to index {self.name}: {info.optimizer_status}")
+            # Some versions count the CLS embeddings too; green says that nothing is left to do in either case.
+            if info.status == models.CollectionStatus.GREEN and (info.indexed_vectors_count or 0) >= patches:
+                return True
+            if time.monotonic() > end:
+                raise StoreUnavailable(
+                    f"the bank store has indexed {info.indexed_vectors_count} of {patches} patches of {self.name} "
+                    f"after {limit:.0f} seconds"
+                )
+            time.sleep(_POLL)
+
+    def nearest(self, queries: FloatArray, k: int, exact: bool, exclude_image: str | None) -> Neighbours:
+        """See ``PatchIndex.nearest``; split by bytes, the parts at the same time."""
+        left_out = None if exclude_image is None else models.Filter(must_not=[_of_image(exclude_image)])
+        parts = max(1, -(-queries.nbytes // _BATCH_BYTES))
+
+        def search(part: FloatArray) -> tuple[FloatArray, Any]:
+            return self.link.ask(
+                f"searching {self.name}", lambda: self.points.nearest(self.name, part, k, exact, left_out)
+            )
+
+        pieces = np.array_split(queries, parts)
+        waiting = [self._threads.submit(search, piece) for piece in pieces[1:]]
+        found = [search(pieces[0]), *(future.result() for future in waiting)]
+        distances, ids = (np.concatenate(side) for side in zip(*found, strict=True))
+        return Neighbours(distances, ids, exact)
+
+    def count(self) -> int:
+        """Number of patches."""
+        return self._count(_PATCHES)
+
+    def count_references(self) -> int:
+        """Number of reference images."""
+        return self._count(_IMAGES)
+
+    def _count(self, chosen: models.Filter) -> int:
+        client = self.link.client
+        return self.link.ask(
+            f"counting {self.name}", lambda: client.count(self.name, count_filter=chosen, exact=True)
+        ).count
+
+    def manifest(self) -> tuple[Manifest, bool] | None:
+        """The manifest, and whether there is a graph to search by; None for a version that is not finished."""
+        client = self.link.client
+        found = self.link.ask(f"reading {self.name}", lambda: client.retrieve(self.name, [MANIFEST_POINT]))
+        if not found:
+            return None
+        payload = found[0].payload or {}
+        try:
+            return Manifest.model_validate(payload["manifest"]), bool(payload["indexed"])
+        except (ValidationError, KeyError) as error:
+            raise DamagedBank(f"the manifest of {self.name} cannot be read: {error}") from error
+
+    def write_manifest(self, manifest: Manifest, indexed: bool) -> None:
+        """Finish the version."""
+        payload = {"manifest": manifest.model_dump(mode="json"), "indexed": indexed}
+        self.upsert([models.PointStruct(id=MANIFEST_POINT, vector={}, payload=payload)])
+
+    def upsert(self, points: list[models.PointStruct], unwanted: Callable[[], bool] = lambda: False) -> None:
+        """Write points and wait until they are in."""
+        client = self.link.client
+        self.link.ask(f"writing {self.name}", lambda: client.upsert(self.name, points, wait=True), WRITING, unwanted)
+
+    def drop(self, patience: Patience = WRITING) -> None:
+        """Delete it, with all it holds."""
+        client = self.link.client
+        self.link.ask(f"dropping {self.name}", lambda: client.delete_collection(self.name), patience)
+
+    def reference(self, image_id: str) -> Reference:
+        """One reference image, or ``UnknownReference``."""
+        client, found = self.link.client, []
+        if is_image_id(image_id):
+            point = reference_point(image_id)
+            found = self.link.ask(f"reading {self.name}", lambda: client.retrieve(self.name, [point]))
+        if not found:
+            raise UnknownReference(f"no reference image {image_id!r} in this bank")
+        return Reference.from_payload(found[0].payload or {})
+
+    def references(self) -> list[Reference]:
+        """All reference images, by name."""
+        scroll = partial(self.link.client.scroll, self.name, _IMAGES, limit=100)
+        found: list[Reference] = []
+        after: Any = None
+        while True:
+            records, after = self.link.ask(f"reading {self.name}", partial(scroll, offset=after))
+            found += [Reference.from_payload(record.payload or {}) for record in records]
+            if after is None:
+                return sorted(found, key=lambda reference: (reference.name, reference.image_id))
+
+    def cls_vectors(self) -> tuple[list[str], FloatArray]:
+        """Image ids and CLS embeddings (M, D')."""
+        blocks = list(self._blocks("cls", _IMAGES))
+        return [image_id for block in blocks for image_id in block.image_ids], _joined(blocks)
+
+    def patches(self) -> Iterator[PatchBlock]:
+        """All patches, block by block."""
+        return self._blocks("patch", _PATCHES)
+
+    def image_patches(self, image_id: str) -> FloatArray:
+        """Patches (M, D) of one reference image."""
+        own = models.Filter(must=[_of_image(image_id), models.HasVectorCondition(has_vector="patch")])
+        return _joined(list(self._blocks("patch", own)))
+
+    def _blocks(self, vector: str, chosen: models.Filter) -> Iterator[PatchBlock]:
+        after: str | None = None
+        while True:
+            turn = partial(self.points.page, self.name, vector, chosen, _PAGE, after)
+            page = self.link.ask(f"reading {self.name}", turn)
+            if len(page.block.ids):
+                yield page.block
+            after = page.after
+            if after is None:
+                return
+
+
+def _joined(blocks: Sequence[PatchBlock]) -> FloatArray:
+    return np.concatenate([block.vectors for block in blocks]) if blocks else np.empty((0, 0), dtype=np.float32)
+
+
+def _of_image(image_id: str) -> models.FieldCondition:
+    return models.FieldCondition(key="image_id", match=models.MatchValue(value=image_id))

@@ -1,0 +1,146 @@
+"""A bank version in work, on a Qdrant server."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from qdrant_client import models
+
+from patchbank.bank.manifest import Manifest
+from patchbank.bank.names import BankRef, reference_point
+from patchbank.bank.server.collection import ServerCollection
+from patchbank.bank.server.lease import Lease
+from patchbank.bank.server.link import READING, WRITING
+from patchbank.bank.server.upload import Upload
+from patchbank.bank.store import FloatArray, Neighbours, Reference
+from patchbank.errors import Closed, PatchbankError, StoreUnavailable
+
+_LOG = logging.getLogger("patchbank")
+
+Publish = Callable[[Manifest, Lease], None]
+"""Lets a finished version serve, under its class's lease."""
+
+_BATCH_BYTES: Final = 1_000_000
+_INDEXING: Final = 3_600.0
+"""Seconds that building a graph may take; 200,000 patches take minutes."""
+
+
+class ServerDraft:
+    """A version in work: a collection without a manifest, under the class's lease."""
+
+    def __init__(
+        self, publish: Publish, ref: BankRef, collection: ServerCollection, lease: Lease, index_from: int
+    ) -> None:
+        self._publish = publish
+        self._ref = ref
+        self._open: ServerCollection | None = collection
+        self._lease = lease
+        self._index_from = index_from
+        self._upload = Upload()
+        self._references: set[str] = set()
+        self._indexed = False
+        self._finished = False
+
+    @property
+    def ref(self) -> BankRef:
+        """See ``Draft.ref``."""
+        return self._ref
+
+    def add_reference(self, reference: Reference, cls: FloatArray) -> None:
+        """See ``Draft.add_reference``."""
+        collection = self._alive()
+        point = models.PointStruct(
+            id=reference_point(reference.image_id), vector={"cls": cls.tolist()}, payload=reference.as_payload()
+        )
+        self._upload.put(lambda: collection.upsert([point], self._upload.abandoned))
+        self._references.add(reference.image_id)
+
+    def add_patches(self, image_ids: Sequence[str], cells: npt.NDArray[np.int64], vectors: FloatArray) -> None:
+        """See ``Draft.add_patches``; returns when the last batches are on their way."""
+        collection = self._alive()
+        size = max(1, _BATCH_BYTES // max(1, vectors[:1].nbytes))
+        for begin in range(0, len(image_ids), size):
+            part = slice(begin, begin + size)
+            write = partial(
+                collection.points.upsert_patches, collection.name, image_ids[part], cells[part], vectors[part]
+            )
+            self._upload.put(
+                partial(collection.link.ask, f"writing {collection.name}", write, WRITING, self._upload.abandoned)
+            )
+
+    def has_reference(self, image_id: str) -> bool:
+        """See ``Draft.has_reference``."""
+        return image_id in self._references
+
+    def cls_vectors(self) -> tuple[list[str], FloatArray]:
+        """See ``Draft.cls_vectors``."""
+        return self._written().cls_vectors()
+
+    def image_patches(self, image_id: str) -> FloatArray:
+        """See ``Draft.image_patches``."""
+        return self._written().image_patches(image_id)
+
+    def count_patches(self) -> int:
+        """See ``Draft.count_patches``."""
+        return self._written().count()
+
+    def seal(self) -> None:
+        """See ``Draft.seal``; waits until the server has indexed every patch."""
+        collection = self._written()
+        patches = collection.count()
+        if patches >= self._index_from:
+            self._indexed = collection.index(patches, _INDEXING)
+
+    def nearest(
+        self, queries: FloatArray, k: int, *, exact: bool = False, exclude_image: str | None = None
+    ) -> Neighbours:
+        """See ``PatchIndex.nearest``."""
+        return self._written().nearest(queries, k, exact or not self._indexed, exclude_image)
+
+    def activate(self, manifest: Manifest) -> None:
+        """See ``Draft.activate``."""
+        collection = self._written()
+        held = (collection.count_references(), collection.count())
+        if held != (manifest.references, manifest.patches):
+            raise StoreUnavailable(
+                f"the bank store holds {held[0]} references and {held[1]} patches of {self._ref.collection}, not "
+                f"{manifest.references} and {manifest.patches}; nothing was changed, try again"
+            )
+        self._lease.check()
+        collection.write_manifest(manifest, self._indexed)
+        self._finished = True  # from here on it is a version, whatever happens to the alias
+        self._publish(manifest, self._lease)
+        self._close()
+
+    def _alive(self) -> ServerCollection:
+        if self._open is None:
+            raise Closed("this bank version is no longer in work")
+        return self._open
+
+    def _written(self) -> ServerCollection:
+        collection = self._alive()
+        self._upload.flush()
+        return collection
+
+    def _close(self) -> None:
+        self._upload.close()
+        self._open = None
+
+    def __enter__(self) -> ServerDraft:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        collection = self._open
+        self._close()
+        try:
+            if collection is not None and not self._finished:
+                collection.drop(READING)
+        except PatchbankError as error:  # the class's next change sweeps it up
+            _LOG.warning("%s was not dropped: %s", self._ref.collection, error.message)
+        finally:
+            self._lease.release()

@@ -1,0 +1,134 @@
+"""One indexer a class, on a server: a lease that its holder keeps renewing, and that runs out where the holder dies.
+
+A lease is a point of a small collection. It is taken and renewed by a conditional write: the server changes the point
+only where its payload still says that the lease is free, or ours, so of two takers one wins. Holders compare times of
+different machines, so their clocks must agree to within a few seconds.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import time
+from functools import partial
+from typing import Final
+from uuid import NAMESPACE_URL, uuid4, uuid5
+
+from qdrant_client import models
+
+from patchbank.bank.names import PREFIX
+from patchbank.bank.server.collection import Spread
+from patchbank.bank.server.link import WRITING, ServerLink
+from patchbank.errors import ClassBusy, PatchbankError, StoreUnavailable
+
+_LOG = logging.getLogger("patchbank")
+
+COLLECTION: Final = f"{PREFIX}__leases"
+LEASE_SECONDS: Final = 60.0
+_OLDEST: Final = (1, 16)
+"""The first server version with conditional writes; older ones would ignore the condition."""
+
+
+class Leases:
+    """The leases of one server."""
+
+    def __init__(self, link: ServerLink, spread: Spread, seconds: float = LEASE_SECONDS) -> None:
+        self._link = link
+        self._spread = spread
+        self._seconds = seconds
+
+    def take(self, class_name: str) -> Lease:
+        """Hold a class's lease; ``ClassBusy`` while another one does."""
+        self._prepare()
+        return Lease(self._link, class_name, self._seconds)
+
+    def _prepare(self) -> None:
+        client = self._link.client
+        told = self._link.ask("asking for its version", lambda: client.info().version)
+        numbers = re.match(r"(\d+)\.(\d+)", told)
+        if numbers is not None and (int(numbers[1]), int(numbers[2])) < _OLDEST:
+            raise StoreUnavailable(
+                f"the Qdrant server is version {told}; writing needs {_OLDEST[0]}.{_OLDEST[1]} or newer"
+            )
+        if self._link.ensure(
+            COLLECTION, lambda: client.create_collection(COLLECTION, {}, **self._spread.as_arguments(shards=1))
+        ):
+            self._link.index_payload(COLLECTION, "owner", models.PayloadSchemaType.KEYWORD)
+            self._link.index_payload(COLLECTION, "expires_at", models.PayloadSchemaType.FLOAT)
+
+
+class Lease:
+    """A lease that is held, and renewed by a thread of its own. Let it go with ``release``."""
+
+    def __init__(self, link: ServerLink, class_name: str, seconds: float) -> None:
+        self._link = link
+        self._class_name = class_name
+        self._seconds = seconds
+        self._owner = uuid4().hex
+        self._point = str(uuid5(NAMESPACE_URL, f"patchbank:lease:{class_name}"))
+        self._end = threading.Event()
+        free = models.FieldCondition(key="expires_at", range=models.Range(lt=time.time()))
+        self._write(models.Filter(should=[free, self._mine()]))
+        self._keeper = threading.Thread(target=self._keep, name=f"lease-{class_name}", daemon=True)
+        self._keeper.start()
+
+    def _mine(self) -> models.FieldCondition:
+        return models.FieldCondition(key="owner", match=models.MatchValue(value=self._owner))
+
+    def _write(self, condition: models.Filter) -> None:
+        """Write the lease where the condition holds (or none was ever written), and see whether it is ours now."""
+        client = self._link.client
+        payload = {
+            "class_name": self._class_name,
+            "owner": self._owner,
+            "expires_at": time.time() + self._seconds,
+        }
+        point = models.PointStruct(id=self._point, vector={}, payload=payload)
+        doing = f"taking the lease of {self._class_name}"
+        write = partial(
+            client.upsert, COLLECTION, [point], wait=True, ordering=models.WriteOrdering.STRONG, update_filter=condition
+        )
+        self._link.ask(doing, write, WRITING, unwanted=self._end.is_set)
+        found = self._link.ask(
+            doing,
+            lambda: client.retrieve(COLLECTION, [self._point], consistency=models.ReadConsistencyType.MAJORITY),
+        )
+        holder = (found[0].payload or {}) if found else {}
+        if holder.get("owner") != self._owner:
+            left = max(0.0, float(holder.get("expires_at", 0.0)) - time.time())
+            raise ClassBusy(
+                f"another process is changing {self._class_name!r}; try again later "
+                f"(if it has died, in {left:.0f} seconds)"
+            )
+
+    def check(self) -> None:
+        """Renew it now; ``ClassBusy`` where it ran out and another one took it."""
+        self._write(models.Filter(must=[self._mine()]))
+
+    def _keep(self) -> None:
+        while not self._end.wait(self._seconds / 3):
+            try:
+                self.check()
+            except PatchbankError as error:  # who holds it will see, at the next check
+                _LOG.warning("lease of %s not renewed: %s", self._class_name, error.message)
+
+    def release(self) -> None:
+        """Let it go; where the server is away it runs out by itself."""
+        if self._end.is_set():
+            return
+        self._end.set()
+        self._keeper.join()
+        client = self._link.client
+        # The point stays, without an owner: a late renewal then finds nothing that is its own.
+        free = models.PointStruct(
+            id=self._point, vector={}, payload={"class_name": self._class_name, "owner": "", "expires_at": 0.0}
+        )
+        mine = models.Filter(must=[self._mine()])
+        try:
+            self._link.ask(
+                f"releasing the lease of {self._class_name}",
+                lambda: client.upsert(COLLECTION, [free], wait=True, update_filter=mine),
+            )
+        except PatchbankError as error:
+            _LOG.warning("lease of %s not released: %s", self._class_name, error.message)

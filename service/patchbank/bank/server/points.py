@@ -1,0 +1,222 @@
+"""Points over the wire, many at a time.
+
+The client's own models cost more than the search: 1,024 queries of 384 numbers take 80 ms to be checked and converted,
+as protobuf messages 10 ms (``python -m benchmarks.wire``). So vectors go out as protobuf's packed floats, which are the
+array's own bytes. Local mode knows no protobuf and takes the models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from qdrant_client import QdrantClient, grpc, models
+from qdrant_client.conversions.conversion import RestToGrpc
+
+from patchbank.bank.names import patch_point
+from patchbank.bank.store import FloatArray, PatchBlock
+
+_EF: Final = 32
+_OVERSAMPLING: Final = 2.0
+_DATA_FIELD: Final = b"\x0a"
+"""Tag of ``DenseVector.data``: field 1, length-delimited."""
+
+Ids = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of points with one vector each; ``after`` is where the next one begins, None at the end."""
+
+    block: PatchBlock
+    after: str | None
+
+
+class Points(Protocol):
+    """Bulk reading, writing and searching of one server's points."""
+
+    def upsert_patches(
+        self, collection: str, image_ids: Sequence[str], cells: npt.NDArray[np.int64], vectors: FloatArray
+    ) -> None:
+        """Write patches and wait until they are in."""
+        ...
+
+    def nearest(
+        self, collection: str, queries: FloatArray, k: int, exact: bool, left_out: models.Filter | None
+    ) -> tuple[FloatArray, Ids]:
+        """Cosine distances (Q, k), ascending, and point ids (Q, k, 16); ``inf`` where fewer are found."""
+        ...
+
+    def page(self, collection: str, vector: str, chosen: models.Filter, limit: int, after: str | None) -> Page:
+        """So many points that match, with one of their vectors."""
+        ...
+
+
+class GrpcPoints:
+    """``Points`` as protobuf messages."""
+
+    def __init__(self, client: QdrantClient, timeout: float) -> None:
+        self._client = client
+        self._timeout = timeout
+
+    def upsert_patches(
+        self, collection: str, image_ids: Sequence[str], cells: npt.NDArray[np.int64], vectors: FloatArray
+    ) -> None:
+        """See ``Points.upsert_patches``."""
+        value = grpc.Value
+        points = [
+            grpc.PointStruct(
+                id=grpc.PointId(uuid=patch_point(image_id, row, column)),
+                vectors=grpc.Vectors(vectors=grpc.NamedVectors(vectors={"patch": grpc.Vector(dense=dense)})),
+                payload={
+                    "image_id": value(string_value=image_id),
+                    "row": value(integer_value=row),
+                    "col": value(integer_value=column),
+                },
+            )
+            for image_id, (row, column), dense in zip(image_ids, cells.tolist(), _packed(vectors), strict=True)
+        ]
+        self._client.grpc_points.Upsert(
+            grpc.UpsertPoints(collection_name=collection, wait=True, points=points), timeout=self._timeout
+        )
+
+    def nearest(
+        self, collection: str, queries: FloatArray, k: int, exact: bool, left_out: models.Filter | None
+    ) -> tuple[FloatArray, Ids]:
+        """See ``Points.nearest``."""
+        request = search_request(collection, queries, k, exact, left_out)
+        answer = self._client.grpc_points.QueryBatch(request, timeout=self._timeout)
+        return read_hits(answer, k)
+
+    def page(self, collection: str, vector: str, chosen: models.Filter, limit: int, after: str | None) -> Page:
+        """See ``Points.page``."""
+        answer = self._client.grpc_points.Scroll(
+            grpc.ScrollPoints(
+                collection_name=collection,
+                filter=RestToGrpc.convert_filter(chosen),
+                offset=None if after is None else grpc.PointId(uuid=after),
+                limit=limit,
+                with_payload=grpc.WithPayloadSelector(enable=False),
+                with_vectors=grpc.WithVectorsSelector(include=grpc.VectorsSelector(names=[vector])),
+            ),
+            timeout=self._timeout,
+        )
+        found = [point.vectors.vectors.vectors[vector] for point in answer.result]
+        vectors = np.asarray([_numbers(one) for one in found], dtype=np.float32)
+        more = answer.next_page_offset.uuid if answer.HasField("next_page_offset") else None
+        return Page(PatchBlock(_raw_ids([point.id.uuid for point in answer.result]), vectors), more)
+
+
+class LocalPoints:
+    """``Points`` in local mode, which searches exhaustively and has no use for search parameters."""
+
+    def __init__(self, client: QdrantClient) -> None:
+        self._client = client
+
+    def upsert_patches(
+        self, collection: str, image_ids: Sequence[str], cells: npt.NDArray[np.int64], vectors: FloatArray
+    ) -> None:
+        """See ``Points.upsert_patches``."""
+        points = [
+            models.PointStruct(
+                id=patch_point(image_id, row, column),
+                vector={"patch": vector.tolist()},
+                payload={"image_id": image_id, "row": row, "col": column},
+            )
+            for image_id, (row, column), vector in zip(image_ids, cells.tolist(), vectors, strict=True)
+        ]
+        self._client.upsert(collection, points)
+
+    def nearest(
+        self, collection: str, queries: FloatArray, k: int, exact: bool, left_out: models.Filter | None
+    ) -> tuple[FloatArray, Ids]:
+        """See ``Points.nearest``."""
+        requests = [
+            models.QueryRequest(query=query.tolist(), using="patch", limit=k, filter=left_out) for query in queries
+        ]
+        answers = self._client.query_batch_points(collection, requests)
+        return _table([[(hit.score, str(hit.id)) for hit in answer.points] for answer in answers], k)
+
+    def page(self, collection: str, vector: str, chosen: models.Filter, limit: int, after: str | None) -> Page:
+        """See ``Points.page``."""
+        records, more = self._client.scroll(
+            collection, chosen, limit, offset=after, with_payload=False, with_vectors=[vector]
+        )
+        found: list[Any] = [record.vector for record in records]
+        vectors = np.asarray([named[vector] for named in found], dtype=np.float32)
+        ids = _raw_ids([str(record.id) for record in records])
+        return Page(PatchBlock(ids, vectors), None if more is None else str(more))
+
+
+def search_request(
+    collection: str, queries: FloatArray, k: int, exact: bool, left_out: models.Filter | None
+) -> grpc.QueryBatchPoints:
+    """One request for the k nearest patches of each of ``queries`` (Q, D)."""
+    quantization = grpc.QuantizationSearchParams(ignore=True)
+    params = grpc.SearchParams(exact=True, quantization=quantization)
+    if not exact:
+        quantization = grpc.QuantizationSearchParams(rescore=True, oversampling=_OVERSAMPLING)
+        params = grpc.SearchParams(hnsw_ef=_EF, quantization=quantization)
+    common = grpc.QueryPoints(
+        collection_name=collection,
+        using="patch",
+        limit=k,
+        params=params,
+        filter=None if left_out is None else RestToGrpc.convert_filter(left_out),
+        with_payload=grpc.WithPayloadSelector(enable=False),
+    )
+    request = grpc.QueryBatchPoints(collection_name=collection)
+    for dense in _packed(queries):
+        query = request.query_points.add()
+        query.CopyFrom(common)
+        query.query.nearest.dense.CopyFrom(dense)
+    return request
+
+
+def read_hits(answer: grpc.QueryBatchResponse, k: int) -> tuple[FloatArray, Ids]:
+    """Its answer, as ``Points.nearest`` gives it."""
+    return _table([[(hit.score, hit.id.uuid) for hit in one.result] for one in answer.result], k)
+
+
+def _packed(vectors: FloatArray) -> Iterator[grpc.DenseVector]:
+    """The rows as protobuf vectors, by way of their wire format: an array's little-endian bytes, copied."""
+    rows = np.ascontiguousarray(vectors, dtype="<f4")
+    head = _DATA_FIELD + _varint(rows.shape[1] * 4)
+    parse = grpc.DenseVector.FromString
+    for row in rows:
+        yield parse(head + row.tobytes())
+
+
+def _varint(number: int) -> bytes:
+    """Protobuf's variable-length integer."""
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def _numbers(vector: grpc.VectorOutput) -> Sequence[float]:
+    return list(vector.dense.data or vector.data)  # servers before 1.16 fill the second
+
+
+def _table(found: Sequence[Sequence[tuple[float, str]]], k: int) -> tuple[FloatArray, Ids]:
+    """Distances and ids of each query's hits, filled up to k."""
+    shape = (len(found), k)
+    similarities = np.full(shape, -np.inf, dtype=np.float32)
+    ids = np.zeros((*shape, 16), dtype=np.uint8)
+    counts = np.asarray([len(hits) for hits in found], dtype=np.int64)
+    present = np.arange(k) < counts[:, None]
+    similarities[present] = [score for hits in found for score, _ in hits]
+    ids[present] = _raw_ids([point for hits in found for _, point in hits])
+    return np.maximum(1.0 - similarities, np.float32(0.0)), ids
+
+
+def _raw_ids(uuids: Sequence[str]) -> Ids:
+    """The bytes of hyphenated UUIDs (M, 16)."""
+    raw = bytes.fromhex("".join(uuids).replace("-", ""))
+    return np.frombuffer(raw, dtype=np.uint8).reshape(len(uuids), 16)

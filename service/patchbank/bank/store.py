@@ -1,0 +1,215 @@
+"""The ``PatchStore`` protocol: what every bank store does, whatever engine is below it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from patchbank.bank.manifest import Manifest
+from patchbank.bank.names import BankRef
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The nearest bank patches of Q queries.
+
+    ``distances`` float32 (Q, k): cosine distances, ascending, ``inf`` where fewer were found. ``ids`` uint8
+    (Q, k, 16): point ids. ``exact`` says whether the search was exhaustive; if not, a distance may be too high,
+    never too low.
+    """
+
+    distances: FloatArray
+    ids: npt.NDArray[np.uint8]
+    exact: bool
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A normal image that the bank holds. ``thumbnail`` is a JPEG of at most 512 pixels a side."""
+
+    image_id: str
+    name: str
+    sha256: str
+    added_at: str
+    source: str
+    width: int
+    height: int
+    rows: int
+    columns: int
+    thumbnail: bytes
+
+    def as_payload(self) -> dict[str, Any]:
+        """The point's payload."""
+        return {**asdict(self), "thumbnail": base64.b64encode(self.thumbnail).decode()}
+
+    @classmethod
+    def from_payload(cls, payload: Mapping[str, Any]) -> Reference:
+        """Read back what ``as_payload`` wrote."""
+        return cls(**{**payload, "thumbnail": base64.b64decode(payload["thumbnail"])})
+
+
+@dataclass(frozen=True)
+class BankSpec:
+    """Sizes that a new bank is laid out for."""
+
+    patch_dim: int
+    cls_dim: int
+
+
+@dataclass(frozen=True)
+class RouterHit:
+    """A reference image near in CLS space; ``similarity`` is the cosine, -1..1."""
+
+    class_name: str
+    image_id: str
+    similarity: float
+
+
+@dataclass(frozen=True)
+class PatchBlock:
+    """Some patches of a bank: ``ids`` uint8 (M, 16), their point ids; ``vectors`` float32 (M, D)."""
+
+    ids: npt.NDArray[np.uint8]
+    vectors: FloatArray
+
+    @property
+    def image_ids(self) -> list[str]:
+        """Each patch's image."""
+        digits = self.ids[:, :12].tobytes().hex()
+        return [digits[begin : begin + 24] for begin in range(0, len(digits), 24)]
+
+    @property
+    def cells(self) -> npt.NDArray[np.int64]:
+        """Row and column of each patch (M, 2)."""
+        return np.ascontiguousarray(self.ids[:, 12:]).view(">u2").astype(np.int64)
+
+
+class PatchIndex(Protocol):
+    """Something whose patches can be searched: an active bank, or one being built."""
+
+    def nearest(
+        self, queries: FloatArray, k: int, *, exact: bool = False, exclude_image: str | None = None
+    ) -> Neighbours:
+        """The k nearest patches of each of ``queries`` (Q, D), L2-normalised; those of one image can be left out."""
+        ...
+
+
+class BankContent(Protocol):
+    """All that a bank holds; enough to make the same bank elsewhere."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """The bank's description."""
+        ...
+
+    def references(self) -> list[Reference]:
+        """All reference images, by name."""
+        ...
+
+    def cls_vectors(self) -> tuple[list[str], FloatArray]:
+        """Image ids and CLS embeddings (M, D') of all reference images."""
+        ...
+
+    def patches(self) -> Iterator[PatchBlock]:
+        """All patches, block by block."""
+        ...
+
+
+class Bank(PatchIndex, BankContent, Protocol):
+    """One version of a class, open for reading."""
+
+    def reference(self, image_id: str) -> Reference:
+        """One reference image, or ``UnknownReference``."""
+        ...
+
+    def image_patches(self, image_id: str) -> FloatArray:
+        """The patches (M, D) that the bank holds of one reference image, by row and column, turned copies last; none
+        for an image it does not know."""
+        ...
+
+
+class Draft(PatchIndex, Protocol):
+    """A version being built. Nobody sees it until ``activate``; leaving the ``with`` block before drops it."""
+
+    @property
+    def ref(self) -> BankRef:
+        """Class and version to be."""
+        ...
+
+    def add_reference(self, reference: Reference, cls: FloatArray) -> None:
+        """Add a reference image's CLS embedding (D',) and payload."""
+        ...
+
+    def add_patches(self, image_ids: Sequence[str], cells: npt.NDArray[np.int64], vectors: FloatArray) -> None:
+        """Add patches: image id and (row, column) of each of ``vectors`` (M, D)."""
+        ...
+
+    def has_reference(self, image_id: str) -> bool:
+        """Whether that image is already in."""
+        ...
+
+    def cls_vectors(self) -> tuple[list[str], FloatArray]:
+        """Image ids and CLS embeddings (M, D') of all reference images."""
+        ...
+
+    def image_patches(self, image_id: str) -> FloatArray:
+        """The patches (M, D) that the bank holds of one reference image."""
+        ...
+
+    def count_patches(self) -> int:
+        """Patches in the bank so far."""
+        ...
+
+    def seal(self) -> None:
+        """Build the search index; nothing is added afterwards."""
+        ...
+
+    def activate(self, manifest: Manifest) -> None:
+        """Write the manifest and make this the version that serves, in one atomic step."""
+        ...
+
+    def __enter__(self) -> Draft: ...
+    def __exit__(self, *exc: object) -> None: ...
+
+
+class PatchStore(Protocol):
+    """Banks of all classes: read by the service, written by the indexer."""
+
+    def active(self) -> Mapping[str, str]:
+        """Active version of every class; a change by another process shows at the next call."""
+        ...
+
+    def bank(self, class_name: str, version: str | None = None) -> Bank:
+        """A class's active (or given) version; ``UnknownClass``, ``UnknownVersion`` or ``DamagedBank``."""
+        ...
+
+    def nearest_references(self, fingerprint: str, cls: FloatArray, k: int) -> list[RouterHit]:
+        """The k reference images nearest to ``cls`` (D',) among active banks of that preprocessing fingerprint."""
+        ...
+
+    def versions(self, class_name: str) -> list[str]:
+        """All finished versions of a class, oldest first."""
+        ...
+
+    def draft(self, class_name: str, spec: BankSpec, base: BankRef | None = None) -> Draft:
+        """Begin a new version, empty or as a copy of ``base``. ``ClassBusy`` while another one is in work."""
+        ...
+
+    def activate(self, ref: BankRef) -> None:
+        """Make an existing version the one that serves."""
+        ...
+
+    def remove(self, class_name: str) -> None:
+        """Remove a class with all its versions."""
+        ...
+
+    def close(self) -> None:
+        """Release everything."""
+        ...

@@ -1,0 +1,124 @@
+"""What a backbone is, and the registry of known ones. A backbone is data: a new model is an entry, not new code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+from typing import Final, Literal
+
+from patchbank.embedding.input_size import Area, InputSize
+from patchbank.errors import ModelUnavailable
+
+IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
+IMAGENET_STD: Final = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class HubFile:
+    """One file of a repository on the Hugging Face hub, pinned by revision.
+
+    Where ``sha256`` is not known (None), the hash of the first pull is recorded and checked from then on.
+    """
+
+    repository: str
+    revision: str
+    path: str
+    size: int | None
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """A file on this machine that a manifest describes; ``sha256`` None where the manifest gives none."""
+
+    path: Path
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """A file that is part of the package."""
+
+    file_name: str
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A frozen network and how to feed it.
+
+    ``size`` says how large the input is, its sides multiples of ``multiple``; one grid cell covers ``stride`` x
+    ``stride`` input pixels. ``tokens`` says what the outputs mean: ``"grid"`` is two outputs, ``patch_output``
+    (B, N, D) in row-major order and ``cls_output`` (B, D'); ``"sequence"`` is one output (B, 1 + registers + N, D),
+    the CLS token first, ``registers`` skipped. ``max_batch`` bounds the images of one forward pass where the graph
+    does: dynamic int8 takes one scale for the whole batch, so an image's embedding would depend on its neighbours.
+    """
+
+    name: str
+    source: HubFile | LocalFile | Packaged
+    size: InputSize
+    multiple: int
+    stride: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    licence: str
+    tokens: Literal["grid", "sequence"] = "sequence"
+    patch_output: str = "last_hidden_state"
+    cls_output: str = "last_hidden_state"
+    registers: int = 0
+    max_batch: int | None = None
+
+    def resized(self, size: InputSize) -> Backbone:
+        """The same network at another input size; ``InvalidSettings`` where its sides are no multiples."""
+        size.check(self.multiple)
+        return replace(self, size=size)
+
+
+def _dinov2(name: str, source: HubFile, max_batch: int | None = None) -> Backbone:
+    return Backbone(
+        name=name, source=source, size=Area(448), multiple=14, stride=14,
+        mean=IMAGENET_MEAN, std=IMAGENET_STD, licence="Apache-2.0", max_batch=max_batch,
+    )  # fmt: skip
+
+
+BACKBONES: Final[dict[str, Backbone]] = {
+    backbone.name: backbone
+    for backbone in (
+        Backbone(
+            name="efficientnet-lite2", source=Packaged("efficientnet-lite2.onnx"), size=Area(512), multiple=32,
+            stride=16, mean=(127 / 255,) * 3, std=(128 / 255,) * 3, licence="Apache-2.0",
+            tokens="grid", patch_output="patch_tokens", cls_output="cls_token",
+        ),
+        _dinov2("dinov2-vits14", HubFile(
+            "onnx-community/dinov2-small-ONNX", "08c606e3123472a388efa59181b677d428f69bbd", "onnx/model.onnx",
+            None, "6266c3cd72db6953cecdcbfeab9422a9f783d96f1a4e296ba70ffbac43b54a18",
+        )),
+        _dinov2("dinov2-vits14-int8", HubFile(
+            "onnx-community/dinov2-small", "8b1f705a3a7f6f062f6bdd21986c1583d3ef105d", "onnx/model_quantized.onnx",
+            24446700, "c179f8f7f592449c4c1bca4cd124a7538021428c5ffb89afde9503935b197efb",
+        ), max_batch=1),
+        _dinov2("dinov2-vitb14", HubFile(
+            "onnx-community/dinov2-base", "31ef06cac16d5d301c5930d147002a058c85a5e4", "onnx/model.onnx",
+            346627111, "320d1012a6fc65b101fc85ca30ee7a47b2e4f6a2e8bd78fb9d7036def0e30cb0",
+        )),
+    )
+}  # fmt: skip
+
+
+CHECKPOINTS: Final[dict[str, str]] = {
+    "dinov2-vits14": "facebook/dinov2-small",
+    "dinov2-vitb14": "facebook/dinov2-base",
+    "dinov2-vitl14": "facebook/dinov2-large",
+    "dinov2-vits14-reg": "facebook/dinov2-with-registers-small",
+    "dinov2-vitb14-reg": "facebook/dinov2-with-registers-base",
+    "dinov2-vitl14-reg": "facebook/dinov2-with-registers-large",
+}
+"""Official checkpoints by short name. Those without a pinned ONNX file above are made by ``indexer model export``."""
+
+
+def packaged_model(file_name: str) -> Path:
+    """Path of a model file that is part of the package."""
+    path = Path(str(resources.files("patchbank.embedding") / "models" / file_name))
+    if not path.is_file():
+        raise ModelUnavailable(f"the built-in model {path} is missing; install patchbank again")
+    return path

@@ -1,0 +1,123 @@
+"""Bringing a pinned model file, from the hub or by hand: verified before it takes its place, or nothing changes."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+
+from patchbank.embedding.backbones import Backbone, HubFile
+from patchbank.embedding.model_files import model_path, models_dir, pinned_sha256, pulled_path, record_path
+from patchbank.embedding.session import file_sha256
+from patchbank.errors import DataDirNotWritable, ModelUnavailable
+
+
+def pull_model(
+    backbone: Backbone,
+    data_dir: Path,
+    *,
+    patience: float = 10.0,
+    endpoint: str | None = None,
+    offline: bool = False,
+) -> Path:
+    """Bring a backbone's file from the hub (or the mirror in ``HF_ENDPOINT``) and return its path.
+
+    ``patience`` is how many seconds the hub may take to answer at all; ``offline`` takes the file from the hub
+    client's cache alone. A transfer that breaks off is resumed a few times. A file that is already here is not asked
+    for again. Raises ``ModelUnavailable`` where the file can't be had or is not the pinned one.
+    """
+    source = _pullable(backbone)
+    target = pulled_path(backbone.name, source, data_dir)
+    if target.is_file():
+        return target
+    partial = _make_folder(target.parent / f".pull-{backbone.name}")
+    try:
+        fetched = _fetch(backbone.name, source, None if offline else partial, patience, endpoint)
+        return _place(fetched, backbone, source, data_dir)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _fetch(name: str, source: HubFile, folder: Path | None, patience: float, endpoint: str | None) -> Path:
+    """The file from the hub into ``folder``, or without one from the hub client's cache."""
+    repository, path, revision = source.repository, source.path, source.revision
+    try:
+        if folder is None:
+            return Path(hf_hub_download(repository, path, revision=revision, local_files_only=True))
+        # hf_hub_download asks a silent hub six times, a minute each; asking once before keeps to the patience.
+        get_hf_file_metadata(hf_hub_url(repository, path, revision=revision, endpoint=endpoint), timeout=patience)
+        return Path(
+            hf_hub_download(
+                repository, path, revision=revision, endpoint=endpoint, local_dir=folder, etag_timeout=patience
+            )
+        )
+    except Exception as error:  # the hub's client raises its HTTP library's errors too, and that library has changed
+        asked = "the hub" if folder is not None else "the hub client's cache"
+        raise ModelUnavailable(
+            f"{name} cannot be pulled from {asked} ({type(error).__name__}). Bring {path} of {repository}, revision "
+            f"{revision}, by hand and run `indexer model pull {name} --from FILE`"
+        ) from error
+
+
+def place_model(backbone: Backbone, file: Path, data_dir: Path) -> Path:
+    """Put a file that was brought by hand in the place of a pulled one, if it is the pinned one."""
+    source = _pullable(backbone)
+    _make_folder(models_dir(data_dir))
+    return _place(file, backbone, source, data_dir)
+
+
+def verify_model(backbone: Backbone, data_dir: Path) -> str:
+    """SHA-256 of a backbone's file; ``ModelUnavailable`` where it is missing or not the pinned one."""
+    path = model_path(backbone, data_dir)
+    source = backbone.source
+    if not isinstance(source, HubFile):
+        digest, pinned = file_sha256(path), pinned_sha256(backbone, data_dir)
+        if pinned is not None and digest != pinned:
+            raise ModelUnavailable(f"{path} has SHA-256 {digest}, its manifest says {pinned}")
+        return digest
+    return _verify(path, source, pinned_sha256(backbone, data_dir))
+
+
+def _pullable(backbone: Backbone) -> HubFile:
+    if not isinstance(backbone.source, HubFile):
+        raise ModelUnavailable(f"{backbone.name} is on this machine already; there is nothing to pull")
+    return backbone.source
+
+
+def _make_folder(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataDirNotWritable(f"{folder}: {error.strerror or error}") from error
+    return folder
+
+
+def _place(file: Path, backbone: Backbone, source: HubFile, data_dir: Path) -> Path:
+    """Verify ``file`` and put a copy in its place in one step; a hash that is not pinned is recorded first."""
+    target = pulled_path(backbone.name, source, data_dir)
+    digest = _verify(file, source, pinned_sha256(backbone, data_dir))
+    copy = target.with_name(f".{target.name}.partial")
+    try:
+        shutil.copyfile(file, copy)
+        if source.sha256 is None:
+            record_path(target).write_text(digest + "\n")
+        copy.replace(target)
+    except OSError as error:
+        copy.unlink(missing_ok=True)
+        raise DataDirNotWritable(f"{target}: {error.strerror or error}") from error
+    return target
+
+
+def _verify(path: Path, source: HubFile, pinned: str | None) -> str:
+    """SHA-256 of the file, which has the pinned size and hash."""
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise ModelUnavailable(f"{path}: {error.strerror or error}") from error
+    if source.size is not None and size != source.size:
+        raise ModelUnavailable(f"{path} has {size} bytes, pinned for {source.path} are {source.size}")
+    digest = file_sha256(path)
+    if pinned is not None and digest != pinned:
+        raise ModelUnavailable(f"{path} has SHA-256 {digest}, pinned for {source.path} is {pinned}")
+    return digest

@@ -1,0 +1,206 @@
+"""Images in, embeddings out: the one way that index time and request time share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from patchbank.embedding.backbones import Backbone
+from patchbank.embedding.graph_check import Probe, probe, require_sides
+from patchbank.embedding.input_size import parse_size
+from patchbank.embedding.model_files import check_pin, find_backbone, model_path
+from patchbank.embedding.preprocess import Geometry, fingerprint, plan_geometry, to_input
+from patchbank.embedding.providers import Runtime
+from patchbank.embedding.self_test import Response, runtime_facts, self_test_picture
+from patchbank.embedding.session import OnnxSession
+from patchbank.errors import ModelUnavailable
+from patchbank.images import DecodedImage
+from patchbank.settings import Settings
+
+FloatArray = npt.NDArray[np.float32]
+
+GPU_BATCH: Final = 16
+"""Images of one forward pass on a GPU where the settings don't say; on a processor one (docs/inference.md)."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A picture ready for the network: ``inputs`` float32 (3, H, W) and how its grid lies on the original."""
+
+    inputs: FloatArray
+    geometry: Geometry
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """What a backbone makes of one image.
+
+    ``patches`` float32 (N, D) and ``cls`` float32 (D',), both L2-normalised; patches in row-major order of the
+    grid, N = rows x columns; ``geometry`` maps cells back to original pixels.
+    """
+
+    patches: FloatArray
+    cls: FloatArray
+    geometry: Geometry
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        return self.geometry.grid
+
+
+class Embedder:
+    """A backbone ready to run. Use as a context manager, or call ``close``.
+
+    ``batch_size`` is how many images a forward pass takes where many are at hand, 0 for what suits the provider.
+    """
+
+    def __init__(self, backbone: Backbone, session: OnnxSession, batch_size: int = 0) -> None:
+        self.backbone = backbone
+        self._session = session
+        wanted = dict.fromkeys((backbone.patch_output, backbone.cls_output))
+        missing = [name for name in wanted if name not in session.outputs]
+        if missing:
+            raise ModelUnavailable(
+                f"{session.path.name} has no output {missing[0]!r}; it has {', '.join(session.outputs)}"
+            )
+        require_sides(backbone, session.fixed_sides)
+        self._outputs = list(wanted)
+        limits = [limit for limit in (backbone.max_batch, session.fixed_batch) if limit is not None]
+        gpu = session.providers[0].startswith(("CUDA", "Tensorrt"))
+        self.batch_size = min([batch_size or (GPU_BATCH if gpu else 1), *limits])
+        self.fingerprint = fingerprint(backbone, session.sha256, session.precision)
+        self._dimensions: tuple[int, int] | None = None
+        self._response: Response | None = None
+
+    @classmethod
+    def open(cls, settings: Settings) -> Embedder:
+        """The backbone that the settings name, tried once at the size asked for; ``ModelUnavailable`` says how to get
+        one that is not here, and what to do about a graph that does not take that size."""
+        backbone = find_backbone(settings.backbone, settings.data_dir)
+        if settings.input_size:
+            backbone = backbone.resized(parse_size(settings.input_size))
+        runtime = Runtime(
+            settings.providers, settings.threads, settings.precision, settings.memory_arena, settings.engine_cache
+        )
+        session = OnnxSession(model_path(backbone, settings.data_dir), runtime)
+        try:
+            check_pin(backbone, session.sha256, settings.data_dir)
+            embedder = cls(backbone, session, settings.batch_size)
+            embedder.dimensions()
+        except BaseException:
+            session.close()
+            raise
+        return embedder
+
+    @property
+    def model_sha256(self) -> str:
+        """Hex SHA-256 of the model file."""
+        return self._session.sha256
+
+    @property
+    def providers(self) -> list[str]:
+        """Execution providers in use."""
+        return self._session.providers
+
+    @property
+    def nodes(self) -> dict[str, int]:
+        """Nodes of the graph that each execution provider runs; empty where ONNX Runtime does not tell."""
+        return self._session.nodes
+
+    def prepare(self, image: DecodedImage) -> Prepared:
+        """Resize and normalise; may run in another thread than the forward pass."""
+        geometry = plan_geometry(image.size, self.backbone)
+        return Prepared(to_input(image.pixels, geometry, self.backbone), geometry)
+
+    def embed(self, image: DecodedImage) -> Embedding:
+        """Embed one image; the forward pass leaves Python's global lock."""
+        return self.embed_batch([self.prepare(image)])[0]
+
+    def embed_batch(self, batch: Sequence[Prepared]) -> list[Embedding]:
+        """Embed prepared pictures in their order: those of one input size share forward passes of ``batch_size``."""
+        by_size: dict[tuple[int, int], list[int]] = {}
+        for place, one in enumerate(batch):
+            by_size.setdefault(one.geometry.inputs, []).append(place)
+        found: dict[int, Embedding] = {}
+        for places in by_size.values():
+            for begin in range(0, len(places), self.batch_size):
+                part = places[begin : begin + self.batch_size]
+                found.update(zip(part, self._forward([batch[place] for place in part]), strict=True))
+        return [found[place] for place in range(len(batch))]
+
+    def dimensions(self) -> tuple[int, int]:
+        """(D, D'): lengths of patch and CLS embeddings, found by running the graph once."""
+        if self._dimensions is None:
+            self._dimensions = probe(self.backbone, self.try_out)
+        return self._dimensions
+
+    def self_test(self) -> Response:
+        """What this backbone makes of the self-test's picture; run once."""
+        if self._response is None:
+            shown = self_test_picture()
+            made = self.embed(shown)
+            facts = runtime_facts(self.providers, self._session.precision)
+            self._response = Response.of(made.patches, made.grid, made.cls, shown.image_id, facts)
+        return self._response
+
+    def try_out(self, image: tuple[int, int]) -> Probe:
+        """What the graph makes of a grey image of that (width, height)."""
+        geometry = plan_geometry(image, self.backbone)
+        wide, high = geometry.inputs
+        tokens, summaries = self._run(np.zeros((self._session.fixed_batch or 1, 3, high, wide), dtype=np.float32))
+        return Probe(geometry, tokens.shape[1], tokens.shape[2], summaries.shape[1])
+
+    def _forward(self, batch: Sequence[Prepared]) -> list[Embedding]:
+        """One forward pass over pictures of one input size."""
+        short = (self._session.fixed_batch or 0) - len(batch)
+        tokens, summaries = self._run(np.stack([*(one.inputs for one in batch), *[batch[0].inputs] * max(0, short)]))
+        rows, columns = batch[0].geometry.grid
+        if tokens.shape[1] != rows * columns:
+            wide, high = batch[0].geometry.inputs
+            raise ModelUnavailable(
+                f"{self.backbone.name}: {tokens.shape[1]} patch tokens for an input of {wide} x {high}, "
+                f"where {rows} x {columns} were expected: this graph does not take this input size"
+            )
+        return [
+            Embedding(_normalise(tokens[place]), _normalise(summaries[place][None])[0], one.geometry)
+            for place, one in enumerate(batch)
+        ]
+
+    def _run(self, inputs: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Patch tokens (B, N, D) and CLS (B, D') of ``inputs`` (B, 3, H, W), as the graph gives them."""
+        outputs = dict(zip(self._outputs, self._session.run(self._outputs, inputs), strict=True))
+        tokens, summaries = outputs[self.backbone.patch_output], outputs[self.backbone.cls_output]
+        if tokens.ndim == 3 and self.backbone.tokens == "sequence":
+            tokens, summaries = tokens[:, 1 + self.backbone.registers :], tokens[:, 0]
+        if tokens.ndim != 3 or summaries.ndim != 2:
+            raise ModelUnavailable(
+                f"{self.backbone.name}: outputs of shape {tokens.shape} and {summaries.shape}, where patch tokens "
+                "(B, N, D) and CLS (B, D') were expected: is `tokens` right, grid or sequence?"
+            )
+        return tokens, summaries
+
+    def close(self) -> None:
+        """Release the session."""
+        self._session.close()
+
+    def __enter__(self) -> Embedder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _normalise(vectors: FloatArray) -> FloatArray:
+    """Rows of unit length; a zero row stays zero, and what is not finite is an error, never a score."""
+    if not np.isfinite(vectors).all():
+        raise ModelUnavailable("the backbone's output is not finite")
+    lengths = np.linalg.norm(vectors.astype(np.float64), axis=-1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, 1e-12), dtype=np.float32)

@@ -1,0 +1,91 @@
+"""Which backbone a name means, where its file lies, and whether that is the file that is pinned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from patchbank.embedding.backbones import BACKBONES, CHECKPOINTS, Backbone, HubFile, LocalFile, packaged_model
+from patchbank.embedding.model_manifest import read_model_manifest
+from patchbank.errors import ModelUnavailable
+
+
+def models_dir(data_dir: Path) -> Path:
+    """Where pulled and exported models lie."""
+    return data_dir / "models"
+
+
+def find_backbone(name: str, data_dir: Path) -> Backbone:
+    """The backbone of that name: a known one, an exported one (``NAME.json`` among the models), or the path of a
+    manifest; ``ModelUnavailable`` says which names there are."""
+    if name in BACKBONES:
+        return BACKBONES[name]
+    if name.endswith(".json"):
+        return read_model_manifest(Path(name))
+    manifest = models_dir(data_dir) / f"{name}.json"
+    if "/" not in name and manifest.is_file():
+        return read_model_manifest(manifest)
+    if name in CHECKPOINTS:
+        raise ModelUnavailable(f"the backbone {name} is not here: make it with `indexer model export {name}`")
+    known = [*sorted(BACKBONES), *local_names(data_dir)]
+    raise ModelUnavailable(f"no backbone {name!r}; known are {', '.join(known)}, or the path of a model manifest")
+
+
+def local_names(data_dir: Path) -> list[str]:
+    """Names of the models that have a manifest in the data directory, such as exported ones."""
+    try:
+        return sorted(path.stem for path in models_dir(data_dir).glob("*.json") if not path.name.startswith("."))
+    except OSError:
+        return []
+
+
+def pulled_path(name: str, source: HubFile, data_dir: Path) -> Path:
+    """Place of a pulled model; the revision is part of it, so that two pins never mix."""
+    return models_dir(data_dir) / f"{name}-{source.revision[:12]}.onnx"
+
+
+def model_path(backbone: Backbone, data_dir: Path) -> Path:
+    """The backbone's file; ``ModelUnavailable`` says how to get one that is not here."""
+    match backbone.source:
+        case HubFile() as source:
+            path = pulled_path(backbone.name, source, data_dir)
+            if not path.is_file():
+                raise ModelUnavailable(
+                    f"the backbone {backbone.name} is not here: run `indexer model pull {backbone.name}`; without a "
+                    f"way to the hub bring {source.path} of {source.repository} (revision {source.revision}) and run "
+                    f"`indexer model pull {backbone.name} --from FILE`"
+                )
+            return path
+        case LocalFile(path=path):
+            if not path.is_file():
+                raise ModelUnavailable(f"the file {path} of {backbone.name} is missing: its manifest names it")
+            return path
+        case packaged:
+            return packaged_model(packaged.file_name)
+
+
+def record_path(path: Path) -> Path:
+    """Where the hash of a first pull is recorded."""
+    return path.with_suffix(".sha256")
+
+
+def pinned_sha256(backbone: Backbone, data_dir: Path) -> str | None:
+    """The SHA-256 that the file must have: pinned, stated in its manifest, or recorded at the first pull."""
+    source = backbone.source
+    if isinstance(source, LocalFile):
+        return source.sha256
+    if not isinstance(source, HubFile):
+        return None
+    if source.sha256 is not None:
+        return source.sha256
+    try:
+        return record_path(pulled_path(backbone.name, source, data_dir)).read_text().strip() or None
+    except OSError:
+        return None
+
+
+def check_pin(backbone: Backbone, sha256: str, data_dir: Path) -> None:
+    """Refuse a file whose SHA-256 is not the pinned one."""
+    pinned = pinned_sha256(backbone, data_dir)
+    if pinned is not None and pinned != sha256:
+        how = "export" if isinstance(backbone.source, LocalFile) else "pull"
+        raise ModelUnavailable(f"the file of {backbone.name} has SHA-256 {sha256}, pinned is {pinned}: {how} it again")

@@ -1,0 +1,93 @@
+"""The manifest of a model file: a small JSON document that makes any ONNX graph a backbone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from patchbank.embedding.backbones import Backbone, LocalFile
+from patchbank.embedding.input_size import parse_size
+from patchbank.errors import DataDirNotWritable, InvalidSettings, ModelUnavailable
+
+NAME: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}"
+"""What a backbone may be called; it is a file's name too."""
+
+Triple = tuple[float, float, float]
+
+
+class ModelManifest(BaseModel):
+    """What the graph in ``file`` (beside the manifest) is and how to feed it; fields as in ``Backbone``.
+
+    ``input_size`` is ``"448"`` (pixel budget, aspect kept) or ``"448x448"`` (width x height, for graphs of one size).
+    ``made`` holds facts for people, such as the checkpoint that an export came from; nothing depends on them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=f"^{NAME}$")
+    file: str = Field(min_length=1)
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    input_size: str = "448"
+    stride: int = Field(ge=1, le=256)
+    multiple: int | None = Field(default=None, ge=1, le=1024)
+    mean: Triple
+    std: Triple
+    tokens: Literal["grid", "sequence"]
+    patch_output: str
+    cls_output: str | None = None
+    registers: int = Field(default=0, ge=0, le=64)
+    max_batch: int | None = Field(default=None, ge=1)
+    licence: str = "not stated"
+    made: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("std")
+    @classmethod
+    def _positive(cls, value: Triple) -> Triple:
+        if min(value) <= 0:
+            raise ValueError("every deviation is above 0")
+        return value
+
+    def backbone(self, folder: Path) -> Backbone:
+        """The backbone that it describes, its file in ``folder``."""
+        multiple = self.multiple or self.stride
+        if multiple % self.stride:
+            raise InvalidSettings(f"{self.name}: multiple {multiple} is no multiple of the stride {self.stride}")
+        if self.tokens == "grid" and self.cls_output is None:
+            raise InvalidSettings(f"{self.name}: tokens 'grid' needs a cls_output beside the patch_output")
+        size = parse_size(self.input_size)
+        size.check(multiple)
+        return Backbone(
+            name=self.name, source=LocalFile(folder / self.file, self.sha256), size=size, multiple=multiple,
+            stride=self.stride, mean=self.mean, std=self.std, licence=self.licence, tokens=self.tokens,
+            patch_output=self.patch_output, cls_output=self.cls_output or self.patch_output,
+            registers=self.registers, max_batch=self.max_batch,
+        )  # fmt: skip
+
+
+def read_model_manifest(path: Path) -> Backbone:
+    """The backbone of the manifest at ``path``; ``ModelUnavailable`` names the field that is wrong."""
+    try:
+        return ModelManifest.model_validate(json.loads(path.read_text())).backbone(path.parent)
+    except OSError as error:
+        raise ModelUnavailable(f"model manifest {path}: {error.strerror or error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise ModelUnavailable(f"model manifest {path}: {field}: {first['msg']}") from error
+    except InvalidSettings as error:
+        raise ModelUnavailable(f"model manifest {path}: {error.message}") from error
+    except ValueError as error:
+        raise ModelUnavailable(f"model manifest {path} is not JSON: {error}") from error
+
+
+def write_model_manifest(manifest: ModelManifest, path: Path) -> None:
+    """Write it in one step: a reader sees the old one or the new one."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(manifest.model_dump_json(indent=1, exclude_none=True) + "\n")
+        partial.replace(path)
+    except OSError as error:
+        raise DataDirNotWritable(f"{path}: {error.strerror or error}") from error

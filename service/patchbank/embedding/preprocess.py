@@ -1,0 +1,69 @@
+"""From upright RGB pixels to the network's input, and the way back from grid cells to original pixels."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from patchbank.embedding.backbones import Backbone
+from patchbank.images import DECODER
+
+RULES: Final = 1
+"""Version of the rules in this file; part of the fingerprint."""
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How the grid lies on the original image: it always covers the whole of it, cell by equal cell.
+
+    ``image`` is (width, height) of the upright original, ``inputs`` (width, height) of the network's input,
+    ``grid`` (rows, columns).
+    """
+
+    image: tuple[int, int]
+    inputs: tuple[int, int]
+    grid: tuple[int, int]
+
+
+def plan_geometry(image: tuple[int, int], backbone: Backbone) -> Geometry:
+    """The input's sides as the backbone's size rule says, and the grid that they make."""
+    wide, high = backbone.size.sides(image, backbone.multiple)
+    return Geometry(image, (wide, high), (high // backbone.stride, wide // backbone.stride))
+
+
+def to_input(pixels: npt.NDArray[np.uint8], geometry: Geometry, backbone: Backbone) -> npt.NDArray[np.float32]:
+    """float32 (3, H, W): resized (bicubic, antialiased), 0..1, normalised with the backbone's mean and std."""
+    picture = Image.fromarray(pixels)
+    if picture.size != geometry.inputs:
+        picture = picture.resize(geometry.inputs, Image.Resampling.BICUBIC)
+    resized = np.asarray(picture)
+    planes = np.empty((3, *resized.shape[:2]), dtype=np.float32)
+    levels = np.arange(256, dtype=np.float64) / 255.0
+    for band, (mean, std) in enumerate(zip(backbone.mean, backbone.std, strict=True)):
+        table = ((levels - mean) / std).astype(np.float32)  # 256 values are looked up eight times faster than computed
+        np.take(table, resized[:, :, band], out=planes[band])
+    return planes
+
+
+def fingerprint(backbone: Backbone, model_sha256: str, precision: str = "fp32") -> str:
+    """16 hex digits that change whenever the same picture could be embedded otherwise."""
+    facts = {
+        "backbone": backbone.name,
+        "model": model_sha256,
+        "size": str(backbone.size),
+        "multiple": backbone.multiple,
+        "stride": backbone.stride,
+        "mean": backbone.mean,
+        "std": backbone.std,
+        "tokens": [backbone.tokens, backbone.patch_output, backbone.cls_output, backbone.registers],
+        "precision": precision,  # in bf16 a patch may differ from itself by more than a defect does
+        "rules": RULES,
+        "decoder": DECODER,
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,140 @@
+"""Execution providers of ONNX Runtime: which are asked for, with which options, and what became of them."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import onnxruntime as ort
+
+from patchbank.errors import DataDirNotWritable, ProviderUnavailable
+
+Precision = Literal["fp32", "fp16", "bf16"]
+
+PROVIDERS: Final = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+}
+
+_ELSEWHERE: Final = {"fp16": ("tensorrt",), "bf16": ("tensorrt", "openvino")}
+"""Providers that can run an fp32 graph at that precision; for the others the graph itself must be exported so."""
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """How a graph is run.
+
+    ``providers`` in the order asked for; ``threads`` of one forward pass, 0 for all cores; ``precision`` of the
+    arithmetic; ``memory_arena`` keeps freed memory for the next pass; compiled engines go to ``cache_dir``.
+    """
+
+    providers: tuple[str, ...] = ("cpu",)
+    threads: int = 0
+    precision: Precision = "fp32"
+    memory_arena: bool = True
+    cache_dir: Path | None = None
+
+
+DEFAULT: Final = Runtime()
+"""The processor, all cores, fp32."""
+
+
+def provider_arguments(runtime: Runtime) -> list[tuple[str, dict[str, str]]]:
+    """Names and options as ONNX Runtime takes them.
+
+    Raises ``ProviderUnavailable`` for a provider that is unknown or not in the installed package, and for a
+    precision that none of those asked for can run.
+    """
+    asked = [short.strip().lower() for short in runtime.providers]
+    if not asked:
+        raise ProviderUnavailable("no execution provider asked for")
+    available = set(ort.get_available_providers())
+    for short in asked:
+        name = PROVIDERS.get(short)
+        if name is None:
+            raise ProviderUnavailable(f"no execution provider {short!r}; known are {', '.join(PROVIDERS)}")
+        if name not in available:
+            extra = "openvino" if short == "openvino" else "gpu"
+            raise ProviderUnavailable(
+                f"the installed ONNX Runtime has no {name}; install patchbank[{extra}] alone (not beside another extra)"
+            )
+    able = _ELSEWHERE.get(runtime.precision)
+    if able is not None and not set(able) & set(asked):
+        raise ProviderUnavailable(
+            f"{', '.join(asked)} cannot run an fp32 graph in {runtime.precision} ({', '.join(able)} can): use fp32, or "
+            "make another graph with `indexer model export --fp16` or `--int8`"
+        )
+    return [(PROVIDERS[short], _options(short, runtime)) for short in asked]
+
+
+def _options(short: str, runtime: Runtime) -> dict[str, str]:
+    if short == "cuda":
+        # Sizes differ from image to image: a search for the best convolution per shape would cost more than it gives.
+        return {
+            "use_tf32": "0",  # its 10-bit mantissa would make scores differ from the CPU's
+            "cudnn_conv_algo_search": "HEURISTIC",
+            "arena_extend_strategy": "kSameAsRequested",
+        }
+    if short == "tensorrt":
+        options = {f"trt_{runtime.precision}_enable": "1"} if runtime.precision != "fp32" else {}
+        cache = _cache(runtime, short)
+        if cache is not None:
+            options |= {"trt_engine_cache_enable": "1", "trt_engine_cache_path": cache}
+            options |= {"trt_timing_cache_enable": "1", "trt_timing_cache_path": cache}
+        return options
+    if short == "openvino":
+        hints: dict[str, str] = {"INFERENCE_PRECISION_HINT": "bf16" if runtime.precision == "bf16" else "f32"}
+        if runtime.threads:
+            hints["INFERENCE_NUM_THREADS"] = str(runtime.threads)
+        cache = _cache(runtime, short)
+        return {
+            "device_type": "CPU",
+            "load_config": json.dumps({"CPU": hints}),
+            **({"cache_dir": cache} if cache is not None else {}),
+        }
+    return {}
+
+
+def _cache(runtime: Runtime, short: str) -> str | None:
+    """A directory for compiled engines, one a precision: a cached engine keeps the one it was made with."""
+    if runtime.cache_dir is None:
+        return None
+    folder = runtime.cache_dir / f"{short}-{runtime.precision}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataDirNotWritable(f"{folder}: {error.strerror or error}") from error
+    return str(folder)
+
+
+def session_options(runtime: Runtime) -> Any:
+    """ONNX Runtime's session options."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = runtime.threads
+    options.enable_cpu_mem_arena = runtime.memory_arena
+    options.log_severity_level = 4  # what matters comes as an exception and is told once
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    return options
+
+
+def verify_providers(session: Any, asked: Sequence[str]) -> dict[str, int]:
+    """Nodes of the graph that each provider runs, where this version of ONNX Runtime tells; ``ProviderUnavailable``
+    where one that was asked for did not start, or where the first one got nothing to do."""
+    missing = [name for name in asked if name not in session.get_providers()]
+    if missing:
+        raise ProviderUnavailable(f"ONNX Runtime could not start {', '.join(missing)} on this machine")
+    if not hasattr(session, "get_provider_graph_assignment_info"):
+        return {}
+    nodes: Counter[str] = Counter()
+    for part in session.get_provider_graph_assignment_info():
+        nodes[part.ep_name] += len(part.get_nodes())
+    if nodes and not nodes[asked[0]]:
+        raise ProviderUnavailable(f"{asked[0]} runs no node of this graph: all of it fell back to {', '.join(nodes)}")
+    return dict(nodes)

@@ -1,0 +1,94 @@
+"""An ONNX Runtime session that runs where it was asked to run, or says why it can't."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from patchbank.embedding.providers import DEFAULT, Runtime, provider_arguments, session_options, verify_providers
+from patchbank.errors import Closed, ModelUnavailable
+
+
+class OnnxSession:
+    """A loaded graph with one input (B, 3, H, W) and outputs picked by name. Thread-safe; close it when done.
+
+    ``nodes`` counts the graph's nodes per execution provider (empty where ONNX Runtime does not tell).
+    """
+
+    def __init__(self, path: Path, runtime: Runtime = DEFAULT) -> None:
+        self.path = path
+        self.sha256 = file_sha256(path)
+        self.precision = runtime.precision
+        arguments = provider_arguments(runtime)
+        try:
+            session = ort.InferenceSession(str(path), session_options(runtime), providers=arguments)
+        except Exception as error:  # ONNX Runtime raises many unrelated types
+            raise ModelUnavailable(f"{path.name} cannot be loaded by ONNX Runtime: {_one_line(error)}") from error
+        self.nodes = verify_providers(session, [name for name, _ in arguments])
+        self._session: Any = session
+
+    @property
+    def outputs(self) -> list[str]:
+        """Names of the graph's outputs."""
+        return [output.name for output in self._alive().get_outputs()]
+
+    @property
+    def providers(self) -> list[str]:
+        """The execution providers in use, in order."""
+        return list(self._alive().get_providers())
+
+    @property
+    def fixed_batch(self) -> int | None:
+        """Images that the graph takes in one pass, None where it takes any number."""
+        batch = self._alive().get_inputs()[0].shape[0]
+        return batch if isinstance(batch, int) else None
+
+    @property
+    def fixed_sides(self) -> tuple[int, int] | None:
+        """(width, height) where the graph takes that size alone, else None."""
+        shape = self._alive().get_inputs()[0].shape
+        if len(shape) != 4 or not all(isinstance(side, int) for side in shape[2:]):
+            return None
+        return shape[3], shape[2]
+
+    def run(self, names: Sequence[str], inputs: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
+        """The named outputs for ``inputs`` (B, 3, H, W), float32."""
+        session = self._alive()
+        try:
+            return list(session.run(list(names), {session.get_inputs()[0].name: inputs}))
+        except Exception as error:
+            raise ModelUnavailable(
+                f"{self.path.name} failed on an input of shape {inputs.shape}: {_one_line(error)}"
+            ) from error
+
+    def close(self) -> None:
+        """Release the graph; a later ``run`` raises ``Closed``."""
+        self._session = None
+
+    def _alive(self) -> Any:
+        session = self._session
+        if session is None:
+            raise Closed("the model session is closed")
+        return session
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def file_sha256(path: Path) -> str:
+    """Hex SHA-256 of a file, read in pieces."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+    except OSError as error:
+        raise ModelUnavailable(f"model file {path}: {error.strerror or error}") from error
+    return digest.hexdigest()

@@ -1,0 +1,116 @@
+"""Many image files to embeddings: decoded and resized in threads while the network runs, in bounded memory."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from patchbank.embedding.embedder import Embedder, Embedding, Prepared
+from patchbank.embedding.turned import Turn, turned
+from patchbank.errors import PatchbankError
+from patchbank.images import ImageLimits, read_image
+
+READERS: Final = max(1, min(4, os.cpu_count() or 1))
+"""Threads that decode and resize; each holds one decoded picture at a time."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What is kept of a file once its pixels are embedded. ``size`` is (width, height); ``thumbnail`` a JPEG."""
+
+    path: Path
+    image_id: str
+    sha256: str
+    size: tuple[int, int]
+    thumbnail: bytes
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A file that was read and embedded; ``turned`` are the embeddings of its turned copies, with their turns."""
+
+    picture: Picture
+    embedding: Embedding
+    turned: tuple[tuple[Turn, Embedding], ...] = ()
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that was left out, and why."""
+
+    path: Path
+    error: PatchbankError
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A picture and its turned copies, ready for the network."""
+
+    picture: Picture
+    prepared: Prepared
+    turned: tuple[tuple[Turn, Prepared], ...]
+
+
+def embed_files(
+    embedder: Embedder, files: Sequence[Path], limits: ImageLimits, turns: Sequence[Turn] = ()
+) -> Generator[Seen | Skipped, None, None]:
+    """Embed ``files`` in their order, each also in the given ``turns``.
+
+    At most two batches and one picture a thread are held, whatever the number of files. A file that is no usable
+    picture comes back as ``Skipped``; an error of the network is raised.
+    """
+
+    def make(path: Path) -> _Ready | Skipped:
+        try:
+            image = read_image(path, limits)
+        except PatchbankError as error:
+            return Skipped(path, error)
+        picture = Picture(path, image.image_id, image.sha256, image.size, image.thumbnail())
+        prepared = embedder.prepare(image)
+        copies = tuple((turn, turned(image, turn, embedder.backbone)) for turn in turns)
+        return _Ready(picture, prepared, copies)
+
+    with ThreadPoolExecutor(READERS, thread_name_prefix="read") as readers:
+        for part in _parts(readers, make, files, embedder.batch_size):
+            yield from _embed(embedder, part)
+
+
+def _parts(
+    readers: ThreadPoolExecutor, make: Callable[[Path], _Ready | Skipped], files: Sequence[Path], size: int
+) -> Iterator[list[_Ready | Skipped]]:
+    """Lists of ``size`` made items in order; the next ones are made meanwhile."""
+    waiting: deque[Future[_Ready | Skipped]] = deque()
+    rest = iter(files)
+    try:
+        while True:
+            waiting.extend(readers.submit(make, path) for path in islice(rest, size + READERS - len(waiting)))
+            if not waiting:
+                return
+            part = [waiting.popleft().result() for _ in range(min(size, len(waiting)))]
+            waiting.extend(readers.submit(make, path) for path in islice(rest, size + READERS - len(waiting)))
+            yield part
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def _embed(embedder: Embedder, part: Sequence[_Ready | Skipped]) -> Iterator[Seen | Skipped]:
+    """One list through the network, in its order."""
+    batch = [prepared for one in part if isinstance(one, _Ready) for prepared in _all_of(one)]
+    embeddings = iter(embedder.embed_batch(batch))
+    for one in part:
+        if isinstance(one, Skipped):
+            yield one
+        else:
+            first = next(embeddings)
+            yield Seen(one.picture, first, tuple((turn, next(embeddings)) for turn, _ in one.turned))
+
+
+def _all_of(ready: _Ready) -> list[Prepared]:
+    return [ready.prepared, *(prepared for _, prepared in ready.turned)]

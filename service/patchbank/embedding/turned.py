@@ -1,0 +1,77 @@
+"""Turned copies of a reference picture, for classes of few references (AnomalyDINO, arXiv 2405.14529)."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from scipy import ndimage
+
+from patchbank.embedding.backbones import Backbone
+from patchbank.embedding.embedder import Prepared
+from patchbank.embedding.preprocess import Geometry, plan_geometry, to_input
+from patchbank.images import DecodedImage
+
+Turn = int
+"""So many eighths of a full turn, counter-clockwise: 0..7."""
+
+QUARTERS: Final[tuple[Turn, ...]] = (2, 4, 6)
+"""Every 90 degrees: for parts that lie this way or that."""
+
+EIGHTHS: Final[tuple[Turn, ...]] = (1, 2, 3, 4, 5, 6, 7)
+"""Every 45 degrees, as AnomalyDINO does: for parts that lie anyhow."""
+
+
+def turned(image: DecodedImage, turn: Turn, backbone: Backbone) -> Prepared:
+    """The picture turned about its centre, ready for the network.
+
+    By quarters the whole picture is turned and its sides change places. In between, the frame stays: corners leave it,
+    and what comes into it is a mirror image of the picture, so that no edge of a fill colour is taught; the cells
+    there are not to be used (``source_cells``).
+    """
+    geometry = turned_geometry(image.size, turn, backbone)
+    if turn % 2 == 0:
+        pixels = np.ascontiguousarray(np.rot90(image.pixels, turn // 2))
+        return Prepared(to_input(pixels, geometry, backbone), geometry)
+    small = np.asarray(Image.fromarray(image.pixels).resize(geometry.inputs, Image.Resampling.BICUBIC))
+    cos, sin = _cos_sin(turn)
+    matrix = np.array([[cos, sin], [-sin, cos]])
+    centre = (np.array(small.shape[:2]) - 1) / 2
+    offset = centre - matrix @ centre
+    bands = [ndimage.affine_transform(small[:, :, band], matrix, offset, order=1, mode="mirror") for band in range(3)]
+    return Prepared(to_input(np.stack(bands, axis=2), geometry, backbone), geometry)
+
+
+def turned_geometry(image: tuple[int, int], turn: Turn, backbone: Backbone) -> Geometry:
+    """Geometry of the turned copy of a picture of that (width, height)."""
+    return plan_geometry(image[::-1] if turn % 4 == 2 else image, backbone)
+
+
+def source_cells(original: Geometry, copy: Geometry, turn: Turn) -> npt.NDArray[np.int64]:
+    """Where the cells of a turned copy come from: (N, 2), the (row, column) of the original's cell that holds each
+    centre; (-1, -1) where it lies outside of the picture."""
+    (rows, columns), (width, height) = original.grid, original.image
+    (high, wide), (span_x, span_y) = copy.grid, copy.image
+    down, right = np.divmod(np.arange(high * wide), wide)
+    x = ((right + 0.5) / wide - 0.5) * span_x
+    y = ((down + 0.5) / high - 0.5) * span_y
+    cos, sin = _cos_sin(turn)
+    row = np.floor(((sin * x + cos * y) / height + 0.5) * rows).astype(np.int64)
+    column = np.floor(((cos * x - sin * y) / width + 0.5) * columns).astype(np.int64)
+    inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
+    return np.where(inside[:, None], np.stack([row, column], axis=1), -1)
+
+
+def source_cell(original: Geometry, copy: Geometry, turn: Turn, cell: tuple[int, int]) -> tuple[int, int]:
+    """The (row, column) of the original's cell that one ``cell`` of a turned copy comes from."""
+    row, column = source_cells(original, copy, turn)[cell[0] * copy.grid[1] + cell[1]].tolist()
+    return row, column
+
+
+def _cos_sin(turn: Turn) -> tuple[float, float]:
+    """Exact for quarters, so that their cells' centres fall on centres."""
+    angle = math.pi / 4 * turn
+    return round(math.cos(angle), 12) + 0.0, round(math.sin(angle), 12) + 0.0

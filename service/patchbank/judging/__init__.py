@@ -1,0 +1,1 @@
+"""Judging: an image and the banks become a verdict."""

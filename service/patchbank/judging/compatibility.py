@@ -1,0 +1,131 @@
+"""Which banks a backbone may judge with: those made with the same embeddings, and where the self-test proves it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from patchbank.bank.manifest import Manifest, SelfTest
+from patchbank.bank.store import PatchStore
+from patchbank.embedding.embedder import Embedder
+from patchbank.embedding.self_test import TOLERANCE, Response
+from patchbank.errors import BackboneMismatch, PatchbankError
+
+Outcome = Literal["passed", "not recorded", "failed", "other backbone"]
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """What came of holding a bank against the backbone that runs.
+
+    ``outcome`` ``not recorded`` is of a bank that carries no self-test, and is let in. ``shift`` is how far the
+    self-test's embeddings moved, 0..2, where they were compared. ``reason`` says why a bank is refused.
+    """
+
+    outcome: Outcome
+    shift: float | None = None
+    reason: str = ""
+    detail: dict[str, Any] | None = None
+
+    @property
+    def refused(self) -> bool:
+        """Whether nothing may be judged with the bank."""
+        return self.outcome in ("failed", "other backbone")
+
+
+class Admission:
+    """Looks at each bank version once and remembers what came of it. Thread-safe."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._seen: dict[str, tuple[str, Admitted]] = {}
+
+    def look(self, manifest: Manifest) -> Admitted:
+        """Whether this backbone may judge with the bank, and why not."""
+        seen = self._seen.get(manifest.class_name)
+        if seen is not None and seen[0] == manifest.version:
+            return seen[1]
+        found = compare(manifest, self._embedder)
+        self._seen[manifest.class_name] = (manifest.version, found)
+        return found
+
+    def check(self, manifest: Manifest) -> None:
+        """Raise ``BackboneMismatch`` for a bank that is refused."""
+        found = self.look(manifest)
+        if found.refused:
+            raise BackboneMismatch(found.reason, **(found.detail or {}))
+
+    def failures(self, store: PatchStore) -> tuple[dict[str, str], int]:
+        """Classes of this backbone whose bank fails the self-test, with the reason, and how many may serve.
+
+        Banks of another backbone count as neither: another service may be there for them. Raises where the store
+        cannot be read; a damaged bank is passed over.
+        """
+        failed, good = {}, 0
+        for name, version in store.active().items():
+            seen = self._seen.get(name)
+            try:
+                found = seen[1] if seen is not None and seen[0] == version else self.look(store.bank(name).manifest)
+            except PatchbankError:
+                continue
+            if found.outcome == "failed":
+                failed[name] = found.reason
+            good += not found.refused
+        return failed, good
+
+
+def compare(manifest: Manifest, embedder: Embedder) -> Admitted:
+    """Hold a bank's fingerprint and self-test against the backbone that runs."""
+    made = manifest.backbone
+    if made.fingerprint != embedder.fingerprint:
+        reason = (
+            f"the bank of {manifest.class_name!r} was made with {made.name} ({made.fingerprint}), this is "
+            f"{embedder.backbone.name} ({embedder.fingerprint}): teach the class again, or run that one"
+        )
+        return Admitted("other backbone", None, reason, {"bank": made.fingerprint, "service": embedder.fingerprint})
+    record = manifest.self_test
+    if record is None:
+        return Admitted("not recorded")
+    own = embedder.self_test()
+    try:
+        then = Response.from_facts(record.model_dump(), manifest.patch_dim)
+    except ValueError:
+        shift = float("inf")
+    else:
+        if then.picture != own.picture:  # of a release with another picture: nothing to compare
+            return Admitted("not recorded")
+        shift = then.shift(own)
+    if shift <= TOLERANCE:
+        return Admitted("passed", shift)
+    detail = {
+        "self_test_shift": min(shift, _UNLIKE), "tolerance": TOLERANCE, "bank": record.runtime, "service": own.runtime,
+    }  # fmt: skip
+    return Admitted("failed", shift, _failure(manifest, record, own, shift), detail)
+
+
+_UNLIKE: Final = 2.0
+"""Largest distance of unit vectors; stands for embeddings that cannot be compared at all."""
+
+_FACTS: Final = ("onnxruntime", "providers", "precision", "pillow", "processor")
+
+
+def _failure(manifest: Manifest, record: SelfTest, own: Response, shift: float) -> str:
+    facts = [name for name in dict.fromkeys((*_FACTS, *record.runtime, *own.runtime)) if name in own.runtime]
+    other = [
+        f"{name} {record.runtime.get(name, 'not known')} then, {own.runtime[name]} now"
+        for name in facts
+        if record.runtime.get(name) != own.runtime[name]
+    ]
+    known = (
+        "; ".join(other) if other else "all versions are the same, so the model, its libraries or the machine changed"
+    )
+    return (
+        f"the bank of {manifest.class_name!r} is refused: the self-test's embeddings moved by "
+        f"{min(shift, _UNLIKE):.2g} since it was taught, {TOLERANCE:g} is allowed ({known}). Run what it was taught "
+        "with, or teach the class again"
+    )
+
+
+def record_of(response: Response) -> SelfTest:
+    """The self-test as a bank keeps it."""
+    return SelfTest(**response.as_facts())

@@ -1,0 +1,234 @@
+"""The use case: an image, and perhaps a class, becomes an inspection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+import numpy as np
+
+from patchbank.bank.open_store import open_store
+from patchbank.bank.retry import while_versions_change
+from patchbank.bank.search import PatchScores, search_patches
+from patchbank.bank.store import Bank, PatchStore
+from patchbank.clock import StageClock
+from patchbank.embedding.embedder import Embedder, Embedding
+from patchbank.embedding.preprocess import plan_geometry
+from patchbank.embedding.turned import source_cell, turned_geometry
+from patchbank.errors import BackboneMismatch, DamagedBank, EmptyBank, UnknownClass
+from patchbank.images import DecodedImage, cell_box, decode_image, read_image
+from patchbank.judging.compatibility import Admission
+from patchbank.judging.verdict import Explained, Inspection, NearestPatch, Verdict
+from patchbank.scoring.anomaly_map import anomaly_map, mask_and_score_demand
+from patchbank.scoring.class_retrieval import HITS_PER_VOTE, Retrieval, retrieve
+from patchbank.scoring.coherence import least_coherence
+from patchbank.scoring.foreground import foreground_mask
+from patchbank.scoring.image_score import image_score
+from patchbank.scoring.inspected_area import inspected_patches, inspected_pixels, judged_cells, misfit
+from patchbank.scoring.regions import Region, find_regions
+from patchbank.scoring.threshold import p_value, shortfall
+from patchbank.settings import Settings, load_settings
+
+
+class Inspector:
+    """Judges images against the banks of a store. Thread-safe; use it as a context manager or call ``close``.
+
+    >>> with Inspector.open() as inspector:
+    ...     inspection = inspector.inspect(Path("part.png"))
+    """
+
+    def __init__(self, settings: Settings, embedder: Embedder, store: PatchStore) -> None:
+        self.settings = settings
+        self.embedder = embedder
+        self.store = store
+        self.admission = Admission(embedder)
+
+    @classmethod
+    def open(cls, settings: Settings | None = None, *, search_workers: int = 0) -> Inspector:
+        """Backbone and store as the settings say; searches run in this process unless workers are asked for."""
+        settings = settings or load_settings()
+        store = open_store(settings, search_workers)
+        try:
+            return cls(settings, Embedder.open(settings), store)
+        except BaseException:
+            store.close()
+            raise
+
+    def inspect(
+        self,
+        image: Path | str | bytes | DecodedImage,
+        class_name: str | None = None,
+        *,
+        threshold: float | None = None,
+        pixel_threshold: float | None = None,
+        explain: bool = False,
+    ) -> Inspection:
+        """Judge one image: a path, encoded bytes, or a decoded picture.
+
+        Without ``class_name`` the product is retrieved; one that is like no taught class is answered
+        ``unknown_product``. ``threshold`` overrides the calibrated ones, of the image and of the pixels, and
+        ``pixel_threshold`` that of the pixels alone. ``explain`` names the nearest normal patch of every region.
+        Raises ``PatchbankError`` kinds for bad images, unknown classes and banks that can't serve.
+        """
+        clock = StageClock()
+        asked = _Asked(threshold, threshold if pixel_threshold is None else pixel_threshold)
+        with clock.time("decode"):
+            decoded = self._decode(image)
+        with clock.time("embed"):
+            embedding = self.embedder.embed(decoded)
+        return while_versions_change(
+            self.store, lambda: self._answer(decoded, embedding, class_name, asked, explain, clock)
+        )
+
+    def _answer(
+        self,
+        decoded: DecodedImage,
+        embedding: Embedding,
+        class_name: str | None,
+        asked: _Asked,
+        explain: bool,
+        clock: StageClock,
+    ) -> Inspection:
+        with clock.time("retrieve"):
+            retrieval = self.retrieve(embedding, quick=class_name is not None)
+        notes = [*decoded.warnings, *_second_opinion(class_name, retrieval)]
+        if class_name is None and not retrieval.scores:
+            notes.append("no product class is taught for this backbone")
+        name = class_name or retrieval.class_name
+        verdict = None
+        clock.spent_ms["search"] = 0.0
+        if name is not None:
+            with clock.time("search"):
+                bank = self.serving_bank(name)
+                verdict = self._judge(bank, decoded, embedding, asked, explain)
+            doubts = (shortfall(bank.manifest.calibration), misfit(bank.manifest.roi, decoded.size))
+            notes += [f"{name}: {doubt}" for doubt in doubts if doubt is not None]
+        status: Literal["ok", "unknown_product"] = "unknown_product" if verdict is None else "ok"
+        return Inspection(
+            status, decoded, verdict, retrieval, self.embedder.backbone.name, clock.spent_ms, tuple(notes)
+        )
+
+    def serving_bank(self, class_name: str) -> Bank:
+        """The class's active bank; refused where it was made with other embeddings, fails the self-test or is empty."""
+        bank = self.store.bank(class_name)
+        self.admission.check(bank.manifest)
+        if bank.manifest.patches == 0:
+            raise EmptyBank(f"the bank of {class_name!r} holds no patches")
+        return bank
+
+    def _decode(self, image: Path | str | bytes | DecodedImage) -> DecodedImage:
+        if isinstance(image, DecodedImage):
+            return image
+        if isinstance(image, bytes):
+            return decode_image(image, self.settings.image_limits)
+        return read_image(Path(image), self.settings.image_limits)
+
+    def retrieve(self, embedding: Embedding, *, quick: bool = False) -> Retrieval:
+        """Which product an embedded image shows; ``quick`` leaves doubtful ones unknown without asking the patches."""
+        voters = self.settings.retrieval_neighbours
+        hits = self.store.nearest_references(self.embedder.fingerprint, embedding.cls, HITS_PER_VOTE * voters)
+        banks: dict[str, Bank] = {}
+        for name in {hit.class_name for hit in hits}:
+            try:
+                bank = self.store.bank(name)
+                self.admission.check(bank.manifest)
+                banks[name] = bank
+            except UnknownClass:  # removed this very moment: its hits no longer count
+                continue
+            except BackboneMismatch:  # a failed self-test; as below, but a caller who names the class has no need of it
+                if hits[0].class_name == name and not quick:
+                    raise
+            except DamagedBank:  # the other classes go on; its own images must not be taken for theirs
+                if hits[0].class_name == name:
+                    raise
+
+        def coherence_of(class_name: str, image_ids: Sequence[str]) -> float:
+            bank = banks[class_name]
+            patches = inspected_patches(bank.manifest.roi, embedding.patches, embedding.grid)
+            return least_coherence(patches, [bank.image_patches(image_id) for image_id in image_ids])
+
+        limits = {name: bank.manifest.retrieval for name, bank in banks.items()}
+        return retrieve(
+            [hit for hit in hits if hit.class_name in banks], voters, limits, None if quick else coherence_of
+        )
+
+    def _judge(self, bank: Bank, image: DecodedImage, embedding: Embedding, asked: _Asked, explain: bool) -> Verdict:
+        manifest = bank.manifest
+        rule = manifest.scoring
+        calibration = manifest.calibration
+        threshold = calibration.threshold if asked.images is None else asked.images
+        cut = calibration.mask_threshold if asked.pixels is None else asked.pixels
+        cells = judged_cells(manifest.roi, embedding.grid)
+        demand = mask_and_score_demand(rule, cut, image.size, cells)
+        masked = manifest.foreground
+        counts = cells if masked is None else foreground_mask(masked, embedding.patches, embedding.grid, cells)
+        found = search_patches(bank, embedding.patches, embedding.grid, rule.neighbours, demand, counts=counts)
+        score = image_score(found.scores if cells is None else found.scores[cells], rule)
+        values = anomaly_map(found.scores, rule, image.size, cells)
+        inspected = inspected_pixels(manifest.roi, cells, image.size)
+        if inspected is not None:
+            values = np.where(inspected, values, np.float32(0))
+        marked = (values if inspected is None else values[inspected]) > cut
+        regions = find_regions(values, cut, inspected=inspected)
+        return Verdict(
+            class_name=manifest.class_name,
+            is_anomalous=score > threshold,
+            score=score,
+            threshold=threshold,
+            calibrated_threshold=calibration.threshold,
+            pixel_threshold=cut,
+            p_value=p_value(score, calibration),
+            anomalous_share=float(np.count_nonzero(marked)) / max(1, marked.size),
+            map=values,
+            inspected=inspected,
+            regions=tuple(
+                Explained(region, self._explain(bank, embedding, found, region) if explain else None)
+                for region in regions
+            ),
+            bank_version=manifest.version,
+        )
+
+    def _explain(self, bank: Bank, embedding: Embedding, found: PatchScores, region: Region) -> NearestPatch:
+        (width, height), (rows, columns) = embedding.geometry.image, embedding.grid
+        x, y = region.peak
+        row, column = min(y * rows // height, rows - 1), min(x * columns // width, columns - 1)
+        patch, distance = found.nearest_patch(row, column)
+        reference = bank.reference(patch.image_id)
+        size, grid = (reference.width, reference.height), (reference.rows, reference.columns)
+        cell = (patch.row, patch.column)
+        if patch.turn:  # the nearest patch is of a turned copy: shown is the cell of the picture that it came from
+            original = plan_geometry(size, self.embedder.backbone)
+            copy = turned_geometry(size, patch.turn, self.embedder.backbone)
+            cell = source_cell(original, copy, patch.turn, cell)
+        return NearestPatch(reference.image_id, reference.name, cell_box(size, grid, *cell), distance)
+
+    def close(self) -> None:
+        """Release the backbone and the store."""
+        self.embedder.close()
+        self.store.close()
+
+    def __enter__(self) -> Inspector:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Thresholds that the caller gives; None takes the calibrated one."""
+
+    images: float | None
+    pixels: float | None
+
+
+def _second_opinion(asked: str | None, retrieval: Retrieval) -> list[str]:
+    """A word of warning where the class that the caller names is not what the image looks like."""
+    if asked is None or retrieval.class_name in (asked, None):
+        return []
+    return [f"the image looks like {retrieval.class_name!r}, not like {asked!r}"]

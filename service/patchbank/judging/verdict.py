@@ -1,0 +1,79 @@
+"""What an inspection says."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from patchbank.images import DecodedImage
+from patchbank.scoring.class_retrieval import Retrieval
+from patchbank.scoring.regions import Region
+
+
+@dataclass(frozen=True)
+class NearestPatch:
+    """The normal patch that a region's worst patch was compared with: where it lies in its reference image."""
+
+    reference_id: str
+    name: str
+    box: tuple[int, int, int, int]
+    distance: float
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A region and, where asked for, its nearest normal patch."""
+
+    region: Region
+    nearest: NearestPatch | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The region as REST and command line tell of it."""
+        region = self.region
+        nearest = None if self.nearest is None else asdict(self.nearest)
+        return {"box": region.box, "score": region.score, "area": region.area, "nearest": nearest}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a bank says of an image. ``map`` is float32 (H, W) at the original size, in units of the score.
+
+    ``threshold`` is the one applied to the score, ``calibrated_threshold`` the bank's own; ``pixel_threshold`` is the
+    one applied to the map: regions and ``anomalous_share`` are of the pixels above it. ``inspected`` bool (H, W) are
+    the pixels that the class's mask lets through, None for all: elsewhere the map is 0 and no region lies, and the
+    share is of those pixels.
+    """
+
+    class_name: str
+    is_anomalous: bool
+    score: float
+    threshold: float
+    calibrated_threshold: float
+    pixel_threshold: float
+    p_value: float
+    anomalous_share: float
+    map: npt.NDArray[np.float32]
+    regions: tuple[Explained, ...]
+    bank_version: str
+    inspected: npt.NDArray[np.bool_] | None = None
+
+    @property
+    def score_ratio(self) -> float | None:
+        """Score over the calibrated threshold, comparable between classes; None where that threshold is 0."""
+        return self.score / self.calibrated_threshold if self.calibrated_threshold > 0 else None
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """The answer for one image. ``verdict`` is None exactly when ``status`` is ``unknown_product``."""
+
+    status: Literal["ok", "unknown_product"]
+    image: DecodedImage
+    verdict: Verdict | None
+    retrieval: Retrieval
+    backbone: str
+    timings_ms: dict[str, float]
+    warnings: tuple[str, ...] = field(default=())

@@ -1,0 +1,106 @@
+"""``auto``: is the background of a class masked? Rule and figures: ``docs/foreground.md``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from patchbank.bank.manifest import Foreground
+from patchbank.bank.region_of_interest import RegionOfInterest
+from patchbank.scoring.foreground import (
+    BoolArray,
+    Sample,
+    border,
+    foreground_mask,
+    inspected_or_all,
+    learn_foreground,
+    middle,
+    otsu,
+    raw_mask,
+    spread_out,
+)
+
+_SPLIT: Final = 0.8
+"""Least share of the variance along the axis that lies between the two sides. The best cut of a bell curve puts 0.64
+between them, of an even spread 0.75: below that there is one heap, not two."""
+
+_MIDDLE: Final = 0.35
+"""Least share of foreground in the middle; AnomalyDINO's choice, which leaves room for small parts."""
+
+_BORDER: Final = 0.6
+"""Least share of background along the border. Part or fixture may run along one side of the four; a texture leaves
+about half."""
+
+_WORTH: Final = 0.25
+"""Least share of cells that a mask must hide to be worth its risk. A part that fills the picture stays below."""
+
+_AGREEMENT: Final = 0.8
+"""Least overlap (intersection over union) of the backgrounds that two halves of the references lead to."""
+
+
+class Decision(NamedTuple):
+    """Whether ``auto`` masks, and the reason as a sentence."""
+
+    on: bool
+    reason: str
+
+
+def decide(foreground: Foreground, samples: Sequence[Sample], roi: RegionOfInterest | None = None) -> Decision:
+    """Whether ``auto`` masks a class: decided on its references' patches and what was learned from them.
+
+    On where all of this holds: the patches fall into two heaps; the middle of the picture is mostly part and its border
+    mostly background; there is enough background to hide; and two halves of the references, learned apart, hide
+    nearly the same cells, of those inspected. ``NoReferences`` where there are no samples.
+    """
+    chosen = spread_out(samples)
+    for objection in (_one_heap, _badly_placed, _unstable):
+        reason = objection(foreground, chosen, roi)
+        if reason is not None:
+            return Decision(False, reason)
+    return Decision(
+        True, f"the part stands out from its background, {_hidden(foreground, chosen, roi).mean():.0%} of the picture"
+    )
+
+
+def _one_heap(foreground: Foreground, samples: Sequence[Sample], _: RegionOfInterest | None) -> str | None:
+    axis = np.asarray(foreground.axis, dtype=np.float32)
+    split = otsu(np.concatenate([patches @ axis for patches, _ in samples]))[1]
+    if split < _SPLIT:
+        return f"patches do not fall into part and background: split {split:.2f}, needed {_SPLIT:.2f}"
+    return None
+
+
+def _badly_placed(foreground: Foreground, samples: Sequence[Sample], roi: RegionOfInterest | None) -> str | None:
+    raw = [raw_mask(foreground, *sample) for sample in samples]
+    amid = float(np.mean([mask[middle(mask.shape)].mean() for mask in raw]))
+    if amid < _MIDDLE:
+        return f"only {amid:.0%} of the middle looks like a part, needed {_MIDDLE:.0%}"
+    around = 1 - float(np.mean([mask[border(mask.shape)].mean() for mask in raw]))
+    if around < _BORDER:
+        return f"only {around:.0%} of the border looks like background, needed {_BORDER:.0%}"
+    share = float(_hidden(foreground, samples, roi).mean())
+    if share < _WORTH:
+        return f"the part nearly fills the picture: {share:.0%} could be hidden, needed {_WORTH:.0%}"
+    return None
+
+
+def _unstable(foreground: Foreground, samples: Sequence[Sample], roi: RegionOfInterest | None) -> str | None:
+    if len(samples) < 2:
+        return "one reference cannot show that a mask is stable; add more"
+    first, second = (_hidden(learn_foreground(samples[start::2], roi), samples, roi) for start in (0, 1))
+    either = float((first | second).mean())
+    agreement = float((first & second).mean()) / either if either > 0 else 0.0
+    if agreement < _AGREEMENT:
+        return f"halves of the references agree on {agreement:.0%} of the background, needed {_AGREEMENT:.0%}"
+    return None
+
+
+def _hidden(foreground: Foreground, samples: Sequence[Sample], roi: RegionOfInterest | None) -> BoolArray:
+    """Whether a cell is hidden, for all inspected cells of all samples."""
+    hidden = []
+    for patches, grid in samples:
+        inside = inspected_or_all(roi, grid)
+        hidden.append(~foreground_mask(foreground, patches, grid, inside)[inside])
+    return np.concatenate(hidden)

@@ -1,0 +1,106 @@
+"""Pictures of the anomaly map."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+
+from patchbank.bank.search import FARTHEST
+from patchbank.scoring.regions import Region
+
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+MapFormat = Literal["heatmap", "overlay", "gray16"]
+
+_ANCHORS: Final = np.array(
+    [
+        (0, 0, 4),
+        (40, 11, 84),
+        (101, 21, 110),
+        (159, 42, 99),
+        (212, 72, 66),
+        (245, 125, 21),
+        (250, 193, 39),
+        (252, 255, 164),
+    ]
+)
+"""Eight colours along matplotlib's "inferno" map (CC0): even in lightness, readable when colours look alike."""
+
+_OUTLINE: Final = (0, 255, 255)
+
+_IGNORED: Final = (72, 72, 72)
+"""What is not inspected, in a heatmap: a grey that no score has."""
+
+
+def render(
+    kind: MapFormat,
+    values: FloatArray,
+    threshold: float,
+    pixels: npt.NDArray[np.uint8],
+    regions: Sequence[Region],
+    inspected: BoolArray | None = None,
+) -> bytes:
+    """A PNG of the map (H, W); ``inspected`` pixels (H, W) where not all are.
+
+    ``heatmap``: colours from 0 to twice the threshold, so the threshold is always mid-scale; grey where not inspected.
+    ``overlay``: the picture with what is above the threshold coloured and outlined, dark where not inspected.
+    ``gray16``: 16-bit grey, value = score / 2 x 65535.
+    """
+    if kind == "gray16":
+        levels = np.clip(values / FARTHEST, 0.0, 1.0) * 65535.0
+        return _png(Image.fromarray(np.round(levels).astype(np.uint16)))
+    colours = _colours(values, threshold)
+    if kind == "heatmap":
+        if inspected is not None:
+            colours[~inspected] = _IGNORED
+        return _png(Image.fromarray(colours))
+    return _png(overlay(values, threshold, pixels, regions, inspected, colours))
+
+
+def overlay(
+    values: FloatArray,
+    threshold: float,
+    pixels: npt.NDArray[np.uint8],
+    regions: Sequence[Region],
+    inspected: BoolArray | None = None,
+    colours: npt.NDArray[np.uint8] | None = None,
+) -> Image.Image:
+    """The picture with its anomalous pixels coloured, their border drawn, and a box round every region; dark where it
+    is not inspected."""
+    colours = _colours(values, threshold) if colours is None else colours
+    above = values > threshold
+    if inspected is not None:
+        above &= inspected
+        pixels = np.where(inspected[:, :, None], pixels, pixels // 3)
+    mixed = np.where(above[:, :, None], pixels // 2 + colours // 2, pixels)
+    inner = above.copy()
+    inner[1:] &= above[:-1]
+    inner[:-1] &= above[1:]
+    inner[:, 1:] &= above[:, :-1]
+    inner[:, :-1] &= above[:, 1:]
+    mixed[above & ~inner] = _OUTLINE
+    picture = Image.fromarray(mixed)
+    draw = ImageDraw.Draw(picture)
+    for region in regions:
+        left, top, right, bottom = region.box
+        draw.rectangle((left - 2, top - 2, right + 1, bottom + 1), outline=(255, 255, 255))
+    return picture
+
+
+def _colours(values: FloatArray, threshold: float) -> npt.NDArray[np.uint8]:
+    top = max(2.0 * threshold, 1e-6)
+    position = np.linspace(0, 255, len(_ANCHORS))
+    table = np.stack([np.interp(np.arange(256), position, _ANCHORS[:, band]) for band in range(3)], axis=1)
+    level = (np.clip(values / top, 0.0, 1.0) * 255.0).astype(np.uint8)
+    return np.asarray(table.astype(np.uint8)[level])
+
+
+def _png(picture: Image.Image) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, "PNG", compress_level=3)
+    return out.getvalue()

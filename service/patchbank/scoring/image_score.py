@@ -1,0 +1,33 @@
+"""From patch scores to one number for the image."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from patchbank.bank.manifest import ScoringRule
+
+FloatArray = npt.NDArray[np.float32]
+
+_TOP_SHARE = 0.01
+
+
+def deciding_count(patches: int, rule: ScoringRule) -> int:
+    """How many of the highest patch scores make the image score."""
+    return 1 if rule.image_score == "max" else max(1, round(_TOP_SHARE * patches))
+
+
+def image_score(scores: FloatArray, rule: ScoringRule) -> float:
+    """Mean of the highest 1 % of patch scores (any shape), or the highest, as the rule says."""
+    flat = scores.ravel()
+    count = deciding_count(flat.size, rule)
+    return float(np.partition(flat, flat.size - count)[flat.size - count :].mean(dtype=np.float64))
+
+
+def deciding_patches(scores: FloatArray, rule: ScoringRule) -> npt.NDArray[np.bool_]:
+    """Mask of the patches whose scores make the image score; same shape as ``scores``."""
+    flat = scores.ravel()
+    count = deciding_count(flat.size, rule)
+    mask = np.zeros(flat.size, dtype=np.bool_)
+    mask[np.argpartition(flat, flat.size - count)[flat.size - count :]] = True
+    return mask.reshape(scores.shape)

@@ -1,0 +1,165 @@
+"""Every setting, read once from ``PATCHBANK_...`` environment variables (or a ``.env`` file) and then frozen."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from patchbank.errors import InvalidSettings
+from patchbank.images import ImageLimits
+
+_URL: Final = re.compile(r"https?://([^/@\s:\[\]]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?/?")
+
+
+class Settings(BaseSettings):
+    """What can be set. Each field's description is its documentation; the README's table is held to it by a test."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PATCHBANK_", env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    data_dir: Path = Field(
+        default=Path("patchbank-data"),
+        description="Directory of the embedded bank store and of pulled models.",
+    )
+    qdrant_url: str = Field(
+        default="",
+        description="Qdrant server as bank store, `http(s)://host`; empty: banks are embedded in the data directory.",
+    )
+    qdrant_grpc_port: int = Field(default=6334, ge=1, le=65535, description="The Qdrant server's gRPC port.")
+    qdrant_api_key: SecretStr = Field(default=SecretStr(""), description="The Qdrant server's API key.")
+    qdrant_ca_file: Path | None = Field(
+        default=None, description="PEM file of the authority that signed the Qdrant server's certificate."
+    )
+    qdrant_timeout_s: float = Field(
+        default=10.0, gt=0, le=600, description="Seconds after which a call to the Qdrant server is given up."
+    )
+    qdrant_shards: int = Field(default=1, ge=1, le=1024, description="Shards of a new collection on the Qdrant server.")
+    qdrant_replicas: int = Field(default=1, ge=1, le=64, description="Copies of each shard, on different Qdrant nodes.")
+    qdrant_write_consistency: int = Field(
+        default=1, ge=1, le=64, description="Copies that must have taken a write before it counts."
+    )
+    qdrant_on_disk: bool = Field(
+        default=False, description="Keep full vectors on the Qdrant server's disk and only int8 ones in its memory."
+    )
+    backbone: str = Field(
+        default="efficientnet-lite2",
+        description="Name of the backbone that embeds images (`efficientnet-lite2` is built in).",
+    )
+    providers: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("cpu",),
+        description="Execution providers in the order asked for, by comma: `cpu`, `cuda`, `tensorrt`, `openvino`.",
+    )
+    input_size: str = Field(
+        default="",
+        description="Input of the backbone: `448` is a budget of 448 x 448 pixels in each image's own aspect, "
+        "`672x448` width x height for every image; empty takes the backbone's own.",
+    )
+    precision: Literal["fp32", "fp16", "bf16"] = Field(
+        default="fp32",
+        description="Arithmetic of an fp32 graph: `fp32`; `fp16` (TensorRT); `bf16` (TensorRT, OpenVINO): faster, less "
+        "exact.",
+    )
+    threads: int = Field(default=0, ge=0, le=1024, description="Threads of one forward pass; 0 takes all cores.")
+    batch_size: int = Field(
+        default=0,
+        ge=0,
+        le=256,
+        description="Images of one forward pass when indexing; 0 takes 1 on a processor and 16 on a GPU.",
+    )
+    memory_arena: bool = Field(
+        default=True,
+        description="Keep the memory of a forward pass for the next one; off gives it back, and costs time.",
+    )
+    engine_cache: Path | None = Field(
+        default=None,
+        description="Directory for engines that TensorRT and OpenVINO compile, so that the next start is quick.",
+    )
+    search_workers: int = Field(
+        default=2,
+        ge=0,
+        le=64,
+        description="Processes that search the embedded store for the API; 0 searches in the service's own process.",
+    )
+    max_megapixels: float = Field(
+        default=50.0, gt=0, le=178.0, description="Largest image in megapixels, checked before it is decoded."
+    )
+    max_upload_mb: float = Field(default=64.0, gt=0, description="Largest image file in megabytes (10^6 bytes).")
+    max_batch: int = Field(default=64, ge=1, description="Most images in one `/detect/batch` request.")
+    max_concurrency: int = Field(default=2, ge=1, description="Images judged at the same time.")
+    max_queue: int = Field(default=32, ge=0, description="Requests that may wait; one more is answered 429.")
+    retrieval_neighbours: int = Field(
+        default=5, ge=1, le=100, description="Nearest CLS embeddings that vote on the product class."
+    )
+    target_far: float = Field(
+        default=0.01,
+        gt=0,
+        lt=1,
+        description="Target false-alarm rate of calibration: share of normal images above the threshold.",
+    )
+    pixel_target_far: float = Field(
+        default=0.1,
+        gt=0,
+        lt=1,
+        description="Share of normal images that may have any pixel of the map above the pixel threshold.",
+    )
+    max_calibration_images: int = Field(
+        default=200, ge=2, description="Most reference images scored in leave-one-image-out calibration."
+    )
+    max_bank_patches: int = Field(
+        default=200_000,
+        ge=1,
+        description="Bank size above which a coreset is taken even if none is asked for.",
+    )
+    keep_versions: int = Field(
+        default=3, ge=1, description="Versions of a bank that are kept, the active one included."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Level of the service's log: `debug`, `info`, `warning`, `error`."
+    )
+    host: str = Field(default="127.0.0.1", description="Address that `patchbank serve` listens on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port that `patchbank serve` listens on.")
+
+    @field_validator("providers", mode="before")
+    @classmethod
+    def _split_providers(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("qdrant_url")
+    @classmethod
+    def _check_url(cls, value: str) -> str:
+        if value and not _URL.fullmatch(value):
+            raise ValueError("use http://host, https://host or either with :port")
+        return value
+
+    @field_validator("qdrant_ca_file", "engine_cache", mode="before")
+    @classmethod
+    def _no_file(cls, value: object) -> object:
+        return value or None  # an empty variable, as compose files pass it
+
+    def at(self, place: str) -> Settings:
+        """The same with another bank store: a server's URL, or a directory."""
+        is_url = "://" in place
+        changed = {"qdrant_url": place} if is_url else {"qdrant_url": "", "data_dir": Path(place)}
+        return load_settings(**{**{name: getattr(self, name) for name in type(self).model_fields}, **changed})
+
+    @property
+    def image_limits(self) -> ImageLimits:
+        """Bounds of the decoder."""
+        return ImageLimits(self.max_megapixels, self.max_upload_mb)
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings from the environment, overridden by keyword; raises ``InvalidSettings`` that names the variable."""
+    try:
+        return Settings(**overrides)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSettings(f".env cannot be read: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise InvalidSettings(f"PATCHBANK_{name.upper()}: {first['msg']}") from error

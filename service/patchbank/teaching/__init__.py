@@ -1,0 +1,1 @@
+"""Teaching: normal images become a bank version with thresholds."""

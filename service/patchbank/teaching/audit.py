@@ -1,0 +1,164 @@
+"""Every reference against all others: outliers, near-duplicates, and whether there are enough."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from patchbank.bank.manifest import ScoringRule
+from patchbank.bank.store import Bank, FloatArray, Reference
+from patchbank.errors import NoReferences
+from patchbank.progress import SILENT, Progress
+from patchbank.scoring.image_score import deciding_count
+from patchbank.scoring.outliers import FAR_ABOVE, modified_z
+from patchbank.teaching.reference_patches import ReferencePatches, read_patches
+
+TWIN: Final = 0.25
+"""Mean patch distance of near-duplicates, as a share of what is usual between an image and the one most like it."""
+
+ENOUGH: Final = 0.05
+"""Twice the references that lower scores by less than this share are not worth the trouble."""
+
+_ORDERS: Final = 3
+
+
+@dataclass(frozen=True)
+class Audited:
+    """A reference against the others. ``score`` is its image score where a patch must be alike in several other images
+    to be normal; ``outlyingness`` that in robust deviations from the median of all; ``patch_scores`` (M,)."""
+
+    patches: ReferencePatches
+    score: float
+    outlyingness: float
+    patch_scores: FloatArray
+
+    @property
+    def suspect(self) -> bool:
+        """Whether it is far from what references of this class are."""
+        return self.outlyingness > FAR_ABOVE
+
+
+@dataclass(frozen=True)
+class Twins:
+    """Two references that show nearly the same. ``distance`` is the mean cosine distance of their patches, ``ratio``
+    that over what is usual."""
+
+    one: Reference
+    other: Reference
+    distance: float
+    ratio: float
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Median score of a reference that is left out, against banks of so many others, in several orders of chance."""
+
+    references: tuple[int, ...]
+    scores: tuple[float, ...]
+
+    @property
+    def last_doubling(self) -> float:
+        """By which share the last doubling of references lowered the score."""
+        return 1.0 - self.scores[-1] / self.scores[-2] if self.scores[-2] > 0 else 0.0
+
+    @property
+    def enough(self) -> bool:
+        """Whether twice as many would change little."""
+        return self.last_doubling < ENOUGH
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found. ``images`` by falling outlyingness, ``twins`` by rising distance."""
+
+    images: tuple[Audited, ...]
+    twins: tuple[Twins, ...]
+    coverage: Coverage
+    witnesses: int
+
+
+def audit_bank(bank: Bank, progress: Progress = SILENT) -> Audit:
+    """Compare all references of a bank with each other; ``NoReferences`` for fewer than three.
+
+    Holds the bank's patches in memory, and costs one pass of all patches over all patches.
+    """
+    references = bank.references()
+    if len(references) < 3:
+        raise NoReferences("an audit compares references with each other: at least three are needed")
+    reading = progress.begin("reading the bank", len(references))
+    images = []
+    for reference in references:
+        images.append(read_patches(bank, reference))
+        reading.advance()
+    return audit_references(images, bank.manifest.scoring, progress)
+
+
+def audit_references(images: list[ReferencePatches], rule: ScoringRule, progress: Progress = SILENT) -> Audit:
+    """See ``audit_bank``."""
+    count = len(images)
+    witnesses = max(2, round(0.03 * (count - 1)))
+    sizes = _halvings(count - 1)
+    rng = np.random.default_rng(0)
+    between = np.full((count, count), np.inf, dtype=np.float32)
+    curve = np.zeros((count, len(sizes)))
+    patch_scores, scores = [], []
+    steps = progress.begin("comparing references", count)
+    for place, image in enumerate(images):
+        nearest = _nearest(image, [other for other in images if other is not image])
+        others = np.delete(np.arange(count), place)
+        between[place, others] = nearest.mean(axis=0) if len(nearest) else np.inf
+        lonely = np.partition(nearest, witnesses - 1, axis=1)[:, witnesses - 1]
+        patch_scores.append(lonely)
+        scores.append(_score(lonely, image, rule))
+        for _ in range(_ORDERS):
+            best = np.minimum.accumulate(nearest[:, rng.permutation(count - 1)], axis=1)
+            curve[place] += [_score(best[:, size - 1], image, rule) / _ORDERS for size in sizes]
+        steps.advance()
+    far = modified_z(scores)
+    found = [
+        Audited(image, score, float(apart), lonely)
+        for image, score, apart, lonely in zip(images, scores, far, patch_scores, strict=True)
+    ]
+    found.sort(key=lambda one: -one.score)
+    coverage = Coverage(tuple(sizes), tuple(float(value) for value in np.median(curve, axis=0)))
+    return Audit(tuple(found), tuple(_twins(images, between)), coverage, witnesses)
+
+
+def _nearest(image: ReferencePatches, others: list[ReferencePatches]) -> FloatArray:
+    """Cosine distance of every patch of an image to the nearest of each other image: (M, others); 0 for background."""
+    found = np.full((len(image.vectors), len(others)), 2.0, dtype=np.float32)
+    for column, other in enumerate(others):
+        if len(other.vectors) and len(image.vectors):
+            found[:, column] = np.maximum(1.0 - (image.vectors @ other.vectors.T).max(axis=1), 0.0)
+    found[~image.counts] = 0.0
+    return found
+
+
+def _score(values: FloatArray, image: ReferencePatches, rule: ScoringRule) -> float:
+    """The image score; of a coreset's patches so many of the highest as of the whole image."""
+    if not len(values):
+        return 0.0
+    count = min(len(values), deciding_count(image.cells, rule))
+    return float(np.partition(values, len(values) - count)[len(values) - count :].mean(dtype=np.float64))
+
+
+def _halvings(count: int) -> list[int]:
+    """1, ..., count // 4, count // 2, count."""
+    sizes = [count]
+    while sizes[0] > 1:
+        sizes.insert(0, sizes[0] // 2)
+    return sizes
+
+
+def _twins(images: list[ReferencePatches], between: npt.NDArray[np.float32]) -> list[Twins]:
+    """Pairs much more alike than an image and the one most like it usually are."""
+    both = (between + between.T) / 2
+    usual = float(np.median(both.min(axis=1)))
+    found = []
+    for one, other in zip(*np.nonzero(np.triu(both < TWIN * usual, k=1)), strict=True):
+        distance = float(both[one, other])
+        found.append(Twins(images[one].reference, images[other].reference, distance, distance / usual))
+    return sorted(found, key=lambda twins: twins.distance)

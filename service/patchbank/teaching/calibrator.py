@@ -1,0 +1,127 @@
+"""What a bank in work thinks of normal images it does not hold: the ground its limits stand on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from patchbank.bank.manifest import Foreground, RetrievalLimit, ScoringRule
+from patchbank.bank.region_of_interest import RegionOfInterest
+from patchbank.bank.search import search_patches
+from patchbank.bank.store import Bank, Draft, FloatArray
+from patchbank.embedding.embedder import Embedding
+from patchbank.embedding.stream import Seen
+from patchbank.errors import NoReferences
+from patchbank.progress import Progress
+from patchbank.scoring.anomaly_map import map_peak, peak_and_score_demand
+from patchbank.scoring.class_retrieval import WITNESSES, retrieval_limit
+from patchbank.scoring.coherence import least_coherence
+from patchbank.scoring.foreground import foreground_mask
+from patchbank.scoring.image_score import image_score
+from patchbank.scoring.inspected_area import inspected_patches, judged_cells
+
+WITNESSED: Final = 40
+"""References that are left out in turn to learn a class's usual coherence."""
+
+
+@dataclass(frozen=True)
+class NormalScore:
+    """What a bank thinks of one normal image: the image score, and the highest value of its map. ``path`` is None for
+    a reference."""
+
+    score: float
+    peak: float
+    path: Path | None = None
+
+
+class Calibrator:
+    """Asks a finished bank, or a sealed draft. ``kept`` are embeddings of some references by image id; where the bank
+    holds ``whole`` images (less what ``roi`` ignores), their patches need not be read back."""
+
+    def __init__(
+        self,
+        bank: Bank | Draft,
+        rule: ScoringRule,
+        kept: dict[str, Embedding],
+        *,
+        whole: bool,
+        foreground: Foreground | None = None,
+        roi: RegionOfInterest | None = None,
+    ) -> None:
+        self._bank = bank
+        self._rule = rule
+        self._kept = kept
+        self._whole = whole
+        self._foreground = foreground
+        self._roi = roi
+
+    def score(self, embedding: Embedding, left_out: str | None = None, path: Path | None = None) -> NormalScore:
+        """Scores against the bank without the patches of the image ``left_out``."""
+        masked = self._foreground
+        cells = judged_cells(self._roi, embedding.grid)
+        found = search_patches(
+            self._bank,
+            embedding.patches,
+            embedding.grid,
+            self._rule.neighbours,
+            peak_and_score_demand(self._rule, cells),
+            exclude_image=left_out,
+            counts=cells if masked is None else foreground_mask(masked, embedding.patches, embedding.grid, cells),
+        )
+        inspected = found.scores if cells is None else found.scores[cells]
+        return NormalScore(image_score(inspected, self._rule), map_peak(found.scores, self._rule, cells), path)
+
+    def left_out_scores(self, progress: Progress) -> list[NormalScore]:
+        """Scores of the kept references against the bank without them; ``NoReferences`` for fewer than two."""
+        if len(self._bank.cls_vectors()[0]) < 2:
+            raise NoReferences(
+                "leave-one-image-out calibration needs at least two different reference images; "
+                "add more, or give normal images with --calibrate-with"
+            )
+        steps = progress.begin("calibrating (leave one out)", len(self._kept))
+        scores = []
+        for image_id, embedding in self._kept.items():
+            scores.append(self.score(embedding, left_out=image_id))
+            steps.advance()
+        return scores
+
+    def held_out_scores(self, images: Iterable[Seen]) -> list[NormalScore]:
+        """Scores of normal images that are no references, each picture once; ``NoReferences`` where none is left."""
+        known = set(self._bank.cls_vectors()[0])
+        scores = []
+        for one in images:
+            if one.picture.image_id not in known:
+                known.add(one.picture.image_id)
+                scores.append(self.score(one.embedding, path=one.picture.path))
+        if not scores:
+            raise NoReferences("no calibration image is usable, or all of them are references too")
+        return scores
+
+    def retrieval_limit(self, known: RetrievalLimit | None) -> RetrievalLimit:
+        """How near a picture must be to be of this class, from references left out one by one.
+
+        An extended bank keeps the coherence of its ``known`` limit: more references can only bring a picture nearer.
+        """
+        image_ids, cls = self._bank.cls_vectors()
+        if known is not None:
+            limit = retrieval_limit(cls, [])
+            return limit.model_copy(update={"coherence": known.coherence, "witnesses": known.witnesses})
+        coherences = []
+        for image_id, embedding in list(self._kept.items())[:WITNESSED]:
+            order = np.argsort(-(cls @ embedding.cls))
+            others = [image_ids[place] for place in order if image_ids[place] != image_id]
+            found = [self._patches_of(other) for other in others[:WITNESSES]]
+            coherences.append(least_coherence(self._inspected(embedding), found))
+        return retrieval_limit(cls, coherences)
+
+    def _patches_of(self, image_id: str) -> FloatArray:
+        if self._whole and image_id in self._kept:
+            return self._inspected(self._kept[image_id])
+        return self._bank.image_patches(image_id)
+
+    def _inspected(self, embedding: Embedding) -> FloatArray:
+        return inspected_patches(self._roi, embedding.patches, embedding.grid)

@@ -1,0 +1,103 @@
+"""Patches on their way into a bank in work: all of them, or a coreset taken part by part."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from patchbank.bank.coreset import PART, select_coreset
+from patchbank.bank.manifest import Coreset
+from patchbank.bank.names import TURN_ROWS
+from patchbank.bank.region_of_interest import RegionOfInterest
+from patchbank.bank.store import Draft
+from patchbank.embedding.embedder import Embedding
+from patchbank.embedding.stream import Seen
+from patchbank.embedding.turned import source_cells
+from patchbank.progress import Progress, Stage
+from patchbank.scoring.inspected_area import inspected_cells
+
+
+class PatchFeed:
+    """Feeds a draft. ``ratio`` is the share of patches to keep; it is lowered where the expected total would
+    overfill ``room``; patches that ``roi`` ignores are left out of everything. At most one part (16,384 patches and one
+    image) is held in memory."""
+
+    def __init__(
+        self,
+        draft: Draft,
+        ratio: float,
+        room: int,
+        images: int,
+        progress: Progress,
+        roi: RegionOfInterest | None = None,
+    ) -> None:
+        self._draft = draft
+        self._ratio = ratio
+        self._room = room
+        self._images = images
+        self._progress = progress
+        self._roi = roi
+        self._rng = np.random.default_rng(0)
+        self._ids: list[str] = []
+        self._cells: list[npt.NDArray[np.int64]] = []
+        self._vectors: list[npt.NDArray[np.float32]] = []
+        self._held = 0
+        self._seen = 0
+        self._passed = 0
+        self._radius = 0.0
+        self._stage: Stage | None = None
+
+    @property
+    def coreset(self) -> Coreset | None:
+        """Facts of the coreset, None where every patch was kept."""
+        if self._ratio >= 1.0:
+            return None
+        return Coreset(ratio=self._ratio, seen=self._seen, radius=self._radius)
+
+    def add(self, seen: Seen) -> None:
+        """Take all inspected patches of one image and of its turned copies, none from outside of the picture."""
+        grid = seen.embedding.grid
+        found = inspected_cells(self._roi, grid)
+        cells = np.ones(grid, dtype=np.bool_) if found is None else found
+        if self._seen == 0:
+            expected = self._images * int(np.count_nonzero(cells)) * (1 + len(seen.turned))
+            self._ratio = min(self._ratio, self._room / expected)
+            if self._ratio < 1.0:
+                self._stage = self._progress.begin("choosing the coreset", int(self._ratio * expected))
+        self._take(seen.picture.image_id, seen.embedding, 0, cells.ravel())
+        for turn, copy in seen.turned:
+            down, across = source_cells(seen.embedding.geometry, copy.geometry, turn).T
+            self._take(seen.picture.image_id, copy, turn, (down >= 0) & cells[down, across])
+        if self._ratio >= 1.0 or self._held >= PART:
+            self._pass_on()
+
+    def _take(self, image_id: str, embedding: Embedding, turn: int, chosen: npt.NDArray[np.bool_]) -> None:
+        rows, columns = embedding.grid
+        cells = np.stack(np.divmod(np.arange(rows * columns), columns), axis=1)[chosen]
+        cells[:, 0] += turn * TURN_ROWS
+        count = len(cells)
+        self._ids += [image_id] * count
+        self._cells.append(cells)
+        self._vectors.append(embedding.patches[chosen])
+        self._held += count
+        self._seen += count
+
+    def finish(self) -> None:
+        """Pass on what is left."""
+        if self._held:
+            self._pass_on()
+        if self._stage is not None:
+            self._stage.done()
+
+    def _pass_on(self) -> None:
+        vectors, cells = np.concatenate(self._vectors), np.concatenate(self._cells)
+        ids = self._ids
+        if self._stage is not None:
+            count = max(1, min(int(self._ratio * len(vectors)), self._room - self._passed))
+            selection = select_coreset(vectors, count, self._rng, self._stage.advance)
+            self._radius = max(self._radius, selection.radius)
+            vectors, cells = vectors[selection.kept], cells[selection.kept]
+            ids = [ids[place] for place in selection.kept]
+        self._draft.add_patches(ids, cells, vectors)
+        self._passed += len(vectors)
+        self._ids, self._cells, self._vectors, self._held = [], [], [], 0

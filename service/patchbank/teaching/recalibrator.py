@@ -1,0 +1,103 @@
+"""The use case of other thresholds for a bank as it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from patchbank.bank.manifest import Calibration, Manifest
+from patchbank.bank.store import BankSpec, PatchStore
+from patchbank.clock import now
+from patchbank.embedding.embedder import Embedder
+from patchbank.embedding.stream import Skipped
+from patchbank.judging.compatibility import Admission
+from patchbank.progress import SILENT, Progress
+from patchbank.scoring.outliers import FAR_ABOVE, modified_z
+from patchbank.scoring.threshold import calibrate
+from patchbank.settings import Settings
+from patchbank.teaching.calibrator import Calibrator, NormalScore
+from patchbank.teaching.reader import Reader
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Target false-alarm rates of images, and of images with any pixel above; None keeps the bank's for
+    images, and takes that of the settings for pixels."""
+
+    images: float | None = None
+    pixels: float | None = None
+
+
+@dataclass(frozen=True)
+class RecalibrateReport:
+    """What came of it. ``doubtful`` are calibration images that score far above the others, worst first: a defect
+    among them raises the threshold."""
+
+    before: Manifest
+    manifest: Manifest
+    skipped: tuple[Skipped, ...] = ()
+    doubtful: tuple[NormalScore, ...] = ()
+
+
+class Recalibrator:
+    """Gives a class new thresholds, as a new version: patches, index and references are copied, none is embedded.
+
+    A new version, and not a new manifest under the old name, because the version is what a verdict names: of two
+    verdicts of one version it is certain that the same thresholds were applied. Readers notice it as they notice any
+    version, and ``activate`` takes it back.
+    """
+
+    def __init__(self, settings: Settings, store: PatchStore) -> None:
+        self.settings = settings
+        self.store = store
+
+    def from_known_scores(self, class_name: str, rates: Rates) -> RecalibrateReport:
+        """Thresholds at other rates from the scores that the bank was calibrated with."""
+        before = self.store.bank(class_name).manifest
+        known = before.calibration
+        made = calibrate(
+            known.scores, known.method, rates.images or known.target_far, known.peaks,
+            rates.pixels or self.settings.pixel_target_far,
+        )  # fmt: skip
+        return RecalibrateReport(before, self._publish(before, made))
+
+    def from_images(
+        self,
+        class_name: str,
+        files: Sequence[Path],
+        embedder: Embedder,
+        rates: Rates,
+        *,
+        strict: bool = False,
+        progress: Progress = SILENT,
+    ) -> RecalibrateReport:
+        """Thresholds from normal images that the bank does not hold; references among them don't count.
+
+        Raises ``NoReferences`` where none is left, ``BackboneMismatch`` where the bank was made with other
+        embeddings, ``ClassBusy`` where another process is changing the class; nothing is changed then.
+        """
+        bank = self.store.bank(class_name)
+        before = bank.manifest
+        Admission(embedder).check(before)
+        reader = Reader(self.settings, embedder, progress, strict=strict, roi=before.roi)
+        calibrator = Calibrator(bank, before.scoring, {}, whole=False, foreground=before.foreground, roi=before.roi)
+        found = calibrator.held_out_scores(reader.read(files, "calibrating (held out)"))
+        scores, peaks = [one.score for one in found], [one.peak for one in found]
+        made = calibrate(
+            scores, "held-out", rates.images or before.calibration.target_far, peaks,
+            rates.pixels or self.settings.pixel_target_far,
+        )  # fmt: skip
+        far = modified_z(scores)
+        doubtful = [one for one, apart in zip(found, far, strict=True) if apart > FAR_ABOVE]
+        doubtful.sort(key=lambda one: -one.score)
+        return RecalibrateReport(before, self._publish(before, made), tuple(reader.skipped), tuple(doubtful))
+
+    def _publish(self, before: Manifest, calibration: Calibration) -> Manifest:
+        spec = BankSpec(before.patch_dim, before.cls_dim)
+        with self.store.draft(before.class_name, spec, before.ref) as draft:
+            draft.seal()
+            facts = {"version": draft.ref.version, "created_at": now(), "calibration": calibration}
+            manifest = before.model_copy(update=facts)
+            draft.activate(manifest)
+        return manifest

@@ -1,0 +1,76 @@
+"""The patches of a bank, image by image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from patchbank.bank.manifest import Manifest
+from patchbank.bank.names import PatchId
+from patchbank.bank.store import Bank, FloatArray, Reference
+from patchbank.scoring.foreground import foreground_mask
+from patchbank.scoring.inspected_area import inspected_cells
+
+
+@dataclass(frozen=True)
+class ReferencePatches:
+    """A reference image and its patches (M, D) in the bank, by row and column: all of them, or what a coreset kept.
+
+    ``whole`` says which; turned copies are left out of whole ones. ``counts`` bool (M,) is False for masked background.
+    ``inspected`` bool (rows, columns) are the cells that the class's mask lets through, None all; the bank holds no
+    others.
+    """
+
+    reference: Reference
+    vectors: FloatArray
+    counts: npt.NDArray[np.bool_]
+    whole: bool
+    inspected: npt.NDArray[np.bool_] | None = None
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the picture's own grid."""
+        return self.reference.rows, self.reference.columns
+
+    @property
+    def cells(self) -> int:
+        """How many patches of the picture are inspected."""
+        rows, columns = self.grid
+        return rows * columns if self.inspected is None else int(np.count_nonzero(self.inspected))
+
+    def on_grid(self, bank: Bank, values: FloatArray) -> FloatArray:
+        """Values (M,) of the patches on the grid (rows, columns); 0 where the bank holds none."""
+        spread = np.zeros(self.grid, dtype=np.float32)
+        if self.whole:
+            spread[np.ones(self.grid, dtype=np.bool_) if self.inspected is None else self.inspected] = values
+            return spread
+        found = bank.nearest(self.vectors, 4, exact=True)
+        for value, ids in zip(values, found.ids, strict=True):
+            for point in ids:
+                patch = PatchId.from_bytes(point)
+                if patch.image_id == self.reference.image_id and patch.turn == 0:
+                    spread[patch.row, patch.column] = value
+                    break
+        return spread
+
+
+def read_patches(bank: Bank, reference: Reference) -> ReferencePatches:
+    """One image's patches out of the bank; no backbone and no picture file is needed."""
+    manifest: Manifest = bank.manifest
+    vectors = bank.image_patches(reference.image_id)
+    grid = reference.rows, reference.columns
+    inspected = inspected_cells(manifest.roi, grid)
+    held = np.ones(grid, dtype=np.bool_) if inspected is None else inspected
+    cells = int(np.count_nonzero(held))
+    whole = manifest.coreset is None and len(vectors) >= cells
+    if not whole:
+        return ReferencePatches(reference, vectors, np.ones(len(vectors), dtype=np.bool_), whole, inspected)
+    vectors = vectors[:cells]  # turned copies have higher rows
+    counts = np.ones(cells, dtype=np.bool_)
+    if manifest.foreground is not None:
+        spread = np.zeros((held.size, vectors.shape[1]), dtype=np.float32)
+        spread[held.ravel()] = vectors
+        counts = foreground_mask(manifest.foreground, spread, grid, held)[held]
+    return ReferencePatches(reference, vectors, counts, whole, inspected)

@@ -1,0 +1,114 @@
+"""A region of interest as somebody draws it: a picture in black and white, boxes, or both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from patchbank.bank.region_of_interest import RegionOfInterest
+from patchbank.errors import InvalidMask, NoReferences, PatchbankError
+from patchbank.images import ImageLimits, read_image
+from patchbank.scoring.inspected_area import inspected_cells, overlooked, same_aspect
+
+BoolArray = npt.NDArray[np.bool_]
+Box = tuple[int, int, int, int]
+"""Left, top, width, height in pixels of the first reference image."""
+
+
+@dataclass(frozen=True)
+class RoiDrawing:
+    """What is inspected: pixels that are white in ``mask`` (at least half as bright as can be), where it is given; of
+    those the ones inside any of ``boxes``, where there are some; of those the ones outside all of ``ignored``."""
+
+    mask: Path | None = None
+    boxes: tuple[Box, ...] = ()
+    ignored: tuple[Box, ...] = ()
+
+
+class FirstPicture(NamedTuple):
+    """The picture that boxes are drawn on: its file's name, and its (width, height)."""
+
+    name: str
+    size: tuple[int, int]
+
+
+def first_picture(files: Sequence[Path], limits: ImageLimits) -> FirstPicture:
+    """The first of ``files`` that is a usable image; ``NoReferences`` where none is."""
+    for file in files:
+        try:
+            return FirstPicture(file.name, read_image(file, limits).size)
+        except PatchbankError:  # told of when its turn comes
+            continue
+    raise NoReferences(f"none of the {len(files)} files is a usable image", skipped=[str(file) for file in files])
+
+
+def draw(drawing: RoiDrawing, name: str, size: tuple[int, int], limits: ImageLimits) -> RegionOfInterest:
+    """The region of interest for pictures like the first reference image, of that ``name`` and (width, height).
+
+    Raises ``InvalidMask`` for a mask of another aspect ratio, a box that is not inside of the picture, and where
+    nothing is left to inspect; as ``read_image`` for a mask that can't be read.
+    """
+    inspected = np.ones(size[::-1], dtype=np.bool_)
+    if drawing.mask is not None:
+        inspected = _read(drawing.mask, name, size, limits)
+    if drawing.boxes or drawing.ignored:
+        stretched = Image.fromarray(inspected).resize(size, Image.Resampling.NEAREST)
+        inspected = np.asarray(stretched, dtype=np.bool_)
+        if drawing.boxes:
+            inspected = inspected & _filled(drawing.boxes, "--roi", name, size)
+        inspected = inspected & ~_filled(drawing.ignored, "--ignore", name, size)
+    try:
+        return RegionOfInterest.of(inspected, size)
+    except ValueError as error:
+        raise InvalidMask("nothing is left to inspect: mask and boxes together ignore the whole picture") from error
+
+
+def check_grid(roi: RegionOfInterest, size: tuple[int, int], grid: tuple[int, int]) -> str | None:
+    """A word where part of the inspected area is too small for the ``grid`` (rows, columns) of an image of ``size``
+    (width, height); ``InvalidMask`` where all of it is."""
+    cell = f"cells are about {size[0] / grid[1]:.0f} x {size[1] / grid[0]:.0f} pixels"
+    cells = inspected_cells(roi, grid)
+    if cells is not None and not cells.any():
+        raise InvalidMask(f"no patch is left to inspect: {cell}, and at least half of a cell must be white or in a box")
+    lost = overlooked(roi, grid)
+    if lost < 0.001:
+        return None
+    return f"{lost:.1%} of the inspected area is too small or too thin for the grid and is not looked at: {cell}"
+
+
+def _read(path: Path, name: str, size: tuple[int, int], limits: ImageLimits) -> BoolArray:
+    """The mask (H, W) in a file."""
+    picture = read_image(path, limits)
+    levels = np.asarray(Image.fromarray(picture.pixels).convert("L"))
+    inspected = np.asarray(levels >= 128)
+    if not inspected.any():
+        raise InvalidMask(
+            f"{path}: the mask ignores everything: its brightest pixel is {levels.max()} of 255, and what is inspected "
+            "must be white (128 or more)"
+        )
+    if not same_aspect(picture.size, size):
+        raise InvalidMask(
+            f"{path}: the mask is {picture.size[0]} x {picture.size[1]} pixels, the reference image {name} "
+            f"{size[0]} x {size[1]}: their aspect ratios must be the same, so draw the mask on a reference image"
+        )
+    return inspected
+
+
+def _filled(boxes: Sequence[Box], option: str, name: str, size: tuple[int, int]) -> BoolArray:
+    """A mask (H, W) of ``size`` (width, height) that is True inside the boxes."""
+    width, height = size
+    inside = np.zeros((height, width), dtype=np.bool_)
+    for left, top, wide, high in boxes:
+        if min(left, top) < 0 or min(wide, high) < 1 or left + wide > width or top + high > height:
+            raise InvalidMask(
+                f"{option} {left},{top},{wide},{high} is no box inside of the first reference image, {name}, which is "
+                f"{width} x {height} pixels: give left, top, width and height"
+            )
+        inside[top : top + high, left : left + wide] = True
+    return inside

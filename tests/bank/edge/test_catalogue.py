@@ -1,0 +1,284 @@
+"""The pointer file and its locks."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from patchbank.bank.edge.catalogue import Aliases, Catalogue, replace_file
+from patchbank.errors import ClassBusy, DamagedBank, DataDirNotWritable, StoreUnavailable
+
+from tests.helpers.places import ROOT
+
+HOLDER = """
+import sys
+from pathlib import Path
+from patchbank.bank.edge.catalogue import Catalogue
+lock = Catalogue(Path(sys.argv[1])).class_lock(sys.argv[2])
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Catalogue:
+    return Catalogue(tmp_path / "data")
+
+
+def nothing(aliases: Aliases) -> None:
+    """What is done after a switch that leaves nothing to tidy up."""
+
+
+def publish(catalogue: Catalogue, aliases: Aliases) -> None:
+    catalogue.switch(lambda _: aliases, nothing)
+
+
+def put(catalogue: Catalogue, class_name: str, version: str | None) -> None:
+    catalogue.switch(lambda aliases: aliases.with_class(class_name, version), nothing)
+
+
+@contextmanager
+def other_process_holding(data_dir: Path, class_name: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", HOLDER, str(data_dir), class_name]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as holder:
+        try:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == "held\n"
+            yield holder
+        finally:
+            holder.kill()
+
+
+def test_a_class_is_switched_and_taken_out() -> None:
+    first = Aliases().with_class("bolt", "v1")
+    second = first.with_class("nut", "v1").with_class("bolt", "v2")
+    assert first.classes == {"bolt": "v1"}
+    assert second.classes == {"bolt": "v2", "nut": "v1"}
+    assert second.with_class("bolt", None).classes == {"nut": "v1"}
+    assert second.with_class("washer", None) == second
+    assert Aliases({}, {"print": "router"}).with_class("bolt", "v1").routers == {"print": "router"}
+
+
+def test_a_fresh_directory_has_no_classes(catalogue: Catalogue) -> None:
+    assert catalogue.read() == Aliases()
+    assert not catalogue.data_dir.exists(), "reading makes nothing"
+
+
+def test_a_switch_is_seen_by_all(catalogue: Catalogue) -> None:
+    other = Catalogue(catalogue.data_dir)
+    for version in ("v1", "v2", "v10"):
+        put(catalogue, "bolt", version)
+        assert catalogue.read() == other.read() == Aliases({"bolt": version}, {})
+    put(other, "bolt", None)
+    assert catalogue.read() == Aliases()
+
+
+def test_a_switch_builds_on_what_others_did(catalogue: Catalogue) -> None:
+    put(catalogue, "bolt", "v1")
+    put(Catalogue(catalogue.data_dir), "nut", "v1")
+    put(catalogue, "washer", "v1")
+    assert catalogue.read().classes == {"bolt": "v1", "nut": "v1", "washer": "v1"}
+
+
+def test_tidying_comes_after_publishing(catalogue: Catalogue) -> None:
+    seen: list[tuple[Aliases, Aliases]] = []
+    catalogue.switch(
+        lambda aliases: aliases.with_class("bolt", "v1"),
+        lambda aliases: seen.append((aliases, Catalogue(catalogue.data_dir).read())),
+    )
+    assert seen == [(Aliases({"bolt": "v1"}, {}),) * 2]
+
+
+def test_a_change_that_fails_changes_nothing_and_frees_the_lock(catalogue: Catalogue) -> None:
+    put(catalogue, "bolt", "v1")
+    tidied: list[Aliases] = []
+
+    def fail(aliases: Aliases) -> Aliases:
+        raise RuntimeError("half-way")
+
+    with pytest.raises(RuntimeError, match="half-way"):
+        catalogue.switch(fail, tidied.append)
+    assert tidied == []
+    assert catalogue.read().classes == {"bolt": "v1"}
+    put(Catalogue(catalogue.data_dir), "bolt", "v2")
+    assert catalogue.read().classes == {"bolt": "v2"}
+
+
+def test_routers_are_kept(catalogue: Catalogue) -> None:
+    catalogue.switch(lambda aliases: Aliases(aliases.classes, {"print": "router-1"}), nothing)
+    put(catalogue, "bolt", "v1")
+    assert Catalogue(catalogue.data_dir).read() == Aliases({"bolt": "v1"}, {"print": "router-1"})
+
+
+def test_reading_costs_no_parsing_while_nothing_changes(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(catalogue, "bolt", "v1")
+    first = catalogue.read()
+    monkeypatch.setattr(json, "loads", lambda _: pytest.fail("it was parsed again"))
+    assert catalogue.read() is first
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", '"text"', "{}", '{"classes": {}}', '{"classes": 3, "routers": {}}', "\x00"]
+)
+def test_a_damaged_file_is_told_and_never_reads_as_empty(catalogue: Catalogue, text: str) -> None:
+    catalogue.data_dir.mkdir()
+    (catalogue.data_dir / "aliases.json").write_text(text)
+    with pytest.raises(DamagedBank, match=r"aliases\.json"):
+        catalogue.read()
+
+
+def test_a_file_that_is_not_text_is_damaged(catalogue: Catalogue) -> None:
+    (catalogue.data_dir / "aliases.json").mkdir(parents=True)
+    with pytest.raises(StoreUnavailable):
+        catalogue.read()
+    (catalogue.data_dir / "aliases.json").rmdir()
+    (catalogue.data_dir / "aliases.json").write_bytes(b"\xff\xfe\xff")
+    with pytest.raises(DamagedBank):
+        catalogue.read()
+
+
+def test_a_directory_that_went_away_is_an_error_until_it_is_back(catalogue: Catalogue) -> None:
+    put(catalogue, "bolt", "v1")
+    away = catalogue.data_dir.rename(catalogue.data_dir.with_name("away"))
+    with pytest.raises(StoreUnavailable, match="is gone"):
+        catalogue.read()
+    away.rename(catalogue.data_dir)
+    assert catalogue.read().classes == {"bolt": "v1"}
+
+
+def test_a_damaged_file_is_not_overwritten(catalogue: Catalogue) -> None:
+    catalogue.data_dir.mkdir()
+    (catalogue.data_dir / "aliases.json").write_text("{")
+    with pytest.raises(DamagedBank):
+        put(catalogue, "bolt", "v1")
+    assert (catalogue.data_dir / "aliases.json").read_text() == "{"
+
+
+def test_a_data_directory_that_is_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("in the way")
+    with pytest.raises(DataDirNotWritable):
+        Catalogue(tmp_path / "data").class_lock("bolt")
+    with pytest.raises(DataDirNotWritable):
+        put(Catalogue(tmp_path / "data"), "bolt", "v1")
+
+
+def test_readers_never_see_a_torn_file_while_a_writer_switches(catalogue: Catalogue) -> None:
+    """Every state that is ever published has as many classes as each of its versions says."""
+    states = [{f"class-{place}": str(count) for place in range(count)} for count in (1, 300, 40, 7)]
+    done = threading.Event()
+    torn: list[object] = []
+    seen: set[int] = set()
+
+    def read(fresh: bool) -> None:
+        reader = Catalogue(catalogue.data_dir)
+        while not done.wait(0.0002):
+            try:
+                classes = (Catalogue(catalogue.data_dir) if fresh else reader).read().classes
+            except DamagedBank as error:
+                torn.append(error)
+                return
+            seen.add(len(classes))
+            if classes not in states:
+                torn.append(classes)
+
+    publish(catalogue, Aliases(states[0]))
+    readers = [threading.Thread(target=read, args=(fresh,)) for fresh in (True, False)]
+    for thread in readers:
+        thread.start()
+    for step in range(200):
+        publish(catalogue, Aliases(states[step % 4]))
+    done.set()
+    for thread in readers:
+        thread.join()
+    assert torn == []
+    assert len(seen) > 1
+    assert sorted(path.name for path in catalogue.data_dir.iterdir()) == ["aliases.json", "locks"]
+
+
+def test_switches_of_threads_are_not_lost(catalogue: Catalogue) -> None:
+    def work(worker: int) -> None:
+        own = Catalogue(catalogue.data_dir)
+        for step in range(10):
+            put(own, f"class-{worker}-{step}", "v1")
+
+    threads = [threading.Thread(target=work, args=(worker,)) for worker in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(catalogue.read().classes) == 40
+
+
+def test_a_class_lock_excludes_a_second_one(catalogue: Catalogue) -> None:
+    held = catalogue.class_lock("bolt")
+    for contender in (catalogue, Catalogue(catalogue.data_dir)):
+        with pytest.raises(ClassBusy, match="'bolt'"):
+            contender.class_lock("bolt")
+    catalogue.class_lock("nut").release()
+    held.release()
+    catalogue.class_lock("bolt").release()
+
+
+def test_a_class_lock_does_not_hinder_a_switch(catalogue: Catalogue) -> None:
+    held = catalogue.class_lock("bolt")
+    put(Catalogue(catalogue.data_dir), "bolt", "v1")
+    held.release()
+    assert catalogue.read().classes == {"bolt": "v1"}
+
+
+def test_a_class_lock_excludes_another_process_and_dies_with_it(catalogue: Catalogue) -> None:
+    with other_process_holding(catalogue.data_dir, "bolt") as holder:
+        with pytest.raises(ClassBusy):
+            catalogue.class_lock("bolt")
+        catalogue.class_lock("nut").release()
+        holder.kill()
+        holder.wait()
+        catalogue.class_lock("bolt").release()
+
+
+def test_a_held_lock_keeps_another_process_out(catalogue: Catalogue) -> None:
+    held = catalogue.class_lock("bolt")
+    command = [sys.executable, "-c", HOLDER, str(catalogue.data_dir), "bolt"]
+    refused = subprocess.run(command, cwd=ROOT, input="", capture_output=True, text=True, check=False)
+    held.release()
+    assert refused.returncode != 0
+    assert "ClassBusy" in refused.stderr
+
+
+def test_a_replaced_file_is_whole_and_readable_by_others(tmp_path: Path) -> None:
+    path = tmp_path / "file.json"
+    replace_file(path, "first")
+    replace_file(path, "ünï")
+    assert path.read_text(encoding="utf-8") == "ünï"
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_replacement_that_fails_leaves_the_old_text_and_no_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file.json"
+    replace_file(path, "old")
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("patchbank.bank.edge.catalogue.os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        replace_file(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_class_lock_can_be_used_in_a_with_block(tmp_path: Path) -> None:
+    catalogue = Catalogue(tmp_path)
+    with catalogue.class_lock("bolt") as held:
+        pass
+    catalogue.class_lock("bolt").release()
+    assert not held.is_locked

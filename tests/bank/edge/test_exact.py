@@ -1,0 +1,91 @@
+"""Exhaustive search over the flat copy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from patchbank.bank.edge import exact
+from patchbank.bank.edge.exact import ExactIndex
+from patchbank.bank.edge.store import EdgeStore
+from patchbank.bank.names import PatchId, patch_point
+from patchbank.bank.store import BankSpec, FloatArray
+from patchbank.errors import DamagedBank
+
+from tests.helpers.banks import fill, image_id, manifest, unit
+
+
+def index_of(vectors: FloatArray, images: int = 4) -> ExactIndex:
+    ids = [
+        bytes.fromhex(patch_point(image_id(place % images), 0, place).replace("-", "")) for place in range(len(vectors))
+    ]
+    points = np.frombuffer(b"".join(ids), dtype=np.uint8).reshape(len(vectors), 16)
+    return ExactIndex(vectors, points)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    seed=st.integers(0, 10_000), count=st.integers(1, 60), queries=st.integers(1, 9), k=st.integers(1, 12),
+    block=st.sampled_from([1, 7, 64]), left_out=st.sampled_from([None, 0, 3]),
+)  # fmt: skip
+def test_it_finds_what_sorting_finds(
+    seed: int, count: int, queries: int, k: int, block: int, left_out: int | None
+) -> None:
+    rng = np.random.default_rng(seed)
+    vectors, asked = unit(rng.normal(size=(count, 6))), unit(rng.normal(size=(queries, 6)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exact, "_BLOCK", block)
+        found = index_of(vectors).nearest(asked, k, None if left_out is None else image_id(left_out))
+    distances = 1.0 - asked @ vectors.T
+    if left_out is not None:
+        distances[:, np.arange(count) % 4 == left_out] = np.inf
+    expected = np.sort(distances, axis=1)[:, :k]
+    expected = np.pad(expected, ((0, 0), (0, k - expected.shape[1])), constant_values=np.inf)
+    assert found.exact
+    finite = np.isfinite(expected)
+    assert (np.isfinite(found.distances) == finite).all()
+    assert found.distances[finite] == pytest.approx(np.maximum(expected[finite], 0.0), abs=1e-5)
+    for row, column in zip(*np.nonzero(finite), strict=True):
+        patch_id = PatchId.from_bytes(found.ids[row, column])
+        assert distances[row, patch_id.column] == pytest.approx(expected[row, column], abs=1e-5)
+
+
+def test_files_round_trip_and_damaged_ones_are_an_error(tmp_path: Path) -> None:
+    vectors = unit(np.random.default_rng(0).normal(size=(5, 3)))
+    points = [(bytes([place] * 16), vector.tolist()) for place, vector in enumerate(vectors)]
+    written = ExactIndex.write(tmp_path / "exact", 5, points)
+    opened = ExactIndex.open(tmp_path / "exact")
+    assert len(written) == len(opened) == 5
+    assert opened.nearest(vectors, 1).ids[:, 0, 0].tolist() == [0, 1, 2, 3, 4]
+    assert len(ExactIndex.write(tmp_path / "none", 0, [])) == 0
+    np.save(tmp_path / "exact" / "ids.npy", np.zeros((4, 16), dtype=np.uint8))
+    with pytest.raises(ValueError, match="5 vectors, 4 ids"):
+        ExactIndex.open(tmp_path / "exact")
+
+
+def test_a_bank_without_its_flat_copy_answers_the_same_and_a_damaged_copy_is_an_error(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    vectors, queries = unit(rng.normal(size=(300, 16))), unit(rng.normal(size=(20, 16)))
+    store = EdgeStore(tmp_path)
+    with store.draft("part", BankSpec(16, 4)) as draft:
+        fill(draft, [vectors], unit(np.ones((1, 4))))
+        draft.seal()
+        draft.activate(manifest(draft, references=1, patches=300, dims=(16, 4)))
+    with_copy = store.bank("part").nearest(queries, 3, exact=True)
+    store.close()
+    folder = next(tmp_path.glob("collections/*part*/exact"))
+    folder.rename(tmp_path / "aside")
+    store = EdgeStore(tmp_path)
+    by_engine = store.bank("part").nearest(queries, 3, exact=True)
+    store.close()
+    assert with_copy.distances == pytest.approx(by_engine.distances, abs=1e-6)
+    assert (with_copy.ids == by_engine.ids).all()
+    (tmp_path / "aside").rename(folder)
+    (folder / "vectors.npy").write_bytes(b"\x93NUMPY")
+    store = EdgeStore(tmp_path)
+    with pytest.raises(DamagedBank):
+        store.bank("part").nearest(queries, 3, exact=True)
+    store.close()

@@ -1,0 +1,89 @@
+"""What is the embedded store's alone: its files, its pointer, its locks."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from patchbank.bank.edge.store import EdgeStore
+from patchbank.errors import DamagedBank, DataDirNotWritable
+
+from tests.helpers.banks import FINGERPRINT, SPEC, teach, vectors
+from tests.helpers.places import ROOT
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[EdgeStore]:
+    opened = EdgeStore(tmp_path / "data", keep_versions=2)
+    yield opened
+    opened.close()
+
+
+def test_a_bank_whose_files_are_missing_is_an_error_and_can_be_removed(store: EdgeStore, tmp_path: Path) -> None:
+    ref = teach(store, "part", 0)
+    shutil.rmtree(tmp_path / "data" / "collections" / ref.collection)
+    fresh = EdgeStore(tmp_path / "data")
+    with pytest.raises(DamagedBank):
+        fresh.bank("part")
+    fresh.remove("part")
+    assert dict(fresh.active()) == {}
+    fresh.close()
+
+
+def test_a_damaged_pointer_file_is_an_error_not_an_empty_store(store: EdgeStore, tmp_path: Path) -> None:
+    teach(store, "part")
+    (tmp_path / "data" / "aliases.json").write_text('{"classes": ')
+    with pytest.raises(DamagedBank):
+        store.bank("part")
+    with pytest.raises(DamagedBank):
+        store.active()
+
+
+def test_a_data_directory_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    store = EdgeStore(tmp_path / "file" / "data")
+    with pytest.raises(DataDirNotWritable):
+        store.draft("part", SPEC)
+    store.close()
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tests.helpers.banks import SPEC, fill, manifest, vectors
+from patchbank.bank.edge.store import EdgeStore
+from patchbank.bank.edge import store as edge
+
+store = EdgeStore(Path(sys.argv[1]), keep_versions=2)
+where = sys.argv[2]
+def die(*_args, **_kwargs): os.kill(os.getpid(), signal.SIGKILL)
+if where == "router": edge.write_router = die
+if where == "pointer": store._catalogue.switch = die
+with store.draft("part", SPEC) as draft:
+    fill(draft, [vectors(800)], vectors(9, 1, 4))
+    if where == "filling": die()
+    draft.seal()
+    draft.activate(manifest(draft, references=1, patches=6, dims=(8, 4)))
+"""
+
+
+@pytest.mark.parametrize("where", ["filling", "router", "pointer"])
+def test_a_killed_indexer_leaves_the_old_version_serving_and_the_next_one_cleans_up(
+    store: EdgeStore, tmp_path: Path, where: str
+) -> None:
+    ref = teach(store, "part", 0)
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "data"), where], cwd=ROOT, check=False)
+    assert done.returncode == -9
+    assert store.bank("part").manifest.ref == ref
+    assert np.abs(store.bank("part").nearest(vectors(1), 1).distances).max() < 1e-6
+    assert len(store.nearest_references(FINGERPRINT, vectors(7, 3, 4)[0], 10)) == 3
+    newer = teach(store, "part", 4)
+    assert store.bank("part").manifest.ref == newer
+    folders = [folder.name for folder in (tmp_path / "data" / "collections").iterdir()]
+    assert not [name for name in folders if name.endswith(".partial")]
+    assert len([name for name in folders if name.startswith("patchbank__router__")]) == 1

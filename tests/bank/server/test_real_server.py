@@ -1,0 +1,112 @@
+"""What only a real Qdrant server can show; skipped unless ``PATCHBANK_TEST_QDRANT_URL`` names one.
+
+Neither local mode nor the test server in ``grpc_qdrant.py`` has an index, quantisation, payload indexes, segments, a
+write-ahead log or snapshots. Beside the cases here, a server is needed to see: that conditional writes let only one of
+two takers have a lease when both ask at once; how long indexing takes and when the status turns green; that a delayed
+optimizer, a full disk or a restart in the middle of an upload end in an error or a whole version; and, on a cluster,
+shards, replicas, write consistency, and reads while a node is down.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from patchbank.bank.server.collection import MANIFEST_POINT
+from patchbank.bank.store import BankSpec
+from patchbank.errors import ClassBusy
+from qdrant_client import models
+
+from tests.bank.test_search import assert_searches_exactly
+from tests.helpers.banks import SPEC, brute_force, fill, manifest, teach, unit
+from tests.helpers.stores import RealKind, store_kind
+
+PATCHES = 4_000
+DIM = 32
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RealKind]:
+    with store_kind("server", tmp_path) as kind:
+        assert isinstance(kind, RealKind)
+        yield kind
+
+
+def clusters(rng: np.random.Generator, count: int) -> np.ndarray:
+    centres = unit(np.random.default_rng(1).normal(size=(25, DIM)))
+    return unit(centres[rng.integers(25, size=count)] + 0.1 * unit(rng.normal(size=(count, DIM))))
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_a_real_server_decides_as_numpy_does(server: RealKind, k: int) -> None:
+    rng = np.random.default_rng(k)
+    bank, grid = clusters(rng, PATCHES), (14, 12)
+    queries = clusters(rng, grid[0] * grid[1])
+    queries[:9] = unit(rng.normal(size=(9, DIM)))
+    with server.open().draft("part", BankSpec(DIM, 4)) as draft:
+        fill(draft, [bank], unit(np.ones((1, 4))))
+        draft.seal()
+        assert not draft.nearest(queries, k).exact
+        assert_searches_exactly(draft, queries, bank, grid, k)
+
+
+def test_a_real_server_s_approximate_distances_are_never_too_low(server: RealKind) -> None:
+    rng = np.random.default_rng(0)
+    bank, queries = clusters(rng, PATCHES), clusters(rng, 300)
+    with server.open().draft("part", BankSpec(DIM, 4)) as draft:
+        fill(draft, [bank], unit(np.ones((1, 4))))
+        draft.seal()
+        truth = brute_force(queries, bank, 1)
+        found = draft.nearest(queries, 1).distances[:, 0]
+        assert (found >= truth - 1e-5).all(), "scores are those of full vectors, not of quantised ones"
+        assert (np.abs(found - truth) < 1e-5).mean() > 0.9
+        assert draft.nearest(queries, 1, exact=True).distances[:, 0] == pytest.approx(truth, abs=1e-5)
+
+
+def test_a_real_collection_is_laid_out_as_asked_and_indexed_before_it_serves(server: RealKind) -> None:
+    with server.open().draft("part", BankSpec(DIM, 4)) as draft:
+        fill(draft, [clusters(np.random.default_rng(0), PATCHES)], unit(np.ones((1, 4))))
+        draft.seal()
+        info = server.admin.get_collection(draft.ref.collection)
+        draft.activate(manifest(draft, references=1, patches=PATCHES, dims=(DIM, 4)))
+    assert info.status == models.CollectionStatus.GREEN
+    assert (info.indexed_vectors_count or 0) >= PATCHES
+    assert set(info.payload_schema) == {"image_id"}
+    params = info.config.params.vectors
+    assert isinstance(params, dict)
+    assert params["patch"].quantization_config is not None
+    assert info.config.params.on_disk_payload
+
+
+def test_a_real_snapshot_carries_the_manifest(server: RealKind) -> None:
+    ref = teach(server.open(), "part")
+    assert server.admin.create_snapshot(ref.collection, wait=True) is not None
+    found = server.admin.retrieve(ref.collection, [MANIFEST_POINT])
+    assert (found[0].payload or {})["manifest"]["version"] == ref.version
+
+
+def test_of_many_who_want_a_real_lease_one_gets_it(server: RealKind) -> None:
+    stores = [server.open() for _ in range(8)]
+    teach(stores[0], "other")
+    start, held, busy = threading.Barrier(len(stores)), [], []
+
+    def take(place: int) -> None:
+        start.wait()
+        try:
+            draft = stores[place].draft("part", SPEC)
+        except ClassBusy:
+            busy.append(place)
+        else:
+            held.append(draft)
+
+    threads = [threading.Thread(target=take, args=(place,)) for place in range(len(stores))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for draft in held:
+        draft.__exit__(None, None, None)
+    assert (len(held), len(busy)) == (1, len(stores) - 1)

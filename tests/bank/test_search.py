@@ -1,0 +1,296 @@
+"""The two-stage search decides exactly as an exhaustive one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from patchbank.bank.edge.store import EdgeStore
+from patchbank.bank.manifest import ScoringRule
+from patchbank.bank.search import BoolArray, PatchScores, search_patches
+from patchbank.bank.store import BankSpec, FloatArray, Neighbours, PatchIndex
+from patchbank.errors import EmptyBank
+from patchbank.scoring.anomaly_map import (
+    anomaly_map,
+    map_peak,
+    mask_and_score_demand,
+    peak_and_score_demand,
+    score_demand,
+    smooth,
+)
+from patchbank.scoring.image_score import image_score
+
+from tests.helpers.banks import brute_force, fill, unit
+
+D = 12
+INDEX_FROM = 1500
+
+
+class ForgetfulIndex:
+    """An approximate index at its worst: it misses neighbours at random, but never invents one."""
+
+    def __init__(self, bank: FloatArray, missed: float, seed: int) -> None:
+        self.bank = bank
+        self.missed = missed
+        self.rng = np.random.default_rng(seed)
+
+    def nearest(
+        self, queries: FloatArray, k: int, *, exact: bool = False, exclude_image: str | None = None
+    ) -> Neighbours:
+        distances = np.maximum(1.0 - queries @ self.bank.T, 0.0)
+        if not exact:
+            distances[self.rng.random(distances.shape) < self.missed] = np.inf
+        order = np.argsort(distances, axis=1)[:, :k]
+        found = np.full((len(queries), k), np.inf, dtype=np.float32)
+        found[:, : order.shape[1]] = np.take_along_axis(distances, order, axis=1)
+        return Neighbours(found, np.zeros((len(queries), k, 16), dtype=np.uint8), exact)
+
+
+def assert_decides_alike(
+    found: PatchScores, truth: FloatArray, rule: ScoringRule, threshold: float, size: tuple[int, int]
+) -> None:
+    assert image_score(found.scores, rule) == pytest.approx(image_score(truth, rule), abs=1e-5)
+    got, expected = anomaly_map(found.scores, rule, size), anomaly_map(truth, rule, size)
+    undecided = np.abs(expected - threshold) <= 1e-5  # within rounding of the threshold
+    assert ((got > threshold) == (expected > threshold))[~undecided].all()
+    assert np.abs(got - expected)[(expected > threshold) & ~undecided].max(initial=0.0) <= 1e-5
+    true_score = image_score(truth, rule)
+    if abs(true_score - threshold) > 1e-5:
+        assert (image_score(found.scores, rule) > threshold) == (true_score > threshold)
+
+
+def assert_searches_exactly(
+    index: PatchIndex, queries: FloatArray, bank: FloatArray, grid: tuple[int, int], k: int
+) -> PatchScores:
+    """Decides as NumPy does, by several rules; the scores of the last, whose threshold all are above."""
+    truth = brute_force(queries, bank, k).reshape(grid)
+    for smoothing, share in ((0.0, 0.9), (0.6, 0.97), (0.6, 0.5), (1.0, 0.0)):
+        rule = ScoringRule(neighbours=k, smoothing=smoothing)
+        threshold = float(np.quantile(truth, share))
+        demand = mask_and_score_demand(rule, threshold, (90, 70))
+        found = search_patches(index, queries, grid, k, demand)
+        assert_decides_alike(found, truth, rule, threshold, (90, 70))
+    return found
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[FloatArray, FloatArray, tuple[int, int], ScoringRule, float, tuple[int, int]]:
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    rows, columns = draw(st.integers(1, 9)), draw(st.integers(1, 9))
+    kind = draw(st.sampled_from(["spread", "duplicates", "one point", "all far", "clusters"]))
+    size = 1 if kind == "one point" else draw(st.integers(1, 60))
+    bank = unit(rng.normal(size=(size, D)))
+    if kind == "duplicates":
+        bank = np.repeat(bank[: max(1, size // 8)], 8, axis=0)
+    queries = unit(rng.normal(size=(rows * columns, D)))
+    if kind == "clusters":
+        queries = unit(bank[rng.integers(len(bank), size=rows * columns)] + 0.2 * queries)
+    if kind == "all far":
+        queries = unit(-bank.mean(axis=0) + 0.05 * queries)
+    rule = ScoringRule(
+        neighbours=draw(st.sampled_from([1, 2, 5, 50])),
+        image_score=draw(st.sampled_from(["top1", "max"])),
+        smoothing=draw(st.sampled_from([0.0, 0.4, 0.6, 1.5])),
+    )
+    truth = brute_force(queries, bank, rule.neighbours)
+    share = draw(st.sampled_from([0.0, 0.3, 0.7, 0.95, 1.0]))
+    threshold = float(np.quantile(truth, share)) + draw(st.sampled_from([-0.05, 0.0, 0.01]))
+    picture = (draw(st.integers(1, 50)), draw(st.integers(1, 50)))
+    return queries, bank, (rows, columns), rule, max(threshold, 0.0), picture
+
+
+@settings(max_examples=400, deadline=None)
+@given(case=cases(), missed=st.sampled_from([0.1, 0.5, 0.9, 1.0]), seed=st.integers(0, 1000))
+def test_missed_neighbours_change_neither_score_nor_verdict_nor_mask(
+    case: tuple[FloatArray, FloatArray, tuple[int, int], ScoringRule, float, tuple[int, int]], missed: float, seed: int
+) -> None:
+    queries, bank, grid, rule, threshold, size = case
+    index = ForgetfulIndex(bank, missed, seed)
+    demand = mask_and_score_demand(rule, threshold, size)
+    found = search_patches(index, queries, grid, rule.neighbours, demand)
+    truth = brute_force(queries, bank, rule.neighbours).reshape(grid)
+    assert (found.scores >= truth - 1e-5).all()
+    assert_decides_alike(found, truth, rule, threshold, size)
+
+
+@settings(max_examples=150, deadline=None)
+@given(case=cases(), counted=st.floats(0, 1), seed=st.integers(0, 1000))
+def test_patches_that_do_not_count_score_nothing_and_the_others_decide_as_before(
+    case: tuple[FloatArray, FloatArray, tuple[int, int], ScoringRule, float, tuple[int, int]], counted: float, seed: int
+) -> None:
+    queries, bank, grid, rule, threshold, size = case
+    counts = np.random.default_rng(seed).random(grid) < counted
+    index = ForgetfulIndex(bank, 0.5, seed)
+    demand = mask_and_score_demand(rule, threshold, size)
+    found = search_patches(index, queries, grid, rule.neighbours, demand, counts=counts)
+    truth = np.where(counts, brute_force(queries, bank, rule.neighbours).reshape(grid), 0).astype(np.float32)
+    assert (found.scores[~counts] == 0).all()
+    assert_decides_alike(found, truth, rule, threshold, size)
+    if counts.any():
+        for row, column in np.ndindex(grid):
+            _, distance = found.nearest_patch(row, column)
+            assert distance in found.nearest_distance[counts]
+    else:
+        with pytest.raises(EmptyBank):
+            found.nearest_patch(0, 0)
+
+
+@st.composite
+def masked_cases(
+    draw: st.DrawFn,
+) -> tuple[FloatArray, FloatArray, tuple[int, int], ScoringRule, float, tuple[int, int], BoolArray]:
+    """A case, and the cells that a class's mask lets through: few, many, in blocks or strewn; at least one."""
+    case = draw(cases())
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    cells = rng.random(case[2]) < draw(st.sampled_from([0.1, 0.5, 0.9, 1.0]))
+    if draw(st.booleans()):
+        cells[:, : cells.shape[1] // 2] = False
+    cells[tuple(rng.integers(case[2]))] = True
+    return *case, cells
+
+
+def plain_smooth(scores: FloatArray, sigma: float, cells: BoolArray) -> FloatArray:
+    """Normalised convolution by its definition, one inspected cell after the other; NaN elsewhere."""
+    reach = int(2.5 * sigma + 0.5)
+    smooth = np.full(scores.shape, np.nan, dtype=np.float64)
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2) if sigma else np.ones(1)
+    for row, column in np.argwhere(cells):
+        total = weight = 0.0
+        for down, across in np.ndindex(2 * reach + 1, 2 * reach + 1):
+            r = int(np.clip(row + down - reach, 0, scores.shape[0] - 1))
+            c = int(np.clip(column + across - reach, 0, scores.shape[1] - 1))
+            if cells[r, c]:
+                total += weights[down] * weights[across] * scores[r, c]
+                weight += weights[down] * weights[across]
+        smooth[row, column] = total / weight
+    return np.asarray(smooth, dtype=np.float32)
+
+
+@settings(max_examples=300, deadline=None)
+@given(case=masked_cases(), missed=st.sampled_from([0.1, 0.5, 1.0]), seed=st.integers(0, 1000))
+def test_under_a_mask_missed_neighbours_change_neither_score_nor_verdict_nor_mask(
+    case: tuple[FloatArray, FloatArray, tuple[int, int], ScoringRule, float, tuple[int, int], BoolArray],
+    missed: float,
+    seed: int,
+) -> None:
+    queries, bank, grid, rule, threshold, size, cells = case
+    index = ForgetfulIndex(bank, missed, seed)
+    demand = mask_and_score_demand(rule, threshold, size, cells)
+    found = search_patches(index, queries, grid, rule.neighbours, demand, counts=cells)
+    truth = np.where(cells, brute_force(queries, bank, rule.neighbours).reshape(grid), 0).astype(np.float32)
+    assert image_score(found.scores[cells], rule) == pytest.approx(image_score(truth[cells], rule), abs=1e-5)
+    got, expected = (anomaly_map(scores, rule, size, cells) for scores in (found.scores, truth))
+    assert (got >= expected - 1e-5).all()
+    undecided = np.abs(expected - threshold) <= 1e-5
+    assert ((got > threshold) == (expected > threshold))[~undecided].all()
+    assert np.abs(got - expected)[(expected > threshold) & ~undecided].max(initial=0.0) <= 1e-5
+
+
+@settings(max_examples=150, deadline=None)
+@given(case=masked_cases(), missed=st.sampled_from([0.5, 1.0]), seed=st.integers(0, 1000))
+def test_under_a_mask_score_and_peak_are_exact_for_calibration(
+    case: tuple[FloatArray, FloatArray, tuple[int, int], ScoringRule, float, tuple[int, int], BoolArray],
+    missed: float,
+    seed: int,
+) -> None:
+    queries, bank, grid, rule, _, size, cells = case
+    index = ForgetfulIndex(bank, missed, seed)
+    demand = peak_and_score_demand(rule, cells)
+    found = search_patches(index, queries, grid, rule.neighbours, demand, counts=cells)
+    truth = np.where(cells, brute_force(queries, bank, rule.neighbours).reshape(grid), 0).astype(np.float32)
+    assert image_score(found.scores[cells], rule) == pytest.approx(image_score(truth[cells], rule), abs=1e-5)
+    assert map_peak(found.scores, rule, cells) == pytest.approx(map_peak(truth, rule, cells), abs=1e-5)
+    assert anomaly_map(truth, rule, size, cells).max() <= map_peak(truth, rule, cells) + 1e-6
+
+
+@settings(max_examples=100, deadline=None)
+@given(case=masked_cases(), seed=st.integers(0, 1000))
+def test_what_is_ignored_neither_dilutes_the_map_nor_adds_to_it(
+    case: tuple[FloatArray, FloatArray, tuple[int, int], ScoringRule, float, tuple[int, int], BoolArray], seed: int
+) -> None:
+    queries, bank, grid, rule, _, size, cells = case
+    truth = brute_force(queries, bank, rule.neighbours).reshape(grid)
+    smoothed = smooth(truth, rule.smoothing, cells)
+    np.testing.assert_allclose(smoothed[cells], plain_smooth(truth, rule.smoothing, cells)[cells], atol=2e-6)
+    assert set(np.unique(smoothed)) <= set(np.unique(smoothed[cells])), "an ignored cell takes an inspected one's value"
+    other = np.where(cells, truth, np.random.default_rng(seed).random(grid)).astype(np.float32)
+    np.testing.assert_array_equal(anomaly_map(other, rule, size, cells), anomaly_map(truth, rule, size, cells))
+    level = np.full(grid, 0.5, dtype=np.float32)
+    np.testing.assert_allclose(anomaly_map(level, rule, size, cells), 0.5, atol=1e-5)
+    everywhere = np.ones(grid, dtype=np.bool_)
+    np.testing.assert_array_equal(anomaly_map(truth, rule, size, everywhere), anomaly_map(truth, rule, size))
+
+
+@settings(max_examples=60, deadline=None)
+@given(case=cases(), seed=st.integers(0, 1000))
+def test_the_image_score_alone_is_exact_with_its_own_demand(
+    case: tuple[FloatArray, FloatArray, tuple[int, int], ScoringRule, float, tuple[int, int]], seed: int
+) -> None:
+    queries, bank, grid, rule, _, _ = case
+    found = search_patches(ForgetfulIndex(bank, 0.5, seed), queries, grid, rule.neighbours, score_demand(rule))
+    truth = brute_force(queries, bank, rule.neighbours)
+    assert image_score(found.scores, rule) == pytest.approx(image_score(truth, rule), abs=1e-5)
+
+
+@settings(max_examples=150, deadline=None)
+@given(case=cases(), missed=st.sampled_from([0.5, 1.0]), seed=st.integers(0, 1000))
+def test_score_and_peak_of_the_map_are_exact_for_calibration_and_no_pixel_passes_the_peak(
+    case: tuple[FloatArray, FloatArray, tuple[int, int], ScoringRule, float, tuple[int, int]], missed: float, seed: int
+) -> None:
+    queries, bank, grid, rule, _, size = case
+    index = ForgetfulIndex(bank, missed, seed)
+    found = search_patches(index, queries, grid, rule.neighbours, peak_and_score_demand(rule))
+    truth = brute_force(queries, bank, rule.neighbours).reshape(grid)
+    assert image_score(found.scores, rule) == pytest.approx(image_score(truth, rule), abs=1e-5)
+    assert map_peak(found.scores, rule) == pytest.approx(map_peak(truth, rule), abs=1e-5)
+    assert anomaly_map(truth, rule, size).max() <= map_peak(truth, rule) + 1e-6
+
+
+@pytest.mark.parametrize("kind", ["one point", "few", "plain", "clusters", "duplicates", "spread"])
+@pytest.mark.parametrize("k", [1, 3])
+def test_the_engine_decides_as_numpy_does(tmp_path: Path, kind: str, k: int) -> None:
+    rng = np.random.default_rng(k)
+    dim, grid = 32, (14, 12)
+    size = {"one point": 1, "few": 2, "plain": INDEX_FROM - 1}.get(kind, 2 * INDEX_FROM)
+    bank = unit(rng.normal(size=(size, dim)))
+    queries = unit(rng.normal(size=(grid[0] * grid[1], dim)))
+    if kind == "clusters":
+        centres = unit(rng.normal(size=(25, dim)))
+        bank = unit(centres[rng.integers(25, size=size)] + 0.1 * bank)
+        queries = unit(centres[rng.integers(25, size=len(queries))] + 0.12 * queries)
+        queries[:9] = unit(rng.normal(size=(9, dim)))
+    if kind == "duplicates":
+        bank = np.repeat(bank[:40], size // 40, axis=0)
+        queries = unit(bank[rng.integers(size, size=len(queries))] + 0.05 * queries)
+    store = EdgeStore(tmp_path, index_from=INDEX_FROM)
+    with store.draft("part", BankSpec(dim, 4)) as draft:
+        fill(draft, [bank], unit(np.ones((1, 4))))
+        draft.seal()
+        found = assert_searches_exactly(draft, queries, bank, grid, k)
+        assert found.exact.all(), "everything is above the lowest threshold, so everything must be exact"
+    store.close()
+
+
+def test_a_large_bank_is_searched_approximately_first(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    store = EdgeStore(tmp_path, index_from=INDEX_FROM)
+    with store.draft("part", BankSpec(16, 4)) as draft:
+        fill(draft, [unit(rng.normal(size=(INDEX_FROM, 16)))], unit(np.ones((1, 4))))
+        draft.seal()
+        assert not draft.nearest(unit(rng.normal(size=(3, 16))), 1).exact
+        assert draft.nearest(unit(rng.normal(size=(3, 16))), 1, exact=True).exact
+    store.close()
+
+
+def test_a_bank_that_is_empty_but_for_the_image_itself_is_an_error(tmp_path: Path) -> None:
+    store = EdgeStore(tmp_path)
+    vectors = unit(np.eye(4)[:2])
+    with store.draft("part", BankSpec(4, 4)) as draft:
+        fill(draft, [vectors], unit(np.ones((1, 4))))
+        draft.seal()
+        with pytest.raises(EmptyBank):
+            search_patches(draft, vectors, (1, 2), 1, score_demand(ScoringRule()), exclude_image=f"{0:024x}")
+    store.close()

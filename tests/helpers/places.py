@@ -1,0 +1,12 @@
+"""Where the tests find things."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[2]
+"""The checkout."""
+
+SHARED: Final = ROOT.parent / "shared"
+"""Real data and weights that are no part of the project; tests that need them skip where they are not."""

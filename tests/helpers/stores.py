@@ -1,0 +1,193 @@
+"""The kinds of bank store, each with the few tricks that the contract's tests play on it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from patchbank.bank.edge.pool import PooledStore
+from patchbank.bank.edge.store import EdgeStore
+from patchbank.bank.names import PREFIX, BankRef
+from patchbank.bank.server.collection import MANIFEST_POINT
+from patchbank.bank.server.link import ServerLink
+from patchbank.bank.server.store import ServerStore
+from patchbank.bank.store import PatchStore
+from patchbank.settings import Settings, load_settings
+from qdrant_client import QdrantClient, models
+
+from tests.helpers.grpc_qdrant import Served, serving_qdrant
+
+REAL_SERVER = os.environ.get("PATCHBANK_TEST_QDRANT_URL", "")
+REAL_GRPC_PORT = int(os.environ.get("PATCHBANK_TEST_QDRANT_GRPC_PORT", "6334"))
+KINDS = ["edge", "pooled", "memory", "wire", "server"]
+
+
+class StoreKind(ABC):
+    """Opens stores on one set of banks, and closes them all at the end."""
+
+    lease_seconds = 3.0
+
+    def __init__(self) -> None:
+        self._opened: list[PatchStore] = []
+
+    def open(self) -> PatchStore:
+        """One more store on the same banks."""
+        store = self._make()
+        self._opened.append(store)
+        return store
+
+    def close(self) -> None:
+        for store in self._opened:
+            store.close()
+
+    @abstractmethod
+    def _make(self) -> PatchStore: ...
+
+    @abstractmethod
+    def collections(self) -> set[str]:
+        """Names of all collections, those in work included."""
+
+    @abstractmethod
+    def damage(self, ref: BankRef) -> None:
+        """Make a version unreadable."""
+
+    @abstractmethod
+    def lose_routers(self) -> None:
+        """Delete every router."""
+
+
+class EdgeKind(StoreKind):
+    """The embedded store, its searches in this process or in two others."""
+
+    def __init__(self, data_dir: Path, workers: int) -> None:
+        super().__init__()
+        self.data_dir = data_dir
+        self._workers = workers
+
+    def _make(self) -> PatchStore:
+        store = EdgeStore(self.data_dir, keep_versions=2)
+        return PooledStore(store, self._workers) if self._workers else store
+
+    def collections(self) -> set[str]:
+        folder = self.data_dir / "collections"
+        return {found.name for found in folder.iterdir()} if folder.exists() else set()
+
+    def damage(self, ref: BankRef) -> None:
+        folder = self.data_dir / "collections" / ref.collection
+        shutil.rmtree(folder / "shard" / "segments")
+        (folder / "shard" / "edge_config.json").write_text("{")
+
+    def lose_routers(self) -> None:
+        for router in (self.data_dir / "collections").glob(f"{PREFIX}__router__*"):
+            shutil.rmtree(router)
+
+
+class ServerKind(StoreKind):
+    """The server store. ``admin`` is the client that plays the tricks."""
+
+    index_from = 1_500
+
+    def __init__(self, admin: QdrantClient) -> None:
+        super().__init__()
+        self.admin = admin
+
+    def _make(self) -> PatchStore:
+        return ServerStore(self.link(), keep_versions=2, index_from=self.index_from, lease_seconds=self.lease_seconds)
+
+    @abstractmethod
+    def link(self) -> ServerLink:
+        """One more connection."""
+
+    def collections(self) -> set[str]:
+        return {one.name for one in self.admin.get_collections().collections if one.name.startswith(PREFIX)}
+
+    def damage(self, ref: BankRef) -> None:
+        self.admin.delete(ref.collection, models.PointIdsList(points=[MANIFEST_POINT]), wait=True)
+
+    def lose_routers(self) -> None:
+        for name in self.collections():
+            if name.startswith(f"{PREFIX}__router__"):
+                self.admin.delete_collection(name)
+
+
+class MemoryKind(ServerKind):
+    """The client's local mode."""
+
+    def __init__(self) -> None:
+        super().__init__(QdrantClient(":memory:"))
+        self._lock = threading.RLock()
+
+    def link(self) -> ServerLink:
+        return ServerLink(self.admin, 5.0, self._lock)
+
+    def close(self) -> None:
+        super().close()
+        self.admin.close()
+
+
+class WireKind(ServerKind):
+    """Local mode behind gRPC."""
+
+    def __init__(self, served: Served) -> None:
+        super().__init__(served.qdrant.client)
+        self.settings = settings_of(served)
+
+    def link(self) -> ServerLink:
+        return ServerLink.open(self.settings)
+
+
+class RealKind(ServerKind):
+    """A Qdrant server; our collections on it are deleted before and after."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self.settings = load_settings(qdrant_url=f"{parts.scheme}://{parts.netloc}", qdrant_grpc_port=REAL_GRPC_PORT)
+        super().__init__(QdrantClient(url=url, grpc_port=REAL_GRPC_PORT, prefer_grpc=True, check_compatibility=False))
+        self._clear()
+
+    def _clear(self) -> None:
+        for name in self.collections():
+            self.admin.delete_collection(name)
+
+    def link(self) -> ServerLink:
+        return ServerLink.open(self.settings)
+
+    def close(self) -> None:
+        super().close()
+        self._clear()
+        self.admin.close()
+
+
+def settings_of(served: Served) -> Settings:
+    """Settings for a test server."""
+    return load_settings(qdrant_url="http://127.0.0.1", qdrant_grpc_port=served.port, qdrant_timeout_s=20.0)
+
+
+@contextmanager
+def store_kind(name: str, data_dir: Path) -> Iterator[StoreKind]:
+    """A kind of store by name; skips where a real server is asked for and none is named."""
+    if name == "server" and not REAL_SERVER:
+        pytest.skip("set PATCHBANK_TEST_QDRANT_URL to run this on a real Qdrant server")
+    if name == "wire":
+        with serving_qdrant() as served:
+            kind: StoreKind = WireKind(served)
+            try:
+                yield kind
+            finally:
+                kind.close()
+        return
+    if name in ("edge", "pooled"):
+        kind = EdgeKind(data_dir, 2 if name == "pooled" else 0)
+    else:
+        kind = MemoryKind() if name == "memory" else RealKind(REAL_SERVER)
+    try:
+        yield kind
+    finally:
+        kind.close()
