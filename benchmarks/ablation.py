@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
+from patchbank.arrays import FloatArray, IntArray
 from patchbank.embedding.embedder import Embedder, Embedding
 from patchbank.images import read_image
 from patchbank.scoring.anomaly_map import enlarge, smooth
@@ -21,8 +21,6 @@ from patchbank.settings import load_settings
 from patchbank_indexer.evaluate.curve import Curve
 
 from benchmarks.datasets import load_datasets
-
-FloatArray = npt.NDArray[np.float32]
 
 NEIGHBOURS: Final = 9
 _USUAL: Final = (32, 32)
@@ -35,7 +33,7 @@ class References:
     (M, 2) in 0..1 of the picture; ``usual``, the mean left-out score per place."""
 
     patches: FloatArray
-    starts: npt.NDArray[np.int64]
+    starts: IntArray
     cls: FloatArray
     places: FloatArray
     usual: FloatArray
@@ -50,7 +48,7 @@ class Compared:
     distances: FloatArray
     per_image: FloatArray
     nearest: FloatArray
-    ids: npt.NDArray[np.int64]
+    ids: IntArray
 
     def grid(self, scores: FloatArray) -> FloatArray:
         """(rows, columns) of scores (N,)."""

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from patchbank.arrays import FloatArray
 
-Weights = npt.NDArray[np.float32]
-Change = Callable[[Weights], npt.ArrayLike]
+Change = Callable[[FloatArray], npt.ArrayLike]
 
 
 def write_altered(model: Path, change: Change, target: Path) -> Path:
@@ -26,12 +26,12 @@ def write_altered(model: Path, change: Change, target: Path) -> Path:
     return target
 
 
-def to_bf16(weights: Weights) -> Weights:
+def to_bf16(weights: FloatArray) -> FloatArray:
     """Rounded to bfloat16: what a runtime that computes in it does first."""
     return ((weights.view(np.uint32) + 0x8000) & 0xFFFF0000).astype(np.uint32).view(np.float32)
 
 
-def to_int8(weights: Weights) -> Weights:
+def to_int8(weights: FloatArray) -> FloatArray:
     """Rounded to 8 bits a tensor."""
     step = np.abs(weights).max() / 127
     return np.asarray(np.round(weights / step) * step, dtype=np.float32)
@@ -40,7 +40,7 @@ def to_int8(weights: Weights) -> Weights:
 def off_by(share: float) -> Change:
     """Every weight up to that share off."""
 
-    def change(weights: Weights) -> npt.ArrayLike:
+    def change(weights: FloatArray) -> npt.ArrayLike:
         return weights * (1 + np.random.default_rng(0).uniform(-share, share, weights.shape))
 
     return change

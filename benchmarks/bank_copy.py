@@ -33,7 +33,6 @@ class Remembering(Embedder):
         self._known: dict[str, Embedding] = {}
 
     def embed(self, image: DecodedImage) -> Embedding:
-        """See ``Embedder.embed``."""
         if image.image_id not in self._known:
             self._known[image.image_id] = super().embed(image)
         return self._known[image.image_id]
@@ -65,8 +64,10 @@ def main() -> None:
         with Archive(path) as archive:
             put_class(archive, other)
         read = time.perf_counter()
-        print(f"{manifest.patches} patches of {manifest.patch_dim}, {path.stat().st_size / 1e6:.1f} MB: "
-              f"written in {written - begin:.1f} s, restored in {read - written:.1f} s")  # fmt: skip
+        print(
+            f"{manifest.patches} patches of {manifest.patch_dim}, {path.stat().st_size / 1e6:.1f} MB: "
+            f"written in {written - begin:.1f} s, restored in {read - written:.1f} s"
+        )
         scores, maps, alike, anomalous = [], [], 0, 0
         for file in files:
             before, after = (judged(settings, embedder, store, file) for store in (one, other))
@@ -75,8 +76,10 @@ def main() -> None:
             mask = (before.map > before.threshold) == (after.map > after.threshold)
             alike += before.is_anomalous == after.is_anomalous and bool(mask.all())
             anomalous += before.is_anomalous
-        print(f"{alike} of {len(files)} verdicts and masks alike ({anomalous} anomalous); largest difference "
-              f"of scores {max(scores):.1e}, of maps above the threshold {max(maps):.1e}")  # fmt: skip
+        print(
+            f"{alike} of {len(files)} verdicts and masks alike ({anomalous} anomalous); largest difference "
+            f"of scores {max(scores):.1e}, of maps above the threshold {max(maps):.1e}"
+        )
         for store in (one, other):
             store.close()
         embedder.close()

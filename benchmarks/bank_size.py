@@ -16,9 +16,10 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+from patchbank.arrays import FloatArray
 from patchbank.bank.edge.shard import Shard
 from patchbank.bank.edge.store import EdgeStore
-from patchbank.bank.store import BankSpec, FloatArray, Reference
+from patchbank.bank.store import BankSpec, Reference
 from patchbank.embedding.embedder import Embedder
 from patchbank.images import read_image
 from patchbank.settings import load_settings
@@ -79,8 +80,11 @@ def _row(folder: Path, vectors: FloatArray, cls_dim: int) -> None:
     store.close()
     whole = sizes.total()
     each = " | ".join(f"{sizes[name] / len(vectors):.0f}" for name in _PARTS)
-    print(f"| {len(vectors)} | {vectors.shape[1]} | {cls_dim} | {each} | {whole / len(vectors):.0f} | "
-          f"{whole / 1e6:.0f} | {memory} |", flush=True)  # fmt: skip
+    print(
+        f"| {len(vectors)} | {vectors.shape[1]} | {cls_dim} | {each} | {whole / len(vectors):.0f} | "
+        f"{whole / 1e6:.0f} | {memory} |",
+        flush=True,
+    )
 
 
 def _memory(folder: Path, queries: FloatArray) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
-import numpy.typing as npt
+from patchbank.arrays import DoubleArray, IntArray
 from patchbank.embedding.embedder import Embedder
 from patchbank.scoring.threshold import calibrate
 from patchbank.settings import load_settings
@@ -68,7 +68,7 @@ def _print(name: str, distances: PatchDistances, splits: int, references: int, c
         bank, rest = order[:references], order[references:]
         scored = {int(image): distances.score(int(image), bank) for image in order}
         cut = rest[:calibration], rest[calibration:]
-        ways: list[tuple[Method, npt.NDArray[np.int64], npt.NDArray[np.int64]]] = [
+        ways: list[tuple[Method, IntArray, IntArray]] = [
             ("leave-one-image-out", bank, rest),
             ("held-out", *cut),
         ]
@@ -101,7 +101,7 @@ def _rates(
     return (above, spotted), (1 + higher) / (made.count + 1), made.pixel_target_far
 
 
-def _mean(rates: npt.NDArray[np.float64]) -> str:
+def _mean(rates: DoubleArray) -> str:
     """Mean over the splits with Student's interval. The splits share images, so it is a little too narrow."""
     mean = float(rates.mean())
     if len(rates) < 2:

@@ -41,11 +41,22 @@ def _row(files: list[Path], given: argparse.Namespace, data_dir: Path) -> None:
     begin = time.perf_counter()
     done = subprocess.run(
         [
-            sys.executable, "-m", "patchbank_indexer.cli", "add", "cells", *map(str, files), "--json",
-            "--data-dir", given.data_dir or str(data_dir), "--backbone", given.backbone,
+            sys.executable,
+            "-m",
+            "patchbank_indexer.cli",
+            "add",
+            "cells",
+            *map(str, files),
+            "--json",
+            "--data-dir",
+            given.data_dir or str(data_dir),
+            "--backbone",
+            given.backbone,
         ],
-        stdout=subprocess.PIPE, text=True, check=True,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
     report = json.loads(done.stdout)
     seen = report["coreset"]["seen"] if report["coreset"] else report["patches"]
     print(

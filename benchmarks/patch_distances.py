@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
+from patchbank.arrays import IntArray
 from patchbank.bank.manifest import ScoringRule
 from patchbank.embedding.embedder import Embedder, Embedding
 from patchbank.images import read_image
 from patchbank.scoring.anomaly_map import map_peak
 from patchbank.scoring.image_score import image_score
 from patchbank.teaching.calibrator import NormalScore
-
-FloatArray = npt.NDArray[np.float32]
 
 
 class PatchDistances:
@@ -46,7 +44,7 @@ class PatchDistances:
     def __len__(self) -> int:
         return len(self._grids)
 
-    def score(self, image: int, references: npt.NDArray[np.int64]) -> NormalScore:
+    def score(self, image: int, references: IntArray) -> NormalScore:
         """An image against a bank of these references, itself left out where it is one of them."""
         others = references[references != image]
         scores = self._nearest[image][:, others].min(axis=1).reshape(self._grids[image])

@@ -16,11 +16,12 @@ import time
 from pathlib import Path
 
 import numpy as np
+from patchbank.arrays import FloatArray
 from patchbank.bank.edge.pool import PooledStore
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.manifest import BackboneFacts, Manifest, RetrievalLimit, ScoringRule
 from patchbank.bank.search import search_patches
-from patchbank.bank.store import Bank, BankSpec, FloatArray, Reference
+from patchbank.bank.store import Bank, BankSpec, Reference
 from patchbank.embedding.embedder import Embedder, Embedding
 from patchbank.images import read_image
 from patchbank.scoring.anomaly_map import anomaly_map, mask_and_score_demand
@@ -57,8 +58,11 @@ def main() -> None:
             try:
                 index = _teach(store, bank, threshold)
                 for kind, embeddings in images.items():
-                    print(f"| {len(bank)} x {bank.shape[1]} | {len(embeddings)} {kind} | "
-                          f"{_measure(index, bank, embeddings, threshold)} |", flush=True)  # fmt: skip
+                    print(
+                        f"| {len(bank)} x {bank.shape[1]} | {len(embeddings)} {kind} | "
+                        f"{_measure(index, bank, embeddings, threshold)} |",
+                        flush=True,
+                    )
             finally:
                 store.close()
 
@@ -76,12 +80,18 @@ def _teach(store: PooledStore, bank: FloatArray, threshold: float) -> Bank:
         draft.seal()
         draft.activate(
             Manifest(
-                class_name="part", version=draft.ref.version, created_at="",
-                backbone=BackboneFacts(name="", sha256="", fingerprint=""), patch_dim=bank.shape[1], cls_dim=1,
-                references=1, patches=len(bank), calibration=calibrate([threshold], "held-out", 0.01),
+                class_name="part",
+                version=draft.ref.version,
+                created_at="",
+                backbone=BackboneFacts(name="", sha256="", fingerprint=""),
+                patch_dim=bank.shape[1],
+                cls_dim=1,
+                references=1,
+                patches=len(bank),
+                calibration=calibrate([threshold], "held-out", 0.01),
                 retrieval=RetrievalLimit(similarity=0, coherence=1, count=1, witnesses=1),
             )
-        )  # fmt: skip
+        )
     return store.bank("part")
 
 

@@ -123,9 +123,17 @@ def by_command(settings: Settings, few: dict[str, tuple[Path, ...]]) -> Answers:
     found = {}
     for name, files in few.items():
         words = [
-            sys.executable, "-c", "from patchbank_indexer.cli import main; main()", "detect", *map(str, files),
-            "--class-name", name, "--json", "--data-dir", str(settings.data_dir),
-        ]  # fmt: skip
+            sys.executable,
+            "-c",
+            "from patchbank_indexer.cli import main; main()",
+            "detect",
+            *map(str, files),
+            "--class-name",
+            name,
+            "--json",
+            "--data-dir",
+            str(settings.data_dir),
+        ]
         done = subprocess.run(words, capture_output=True, text=True, check=True)
         found[name] = [row["anomaly_score"] for row in json.loads(done.stdout)["results"]]
     return found

@@ -53,11 +53,13 @@ def teach_all(folder: Path, mvtec: list[str], references: int, images: int, back
                 scores = made.calibration
                 rows.append(
                     {
-                        "class_name": product.class_name, "threshold": scores.threshold,
-                        "usual": median(scores.scores), "good": [str(path) for path in product.good],
+                        "class_name": product.class_name,
+                        "threshold": scores.threshold,
+                        "usual": median(scores.scores),
+                        "good": [str(path) for path in product.good],
                         "defective": [str(path) for path in product.defective],
                     }
-                )  # fmt: skip
+                )
     finally:
         store.close()
     (folder / "plan.json").write_text(json.dumps({"backbone": backbone, "classes": rows}, indent=1))
@@ -69,8 +71,11 @@ def read_taught(folder: Path) -> tuple[str, list[Taught]]:
     plan = json.loads((folder / "plan.json").read_text())
     return plan["backbone"], [
         Taught(
-            row["class_name"], row["threshold"], row["usual"],
-            tuple(map(Path, row["good"])), tuple(map(Path, row["defective"])),
+            row["class_name"],
+            row["threshold"],
+            row["usual"],
+            tuple(map(Path, row["good"])),
+            tuple(map(Path, row["defective"])),
         )
         for row in plan["classes"]
-    ]  # fmt: skip
+    ]

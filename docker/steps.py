@@ -71,8 +71,11 @@ def build_context(folder: Path) -> Path:
     """The working tree's files that git knows or would add, less what ``.dockerignore`` leaves out."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    ).stdout.splitlines()  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
     rules = ignore_rules()
     for name in listed:
         if (ROOT / name).is_file() and not ignored(name, rules):

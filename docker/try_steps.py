@@ -101,7 +101,7 @@ def _serves(image: Image, command: list[str], health: list[str], target: str) ->
         "the health check fails when it is stopped": not succeeds(health),
         "the indexer answers": succeeds(["indexer", "--help"]),
         "nothing but /data can be written": not switch or not succeeds(["touch", str(image.root / "opt" / "x")]),
-    }  # fmt: skip
+    }
     for text, good in checks.items():
         print(f"{'ok ' if good else 'NOT'} {text}")
     if not all(checks.values()):

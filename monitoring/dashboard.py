@@ -14,11 +14,19 @@ FOLDER: Final = Path(__file__).parent
 DASHBOARD: Final = FOLDER / "grafana" / "dashboards" / "patchbank.json"
 RULES: Final = tuple(sorted((FOLDER / "rules").glob("*.yml")))
 
-QDRANT_METRICS: Final = frozenset({
-    "cluster_peers_total", "collection_dead_replicas", "collection_running_optimizations", "collections_total",
-    "collections_vector_total", "grpc_responses_duration_seconds_bucket", "grpc_responses_fail_total",
-    "grpc_responses_total", "memory_resident_bytes",
-})  # fmt: skip
+QDRANT_METRICS: Final = frozenset(
+    {
+        "cluster_peers_total",
+        "collection_dead_replicas",
+        "collection_running_optimizations",
+        "collections_total",
+        "collections_vector_total",
+        "grpc_responses_duration_seconds_bucket",
+        "grpc_responses_fail_total",
+        "grpc_responses_total",
+        "memory_resident_bytes",
+    }
+)
 """Metrics of a Qdrant node of version 1.16 or newer that are used here (qdrant.tech, Monitoring & Telemetry)."""
 
 _WORDS: Final = frozenset({"and", "or", "unless", "offset", "bool", "inf", "nan"})

@@ -28,9 +28,12 @@ def running_prometheus(binary: str, folder: Path, targets: dict[str, str]) -> It
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
     command = [
-        binary, f"--config.file={_write_config(folder, targets)}", f"--storage.tsdb.path={folder / 'tsdb'}",
-        f"--web.listen-address={address}", "--log.level=warn",
-    ]  # fmt: skip
+        binary,
+        f"--config.file={_write_config(folder, targets)}",
+        f"--storage.tsdb.path={folder / 'tsdb'}",
+        f"--web.listen-address={address}",
+        "--log.level=warn",
+    ]
     log = folder / "prometheus.log"
     with log.open("wb") as file:
         process = subprocess.Popen(command, stdout=file, stderr=file)

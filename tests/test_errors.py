@@ -9,9 +9,7 @@ import pytest
 from patchbank import errors
 from patchbank.errors import PatchbankError
 
-ALL = [
-    value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, PatchbankError)
-]  # fmt: skip
+ALL = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, PatchbankError)]
 
 
 def test_there_are_errors() -> None:

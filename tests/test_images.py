@@ -13,14 +13,14 @@ from typing import Any
 
 import hypothesis
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import strategies as st
+from patchbank.arrays import ByteArray
 from patchbank.errors import ImageTooLarge, UndecodableImage, UnsupportedImage
 from patchbank.images import DecodedImage, ImageLimits, cell_box, decode_image, read_image
 from PIL import Image, ImageFile
 
-Pixels = npt.NDArray[np.uint8]
+Pixels = ByteArray
 ORIENTATION = 0x0112
 LOSSLESS = ("PNG", "BMP", "TIFF")
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF")

@@ -35,8 +35,12 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     folder = folder_of(tmp_path_factory.mktemp("run") / "in", 4)
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(folder)],
-        capture_output=True, text=True, timeout=300, check=False, cwd=ROOT,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        cwd=ROOT,
+    )
     assert done.returncode == 0, done.stderr
     return set(done.stdout.split())
 

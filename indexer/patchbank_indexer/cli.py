@@ -96,8 +96,10 @@ def add(
     options = TeachOptions(coreset, rule, target_far, strict, turns, foreground, area)  # type: ignore[arg-type]
     run(
         lambda settings, out: teaching.teach(settings, out, class_name, paths, calibrate_with, options, extend=False),
-        as_json, backbone=backbone, data_dir=data_dir,
-    )  # fmt: skip
+        as_json,
+        backbone=backbone,
+        data_dir=data_dir,
+    )
 
 
 @app.command()
@@ -117,8 +119,10 @@ def update(
     options = TeachOptions(coreset, target_far=target_far, strict=strict, turns=_turns(augment))
     run(
         lambda settings, out: teaching.teach(settings, out, class_name, paths, calibrate_with, options, extend=True),
-        as_json, backbone=backbone, data_dir=data_dir,
-    )  # fmt: skip
+        as_json,
+        backbone=backbone,
+        data_dir=data_dir,
+    )
 
 
 @app.command("list")
@@ -132,8 +136,10 @@ def show(class_name: ClassName, backbone: Judging = None, data_dir: DataDir = No
     """Show one class: its bank, its threshold, its references, and what came of the self-test."""
     run(
         lambda settings, out: classes.show_class(settings, out, class_name),
-        as_json, backbone=backbone, data_dir=data_dir,
-    )  # fmt: skip
+        as_json,
+        backbone=backbone,
+        data_dir=data_dir,
+    )
 
 
 @app.command()
@@ -217,9 +223,7 @@ def detect(
 ) -> None:
     """Judge images against the taught classes. Exit status 1 if any image could not be judged."""
     request = detecting.Request(images, class_name, threshold, pixel_threshold, out_dir, explain)
-    run(
-        lambda settings, out: detecting.detect(settings, out, request), as_json, backbone=backbone, data_dir=data_dir
-    )  # fmt: skip
+    run(lambda settings, out: detecting.detect(settings, out, request), as_json, backbone=backbone, data_dir=data_dir)
 
 
 app.command()(evaluate)

@@ -72,8 +72,12 @@ class Output:
     def progress(self) -> Iterator[Bars]:
         """Progress bars on standard error; silent where that is no terminal, but for a line a stage."""
         columns = (
-            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        )  # fmt: skip
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
         with Progress(*columns, console=self.remarks, disable=self.as_json or not self.remarks.is_terminal) as bars:
             yield Bars(bars, self)
 
@@ -86,7 +90,6 @@ class Bars:
         self._out = out
 
     def begin(self, stage: str, total: int | None) -> Bar:
-        """See ``Progress.begin``."""
         if self._bars.disable and not self._out.as_json:
             self._out.remark(f"{stage} ({total})" if total else stage)
         return Bar(self._bars, self._bars.add_task(stage, total=total))
@@ -101,12 +104,10 @@ class Bar:
         self._steps = 0
 
     def advance(self, steps: int = 1) -> None:
-        """See ``Stage.advance``."""
         self._steps += steps
         self._bars.advance(self._task, steps)
 
     def done(self) -> None:
-        """See ``Stage.done``."""
         reached = max(self._steps, 1)
         self._bars.update(self._task, total=reached, completed=reached)
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from patchbank.arrays import ByteArray
 from patchbank.errors import ImageTooLarge, PatchbankError, UndecodableImage, UnsupportedImage
 
 FORMATS: Final = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF")
@@ -46,14 +46,14 @@ class DecodedImage:
     pixels, so the same picture has the same id whatever file holds it; ``sha256`` that of the file's bytes.
     """
 
-    pixels: npt.NDArray[np.uint8]
+    pixels: ByteArray
     image_id: str
     sha256: str
     format: str
     warnings: tuple[str, ...] = ()
 
     @classmethod
-    def of_pixels(cls, pixels: npt.NDArray[np.uint8]) -> DecodedImage:
+    def of_pixels(cls, pixels: ByteArray) -> DecodedImage:
         """A picture that comes from no file; ``pixels`` uint8 (H, W, 3) RGB."""
         return cls(pixels, _image_id(pixels), "", "raw")
 
@@ -180,7 +180,7 @@ def _notes(picture: Image.Image) -> tuple[str, ...]:
     return ()
 
 
-def _to_rgb(picture: Image.Image, name: str) -> npt.NDArray[np.uint8]:
+def _to_rgb(picture: Image.Image, name: str) -> ByteArray:
     """uint8 (H, W, 3). 16-bit values are scaled by 1/257, so that white stays white."""
     mode = picture.mode
     if mode.startswith("I;16") or mode == "I":
@@ -197,7 +197,7 @@ def _to_rgb(picture: Image.Image, name: str) -> npt.NDArray[np.uint8]:
     return np.ascontiguousarray(np.asarray(picture.convert("RGB")))
 
 
-def _image_id(pixels: npt.NDArray[np.uint8]) -> str:
+def _image_id(pixels: ByteArray) -> str:
     digest = hashlib.sha256(repr(pixels.shape).encode())
     digest.update(pixels.tobytes())
     return digest.hexdigest()[:24]

@@ -34,10 +34,24 @@ from tests.helpers.pictures import bomb, png
 from tests.helpers.places import ROOT
 
 DETECTION_FIELDS = {
-    "status", "class_name", "class_confidence", "is_anomalous", "anomaly_score", "threshold", "pixel_threshold",
-    "p_value", "anomaly_percentage", "anomaly_map_base64", "regions", "all_class_scores", "bank_version", "backbone",
-    "timings_ms", "processing_time_ms", "warnings",
-}  # fmt: skip
+    "status",
+    "class_name",
+    "class_confidence",
+    "is_anomalous",
+    "anomaly_score",
+    "threshold",
+    "pixel_threshold",
+    "p_value",
+    "anomaly_percentage",
+    "anomaly_map_base64",
+    "regions",
+    "all_class_scores",
+    "bank_version",
+    "backbone",
+    "timings_ms",
+    "processing_time_ms",
+    "warnings",
+}
 
 
 @pytest.fixture(scope="module")

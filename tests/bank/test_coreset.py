@@ -6,12 +6,12 @@ import math
 
 import hypothesis
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import strategies as st
+from patchbank.arrays import FloatArray, IntArray
 from patchbank.bank.coreset import select_coreset
 
-Vectors = npt.NDArray[np.float32]
+Vectors = FloatArray
 # On both sides of the dimension above which distances are taken after a random projection.
 dimensions = st.sampled_from([2, 3, 17, 64, 65, 200])
 
@@ -21,7 +21,7 @@ def unit(count: int, dimension: int, seed: int) -> Vectors:
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
 
-def radius(vectors: Vectors, kept: npt.NDArray[np.int64]) -> float:
+def radius(vectors: Vectors, kept: IntArray) -> float:
     """Largest cosine distance of any vector to its nearest kept one, one by one in double precision."""
     chosen = vectors[kept].astype(np.float64)
     return max(float((1.0 - chosen @ vector).min()) for vector in vectors.astype(np.float64))

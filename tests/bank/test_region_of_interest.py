@@ -7,11 +7,11 @@ import io
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from patchbank.arrays import BoolArray
 from patchbank.bank.region_of_interest import RegionOfInterest
 from patchbank.errors import InvalidMask, NoReferences, PatchbankError, UndecodableImage, UnsupportedImage
 from patchbank.images import ImageLimits
@@ -29,7 +29,6 @@ from pydantic import ValidationError
 
 from tests.helpers.pictures import bomb, png
 
-BoolArray = npt.NDArray[np.bool_]
 LIMITS = ImageLimits()
 masks = hnp.arrays(np.bool_, st.tuples(st.integers(1, 24), st.integers(1, 24))).filter(lambda mask: bool(mask.any()))
 sides = st.integers(1, 12)
@@ -86,11 +85,16 @@ def encoded(picture: Image.Image) -> str:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "no base64!", "AAAA", base64.b64encode(bomb()).decode(), encoded(Image.new("L", (4, 4), 255)),
-        encoded(Image.new("1", (1025, 2), 1)), encoded(Image.new("1", (900, 900), 1))[:60],
+        "",
+        "no base64!",
+        "AAAA",
+        base64.b64encode(bomb()).decode(),
+        encoded(Image.new("L", (4, 4), 255)),
+        encoded(Image.new("1", (1025, 2), 1)),
+        encoded(Image.new("1", (900, 900), 1))[:60],
     ],
     ids=["empty", "text", "bytes", "bomb", "grey", "wide", "cut"],
-)  # fmt: skip
+)
 def test_a_manifest_with_anything_else_in_the_place_of_a_mask_is_refused(text: str) -> None:
     with pytest.raises(ValidationError):
         RegionOfInterest(png=text, width=4, height=4)
@@ -154,9 +158,16 @@ def test_parts_too_small_for_the_grid_are_told_of() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "fits"), [((300, 200), True), ((1500, 1000), True), ((303, 200), True), ((330, 200), False),
-                       ((200, 300), False), ((1, 1), False)],
-)  # fmt: skip
+    ("size", "fits"),
+    [
+        ((300, 200), True),
+        ((1500, 1000), True),
+        ((303, 200), True),
+        ((330, 200), False),
+        ((200, 300), False),
+        ((1, 1), False),
+    ],
+)
 def test_a_mask_fits_images_of_its_aspect_ratio(size: tuple[int, int], fits: bool) -> None:
     roi = kept(np.ones((200, 300), dtype=np.bool_))
     assert (misfit(roi, size) is None) == fits

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from patchbank.arrays import BoolArray, FloatArray
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.manifest import ScoringRule
-from patchbank.bank.search import BoolArray, PatchScores, search_patches
-from patchbank.bank.store import BankSpec, FloatArray, Neighbours, PatchIndex
+from patchbank.bank.search import PatchScores, search_patches
+from patchbank.bank.store import BankSpec, Neighbours, PatchIndex
 from patchbank.errors import EmptyBank
 from patchbank.scoring.anomaly_map import (
     anomaly_map,

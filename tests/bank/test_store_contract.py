@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from patchbank.arrays import FloatArray
 from patchbank.bank.names import BankRef, PatchId
 from patchbank.bank.region_of_interest import RegionOfInterest
 from patchbank.bank.retry import while_versions_change
-from patchbank.bank.store import BankSpec, FloatArray, PatchStore
+from patchbank.bank.store import BankSpec, PatchStore
 from patchbank.errors import (
     ClassBusy,
     Closed,

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from patchbank.arrays import FloatArray
 from patchbank.bank.archive import Archive, write_archive
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.region_of_interest import RegionOfInterest
-from patchbank.bank.store import Bank, BankContent, FloatArray
+from patchbank.bank.store import Bank, BankContent
 from patchbank.bank.transfer import put_class
 from patchbank.embedding.embedder import Embedder
 from patchbank.errors import DamagedBank, DamagedSnapshot, InvalidClassName, SnapshotNotWritable

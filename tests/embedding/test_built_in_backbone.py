@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
+from patchbank.arrays import FloatArray
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.embedding.backbones import BACKBONES, Backbone, Packaged, packaged_model
 from patchbank.embedding.embedder import Embedder
@@ -23,7 +23,7 @@ GOLDEN = ROOT / "tests" / "golden" / "efficientnet-lite2.npz"
 MODEL = packaged_model("efficientnet-lite2.onnx")
 
 
-def golden_input(height: int = 96, width: int = 128) -> npt.NDArray[np.float32]:
+def golden_input(height: int = 96, width: int = 128) -> FloatArray:
     """As in indexer/build_backbone.py, which needs PyTorch to be imported."""
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
     waves = [np.sin(rows / (5 + band)) * np.cos(columns / (9 - 2 * band)) for band in range(3)]
@@ -75,10 +75,18 @@ def test_a_vision_transformer_teaches_and_detects_real_images(settings: Settings
     if not model.is_file() or not cookies.is_dir():
         pytest.skip("the shared model and data set are not on this machine")
     backbone = Backbone(
-        name="vit-tiny", source=Packaged(""), size=Sides(448, 448), multiple=16, stride=16,
-        mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), licence="",
-        tokens="grid", patch_output="patch_tokens", cls_output="cls",
-    )  # fmt: skip
+        name="vit-tiny",
+        source=Packaged(""),
+        size=Sides(448, 448),
+        multiple=16,
+        stride=16,
+        mean=(0.5, 0.5, 0.5),
+        std=(0.5, 0.5, 0.5),
+        licence="",
+        tokens="grid",
+        patch_output="patch_tokens",
+        cls_output="cls",
+    )
     assert backbone.name not in BACKBONES
     store = EdgeStore(settings.data_dir)
     with Embedder(backbone, OnnxSession(model)) as embedder:

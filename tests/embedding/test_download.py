@@ -252,9 +252,12 @@ def test_offline_takes_the_file_from_the_clients_cache_alone(
         pull_model(backbone, tmp_path / "data", offline=True)
     assert isinstance(backbone.source, HubFile)
     hf_hub_download(
-        backbone.source.repository, backbone.source.path, revision=REVISION,
-        endpoint=hub.endpoint, cache_dir=tmp_path / "cache",
-    )  # fmt: skip
+        backbone.source.repository,
+        backbone.source.path,
+        revision=REVISION,
+        endpoint=hub.endpoint,
+        cache_dir=tmp_path / "cache",
+    )
     hub.asked.clear()
     monkeypatch.setattr("huggingface_hub.file_download.HF_HUB_CACHE", str(tmp_path / "cache"), raising=False)
     assert pull_model(backbone, tmp_path / "data", offline=True).read_bytes() == BODY
@@ -265,13 +268,20 @@ def test_the_mirror_in_hf_endpoint_is_asked_and_a_wrong_file_from_it_refused(hub
     hub.redirects = True
     environment = {
         **{name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")},
-        "HF_ENDPOINT": hub.endpoint, "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1",
-        "HF_HOME": str(tmp_path / "hf"), "PATCHBANK_DATA_DIR": str(tmp_path / "data"),
-    }  # fmt: skip
+        "HF_ENDPOINT": hub.endpoint,
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HOME": str(tmp_path / "hf"),
+        "PATCHBANK_DATA_DIR": str(tmp_path / "data"),
+    }
     done = subprocess.run(
         [sys.executable, "-m", "patchbank_indexer.cli", "model", "pull", "dinov2-vits14-int8"],
-        env=environment, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 1
     assert f"has {len(BODY)} bytes, pinned for onnx/model_quantized.onnx are 24446700" in done.stderr
     assert any(line.startswith("GET /cdn/") for line in hub.asked)

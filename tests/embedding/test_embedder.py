@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
+from patchbank.arrays import ByteArray, DoubleArray
 from patchbank.embedding.backbones import BACKBONES, Backbone, HubFile, Packaged
 from patchbank.embedding.embedder import Embedder, Embedding
 from patchbank.embedding.input_size import Area, InputSize, Sides
@@ -21,7 +21,7 @@ from patchbank.settings import Settings
 
 from tests.helpers.graphs import GRID, SEQUENCE, write_grid, write_sequence, write_squares
 
-Pixels = npt.NDArray[np.uint8]
+Pixels = ByteArray
 
 
 def picture(pixels: Pixels) -> DecodedImage:
@@ -42,7 +42,7 @@ def tiny(request: pytest.FixtureRequest, tmp_path: Path) -> Embedder:
     return open_tiny(tmp_path, request.param)
 
 
-def mean_colours(pixels: Pixels, rows: int, columns: int) -> npt.NDArray[np.float64]:
+def mean_colours(pixels: Pixels, rows: int, columns: int) -> DoubleArray:
     """Unit vectors along the mean colours of a grid's cells, row by row."""
     high, wide = pixels.shape[0] // rows, pixels.shape[1] // columns
     cells = pixels.reshape(rows, high, columns, wide, 3).astype(np.float64).mean(axis=(1, 3)).reshape(-1, 3)

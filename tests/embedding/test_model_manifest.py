@@ -21,13 +21,22 @@ from patchbank.settings import Settings
 from tests.helpers.graphs import write_grid, write_sequence
 
 GRID: dict[str, Any] = {
-    "name": "mine", "file": "mine.onnx", "input_size": "64", "stride": 16, "mean": [0, 0, 0], "std": [1, 1, 1],
-    "tokens": "grid", "patch_output": "patch_tokens", "cls_output": "cls_token",
-}  # fmt: skip
+    "name": "mine",
+    "file": "mine.onnx",
+    "input_size": "64",
+    "stride": 16,
+    "mean": [0, 0, 0],
+    "std": [1, 1, 1],
+    "tokens": "grid",
+    "patch_output": "patch_tokens",
+    "cls_output": "cls_token",
+}
 SEQUENCE: dict[str, Any] = {
     **{name: value for name, value in GRID.items() if name != "cls_output"},
-    "tokens": "sequence", "patch_output": "last_hidden_state", "registers": 2,
-}  # fmt: skip
+    "tokens": "sequence",
+    "patch_output": "last_hidden_state",
+    "registers": 2,
+}
 
 
 def write(path: Path, facts: dict[str, Any]) -> Path:

@@ -44,10 +44,16 @@ def line(products: dict[str, Product], tmp_path_factory: pytest.TempPathFactory)
     folder = tmp_path_factory.mktemp("vit")
     write_vits14(folder / "vits14.onnx", registers=REGISTERS)
     manifest = {
-        "name": "vits14", "file": "vits14.onnx", "input_size": "224", "stride": 14, "tokens": "sequence",
-        "patch_output": "last_hidden_state", "registers": REGISTERS, "mean": [0.485, 0.456, 0.406],
+        "name": "vits14",
+        "file": "vits14.onnx",
+        "input_size": "224",
+        "stride": 14,
+        "tokens": "sequence",
+        "patch_output": "last_hidden_state",
+        "registers": REGISTERS,
+        "mean": [0.485, 0.456, 0.406],
         "std": [0.229, 0.224, 0.225],
-    }  # fmt: skip
+    }
     (folder / "vits14.json").write_text(json.dumps(manifest))
     settings = load_settings(data_dir=folder / "data", backbone=str(folder / "vits14.json"))
     product = products["solar_mono"]

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from patchbank.arrays import FloatArray
 from patchbank.bank.manifest import BackboneFacts, Calibration, Manifest, RetrievalLimit
 from patchbank.bank.names import BankRef
-from patchbank.bank.store import BankSpec, Draft, FloatArray, PatchStore, Reference
+from patchbank.bank.store import BankSpec, Draft, PatchStore, Reference
 from patchbank.scoring.threshold import calibrate
 
 FINGERPRINT = "0123456789abcdef"
@@ -30,9 +31,17 @@ def image_id(number: int) -> str:
 def reference(number: int, rows: int = 1, columns: int = 1) -> Reference:
     """A reference image's payload."""
     return Reference(
-        image_id(number), f"image-{number}.png", f"{number:064x}", "2026-01-01T00:00:00+00:00", f"/in/{number}.png",
-        64, 48, rows, columns, b"jpeg",
-    )  # fmt: skip
+        image_id(number),
+        f"image-{number}.png",
+        f"{number:064x}",
+        "2026-01-01T00:00:00+00:00",
+        f"/in/{number}.png",
+        64,
+        48,
+        rows,
+        columns,
+        b"jpeg",
+    )
 
 
 def manifest(draft: Draft, *, references: int, patches: int, dims: tuple[int, int], **facts: Any) -> Manifest:

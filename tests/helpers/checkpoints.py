@@ -11,13 +11,21 @@ import transformers
 from transformers.utils import logging
 
 TINY: dict[str, Any] = {
-    "hidden_size": 48, "num_attention_heads": 3, "num_hidden_layers": 3, "image_size": 126, "patch_size": 14,
+    "hidden_size": 48,
+    "num_attention_heads": 3,
+    "num_hidden_layers": 3,
+    "image_size": 126,
+    "patch_size": 14,
     "initializer_range": 0.15,
-}  # fmt: skip
+}
 SMALL: dict[str, Any] = {
-    "hidden_size": 384, "num_attention_heads": 6, "num_hidden_layers": 12, "image_size": 518, "patch_size": 14,
+    "hidden_size": 384,
+    "num_attention_heads": 6,
+    "num_hidden_layers": 12,
+    "image_size": 518,
+    "patch_size": 14,
     "initializer_range": 0.05,
-}  # fmt: skip
+}
 BASE: dict[str, Any] = SMALL | {"hidden_size": 768, "num_attention_heads": 12}
 
 

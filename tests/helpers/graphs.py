@@ -13,14 +13,29 @@ from patchbank.embedding.input_size import Area
 _OPSET, _IR = 17, 8
 
 GRID = Backbone(
-    name="tiny-grid", source=Packaged("tiny-grid.onnx"), size=Area(64), multiple=16, stride=16,
-    mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), licence="MIT",
-    tokens="grid", patch_output="patch_tokens", cls_output="cls_token",
-)  # fmt: skip
+    name="tiny-grid",
+    source=Packaged("tiny-grid.onnx"),
+    size=Area(64),
+    multiple=16,
+    stride=16,
+    mean=(0.0, 0.0, 0.0),
+    std=(1.0, 1.0, 1.0),
+    licence="MIT",
+    tokens="grid",
+    patch_output="patch_tokens",
+    cls_output="cls_token",
+)
 SEQUENCE = Backbone(
-    name="tiny-sequence", source=Packaged("tiny-sequence.onnx"), size=Area(64), multiple=16, stride=16,
-    mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), licence="MIT", registers=2,
-)  # fmt: skip
+    name="tiny-sequence",
+    source=Packaged("tiny-sequence.onnx"),
+    size=Area(64),
+    multiple=16,
+    stride=16,
+    mean=(0.0, 0.0, 0.0),
+    std=(1.0, 1.0, 1.0),
+    licence="MIT",
+    registers=2,
+)
 
 
 def write_grid(

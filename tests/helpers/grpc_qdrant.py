@@ -17,7 +17,7 @@ from typing import Any
 
 import grpc as wire
 import numpy as np
-import numpy.typing as npt
+from patchbank.arrays import FloatArray
 from qdrant_client import QdrantClient, grpc, models
 from qdrant_client.conversions.conversion import GrpcToRest, RestToGrpc
 
@@ -199,7 +199,7 @@ def _named(vector: Any) -> dict[str, list[float]]:
     return dict(vector)
 
 
-def _best(similarities: npt.NDArray[np.float32], ids: list[str], k: int) -> Any:
+def _best(similarities: FloatArray, ids: list[str], k: int) -> Any:
     order = np.argsort(-similarities, kind="stable")[:k]
     hits = [grpc.ScoredPoint(id=grpc.PointId(uuid=ids[place]), score=similarities[place]) for place in order]
     return grpc.BatchResult(result=hits)

@@ -120,8 +120,9 @@ def test_two_bad_files_are_skipped_and_listed_and_strict_fails(data: Path, tmp_p
     assert "bomb.png" in result.stderr
     report = indexer_json("add", "part", folder, data=data)
     assert {Path(bad["path"]).name: bad["code"] for bad in report["skipped"]} == {
-        "empty.png": "undecodable_image", "bomb.png": "image_too_large",
-    }  # fmt: skip
+        "empty.png": "undecodable_image",
+        "bomb.png": "image_too_large",
+    }
     strict = indexer("add", "part", folder, "--strict", "--json", data=data)
     assert strict.exit_code == 1
     assert json.loads(strict.stdout)["error"]["code"] in ("undecodable_image", "image_too_large")

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import hypothesis
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import strategies as st
+from patchbank.arrays import BoolArray, ByteArray
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import TURN_ROWS
@@ -38,7 +38,6 @@ from PIL import Image
 from tests.helpers.graphs import GRID, write_grid
 from tests.helpers.stores import store_kind
 
-BoolArray = npt.NDArray[np.bool_]
 CELL, SIDE = 16, 128
 """Cells of 16 x 16 pixels that see nothing but themselves; pictures of 8 x 8 of them."""
 
@@ -50,14 +49,14 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedder]:
         yield opened
 
 
-def part(seed: int) -> npt.NDArray[np.uint8]:
+def part(seed: int) -> ByteArray:
     """A part: coloured squares, each a little different in every picture."""
     base = np.random.default_rng(0).integers(40, 216, (8, 8, 3))
     made = np.kron(base + np.random.default_rng(seed).integers(-12, 13, base.shape), np.ones((CELL, CELL, 1)))
     return np.asarray(made, dtype=np.uint8)
 
 
-def save(path: Path, pixels: npt.NDArray[np.uint8]) -> Path:
+def save(path: Path, pixels: ByteArray) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path)
     return path
@@ -146,8 +145,10 @@ def test_whatever_lies_in_ignored_cells_changes_nothing_and_the_bank_holds_the_o
         assert manifest.inspected_percentage == pytest.approx(100 * cells.mean())
         clean = part(77)
         spoiled = np.where(blocks(cells)[:, :, None], clean, rng.integers(0, 256, clean.shape)).astype(np.uint8)
-        one, other = (judged(inspector, save(folder / f"{kind}.png", pixels))
-                      for kind, pixels in (("clean", clean), ("spoiled", spoiled)))  # fmt: skip
+        one, other = (
+            judged(inspector, save(folder / f"{kind}.png", pixels))
+            for kind, pixels in (("clean", clean), ("spoiled", spoiled))
+        )
         assert (one.score, one.p_value, one.is_anomalous) == (other.score, other.p_value, other.is_anomalous)
         assert (one.regions, one.anomalous_share) == (other.regions, other.anomalous_share)
         np.testing.assert_array_equal(one.map, other.map)
@@ -334,8 +335,10 @@ def test_the_foreground_mask_is_learned_and_applied_within_the_mask(
     clean = part(40)
     spoiled = clean.copy()
     spoiled[:, 80:] = np.random.default_rng(0).integers(0, 256, (128, 48, 3))
-    one, other = (judged(inspector, save(tmp_path / f"{name}.png", pixels))
-                  for name, pixels in (("clean", clean), ("spoiled", spoiled)))  # fmt: skip
+    one, other = (
+        judged(inspector, save(tmp_path / f"{name}.png", pixels))
+        for name, pixels in (("clean", clean), ("spoiled", spoiled))
+    )
     assert one.score == other.score
     np.testing.assert_array_equal(one.map, other.map)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pytest
+from patchbank.arrays import DoubleArray
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.server.link import ServerLink
 from patchbank.bank.server.store import ServerStore
@@ -33,7 +33,7 @@ from typer.testing import CliRunner
 from tests.helpers.http_service import serving
 from tests.helpers.runtimes import running
 
-Scores = npt.NDArray[np.float64]
+Scores = DoubleArray
 
 SAME: Final = 1e-6
 """Largest difference of scores of one picture by different ways: rounding in the last digits."""
@@ -117,9 +117,11 @@ def test_command_line_and_api_alone_and_in_batches_give_the_same_score(bench: Be
             other = next(files for product, files in bench.shown.items() if product != name)[0].read_bytes()
             mixed = batch(client, [other, *sent], name)[1:]
             by_way = {
-                "command": by_command, "detect": [answer["anomaly_score"] for answer in alone],
-                "batch of one": single, "batch with others": mixed,
-            }  # fmt: skip
+                "command": by_command,
+                "detect": [answer["anomaly_score"] for answer in alone],
+                "batch of one": single,
+                "batch with others": mixed,
+            }
             for way, found in by_way.items():
                 assert np.abs(np.array(found) - expected).max() <= SAME, (name, way)
 

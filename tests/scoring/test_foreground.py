@@ -8,12 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from patchbank.arrays import BoolArray, FloatArray
 from patchbank.bank.manifest import Foreground
 from patchbank.errors import NoReferences
 from patchbank.scoring.foreground import Sample, foreground_mask, learn_foreground
 from patchbank.scoring.foreground_decision import decide
-
-BoolArray = npt.NDArray[np.bool_]
 
 GRID = (24, 20)
 DIMENSION = 12
@@ -26,7 +25,7 @@ def disc(grid: tuple[int, int] = GRID, centre: tuple[float, float] = (0.5, 0.5),
     return np.asarray(np.hypot(y, x) <= radius, dtype=np.bool_)
 
 
-def unit(vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+def unit(vectors: npt.NDArray[np.floating]) -> FloatArray:
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.asarray(vectors / np.maximum(lengths, 1e-12), dtype=np.float32)
 
@@ -37,7 +36,7 @@ def picture(part: BoolArray, seed: int = 0, noise: float = 0.1) -> Sample:
     return unit(means + np.random.default_rng(seed).normal(0, noise, means.shape)), (part.shape[0], part.shape[1])
 
 
-def with_defect(sample: Sample, cells: BoolArray, look: npt.NDArray[np.float32]) -> Sample:
+def with_defect(sample: Sample, cells: BoolArray, look: FloatArray) -> Sample:
     patches = sample[0].copy()
     patches[cells.ravel()] = look
     return patches, sample[1]

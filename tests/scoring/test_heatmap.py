@@ -7,19 +7,19 @@ from typing import get_args
 
 import hypothesis
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import strategies as st
+from patchbank.arrays import BoolArray, ByteArray, FloatArray, IntArray
 from patchbank.scoring.heatmap import MapFormat, overlay, render
 from patchbank.scoring.regions import find_regions
 from PIL import Image
 
-Values = npt.NDArray[np.float32]
-Pixels = npt.NDArray[np.uint8]
+Values = FloatArray
+Pixels = ByteArray
 CYAN, WHITE = (0, 255, 255), (255, 255, 255)
 
 
-def read(data: bytes) -> npt.NDArray[np.int64]:
+def read(data: bytes) -> IntArray:
     with Image.open(io.BytesIO(data)) as picture:
         assert picture.format == "PNG"
         return np.asarray(picture).astype(np.int64)
@@ -29,7 +29,7 @@ def grey(height: int, width: int, level: int = 100) -> Pixels:
     return np.full((height, width, 3), level, dtype=np.uint8)
 
 
-def draw(kind: MapFormat, values: Values, threshold: float) -> npt.NDArray[np.int64]:
+def draw(kind: MapFormat, values: Values, threshold: float) -> IntArray:
     return read(render(kind, values, threshold, grey(*values.shape), find_regions(values, threshold)))
 
 
@@ -81,7 +81,7 @@ def test_a_threshold_of_zero_is_drawn() -> None:
     assert draw("heatmap", np.array([[0.0, 0.5]], dtype=np.float32), 0.0)[0].tolist() == [[0, 0, 4], [252, 255, 164]]
 
 
-def boxes(values: Values, threshold: float) -> npt.NDArray[np.bool_]:
+def boxes(values: Values, threshold: float) -> BoolArray:
     """Where the outlines round the regions are: two pixels away from each, as far as the picture goes."""
     height, width = values.shape
     mask = np.zeros((height, width), dtype=np.bool_)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hypothesis
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from patchbank.arrays import FloatArray
 from patchbank.bank.manifest import ScoringRule
 from patchbank.scoring.image_score import deciding_count, deciding_patches, image_score
 
 TOP, MAX = ScoringRule(image_score="top1"), ScoringRule(image_score="max")
-Scores = npt.NDArray[np.float32]
+Scores = FloatArray
 maps = arrays.arrays(
     np.float32,
     arrays.array_shapes(min_dims=2, max_dims=2, max_side=30),

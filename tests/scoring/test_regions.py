@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hypothesis
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from patchbank.arrays import FloatArray
 from patchbank.scoring.regions import Region, find_regions
 
-Values = npt.NDArray[np.float32]
+Values = FloatArray
 maps = arrays.arrays(
     np.float32,
     arrays.array_shapes(min_dims=2, max_dims=2, max_side=14),

@@ -112,8 +112,9 @@ def test_two_references_with_the_same_defect_do_not_hide_each_other() -> None:
         images[place][7] = unit(defect + 0.01 * rng.normal(size=(1, 16)))[0]
     found = audit_references(images_of(images), RULE)
     assert [one.patches.reference.name for one in found.images[:2]] in (
-        ["image-3.png", "image-11.png"], ["image-11.png", "image-3.png"],
-    )  # fmt: skip
+        ["image-3.png", "image-11.png"],
+        ["image-11.png", "image-3.png"],
+    )
     assert all(one.suspect for one in found.images[:2])
     assert not any(one.suspect for one in found.images[2:])
     assert int(found.images[0].patch_scores.argmax()) == 7

@@ -87,8 +87,9 @@ def test_bad_files_are_skipped_and_listed_and_strict_fails(
     first = teacher.teach("part", files)
     assert first.added == 4
     assert {bad.path.name: type(bad.error) for bad in first.skipped} == {
-        "broken.png": UndecodableImage, "text.jpg": UndecodableImage,
-    }  # fmt: skip
+        "broken.png": UndecodableImage,
+        "text.jpg": UndecodableImage,
+    }
     with pytest.raises(UndecodableImage):
         teacher.teach("part", files, options=TeachOptions(strict=True))
     assert inspector.store.active()["part"] == first.manifest.version, "a failed run leaves the old version serving"

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from patchbank.arrays import FloatArray
 from patchbank.bank.manifest import ScoringRule
-from patchbank.bank.store import Bank, FloatArray, Reference
+from patchbank.bank.store import Bank, Reference
 from patchbank.errors import StoreUnavailable
 from patchbank.scoring.anomaly_map import anomaly_map
 from patchbank.scoring.heatmap import overlay

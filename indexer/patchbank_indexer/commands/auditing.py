@@ -39,11 +39,13 @@ def audit(settings: Settings, out: Output, class_name: str, top: int, out_dir: P
             "images": rows,
             "near_duplicates": twins,
             "coverage": {
-                "references": coverage.references, "median_score": coverage.scores,
-                "last_doubling": coverage.last_doubling, "enough": coverage.enough,
+                "references": coverage.references,
+                "median_score": coverage.scores,
+                "last_doubling": coverage.last_doubling,
+                "enough": coverage.enough,
             },
         }
-    )  # fmt: skip
+    )
     if bank.manifest.coreset is not None:
         out.remark(
             f"the bank keeps {bank.manifest.coreset.ratio:.1%} of the patches, the least alike ones: outliers stand "
@@ -56,12 +58,16 @@ def audit(settings: Settings, out: Output, class_name: str, top: int, out_dir: P
         ("", "image", "score", "outlyingness", "suspect", "where (left, top, right, bottom)"),
         [
             (
-                row["rank"], row["name"], row["score"], round(row["outlyingness"], 1),
-                "yes" if row["suspect"] else "", row["box"],
+                row["rank"],
+                row["name"],
+                row["score"],
+                round(row["outlyingness"], 1),
+                "yes" if row["suspect"] else "",
+                row["box"],
             )
             for row in rows
         ],
-    )  # fmt: skip
+    )
     out.say(f"\nnear-duplicates: {len(found.twins)}")
     if twins:
         out.table(
@@ -77,9 +83,15 @@ def audit(settings: Settings, out: Output, class_name: str, top: int, out_dir: P
 def _row(rank: int, one: Located, out_dir: Path | None) -> dict[str, Any]:
     image, reference = one.image, one.image.patches.reference
     row = {
-        "rank": rank, "image_id": reference.image_id, "name": reference.name, "source": reference.source,
-        "score": image.score, "outlyingness": image.outlyingness, "suspect": image.suspect, "box": one.box,
-    }  # fmt: skip
+        "rank": rank,
+        "image_id": reference.image_id,
+        "name": reference.name,
+        "source": reference.source,
+        "score": image.score,
+        "outlyingness": image.outlyingness,
+        "suspect": image.suspect,
+        "box": one.box,
+    }
     if out_dir is not None:
         row["picture"] = str(one.write(out_dir / f"{rank:02d}-{Path(reference.name).stem}.png"))
     return row
@@ -89,9 +101,12 @@ def _twins(found: Audit, out_dir: Path | None) -> list[dict[str, Any]]:
     rows = []
     for number, twins in enumerate(found.twins[:_TWINS_SHOWN], 1):
         row: dict[str, Any] = {
-            "one": twins.one.name, "other": twins.other.name, "distance": twins.distance, "ratio": twins.ratio,
+            "one": twins.one.name,
+            "other": twins.other.name,
+            "distance": twins.distance,
+            "ratio": twins.ratio,
             "image_ids": [twins.one.image_id, twins.other.image_id],
-        }  # fmt: skip
+        }
         if out_dir is not None:
             row["picture"] = str(write_twins(twins, out_dir / f"twins-{number:02d}.png"))
         rows.append(row)

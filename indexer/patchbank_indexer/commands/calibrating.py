@@ -31,9 +31,7 @@ def calibrate(
             report = recalibrator.from_known_scores(class_name, rates)
         else:
             with Embedder.open(settings) as embedder, out.progress() as progress:
-                report = recalibrator.from_images(
-                    class_name, files, embedder, rates, strict=strict, progress=progress
-                )  # fmt: skip
+                report = recalibrator.from_images(class_name, files, embedder, rates, strict=strict, progress=progress)
     finally:
         store.close()
     _tell(out, report)

@@ -60,12 +60,17 @@ def list_classes(settings: Settings, out: Output) -> None:
                 out.remark(f"{name}: {error.message} [{error.code}]")
     rows = [
         {
-            "class_name": manifest.class_name, "version": manifest.version, "references": manifest.references,
-            "patches": manifest.patches, "threshold": manifest.calibration.threshold,
-            "backbone": manifest.backbone.name, "created_at": manifest.created_at, **_told(admitted),
+            "class_name": manifest.class_name,
+            "version": manifest.version,
+            "references": manifest.references,
+            "patches": manifest.patches,
+            "threshold": manifest.calibration.threshold,
+            "backbone": manifest.backbone.name,
+            "created_at": manifest.created_at,
+            **_told(admitted),
         }
         for manifest, admitted in zip(banks, _admitted(settings, out, banks), strict=True)
-    ]  # fmt: skip
+    ]
     out.result({"classes": rows})
     if not rows:
         out.say("no product class is taught yet; begin with: indexer add CLASS FOLDER")
@@ -82,19 +87,26 @@ def show_class(settings: Settings, out: Output, class_name: str) -> None:
     (admitted,) = _admitted(settings, out, [manifest])
     listed = [
         {
-            "image_id": item.image_id, "name": item.name, "source": item.source, "added_at": item.added_at,
+            "image_id": item.image_id,
+            "name": item.name,
+            "source": item.source,
+            "added_at": item.added_at,
             "sha256": item.sha256,
         }
         for item in references
-    ]  # fmt: skip
+    ]
     facts_of = manifest.model_dump(mode="json", exclude={"self_test": {"patches", "cls"}})
     recorded = facts_of.pop("self_test")
     out.result(
         {
-            **facts_of, "inspected_percentage": manifest.inspected_percentage, "versions": versions, **_told(admitted),
-            "self_test_record": recorded, "reference_images": listed,
+            **facts_of,
+            "inspected_percentage": manifest.inspected_percentage,
+            "versions": versions,
+            **_told(admitted),
+            "self_test_record": recorded,
+            "reference_images": listed,
         }
-    )  # fmt: skip
+    )
     calibration = manifest.calibration
     facts: list[tuple[str, object]] = [
         ("class", manifest.class_name),

@@ -45,12 +45,17 @@ def detect(settings: Settings, out: Output, request: Request) -> int:
         ("image", "class", "verdict", "score", "threshold", "p-value", "ms"),
         [
             (
-                row["image"], row.get("class_name"), row["verdict"], row.get("anomaly_score"),
-                row.get("threshold"), row.get("p_value"), row.get("processing_time_ms"),
+                row["image"],
+                row.get("class_name"),
+                row["verdict"],
+                row.get("anomaly_score"),
+                row.get("threshold"),
+                row.get("p_value"),
+                row.get("processing_time_ms"),
             )
             for row in results
         ],
-    )  # fmt: skip
+    )
     warned: dict[str, list[str]] = {}
     for row in results:
         for warning in row.get("warnings", ()):

@@ -53,11 +53,16 @@ def export(settings: Settings, out: Output, request: ExportRequest, size: str, n
     backbone = find_backbone(name, settings.data_dir)
     out.result(
         {
-            "name": name, "path": str(graph), "bytes": graph.stat().st_size, "sha256": made.sha256,
-            "input_size": str(backbone.size), "patch_dim": made.patch_dim, "cls_dim": made.cls_dim,
+            "name": name,
+            "path": str(graph),
+            "bytes": graph.stat().st_size,
+            "sha256": made.sha256,
+            "input_size": str(backbone.size),
+            "patch_dim": made.patch_dim,
+            "cls_dim": made.cls_dim,
             "parity": [asdict(size) for size in made.parity.sizes],
         }
-    )  # fmt: skip
+    )
     out.say(
         f"{name}: {graph}, {graph.stat().st_size / 1e6:.1f} MB; patch embeddings of {made.patch_dim}, CLS of "
         f"{made.cls_dim} numbers; input {backbone.size}; licence: {backbone.licence}"
@@ -83,8 +88,17 @@ def _derived_name(request: ExportRequest) -> str:
 def _manifest(name: str, graph: Path, made: ExportedModel, request: ExportRequest, input_size: str) -> ModelManifest:
     facts = {"checkpoint": request.checkpoint, "revision": request.revision, "precision": request.precision}
     return ModelManifest(
-        name=name, file=graph.name, sha256=made.sha256, input_size=input_size, stride=made.stride,
-        mean=made.mean, std=made.std, tokens="grid", patch_output="patch_tokens", cls_output="cls_token",
-        max_batch=made.max_batch, licence=made.licence,
+        name=name,
+        file=graph.name,
+        sha256=made.sha256,
+        input_size=input_size,
+        stride=made.stride,
+        mean=made.mean,
+        std=made.std,
+        tokens="grid",
+        patch_output="patch_tokens",
+        cls_output="cls_token",
+        max_batch=made.max_batch,
+        licence=made.licence,
         made={**facts, "blocks": list(request.blocks), "join": request.join, "optimised": request.optimise},
-    )  # fmt: skip
+    )

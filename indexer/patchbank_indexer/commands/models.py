@@ -125,6 +125,11 @@ def _try(settings: Settings) -> dict[str, Any]:
         begin = time.perf_counter()
         embedder.try_out((1, 1))
         return {
-            "sha256": digest, "patch_dim": patch_dim, "cls_dim": cls_dim, "input": f"{sides[0]} x {sides[1]}",
-            "seconds": time.perf_counter() - begin, "providers": embedder.providers, "nodes": embedder.nodes,
-        }  # fmt: skip
+            "sha256": digest,
+            "patch_dim": patch_dim,
+            "cls_dim": cls_dim,
+            "input": f"{sides[0]} x {sides[1]}",
+            "seconds": time.perf_counter() - begin,
+            "providers": embedder.providers,
+            "nodes": embedder.nodes,
+        }

@@ -47,9 +47,11 @@ def restore(settings: Settings, out: Output, path: Path, name: str | None) -> No
 
 def _told(manifest: Manifest) -> dict[str, Any]:
     return {
-        "class_name": manifest.class_name, "version": manifest.version,
-        "references": manifest.references, "patches": manifest.patches,
-    }  # fmt: skip
+        "class_name": manifest.class_name,
+        "version": manifest.version,
+        "references": manifest.references,
+        "patches": manifest.patches,
+    }
 
 
 def _size(manifest: Manifest) -> str:

@@ -63,8 +63,10 @@ def tell(out: Output, report: TeachReport, turned: bool = False) -> None:
             "threshold": calibration.threshold,
             "pixel_threshold": calibration.mask_threshold,
             "calibration": {
-                "method": calibration.method, "count": calibration.count,
-                "target_far": calibration.target_far, "reachable": calibration.reachable,
+                "method": calibration.method,
+                "count": calibration.count,
+                "target_far": calibration.target_far,
+                "reachable": calibration.reachable,
                 "pixel_target_far": calibration.pixel_target_far,
             },
             "skipped": [{"path": str(bad.path), **bad.error.as_dict()} for bad in report.skipped],
@@ -73,7 +75,7 @@ def tell(out: Output, report: TeachReport, turned: bool = False) -> None:
             "inspected_percentage": manifest.inspected_percentage,
             "peak_memory_mb": peak,
         }
-    )  # fmt: skip
+    )
     for bad in report.skipped:
         out.remark(f"skipped {bad.path}: {bad.error.message} [{bad.error.code}]")
     if report.duplicates:

@@ -45,8 +45,10 @@ def calibrate(
     rates = Rates(target_far, pixel_target_far)
     run(
         lambda settings, out: calibrating.calibrate(settings, out, class_name, held_out, rates, strict=strict),
-        as_json, backbone=backbone, data_dir=data_dir,
-    )  # fmt: skip
+        as_json,
+        backbone=backbone,
+        data_dir=data_dir,
+    )
 
 
 def audit(

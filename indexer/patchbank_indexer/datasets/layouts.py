@@ -61,12 +61,16 @@ LAYOUTS: Final = {
         "train/good/rgb", "test", "good", "test/{kind}/gt", inside="rgb", validation="validation/good/rgb"
     ),
     "mvtec2": Layout(
-        "train/good", "test_public", "good", "test_public/ground_truth/{kind}",
-        validation="validation/good", skipped=("ground_truth",),
+        "train/good",
+        "test_public",
+        "good",
+        "test_public/ground_truth/{kind}",
+        validation="validation/good",
+        skipped=("ground_truth",),
     ),
     "btad": Layout("train/ok", "test", "ok", "ground_truth/{kind}"),
     "folders": Layout("", ".", "good", "ground_truth/{kind}", skipped=("ground_truth",)),
-}  # fmt: skip
+}
 """Layouts of folders by name; ``visa`` is beside them, a table of files."""
 
 NAMES: Final = ("auto", *LAYOUTS, "visa")

@@ -57,12 +57,17 @@ def tell(out: Output, out_dir: Path, backbone: str, products: Sequence[Product],
         kinds.setdefault((answer.product, answer.defective), []).append(answer)
     rows = [
         (
-            answer.file.name, f"{answer.product}, {'defective' if answer.defective else 'good'}",
-            answer.reply["class_name"], answer.reply["anomaly_score"], answer.reply["threshold"],
-            _verdict(answer.reply), round(answer.reply["processing_time_ms"]),
+            answer.file.name,
+            f"{answer.product}, {'defective' if answer.defective else 'good'}",
+            answer.reply["class_name"],
+            answer.reply["anomaly_score"],
+            answer.reply["threshold"],
+            _verdict(answer.reply),
+            round(answer.reply["processing_time_ms"]),
         )
-        for kind in kinds.values() for answer in kind[:_ROWS]
-    ]  # fmt: skip
+        for kind in kinds.values()
+        for answer in kind[:_ROWS]
+    ]
     out.table(("image", "what it is", "class found", "score", "threshold", "verdict", "ms"), rows)
     if len(rows) < len(answers):
         out.say(f"... the first {_ROWS} of each kind; all {len(answers)} are in {out_dir / 'results.json'}")
@@ -99,6 +104,9 @@ def _summary(product: Product, answers: Sequence[Answer]) -> dict[str, Any]:
 
 def _flat(answer: Answer) -> dict[str, Any]:
     return {
-        "image": str(answer.file), "product": answer.product, "defective": answer.defective,
-        "overlay": str(answer.overlay) if answer.overlay else None, **answer.reply,
-    }  # fmt: skip
+        "image": str(answer.file),
+        "product": answer.product,
+        "defective": answer.defective,
+        "overlay": str(answer.overlay) if answer.overlay else None,
+        **answer.reply,
+    }

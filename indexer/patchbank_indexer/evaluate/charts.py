@@ -7,7 +7,7 @@ from html import escape
 from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+from patchbank.arrays import DoubleArray
 
 GOOD: Final = "#2a6fbb"
 DEFECTIVE: Final = "#d1602c"
@@ -27,8 +27,8 @@ class Line(NamedTuple):
 
     name: str
     colour: str
-    x: npt.NDArray[np.float64]
-    y: npt.NDArray[np.float64]
+    x: DoubleArray
+    y: DoubleArray
 
 
 class Spot(NamedTuple):

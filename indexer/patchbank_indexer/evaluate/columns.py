@@ -9,19 +9,27 @@ Column = tuple[str, str, str]
 """Heading, part and name of a figure."""
 
 DETECTION: Final[tuple[Column, ...]] = (
-    ("image AUROC", "image", "auroc"), ("AP", "image", "ap"), ("F1-max", "image", "f1_max"),
-    ("pixel AUROC", "pixel", "auroc"), ("AUPRO", "pixel", "aupro"), ("pixel F1-max", "pixel", "f1_max"),
+    ("image AUROC", "image", "auroc"),
+    ("AP", "image", "ap"),
+    ("F1-max", "image", "f1_max"),
+    ("pixel AUROC", "pixel", "auroc"),
+    ("AUPRO", "pixel", "aupro"),
+    ("pixel F1-max", "pixel", "f1_max"),
     ("class found", "retrieval", "accuracy"),
-)  # fmt: skip
+)
 """Figures that hang on no threshold."""
 
 DECISION: Final[tuple[Column, ...]] = (
-    ("precision", "verdict", "precision"), ("recall", "verdict", "recall"),
+    ("precision", "verdict", "precision"),
+    ("recall", "verdict", "recall"),
     ("false alarms", "verdict", "false_alarm_rate"),
-    ("mask IoU", "mask", "iou"), ("mask Dice", "mask", "dice"),
-    ("mask precision", "mask", "precision"), ("mask recall", "mask", "recall"),
-    ("p50 ms", "latency_ms", "p50"), ("p95 ms", "latency_ms", "p95"),
-)  # fmt: skip
+    ("mask IoU", "mask", "iou"),
+    ("mask Dice", "mask", "dice"),
+    ("mask precision", "mask", "precision"),
+    ("mask recall", "mask", "recall"),
+    ("p50 ms", "latency_ms", "p50"),
+    ("p95 ms", "latency_ms", "p95"),
+)
 """Figures at the calibrated threshold, and latency."""
 
 

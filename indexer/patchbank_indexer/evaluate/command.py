@@ -57,7 +57,16 @@ def evaluate(
     if taught and (references or coreset or target_far or validation or masks):
         raise typer.BadParameter("nothing is taught: leave out the options of teaching", param_hint="--taught")
     request = EvaluateRequest(
-        root, layout, only, references, tests, taught, validation,
-        TeachOptions(coreset, target_far=target_far), json_file, html_file, masks,
-    )  # fmt: skip
+        root,
+        layout,
+        only,
+        references,
+        tests,
+        taught,
+        validation,
+        TeachOptions(coreset, target_far=target_far),
+        json_file,
+        html_file,
+        masks,
+    )
     run(lambda settings, out: run_evaluation(settings, out, request), False, backbone=backbone, data_dir=data_dir)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
+from patchbank.arrays import DoubleArray, IntArray
 
-Counts = npt.NDArray[np.float64]
+Counts = DoubleArray
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,7 @@ class Curve:
         return cls.of_counts(levels, found, false)
 
     @classmethod
-    def of_counts(
-        cls, levels: npt.NDArray[np.float64], found: npt.NDArray[np.int64], false: npt.NDArray[np.int64]
-    ) -> Curve:
+    def of_counts(cls, levels: DoubleArray, found: IntArray, false: IntArray) -> Curve:
         """From how many items of each kind have each score; ``levels`` (N,) rise."""
         return cls(levels[::-1], found[::-1].cumsum(dtype=np.float64), false[::-1].cumsum(dtype=np.float64))
 

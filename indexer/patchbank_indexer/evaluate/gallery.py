@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
+from patchbank.arrays import BoolArray
 from patchbank.judging.verdict import Inspection
 from patchbank.scoring.heatmap import overlay, render
 from PIL import Image
@@ -36,7 +36,7 @@ class Shown:
     truth: bytes | None
 
 
-def show(group: str, caption: str, inspection: Inspection, truth: npt.NDArray[np.bool_] | None) -> Shown:
+def show(group: str, caption: str, inspection: Inspection, truth: BoolArray | None) -> Shown:
     """Shrunk pictures of a judged image; the map is shrunk before it is cut, so that outlines stay."""
     verdict = inspection.verdict
     assert verdict is not None  # noqa: S101  # callers name the class

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
+from patchbank.arrays import BoolArray
 from patchbank.errors import PatchbankError
 from patchbank.judging.inspector import Inspector
 from patchbank.judging.verdict import Inspection, Verdict
@@ -91,7 +90,7 @@ def _compare(inspector: Inspector, image: LabelledImage, verdict: Verdict, pixel
     return Overlap.of(marked, truth)
 
 
-def _truth(inspector: Inspector, image: LabelledImage, verdict: Verdict) -> npt.NDArray[np.bool_] | None:
+def _truth(inspector: Inspector, image: LabelledImage, verdict: Verdict) -> BoolArray | None:
     if image.mask is None:
         return None
     height, width = verdict.map.shape

@@ -10,14 +10,11 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+from patchbank.arrays import BoolArray, FloatArray
 from patchbank.bank.search import FARTHEST
 from scipy import ndimage
 
 from patchbank_indexer.evaluate.curve import Counts, Curve, area
-
-FloatArray = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
 
 LIMIT: Final = 0.3
 """False-positive rate up to which AUPRO integrates."""

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
+from patchbank.arrays import BoolArray
 from patchbank.errors import InvalidParameters
 from patchbank.images import ImageLimits, read_image
-
-BoolArray = npt.NDArray[np.bool_]
 
 
 def read_mask(path: Path, size: tuple[int, int], limits: ImageLimits) -> BoolArray:

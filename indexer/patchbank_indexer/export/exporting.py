@@ -59,11 +59,20 @@ def _export(
     if not parity.within(request.precision):
         raise ExportFailed(_too_far(request, parity))
     made = ExportedModel(
-        path=target, sha256=file_sha256(graph), stride=features.stride, registers=features.registers,
-        patch_dim=features.patch_dim, cls_dim=features.width, mean=checkpoint.mean, std=checkpoint.std,
-        licence=checkpoint.licence, opset=OPSET, max_batch=request.max_batch, fused=fused_operators(graph),
+        path=target,
+        sha256=file_sha256(graph),
+        stride=features.stride,
+        registers=features.registers,
+        patch_dim=features.patch_dim,
+        cls_dim=features.width,
+        mean=checkpoint.mean,
+        std=checkpoint.std,
+        licence=checkpoint.licence,
+        opset=OPSET,
+        max_batch=request.max_batch,
+        fused=fused_operators(graph),
         parity=parity,
-    )  # fmt: skip
+    )
     os.replace(graph, target)  # noqa: PTH105 - atomic, and over an existing file on every system
     return made
 

@@ -72,10 +72,15 @@ def _trace(features: Features, request: ExportRequest, path: Path) -> Path:
     axes = {"pixel_values": count | moving, "patch_tokens": count | patches, "cls_token": count}
     with torch.no_grad():
         torch.onnx.export(
-            features, (torch.zeros(1, 3, height, width),), str(path), dynamo=False, opset_version=OPSET,
-            input_names=["pixel_values"], output_names=["patch_tokens", "cls_token"],
+            features,
+            (torch.zeros(1, 3, height, width),),
+            str(path),
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=["pixel_values"],
+            output_names=["patch_tokens", "cls_token"],
             dynamic_axes={name: named for name, named in axes.items() if named},
-        )  # fmt: skip
+        )
     return path
 
 
@@ -96,9 +101,13 @@ def _fuse(features: Features, request: ExportRequest, path: Path, target: Path) 
     options.use_multi_head_attention = request.precision == "int8"
     heads = features.network.config.num_attention_heads
     model = optimize_model(
-        str(path), model_type="vit", num_heads=heads, hidden_size=features.width,
-        optimization_options=options, opt_level=0,
-    )  # fmt: skip
+        str(path),
+        model_type="vit",
+        num_heads=heads,
+        hidden_size=features.width,
+        optimization_options=options,
+        opt_level=0,
+    )
     model.save_model_to_file(str(target))
     return target
 
@@ -138,8 +147,12 @@ def _quantise(path: Path, target: Path) -> Path:
     from onnxruntime.quantization import QuantType, quantize_dynamic  # noqa: PLC0415 - slow to import
 
     quantize_dynamic(
-        str(path), str(target), per_channel=True, weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul"],
+        str(path),
+        str(target),
+        per_channel=True,
+        weight_type=QuantType.QInt8,
+        op_types_to_quantize=["MatMul"],
         # ONNX's type inference stops at ONNX Runtime's fused operators; behind them is float too
         extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
-    )  # fmt: skip
+    )
     return target

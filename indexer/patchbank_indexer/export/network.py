@@ -87,9 +87,13 @@ def load_features(checkpoint: Checkpoint, request: ExportRequest) -> Features:
     try:
         with _no_progress_bar():
             network, found = kind.from_pretrained(
-                str(checkpoint.folder), attn_implementation="eager", dtype=torch.float32, use_safetensors=True,
-                local_files_only=True, output_loading_info=True,
-            )  # fmt: skip
+                str(checkpoint.folder),
+                attn_implementation="eager",
+                dtype=torch.float32,
+                use_safetensors=True,
+                local_files_only=True,
+                output_loading_info=True,
+            )
     except Exception as error:  # a broken file raises the types of several libraries
         raise ExportFailed(f"{checkpoint.folder} cannot be loaded: {error}") from error
     # transformers fills a weight that the file lacks with random numbers, and only says so in its log

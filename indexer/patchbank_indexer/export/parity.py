@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import onnxruntime as ort
 import torch
+from patchbank.arrays import DoubleArray, FloatArray
 from patchbank.errors import ExportFailed, InvalidParameters
 
 from patchbank_indexer.export.checkpoints import Checkpoint
 from patchbank_indexer.export.network import Features
 from patchbank_indexer.export.request import ExportRequest, Parity, SizeParity, Stats
-
-FloatArray = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -93,19 +91,25 @@ def _compare_one(session: ort.InferenceSession, expected: Expected) -> SizeParit
 def figures(expected: Expected, patches: FloatArray, cls: FloatArray) -> SizeParity:
     """How far outputs for the same images are from PyTorch's."""
     if patches.shape != expected.patches.shape or cls.shape != expected.cls.shape:
-        raise ExportFailed(f"the exported graph gives {patches.shape} and {cls.shape} where PyTorch gives "
-                           f"{expected.patches.shape} and {expected.cls.shape}")  # fmt: skip
+        raise ExportFailed(
+            f"the exported graph gives {patches.shape} and {cls.shape} where PyTorch gives "
+            f"{expected.patches.shape} and {expected.cls.shape}"
+        )
     cosines, cls_cosines = _cosines(expected.patches, patches), _cosines(expected.cls, cls)
     batch, _, height, width = expected.images.shape
     return SizeParity(
-        width=width, height=height, batch=batch,
+        width=width,
+        height=height,
+        batch=batch,
         max_abs_error=float(max(np.abs(expected.patches - patches).max(), np.abs(expected.cls - cls).max())),
-        min_cosine=float(cosines.min()), mean_cosine=float(cosines.mean()), min_cls_cosine=float(cls_cosines.min()),
-    )  # fmt: skip
+        min_cosine=float(cosines.min()),
+        mean_cosine=float(cosines.mean()),
+        min_cls_cosine=float(cls_cosines.min()),
+    )
 
 
-def _cosines(one: FloatArray, other: FloatArray) -> npt.NDArray[np.float64]:
+def _cosines(one: FloatArray, other: FloatArray) -> DoubleArray:
     first, second = one.astype(np.float64), other.astype(np.float64)
     lengths = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
-    cosines: npt.NDArray[np.float64] = np.sum(first * second, axis=-1) / np.maximum(lengths, 1e-12)
+    cosines: DoubleArray = np.sum(first * second, axis=-1) / np.maximum(lengths, 1e-12)
     return cosines

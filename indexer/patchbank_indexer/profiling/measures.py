@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
+from patchbank.arrays import FloatArray
 from patchbank.images import ImageLimits, read_image
 from PIL import Image
 from scipy import ndimage
@@ -29,7 +29,7 @@ class Measured:
     contrast: float
     sharpness: float
     clipped: float
-    signature: npt.NDArray[np.float32]
+    signature: FloatArray
 
 
 def measure(path: Path, limits: ImageLimits) -> Measured:
@@ -43,13 +43,18 @@ def measure(path: Path, limits: ImageLimits) -> Measured:
     contrast = float(grey.std())
     edges = float(ndimage.laplace(grey).std())
     return Measured(
-        path, decoded.image_id, decoded.size, float(grey.mean()), contrast,
+        path,
+        decoded.image_id,
+        decoded.size,
+        float(grey.mean()),
+        contrast,
         edges / contrast if contrast > 0 else 0.0,
-        float(np.mean((clipped == 0) | (clipped == 255))), _signature(full),
-    )  # fmt: skip
+        float(np.mean((clipped == 0) | (clipped == 255))),
+        _signature(full),
+    )
 
 
-def _signature(grey: Image.Image) -> npt.NDArray[np.float32]:
+def _signature(grey: Image.Image) -> FloatArray:
     """A tiny copy without mean and scale, so that light and compression don't matter."""
     tiny = np.asarray(grey.resize((_SIGNATURE, _SIGNATURE), Image.Resampling.BOX), dtype=np.float32).ravel()
     tiny = tiny - tiny.mean()

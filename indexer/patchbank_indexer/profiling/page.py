@@ -72,10 +72,16 @@ def _table(profile: Profile) -> str:
         facts = part.as_dict()
         sizes = ", ".join(f"{size} ({count})" for size, count in list(facts["sizes"].items())[:3])
         cells = [
-            facts["split"], facts["images"], sizes, _middle(facts["brightness"], 0), _middle(facts["contrast"], 0),
-            _middle(facts["sharpness"], 2), _middle(facts["clipped"], 1, 100), facts["masks"],
+            facts["split"],
+            facts["images"],
+            sizes,
+            _middle(facts["brightness"], 0),
+            _middle(facts["contrast"], 0),
+            _middle(facts["sharpness"], 2),
+            _middle(facts["clipped"], 1, 100),
+            facts["masks"],
             _middle(facts["defect_share"], 2, 100),
-        ]  # fmt: skip
+        ]
         rows.append("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells) + "</tr>")
     head = "".join(f"<th>{name}</th>" for name in heads)
     return f"<table><tr>{head}</tr>{''.join(rows)}</table><p>Medians, and between which values 90 % lie.</p>"

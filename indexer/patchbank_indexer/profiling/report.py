@@ -30,14 +30,18 @@ def profile_root(settings: Settings, out: Output, root: Path, html: Path | None)
         ("data set", "split", "images", "sizes", "brightness", "sharpness", "masks", "defect % of picture"),
         [
             (
-                name, facts["split"], facts["images"],
+                name,
+                facts["split"],
+                facts["images"],
                 ", ".join(list(facts["sizes"])[:2]) + (" ..." if len(facts["sizes"]) > 2 else ""),
-                _median(facts["brightness"], 0), _median(facts["sharpness"], 2), facts["masks"],
+                _median(facts["brightness"], 0),
+                _median(facts["sharpness"], 2),
+                facts["masks"],
                 _median(facts["defect_share"], 2, 100),
             )
             for name, facts in rows
         ],
-    )  # fmt: skip
+    )
     for one in found:
         for part in one.splits:
             for path, why in part.failed:

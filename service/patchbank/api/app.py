@@ -54,10 +54,12 @@ def create_app(settings: Settings) -> FastAPI:
 
     failed = {"model": ErrorAnswer, "description": "any error"}
     app = FastAPI(
-        title="Patchbank", version=version("patchbank"), lifespan=lifespan,
+        title="Patchbank",
+        version=version("patchbank"),
+        lifespan=lifespan,
         summary="Visual anomaly detection from pictures of good parts.",
         responses={"4XX": failed, "5XX": failed},
-    )  # fmt: skip
+    )
     app.state.metrics = metrics
     add_error_handlers(app)
     app.add_middleware(UploadLimit, max_bytes=int(settings.max_upload_mb * 1e6 * settings.max_batch * _FORM_ROOM))

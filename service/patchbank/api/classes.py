@@ -62,12 +62,17 @@ def list_references(
         total=len(found),
         references=[
             ReferenceOut(
-                image_id=item.image_id, name=item.name, sha256=item.sha256, added_at=item.added_at,
-                source=item.source, width=item.width, height=item.height,
+                image_id=item.image_id,
+                name=item.name,
+                sha256=item.sha256,
+                added_at=item.added_at,
+                source=item.source,
+                width=item.width,
+                height=item.height,
             )
             for item in found[offset : offset + limit]
         ],
-    )  # fmt: skip
+    )
 
 
 @router.get("/{class_name}/references/{image_id}/thumbnail", response_class=Response)

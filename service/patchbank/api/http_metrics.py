@@ -25,9 +25,12 @@ def http_metrics(registry: CollectorRegistry) -> Callable[[Info], None]:
         "http_requests_total", "HTTP requests answered.", ["handler", "method", "status"], registry=registry
     )
     seconds = Histogram(
-        "http_request_duration_seconds", "Time from a request's arrival to the end of its answer.",
-        ["handler", "method"], registry=registry, buckets=_SECONDS,
-    )  # fmt: skip
+        "http_request_duration_seconds",
+        "Time from a request's arrival to the end of its answer.",
+        ["handler", "method"],
+        registry=registry,
+        buckets=_SECONDS,
+    )
     for handler in _DETECTIONS:  # so that the first failure is an increase, too
         for status in {200, *(kind.status for kind in all_errors())}:
             total.labels(handler, "POST", str(status))

@@ -55,25 +55,36 @@ class Metrics:
         self.in_progress = Gauge("http_requests_in_progress", "HTTP requests being answered.", registry=registry)
         self._admitted = Gauge("patchbank_requests_admitted", "Detections running or waiting.", registry=registry)
         self._admitted_max = Gauge(
-            "patchbank_requests_admitted_max", "Detections that may run or wait; one more is answered 429.",
+            "patchbank_requests_admitted_max",
+            "Detections that may run or wait; one more is answered 429.",
             registry=registry,
-        )  # fmt: skip
+        )
         self._errors = Counter(
-            "patchbank_errors_total", "Errors told to callers, those inside batches too, by code.", ["code"],
+            "patchbank_errors_total",
+            "Errors told to callers, those inside batches too, by code.",
+            ["code"],
             registry=registry,
-        )  # fmt: skip
+        )
         self._verdicts = Counter(
-            "patchbank_verdicts_total", "Images judged, by class and verdict.", ["class_name", "verdict"],
+            "patchbank_verdicts_total",
+            "Images judged, by class and verdict.",
+            ["class_name", "verdict"],
             registry=registry,
-        )  # fmt: skip
+        )
         self._ratios = Histogram(
-            "patchbank_score_ratio", "Anomaly score over the class's calibrated threshold.", ["class_name"],
-            registry=registry, buckets=_RATIOS,
-        )  # fmt: skip
+            "patchbank_score_ratio",
+            "Anomaly score over the class's calibrated threshold.",
+            ["class_name"],
+            registry=registry,
+            buckets=_RATIOS,
+        )
         self._stages = Histogram(
-            "patchbank_stage_seconds", "Time of one stage of one image.", ["stage"],
-            registry=registry, buckets=_SECONDS,
-        )  # fmt: skip
+            "patchbank_stage_seconds",
+            "Time of one stage of one image.",
+            ["stage"],
+            registry=registry,
+            buckets=_SECONDS,
+        )
         self._verdicts.labels("", "unknown_product")
         for kind in all_errors():  # so that the first error is an increase, too
             self._errors.labels(kind.code)

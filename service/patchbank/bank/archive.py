@@ -19,16 +19,24 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 
-from patchbank.bank.edge.catalogue import replacing
+from patchbank.arrays import ByteArray, FloatArray
+from patchbank.atomic_file import replacing
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import is_image_id
-from patchbank.bank.store import BankContent, FloatArray, PatchBlock, Reference
+from patchbank.bank.store import BankContent, PatchBlock, Reference
 from patchbank.errors import DamagedBank, DamagedSnapshot, SnapshotNotWritable
 from patchbank.progress import SILENT, Progress
 
 _DAMAGE: Final = (
-    OSError, ValueError, KeyError, TypeError, EOFError, NotImplementedError, zipfile.BadZipFile, ValidationError,
-)  # fmt: skip
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    EOFError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    ValidationError,
+)
 _REFERENCES: Final = TypeAdapter(list[Reference])
 _BLOCK: Final = 4_096
 _MOST_TEXT: Final = 1 << 30
@@ -56,7 +64,7 @@ def write_archive(path: Path, content: BankContent, progress: Progress = SILENT)
         raise SnapshotNotWritable(f"{path} cannot be written: {error.strerror or error}") from error
 
 
-def _write_patches(archive: zipfile.ZipFile, content: BankContent, progress: Progress) -> npt.NDArray[np.uint8]:
+def _write_patches(archive: zipfile.ZipFile, content: BankContent, progress: Progress) -> ByteArray:
     manifest = content.manifest
     steps = progress.begin("writing patches", manifest.patches)
     ids = [np.empty((0, 16), dtype=np.uint8)]
@@ -99,11 +107,9 @@ class Archive:
 
     @property
     def manifest(self) -> Manifest:
-        """See ``BankContent.manifest``."""
         return self._manifest
 
     def references(self) -> list[Reference]:
-        """See ``BankContent.references``."""
         with self._guarded():
             listed: list[dict[str, Any]] = json.loads(self._text("references.json"))
             decoded = [{**payload, "thumbnail": base64.b64decode(payload["thumbnail"])} for payload in listed]
@@ -113,14 +119,12 @@ class Archive:
         return found
 
     def cls_vectors(self) -> tuple[list[str], FloatArray]:
-        """See ``BankContent.cls_vectors``."""
         image_ids = [reference.image_id for reference in self.references()]
         with self._guarded():
             vectors = np.concatenate(list(self._rows("cls.npy", "<f4", (len(image_ids), self._manifest.cls_dim))))
         return image_ids, vectors
 
     def patches(self) -> Iterator[PatchBlock]:
-        """See ``BankContent.patches``."""
         count, dim = self._manifest.patches, self._manifest.patch_dim
         with self._guarded():
             ids = self._rows("ids.npy", "|u1", (count, 16))

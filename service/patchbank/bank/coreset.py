@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float32]
+from patchbank.arrays import FloatArray, IntArray
 
 PART: Final = 16_384
 """Patches reduced together; with the projection below, 4 MB."""
@@ -29,7 +28,7 @@ class Selection:
     """Which of the given vectors are kept: ``kept`` int64, ascending; ``radius`` the largest cosine distance of
     any vector to its nearest kept one."""
 
-    kept: npt.NDArray[np.int64]
+    kept: IntArray
     radius: float
 
 
@@ -57,9 +56,7 @@ def _project(vectors: FloatArray, rng: np.random.Generator) -> FloatArray:
     return np.ascontiguousarray(vectors @ matrix.astype(np.float32))
 
 
-def _greedy(
-    points: FloatArray, count: int, rng: np.random.Generator, advance: Callable[[int], None]
-) -> npt.NDArray[np.int64]:
+def _greedy(points: FloatArray, count: int, rng: np.random.Generator, advance: Callable[[int], None]) -> IntArray:
     """Farthest-first traversal (Gonzalez 1985): each step takes the point farthest from all taken so far."""
     lengths = np.einsum("nd,nd->n", points, points)
     chosen = np.empty(count, dtype=np.int64)

@@ -8,9 +8,7 @@ from datetime import datetime, timezone
 from typing import Final
 from uuid import UUID
 
-import numpy as np
-import numpy.typing as npt
-
+from patchbank.arrays import ByteArray
 from patchbank.errors import InvalidClassName
 
 PREFIX: Final = "patchbank"
@@ -90,7 +88,7 @@ class PatchId:
     turn: int = 0
 
     @classmethod
-    def from_bytes(cls, raw: npt.NDArray[np.uint8]) -> PatchId:
+    def from_bytes(cls, raw: ByteArray) -> PatchId:
         """Read a point id's 16 bytes."""
         value = raw.tobytes().hex()
         turn, row = divmod(int(value[24:28], 16), TURN_ROWS)

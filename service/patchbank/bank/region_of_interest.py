@@ -7,11 +7,10 @@ import io
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-BoolArray = npt.NDArray[np.bool_]
+from patchbank.arrays import BoolArray
 
 SIDE: Final = 1024
 """Longest side that a mask is kept at; a manifest then grows by some kilobytes, whatever the cameras are."""

@@ -11,13 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from patchbank.arrays import BoolArray, ByteArray, FloatArray
 from patchbank.bank.names import PatchId
-from patchbank.bank.store import FloatArray, Neighbours, PatchIndex
+from patchbank.bank.store import Neighbours, PatchIndex
 from patchbank.errors import EmptyBank
 
-BoolArray = npt.NDArray[np.bool_]
 Demand = Callable[[FloatArray, BoolArray], BoolArray]
 """(scores, exact), both (rows, columns) -> which patches must be known exactly; those already exact don't matter."""
 
@@ -36,7 +35,7 @@ class PatchScores:
 
     scores: FloatArray
     exact: BoolArray
-    nearest: npt.NDArray[np.uint8]
+    nearest: ByteArray
     nearest_distance: FloatArray
     asked: int
     counts: BoolArray

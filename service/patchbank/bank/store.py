@@ -8,12 +8,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from patchbank.arrays import ByteArray, FloatArray, IntArray
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import BankRef
-
-FloatArray = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class Neighbours:
     """
 
     distances: FloatArray
-    ids: npt.NDArray[np.uint8]
+    ids: ByteArray
     exact: bool
 
 
@@ -76,7 +74,7 @@ class RouterHit:
 class PatchBlock:
     """Some patches of a bank: ``ids`` uint8 (M, 16), their point ids; ``vectors`` float32 (M, D)."""
 
-    ids: npt.NDArray[np.uint8]
+    ids: ByteArray
     vectors: FloatArray
 
     @property
@@ -86,7 +84,7 @@ class PatchBlock:
         return [digits[begin : begin + 24] for begin in range(0, len(digits), 24)]
 
     @property
-    def cells(self) -> npt.NDArray[np.int64]:
+    def cells(self) -> IntArray:
         """Row and column of each patch (M, 2)."""
         return np.ascontiguousarray(self.ids[:, 12:]).view(">u2").astype(np.int64)
 
@@ -147,7 +145,7 @@ class Draft(PatchIndex, Protocol):
         """Add a reference image's CLS embedding (D',) and payload."""
         ...
 
-    def add_patches(self, image_ids: Sequence[str], cells: npt.NDArray[np.int64], vectors: FloatArray) -> None:
+    def add_patches(self, image_ids: Sequence[str], cells: IntArray, vectors: FloatArray) -> None:
         """Add patches: image id and (row, column) of each of ``vectors`` (M, D)."""
         ...
 

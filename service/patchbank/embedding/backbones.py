@@ -76,33 +76,67 @@ class Backbone:
 
 def _dinov2(name: str, source: HubFile, max_batch: int | None = None) -> Backbone:
     return Backbone(
-        name=name, source=source, size=Area(448), multiple=14, stride=14,
-        mean=IMAGENET_MEAN, std=IMAGENET_STD, licence="Apache-2.0", max_batch=max_batch,
-    )  # fmt: skip
+        name=name,
+        source=source,
+        size=Area(448),
+        multiple=14,
+        stride=14,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        licence="Apache-2.0",
+        max_batch=max_batch,
+    )
 
 
 BACKBONES: Final[dict[str, Backbone]] = {
     backbone.name: backbone
     for backbone in (
         Backbone(
-            name="efficientnet-lite2", source=Packaged("efficientnet-lite2.onnx"), size=Area(512), multiple=32,
-            stride=16, mean=(127 / 255,) * 3, std=(128 / 255,) * 3, licence="Apache-2.0",
-            tokens="grid", patch_output="patch_tokens", cls_output="cls_token",
+            name="efficientnet-lite2",
+            source=Packaged("efficientnet-lite2.onnx"),
+            size=Area(512),
+            multiple=32,
+            stride=16,
+            mean=(127 / 255,) * 3,
+            std=(128 / 255,) * 3,
+            licence="Apache-2.0",
+            tokens="grid",
+            patch_output="patch_tokens",
+            cls_output="cls_token",
         ),
-        _dinov2("dinov2-vits14", HubFile(
-            "onnx-community/dinov2-small-ONNX", "08c606e3123472a388efa59181b677d428f69bbd", "onnx/model.onnx",
-            None, "6266c3cd72db6953cecdcbfeab9422a9f783d96f1a4e296ba70ffbac43b54a18",
-        )),
-        _dinov2("dinov2-vits14-int8", HubFile(
-            "onnx-community/dinov2-small", "8b1f705a3a7f6f062f6bdd21986c1583d3ef105d", "onnx/model_quantized.onnx",
-            24446700, "c179f8f7f592449c4c1bca4cd124a7538021428c5ffb89afde9503935b197efb",
-        ), max_batch=1),
-        _dinov2("dinov2-vitb14", HubFile(
-            "onnx-community/dinov2-base", "31ef06cac16d5d301c5930d147002a058c85a5e4", "onnx/model.onnx",
-            346627111, "320d1012a6fc65b101fc85ca30ee7a47b2e4f6a2e8bd78fb9d7036def0e30cb0",
-        )),
+        _dinov2(
+            "dinov2-vits14",
+            HubFile(
+                "onnx-community/dinov2-small-ONNX",
+                "08c606e3123472a388efa59181b677d428f69bbd",
+                "onnx/model.onnx",
+                None,
+                "6266c3cd72db6953cecdcbfeab9422a9f783d96f1a4e296ba70ffbac43b54a18",
+            ),
+        ),
+        _dinov2(
+            "dinov2-vits14-int8",
+            HubFile(
+                "onnx-community/dinov2-small",
+                "8b1f705a3a7f6f062f6bdd21986c1583d3ef105d",
+                "onnx/model_quantized.onnx",
+                24446700,
+                "c179f8f7f592449c4c1bca4cd124a7538021428c5ffb89afde9503935b197efb",
+            ),
+            max_batch=1,
+        ),
+        _dinov2(
+            "dinov2-vitb14",
+            HubFile(
+                "onnx-community/dinov2-base",
+                "31ef06cac16d5d301c5930d147002a058c85a5e4",
+                "onnx/model.onnx",
+                346627111,
+                "320d1012a6fc65b101fc85ca30ee7a47b2e4f6a2e8bd78fb9d7036def0e30cb0",
+            ),
+        ),
     )
-}  # fmt: skip
+}
 
 
 CHECKPOINTS: Final[dict[str, str]] = {

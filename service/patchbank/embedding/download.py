@@ -7,6 +7,7 @@ from pathlib import Path
 
 from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
 
+from patchbank.atomic_file import replacing
 from patchbank.embedding.backbones import Backbone, HubFile
 from patchbank.embedding.model_files import model_path, models_dir, pinned_sha256, pulled_path, record_path
 from patchbank.embedding.session import file_sha256
@@ -97,14 +98,12 @@ def _place(file: Path, backbone: Backbone, source: HubFile, data_dir: Path) -> P
     """Verify ``file`` and put a copy in its place in one step; a hash that is not pinned is recorded first."""
     target = pulled_path(backbone.name, source, data_dir)
     digest = _verify(file, source, pinned_sha256(backbone, data_dir))
-    copy = target.with_name(f".{target.name}.partial")
     try:
-        shutil.copyfile(file, copy)
-        if source.sha256 is None:
-            record_path(target).write_text(digest + "\n")
-        copy.replace(target)
+        with replacing(target) as copy, file.open("rb") as fetched:
+            shutil.copyfileobj(fetched, copy)
+            if source.sha256 is None:
+                record_path(target).write_text(digest + "\n")
     except OSError as error:
-        copy.unlink(missing_ok=True)
         raise DataDirNotWritable(f"{target}: {error.strerror or error}") from error
     return target
 

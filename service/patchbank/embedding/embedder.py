@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from patchbank.arrays import FloatArray
 from patchbank.embedding.backbones import Backbone
 from patchbank.embedding.graph_check import Probe, probe, require_sides
 from patchbank.embedding.input_size import parse_size
@@ -21,8 +21,6 @@ from patchbank.embedding.session import OnnxSession
 from patchbank.errors import ModelUnavailable
 from patchbank.images import DecodedImage
 from patchbank.settings import Settings
-
-FloatArray = npt.NDArray[np.float32]
 
 GPU_BATCH: Final = 16
 """Images of one forward pass on a GPU where the settings don't say; on a processor one (docs/inference.md)."""

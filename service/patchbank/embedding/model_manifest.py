@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from patchbank.atomic_file import replace_file
 from patchbank.embedding.backbones import Backbone, LocalFile
 from patchbank.embedding.input_size import parse_size
 from patchbank.errors import DataDirNotWritable, InvalidSettings, ModelUnavailable
@@ -60,11 +61,20 @@ class ModelManifest(BaseModel):
         size = parse_size(self.input_size)
         size.check(multiple)
         return Backbone(
-            name=self.name, source=LocalFile(folder / self.file, self.sha256), size=size, multiple=multiple,
-            stride=self.stride, mean=self.mean, std=self.std, licence=self.licence, tokens=self.tokens,
-            patch_output=self.patch_output, cls_output=self.cls_output or self.patch_output,
-            registers=self.registers, max_batch=self.max_batch,
-        )  # fmt: skip
+            name=self.name,
+            source=LocalFile(folder / self.file, self.sha256),
+            size=size,
+            multiple=multiple,
+            stride=self.stride,
+            mean=self.mean,
+            std=self.std,
+            licence=self.licence,
+            tokens=self.tokens,
+            patch_output=self.patch_output,
+            cls_output=self.cls_output or self.patch_output,
+            registers=self.registers,
+            max_batch=self.max_batch,
+        )
 
 
 def read_model_manifest(path: Path) -> Backbone:
@@ -85,9 +95,7 @@ def read_model_manifest(path: Path) -> Backbone:
 
 def write_model_manifest(manifest: ModelManifest, path: Path) -> None:
     """Write it in one step: a reader sees the old one or the new one."""
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.write_text(manifest.model_dump_json(indent=1, exclude_none=True) + "\n")
-        partial.replace(path)
+        replace_file(path, manifest.model_dump_json(indent=1, exclude_none=True) + "\n")
     except OSError as error:
         raise DataDirNotWritable(f"{path}: {error.strerror or error}") from error

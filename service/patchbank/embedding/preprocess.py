@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from patchbank.arrays import ByteArray, FloatArray
 from patchbank.embedding.backbones import Backbone
 from patchbank.images import DECODER
 
@@ -37,7 +37,7 @@ def plan_geometry(image: tuple[int, int], backbone: Backbone) -> Geometry:
     return Geometry(image, (wide, high), (high // backbone.stride, wide // backbone.stride))
 
 
-def to_input(pixels: npt.NDArray[np.uint8], geometry: Geometry, backbone: Backbone) -> npt.NDArray[np.float32]:
+def to_input(pixels: ByteArray, geometry: Geometry, backbone: Backbone) -> FloatArray:
     """float32 (3, H, W): resized (bicubic, antialiased), 0..1, normalised with the backbone's mean and std."""
     picture = Image.fromarray(pixels)
     if picture.size != geometry.inputs:

@@ -13,13 +13,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import onnxruntime as ort
 import PIL
 
+from patchbank.arrays import FloatArray, IntArray
 from patchbank.images import DecodedImage
-
-FloatArray = npt.NDArray[np.float32]
 
 TOLERANCE: Final = 3e-4
 """Largest shift of an embedding that passes: far above what runtimes of one precision differ by, far below what another
@@ -58,9 +56,11 @@ class Response:
     def as_facts(self) -> dict[str, Any]:
         """As it is written down: vectors as base64 of little-endian float32."""
         return {
-            "picture": self.picture, "patches": _text(self.patches), "cls": _text(self.cls),
+            "picture": self.picture,
+            "patches": _text(self.patches),
+            "cls": _text(self.cls),
             "runtime": dict(self.runtime),
-        }  # fmt: skip
+        }
 
     @classmethod
     def of(
@@ -105,13 +105,13 @@ def self_test_picture() -> DecodedImage:
     return DecodedImage.of_pixels(np.ascontiguousarray(np.stack(bands, axis=2).astype(np.uint8)))
 
 
-def _wave(values: npt.NDArray[np.int64], period: int) -> npt.NDArray[np.int64]:
+def _wave(values: IntArray, period: int) -> IntArray:
     """A triangular wave, 0..255."""
     phase = values % (2 * period)
     return np.asarray(np.minimum(phase, 2 * period - phase), dtype=np.int64) * 255 // period
 
 
-def _hash(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _hash(values: IntArray) -> IntArray:
     """Well-mixed integers, 0..255 (the finaliser of MurmurHash3)."""
     mixed = values.astype(np.uint64)
     for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import onnxruntime as ort
 
+from patchbank.arrays import FloatArray
 from patchbank.embedding.providers import DEFAULT, Runtime, provider_arguments, session_options, verify_providers
 from patchbank.errors import Closed, ModelUnavailable
 
@@ -57,7 +56,7 @@ class OnnxSession:
             return None
         return shape[3], shape[2]
 
-    def run(self, names: Sequence[str], inputs: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
+    def run(self, names: Sequence[str], inputs: FloatArray) -> list[FloatArray]:
         """The named outputs for ``inputs`` (B, 3, H, W), float32."""
         session = self._alive()
         try:

@@ -6,10 +6,10 @@ import math
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage
 
+from patchbank.arrays import IntArray
 from patchbank.embedding.backbones import Backbone
 from patchbank.embedding.embedder import Prepared
 from patchbank.embedding.preprocess import Geometry, plan_geometry, to_input
@@ -50,7 +50,7 @@ def turned_geometry(image: tuple[int, int], turn: Turn, backbone: Backbone) -> G
     return plan_geometry(image[::-1] if turn % 4 == 2 else image, backbone)
 
 
-def source_cells(original: Geometry, copy: Geometry, turn: Turn) -> npt.NDArray[np.int64]:
+def source_cells(original: Geometry, copy: Geometry, turn: Turn) -> IntArray:
     """Where the cells of a turned copy come from: (N, 2), the (row, column) of the original's cell that holds each
     centre; (-1, -1) where it lies outside of the picture."""
     (rows, columns), (width, height) = original.grid, original.image

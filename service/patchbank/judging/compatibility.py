@@ -98,8 +98,11 @@ def compare(manifest: Manifest, embedder: Embedder) -> Admitted:
     if shift <= TOLERANCE:
         return Admitted("passed", shift)
     detail = {
-        "self_test_shift": min(shift, _UNLIKE), "tolerance": TOLERANCE, "bank": record.runtime, "service": own.runtime,
-    }  # fmt: skip
+        "self_test_shift": min(shift, _UNLIKE),
+        "tolerance": TOLERANCE,
+        "bank": record.runtime,
+        "service": own.runtime,
+    }
     return Admitted("failed", shift, _failure(manifest, record, own, shift), detail)
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-import numpy as np
-import numpy.typing as npt
-
+from patchbank.arrays import BoolArray, FloatArray
 from patchbank.images import DecodedImage
 from patchbank.scoring.class_retrieval import Retrieval
 from patchbank.scoring.regions import Region
@@ -55,10 +53,10 @@ class Verdict:
     pixel_threshold: float
     p_value: float
     anomalous_share: float
-    map: npt.NDArray[np.float32]
+    map: FloatArray
     regions: tuple[Explained, ...]
     bank_version: str
-    inspected: npt.NDArray[np.bool_] | None = None
+    inspected: BoolArray | None = None
 
     @property
     def score_ratio(self) -> float | None:

@@ -12,16 +12,13 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage
 
+from patchbank.arrays import BoolArray, FloatArray, IntArray
 from patchbank.bank.manifest import ScoringRule
 from patchbank.bank.search import Demand
 from patchbank.scoring.image_score import deciding_patches
-
-FloatArray = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
 
 _TRUNCATE: Final = 2.5
 
@@ -114,7 +111,7 @@ def _deciding(values: FloatArray, rule: ScoringRule, cells: BoolArray | None) ->
     return chosen
 
 
-def _nearest(cells: BoolArray) -> npt.NDArray[np.int64]:
+def _nearest(cells: BoolArray) -> IntArray:
     """Row and column (2, rows, columns) of the inspected cell nearest to each cell."""
     found = ndimage.distance_transform_edt(~cells, return_distances=False, return_indices=True)
     return np.asarray(found, dtype=np.int64)

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from patchbank.arrays import FloatArray
 from patchbank.bank.manifest import RetrievalLimit
 from patchbank.bank.store import RouterHit
-
-FloatArray = npt.NDArray[np.float32]
 
 WITNESSES: Final = 5
 """Reference images of a class whose patches are asked."""

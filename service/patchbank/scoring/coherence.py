@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float32]
+from patchbank.arrays import FloatArray
 
 _TRUSTED: Final = 0.75
 """Share of best matches that count."""

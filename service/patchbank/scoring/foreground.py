@@ -18,16 +18,14 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 
+from patchbank.arrays import BoolArray, FloatArray
 from patchbank.bank.manifest import Foreground
 from patchbank.bank.region_of_interest import RegionOfInterest
 from patchbank.errors import NoReferences
 from patchbank.scoring.inspected_area import inspected_cells
 
-FloatArray = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
 Sample = tuple[FloatArray, tuple[int, int]]
 """Patches (N, D), L2-normalised, in row-major order of a grid (rows, columns), N = rows x columns."""
 

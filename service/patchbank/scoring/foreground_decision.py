@@ -7,10 +7,10 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from patchbank.arrays import BoolArray
 from patchbank.bank.manifest import Foreground
 from patchbank.bank.region_of_interest import RegionOfInterest
 from patchbank.scoring.foreground import (
-    BoolArray,
     Sample,
     border,
     foreground_mask,

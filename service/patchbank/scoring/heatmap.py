@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from typing import Final, Literal
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw
 
+from patchbank.arrays import BoolArray, ByteArray, FloatArray
 from patchbank.bank.search import FARTHEST
 from patchbank.scoring.regions import Region
 
-FloatArray = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
 MapFormat = Literal["heatmap", "overlay", "gray16"]
 
 _ANCHORS: Final = np.array(
@@ -41,7 +39,7 @@ def render(
     kind: MapFormat,
     values: FloatArray,
     threshold: float,
-    pixels: npt.NDArray[np.uint8],
+    pixels: ByteArray,
     regions: Sequence[Region],
     inspected: BoolArray | None = None,
 ) -> bytes:
@@ -65,10 +63,10 @@ def render(
 def overlay(
     values: FloatArray,
     threshold: float,
-    pixels: npt.NDArray[np.uint8],
+    pixels: ByteArray,
     regions: Sequence[Region],
     inspected: BoolArray | None = None,
-    colours: npt.NDArray[np.uint8] | None = None,
+    colours: ByteArray | None = None,
 ) -> Image.Image:
     """The picture with its anomalous pixels coloured, their border drawn, and a box round every region; dark where it
     is not inspected."""
@@ -92,7 +90,7 @@ def overlay(
     return picture
 
 
-def _colours(values: FloatArray, threshold: float) -> npt.NDArray[np.uint8]:
+def _colours(values: FloatArray, threshold: float) -> ByteArray:
     top = max(2.0 * threshold, 1e-6)
     position = np.linspace(0, 255, len(_ANCHORS))
     table = np.stack([np.interp(np.arange(256), position, _ANCHORS[:, band]) for band in range(3)], axis=1)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from patchbank.arrays import BoolArray, FloatArray
 from patchbank.bank.manifest import ScoringRule
-
-FloatArray = npt.NDArray[np.float32]
 
 _TOP_SHARE = 0.01
 
@@ -24,7 +22,7 @@ def image_score(scores: FloatArray, rule: ScoringRule) -> float:
     return float(np.partition(flat, flat.size - count)[flat.size - count :].mean(dtype=np.float64))
 
 
-def deciding_patches(scores: FloatArray, rule: ScoringRule) -> npt.NDArray[np.bool_]:
+def deciding_patches(scores: FloatArray, rule: ScoringRule) -> BoolArray:
     """Mask of the patches whose scores make the image score; same shape as ``scores``."""
     flat = scores.ravel()
     count = deciding_count(flat.size, rule)

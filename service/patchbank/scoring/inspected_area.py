@@ -9,11 +9,9 @@ import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage
 
+from patchbank.arrays import BoolArray, DoubleArray, FloatArray
 from patchbank.bank.region_of_interest import HALF, RegionOfInterest
 from patchbank.errors import InvalidMask
-
-FloatArray = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
 
 ASPECT: Final = 0.03
 """Difference of two aspect ratios, as a share, from which a mask no longer lies where it was drawn."""
@@ -79,7 +77,7 @@ def misfit(roi: RegionOfInterest | None, size: tuple[int, int]) -> str | None:
     )
 
 
-def _shares(mask: npt.NDArray[Any], cells: int) -> npt.NDArray[np.float64]:
+def _shares(mask: npt.NDArray[Any], cells: int) -> DoubleArray:
     """Means of so many equal stretches of the rows of ``mask`` (H, W): (cells, W); exact, also amid a row."""
     high = len(mask)
     edges = np.arange(cells + 1) * high / cells

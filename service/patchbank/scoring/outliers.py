@@ -7,6 +7,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from patchbank.arrays import DoubleArray
+
 FAR_ABOVE: Final = 3.5
 """Modified z-score from which a value counts as an outlier (Iglewicz and Hoaglin 1993)."""
 
@@ -14,7 +16,7 @@ _MAD_TO_DEVIATION: Final = 0.6745
 _MEAN_TO_DEVIATION: Final = 0.7979
 
 
-def modified_z(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+def modified_z(values: npt.ArrayLike) -> DoubleArray:
     """Distance of each value (N,) from the median, in robust standard deviations; 0 for all where they don't vary.
 
     The deviation is the median absolute one; where that is 0, for more than half of the values are equal, the mean

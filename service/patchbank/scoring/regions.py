@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 
-FloatArray = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
+from patchbank.arrays import BoolArray, FloatArray
+
 _EIGHT = np.ones((3, 3), dtype=np.int8)
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from patchbank.arrays import FloatArray
 from patchbank.bank.manifest import ScoringRule
-from patchbank.bank.store import Bank, FloatArray, Reference
+from patchbank.bank.store import Bank, Reference
 from patchbank.errors import NoReferences
 from patchbank.progress import SILENT, Progress
 from patchbank.scoring.image_score import deciding_count
@@ -97,7 +97,7 @@ def audit_bank(bank: Bank, progress: Progress = SILENT) -> Audit:
 
 
 def audit_references(images: list[ReferencePatches], rule: ScoringRule, progress: Progress = SILENT) -> Audit:
-    """See ``audit_bank``."""
+    """Compare references whose patches are at hand, as ``audit_bank`` does those of a bank."""
     count = len(images)
     witnesses = max(2, round(0.03 * (count - 1)))
     sizes = _halvings(count - 1)
@@ -153,7 +153,7 @@ def _halvings(count: int) -> list[int]:
     return sizes
 
 
-def _twins(images: list[ReferencePatches], between: npt.NDArray[np.float32]) -> list[Twins]:
+def _twins(images: list[ReferencePatches], between: FloatArray) -> list[Twins]:
     """Pairs much more alike than an image and the one most like it usually are."""
     both = (between + between.T) / 2
     usual = float(np.median(both.min(axis=1)))

@@ -9,10 +9,11 @@ from typing import Final
 
 import numpy as np
 
+from patchbank.arrays import FloatArray
 from patchbank.bank.manifest import Foreground, RetrievalLimit, ScoringRule
 from patchbank.bank.region_of_interest import RegionOfInterest
 from patchbank.bank.search import search_patches
-from patchbank.bank.store import Bank, Draft, FloatArray
+from patchbank.bank.store import Bank, Draft
 from patchbank.embedding.embedder import Embedding
 from patchbank.embedding.stream import Seen
 from patchbank.errors import NoReferences

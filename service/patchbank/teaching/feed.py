@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from patchbank.arrays import BoolArray, FloatArray, IntArray
 from patchbank.bank.coreset import PART, select_coreset
 from patchbank.bank.manifest import Coreset
 from patchbank.bank.names import TURN_ROWS
@@ -39,8 +39,8 @@ class PatchFeed:
         self._roi = roi
         self._rng = np.random.default_rng(0)
         self._ids: list[str] = []
-        self._cells: list[npt.NDArray[np.int64]] = []
-        self._vectors: list[npt.NDArray[np.float32]] = []
+        self._cells: list[IntArray] = []
+        self._vectors: list[FloatArray] = []
         self._held = 0
         self._seen = 0
         self._passed = 0
@@ -71,7 +71,7 @@ class PatchFeed:
         if self._ratio >= 1.0 or self._held >= PART:
             self._pass_on()
 
-    def _take(self, image_id: str, embedding: Embedding, turn: int, chosen: npt.NDArray[np.bool_]) -> None:
+    def _take(self, image_id: str, embedding: Embedding, turn: int, chosen: BoolArray) -> None:
         rows, columns = embedding.grid
         cells = np.stack(np.divmod(np.arange(rows * columns), columns), axis=1)[chosen]
         cells[:, 0] += turn * TURN_ROWS

@@ -57,9 +57,12 @@ class Recalibrator:
         before = self.store.bank(class_name).manifest
         known = before.calibration
         made = calibrate(
-            known.scores, known.method, rates.images or known.target_far, known.peaks,
+            known.scores,
+            known.method,
+            rates.images or known.target_far,
+            known.peaks,
             rates.pixels or self.settings.pixel_target_far,
-        )  # fmt: skip
+        )
         return RecalibrateReport(before, self._publish(before, made))
 
     def from_images(
@@ -85,9 +88,12 @@ class Recalibrator:
         found = calibrator.held_out_scores(reader.read(files, "calibrating (held out)"))
         scores, peaks = [one.score for one in found], [one.peak for one in found]
         made = calibrate(
-            scores, "held-out", rates.images or before.calibration.target_far, peaks,
+            scores,
+            "held-out",
+            rates.images or before.calibration.target_far,
+            peaks,
             rates.pixels or self.settings.pixel_target_far,
-        )  # fmt: skip
+        )
         far = modified_z(scores)
         doubtful = [one for one, apart in zip(found, far, strict=True) if apart > FAR_ABOVE]
         doubtful.sort(key=lambda one: -one.score)

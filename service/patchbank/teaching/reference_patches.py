@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from patchbank.arrays import BoolArray, FloatArray
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import PatchId
-from patchbank.bank.store import Bank, FloatArray, Reference
+from patchbank.bank.store import Bank, Reference
 from patchbank.scoring.foreground import foreground_mask
 from patchbank.scoring.inspected_area import inspected_cells
 
@@ -25,9 +25,9 @@ class ReferencePatches:
 
     reference: Reference
     vectors: FloatArray
-    counts: npt.NDArray[np.bool_]
+    counts: BoolArray
     whole: bool
-    inspected: npt.NDArray[np.bool_] | None = None
+    inspected: BoolArray | None = None
 
     @property
     def grid(self) -> tuple[int, int]:

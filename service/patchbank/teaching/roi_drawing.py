@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from patchbank.arrays import BoolArray
 from patchbank.bank.region_of_interest import RegionOfInterest
 from patchbank.errors import InvalidMask, NoReferences, PatchbankError
 from patchbank.images import ImageLimits, read_image
 from patchbank.scoring.inspected_area import inspected_cells, overlooked, same_aspect
 
-BoolArray = npt.NDArray[np.bool_]
 Box = tuple[int, int, int, int]
 """Left, top, width, height in pixels of the first reference image."""
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from patchbank.bank.edge.catalogue import Aliases, Catalogue, replace_file
+from patchbank.bank.edge.catalogue import Aliases, Catalogue
 from patchbank.errors import ClassBusy, DamagedBank, DataDirNotWritable, StoreUnavailable
 
 from tests.helpers.places import ROOT
@@ -249,31 +249,6 @@ def test_a_held_lock_keeps_another_process_out(catalogue: Catalogue) -> None:
     held.release()
     assert refused.returncode != 0
     assert "ClassBusy" in refused.stderr
-
-
-def test_a_replaced_file_is_whole_and_readable_by_others(tmp_path: Path) -> None:
-    path = tmp_path / "file.json"
-    replace_file(path, "first")
-    replace_file(path, "ünï")
-    assert path.read_text(encoding="utf-8") == "ünï"
-    assert path.stat().st_mode & 0o777 == 0o644
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_replacement_that_fails_leaves_the_old_text_and_no_rest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "file.json"
-    replace_file(path, "old")
-
-    def full(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("patchbank.bank.edge.catalogue.os.fsync", full)
-    with pytest.raises(OSError, match="No space"):
-        replace_file(path, "new")
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_class_lock_can_be_used_in_a_with_block(tmp_path: Path) -> None:

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from patchbank.arrays import FloatArray
 from patchbank.bank.edge import exact
 from patchbank.bank.edge.exact import ExactIndex
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.names import PatchId, patch_point
-from patchbank.bank.store import BankSpec, FloatArray
+from patchbank.bank.store import BankSpec
 from patchbank.errors import DamagedBank
 
 from tests.helpers.banks import fill, image_id, manifest, unit
@@ -28,9 +29,13 @@ def index_of(vectors: FloatArray, images: int = 4) -> ExactIndex:
 
 @settings(max_examples=150, deadline=None)
 @given(
-    seed=st.integers(0, 10_000), count=st.integers(1, 60), queries=st.integers(1, 9), k=st.integers(1, 12),
-    block=st.sampled_from([1, 7, 64]), left_out=st.sampled_from([None, 0, 3]),
-)  # fmt: skip
+    seed=st.integers(0, 10_000),
+    count=st.integers(1, 60),
+    queries=st.integers(1, 9),
+    k=st.integers(1, 12),
+    block=st.sampled_from([1, 7, 64]),
+    left_out=st.sampled_from([None, 0, 3]),
+)
 def test_it_finds_what_sorting_finds(
     seed: int, count: int, queries: int, k: int, block: int, left_out: int | None
 ) -> None:

@@ -94,9 +94,11 @@ def test_the_server_s_certificate_is_checked_against_the_ca_file(tmp_path: Path)
     with serving_qdrant(Behaviour(api_key="key"), wire.ssl_server_credentials([pair])) as served:
         for file, trusted in (("ca.pem", True), ("other.pem", False)):
             settings = load_settings(
-                qdrant_url="https://localhost", qdrant_grpc_port=served.port, qdrant_api_key="key",
+                qdrant_url="https://localhost",
+                qdrant_grpc_port=served.port,
+                qdrant_api_key="key",
                 qdrant_ca_file=tmp_path / file,
-            )  # fmt: skip
+            )
             store = ServerStore.open(settings)
             if trusted:
                 assert dict(store.active()) == {}

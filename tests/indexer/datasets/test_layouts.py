@@ -131,7 +131,9 @@ def test_a_survey_takes_all_there_is(tmp_path: Path, layout: str) -> None:
     [
         ("train/good/0.png test/good/note.txt", "mvtec", "good", (1, 0, [])),
         (
-            "train/normal/0.png test/normal/1.png test/x/2.png", "mvtec-normal", "normal",
+            "train/normal/0.png test/normal/1.png test/x/2.png",
+            "mvtec-normal",
+            "normal",
             (1, 0, [(False, False), (True, False)]),
         ),
         ("train/0.png test/good/1.png", "mvtec-flat", "good", (1, 0, [(False, False)])),
@@ -140,7 +142,7 @@ def test_a_survey_takes_all_there_is(tmp_path: Path, layout: str) -> None:
         ("left/0.png right/1.png", "kinds", "good", (0, 0, [(True, False)] * 2)),
         ("0.png deep/1.png", "images", "good", (2, 0, [])),
     ],
-)  # fmt: skip
+)
 def test_a_survey_needs_nothing_complete_and_knows_other_names(
     tmp_path: Path, names: str, layout: str, good: str, expected: tuple[int, int, list[tuple[bool, bool]]]
 ) -> None:

@@ -48,8 +48,12 @@ def test_two_classes_are_taught_judged_and_reported(tmp_path: Path) -> None:
     assert (document["layout"], document["problems"]) == ("mvtec", [])
     for figures in document["classes"]:
         assert figures["images"] == {
-            "good": 2, "defective": 2, "defective_without_mask": 0, "also_references": 0, "defects_ignored": 0,
-        }  # fmt: skip
+            "good": 2,
+            "defective": 2,
+            "defective_without_mask": 0,
+            "also_references": 0,
+            "defects_ignored": 0,
+        }
         assert figures["image"]["auroc"] == figures["image"]["ap"] == figures["image"]["f1_max"] == 1.0
         assert figures["verdict"]["recall"] == 1.0
         right = sum(one["found_class"] == figures["class"] for one in figures["results"])
@@ -146,11 +150,17 @@ def test_bad_files_are_named_the_rest_is_judged_and_the_status_is_1(tmp_path: Pa
     document = evaluated(tmp_path, status=1)
     (figures,) = document["classes"]
     assert {Path(bad["file"]).name: bad["code"] for bad in document["problems"]} == {
-        "bad.png": "undecodable_image", "000.png": "undecodable_image", "001_mask.png": "invalid_parameters",
-    }  # fmt: skip
+        "bad.png": "undecodable_image",
+        "000.png": "undecodable_image",
+        "001_mask.png": "invalid_parameters",
+    }
     assert figures["images"] == {
-        "good": 3, "defective": 4, "defective_without_mask": 3, "also_references": 0, "defects_ignored": 0,
-    }  # fmt: skip
+        "good": 3,
+        "defective": 4,
+        "defective_without_mask": 3,
+        "also_references": 0,
+        "defects_ignored": 0,
+    }
     assert figures["pixel"]["regions"] == 1
     assert figures["image"]["auroc"] == 1.0
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from patchbank.arrays import BoolArray, FloatArray
 from patchbank_indexer.evaluate.curve import Curve
 from patchbank_indexer.evaluate.pixel_scores import LIMIT, PixelScores
 from patchbank_indexer.evaluate.truth import Overlap
 from scipy import ndimage
 from sklearn.metrics import average_precision_score, f1_score, precision_recall_curve, roc_auc_score
 
-Map = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.bool_]
+Map = FloatArray
+Mask = BoolArray
 
 few_scores = st.lists(st.integers(0, 6).map(lambda level: level / 4), min_size=1, max_size=30)
 """Scores with many ties."""

@@ -172,8 +172,10 @@ def test_the_facts_are_the_checkpoint_s(tmp_path: Path) -> None:
     assert [made.mean, made.std, made.licence] == [(0.5, 0.4, 0.3), (0.2, 0.1, 0.3), "Apache-2.0"]
     assert [made.registers, made.opset, made.max_batch] == [4, 18, None]
     assert [(size.width, size.height, size.batch) for size in made.parity.sizes] == [
-        (224, 224, 1), (336, 224, 2), (448, 448, 1),
-    ]  # fmt: skip
+        (224, 224, 1),
+        (336, 224, 2),
+        (448, 448, 1),
+    ]
     assert any("224 x 224, batch 1: largest error" in line for line in lines)
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["model.onnx"]
 

@@ -53,8 +53,10 @@ def test_counts_sizes_and_defects_are_those_of_the_files(tmp_path: Path) -> None
     (found,) = profiled(make(tmp_path / "part"))["data_sets"]
     assert found["name"] == "part"
     assert [(split["split"], split["normal"], split["images"], split["masks"]) for split in found["splits"]] == [
-        ("train/good", True, 12, 0), ("test/good", True, 8, 0), ("test/hole", False, 3, 3),
-    ]  # fmt: skip
+        ("train/good", True, 12, 0),
+        ("test/good", True, 8, 0),
+        ("test/hole", False, 3, 3),
+    ]
     assert found["splits"][0]["sizes"] == {"96x80": 12}
     hole = found["splits"][2]
     assert hole["defects"] == 6
@@ -135,8 +137,11 @@ def test_splits_are_named_by_role_and_kind(tmp_path: Path) -> None:
     (data,) = read_splits(tmp_path)
     assert [split.name for split in data.splits] == ["train/good", "validation/good", "test/good", "test/hole"]
     assert [(split.normal, split.taught) for split in data.splits] == [
-        (True, True), (True, False), (True, False), (False, False),
-    ]  # fmt: skip
+        (True, True),
+        (True, False),
+        (True, False),
+        (False, False),
+    ]
 
 
 def test_measures_follow_light_focus_and_clipping(tmp_path: Path) -> None:

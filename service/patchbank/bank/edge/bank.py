@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from patchbank.arrays import FloatArray
 from patchbank.bank.edge.shard import Shard
 from patchbank.bank.manifest import Manifest
-from patchbank.bank.store import FloatArray, Neighbours, PatchBlock, Reference
+from patchbank.bank.store import Neighbours, PatchBlock, Reference
 
 
 class EdgeBank:
@@ -18,31 +19,24 @@ class EdgeBank:
 
     @property
     def manifest(self) -> Manifest:
-        """See ``Bank.manifest``."""
         return self._manifest
 
     def nearest(
         self, queries: FloatArray, k: int, *, exact: bool = False, exclude_image: str | None = None
     ) -> Neighbours:
-        """See ``PatchIndex.nearest``."""
         return self._open_shard().nearest(queries, k, exact=exact, exclude_image=exclude_image)
 
     def references(self) -> list[Reference]:
-        """See ``Bank.references``."""
         return self._open_shard().references()
 
     def reference(self, image_id: str) -> Reference:
-        """See ``Bank.reference``."""
         return self._open_shard().reference(image_id)
 
     def cls_vectors(self) -> tuple[list[str], FloatArray]:
-        """See ``Bank.cls_vectors``."""
         return self._open_shard().cls_vectors()
 
     def patches(self) -> Iterator[PatchBlock]:
-        """See ``Bank.patches``."""
         return self._open_shard().patches()
 
     def image_patches(self, image_id: str) -> FloatArray:
-        """See ``Bank.image_patches``."""
         return self._open_shard().image_patches(image_id)

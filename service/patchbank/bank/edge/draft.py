@@ -6,14 +6,13 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
-from patchbank.bank.edge.catalogue import HeldLock, replace_file
+from patchbank.arrays import FloatArray, IntArray
+from patchbank.atomic_file import replace_file
+from patchbank.bank.edge.catalogue import HeldLock
 from patchbank.bank.edge.shard import Shard
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import BankRef
-from patchbank.bank.store import FloatArray, Neighbours, Reference
+from patchbank.bank.store import Neighbours, Reference
 from patchbank.errors import Closed, DataDirNotWritable
 
 Publish = Callable[[Manifest, list[str], FloatArray], None]
@@ -33,46 +32,36 @@ class EdgeDraft:
 
     @property
     def ref(self) -> BankRef:
-        """See ``Draft.ref``."""
         return self._ref
 
     def add_reference(self, reference: Reference, cls: FloatArray) -> None:
-        """See ``Draft.add_reference``."""
         self._alive().add_reference(reference, cls)
         self._references.add(reference.image_id)
 
-    def add_patches(self, image_ids: Sequence[str], cells: npt.NDArray[np.int64], vectors: FloatArray) -> None:
-        """See ``Draft.add_patches``."""
+    def add_patches(self, image_ids: Sequence[str], cells: IntArray, vectors: FloatArray) -> None:
         self._alive().add_patches(image_ids, cells, vectors)
 
     def has_reference(self, image_id: str) -> bool:
-        """See ``Draft.has_reference``."""
         return image_id in self._references
 
     def cls_vectors(self) -> tuple[list[str], FloatArray]:
-        """See ``Draft.cls_vectors``."""
         return self._alive().cls_vectors()
 
     def image_patches(self, image_id: str) -> FloatArray:
-        """See ``Draft.image_patches``."""
         return self._alive().image_patches(image_id)
 
     def count_patches(self) -> int:
-        """See ``Draft.count_patches``."""
         return self._alive().count()
 
     def seal(self) -> None:
-        """See ``Draft.seal``."""
         self._alive().seal()
 
     def nearest(
         self, queries: FloatArray, k: int, *, exact: bool = False, exclude_image: str | None = None
     ) -> Neighbours:
-        """See ``PatchIndex.nearest``."""
         return self._alive().nearest(queries, k, exact=exact, exclude_image=exclude_image)
 
     def activate(self, manifest: Manifest) -> None:
-        """See ``Draft.activate``."""
         image_ids, vectors = self.cls_vectors()
         self._close()
         try:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from patchbank.bank.store import FloatArray, Neighbours
+from patchbank.arrays import ByteArray, FloatArray, IntArray
+from patchbank.bank.store import Neighbours
 
 _BLOCK: Final = 4_096
 """Bank patches multiplied at once; 1,024 queries of them make 16 MB."""
@@ -23,7 +23,7 @@ _BLOCK: Final = 4_096
 class ExactIndex:
     """``vectors`` float32 (N, D), L2-normalised, and ``ids`` uint8 (N, 16), their point ids."""
 
-    def __init__(self, vectors: FloatArray, ids: npt.NDArray[np.uint8]) -> None:
+    def __init__(self, vectors: FloatArray, ids: ByteArray) -> None:
         self._vectors = vectors
         self._ids = ids
 
@@ -51,7 +51,7 @@ class ExactIndex:
     def open(cls, folder: Path) -> ExactIndex:
         """Map the files; ``OSError`` or ``ValueError`` where they are missing or damaged."""
         vectors: FloatArray = np.load(folder / "vectors.npy", mmap_mode="r")
-        ids: npt.NDArray[np.uint8] = np.load(folder / "ids.npy")
+        ids: ByteArray = np.load(folder / "ids.npy")
         if len(vectors) != len(ids):
             raise ValueError(f"{folder}: {len(vectors)} vectors, {len(ids)} ids")
         return cls(np.asarray(vectors), ids)
@@ -60,7 +60,7 @@ class ExactIndex:
         return len(self._ids)
 
     def nearest(self, queries: FloatArray, k: int, exclude_image: str | None = None) -> Neighbours:
-        """See ``PatchIndex.nearest``; NumPy leaves Python's global lock while it multiplies."""
+        """NumPy leaves Python's global lock while it multiplies."""
         left_out = self._places_of(exclude_image)
         best = np.full((len(queries), k), -np.inf, dtype=np.float32)
         places = np.zeros((len(queries), k), dtype=np.int64)
@@ -74,14 +74,14 @@ class ExactIndex:
         ids = self._ids[places] if len(self._ids) else np.zeros((*places.shape, 16), dtype=np.uint8)
         return Neighbours(np.maximum(1.0 - best, 0.0), ids, exact=True)
 
-    def _places_of(self, image_id: str | None) -> npt.NDArray[np.int64]:
+    def _places_of(self, image_id: str | None) -> IntArray:
         if image_id is None:
             return np.empty(0, dtype=np.int64)
         own = np.frombuffer(bytes.fromhex(image_id), dtype=np.uint8)
         return np.flatnonzero((self._ids[:, : len(own)] == own).all(axis=1))
 
 
-def _merge(best: FloatArray, places: npt.NDArray[np.int64], similarity: FloatArray, begin: int) -> None:
+def _merge(best: FloatArray, places: IntArray, similarity: FloatArray, begin: int) -> None:
     """Let the columns of ``similarity`` (Q, M), bank places from ``begin`` on, into the best k so far, in place."""
     rows = np.arange(len(best))
     k = best.shape[1]

@@ -15,13 +15,14 @@ from typing import Any, Final
 
 import numpy as np
 
+from patchbank.arrays import FloatArray
 from patchbank.bank.edge.bank import EdgeBank
 from patchbank.bank.edge.draft import EdgeDraft
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.edge.worker import Call, Worker
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import BankRef
-from patchbank.bank.store import BankSpec, FloatArray, Neighbours, PatchBlock, Reference, RouterHit
+from patchbank.bank.store import BankSpec, Neighbours, PatchBlock, Reference, RouterHit
 from patchbank.errors import Closed
 
 _SPLIT_FROM: Final = 32
@@ -48,15 +49,12 @@ class PooledStore:
             raise
 
     def active(self) -> Mapping[str, str]:
-        """See ``PatchStore.active``."""
         return self._store.active()
 
     def bank(self, class_name: str, version: str | None = None) -> PooledBank:
-        """See ``PatchStore.bank``."""
         return PooledBank(self, self._store.bank(class_name, version))
 
     def nearest_references(self, fingerprint: str, cls: FloatArray, k: int) -> list[RouterHit]:
-        """See ``PatchStore.nearest_references``."""
         self._store.active()  # a new worker would take a data directory that is away for an empty one; this store knows
         hits: list[RouterHit] = self.call(Call(None, "nearest_references", (fingerprint, cls, k)))
         return hits
@@ -85,19 +83,16 @@ class PooledStore:
             self._idle.put(worker)
 
     def versions(self, class_name: str) -> list[str]:
-        """See ``PatchStore.versions``."""
         return self._store.versions(class_name)
 
     def draft(self, class_name: str, spec: BankSpec, base: BankRef | None = None) -> EdgeDraft:
-        """See ``PatchStore.draft``; a version in work is searched in this process."""
+        """A version in work is searched in this process."""
         return self._store.draft(class_name, spec, base)
 
     def activate(self, ref: BankRef) -> None:
-        """See ``PatchStore.activate``."""
         self._store.activate(ref)
 
     def remove(self, class_name: str) -> None:
-        """See ``PatchStore.remove``."""
         self._store.remove(class_name)
 
     def close(self) -> None:
@@ -118,32 +113,25 @@ class PooledBank:
 
     @property
     def manifest(self) -> Manifest:
-        """See ``Bank.manifest``."""
         return self._bank.manifest
 
     def nearest(
         self, queries: FloatArray, k: int, *, exact: bool = False, exclude_image: str | None = None
     ) -> Neighbours:
-        """See ``PatchIndex.nearest``."""
         return self._pool.nearest(self.manifest.ref, queries, k, exact, exclude_image)
 
     def references(self) -> list[Reference]:
-        """See ``Bank.references``."""
         return self._bank.references()
 
     def reference(self, image_id: str) -> Reference:
-        """See ``Bank.reference``."""
         return self._bank.reference(image_id)
 
     def cls_vectors(self) -> tuple[list[str], FloatArray]:
-        """See ``Bank.cls_vectors``."""
         return self._bank.cls_vectors()
 
     def patches(self) -> Iterator[PatchBlock]:
-        """See ``Bank.patches``."""
         return self._bank.patches()
 
     def image_patches(self, image_id: str) -> FloatArray:
-        """See ``Bank.image_patches``."""
         found: FloatArray = self._pool.call(Call(self.manifest.ref, "image_patches", (image_id,)))
         return found

@@ -16,9 +16,10 @@ from uuid import UUID
 
 import qdrant_edge as qe
 
+from patchbank.arrays import FloatArray
 from patchbank.bank.edge.shard import Shard
 from patchbank.bank.names import PREFIX, BankRef
-from patchbank.bank.store import FloatArray, RouterHit
+from patchbank.bank.store import RouterHit
 from patchbank.errors import DamagedBank
 
 ROUTER_PREFIX: Final = f"{PREFIX}__router__"

@@ -10,12 +10,12 @@ from typing import Any, Final, cast
 from uuid import UUID
 
 import numpy as np
-import numpy.typing as npt
 import qdrant_edge as qe
 
+from patchbank.arrays import FloatArray, IntArray
 from patchbank.bank.edge.exact import ExactIndex
 from patchbank.bank.names import is_image_id, patch_point, reference_point
-from patchbank.bank.store import FloatArray, Neighbours, PatchBlock, Reference
+from patchbank.bank.store import Neighbours, PatchBlock, Reference
 from patchbank.errors import DamagedBank, StoreUnavailable, UnknownReference
 
 INDEX_FROM: Final = 20_000
@@ -98,7 +98,7 @@ class Shard:
         self._count()
         return self._patches
 
-    def add_patches(self, image_ids: Sequence[str], cells: npt.NDArray[np.int64], vectors: FloatArray) -> None:
+    def add_patches(self, image_ids: Sequence[str], cells: IntArray, vectors: FloatArray) -> None:
         """Upsert patches; see ``Draft.add_patches``."""
         for begin in range(0, len(image_ids), _UPSERT):
             points = [
@@ -143,7 +143,7 @@ class Shard:
     def nearest(
         self, queries: FloatArray, k: int, *, exact: bool = False, exclude_image: str | None = None
     ) -> Neighbours:
-        """See ``PatchIndex.nearest``; one batch, one thread."""
+        """One batch, one thread."""
         exact = exact or not self._indexed
         if exact and self._exact is not None:
             return self._exact.nearest(queries, k, exclude_image)
@@ -234,9 +234,12 @@ class Shard:
         offset: qe.PointId | None = None
         while True:
             request = qe.ScrollRequest(
-                offset=offset, limit=_SCROLL, filter=condition,
-                with_payload=payload, with_vector=[vector] if vector else False,
-            )  # fmt: skip
+                offset=offset,
+                limit=_SCROLL,
+                filter=condition,
+                with_payload=payload,
+                with_vector=[vector] if vector else False,
+            )
             with _translated(StoreUnavailable, "reading points"):
                 records, offset = self._shard.scroll(request)
             yield from records

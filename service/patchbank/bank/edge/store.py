@@ -17,6 +17,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from patchbank.arrays import FloatArray
 from patchbank.bank.cache import OpenCache
 from patchbank.bank.edge.bank import EdgeBank
 from patchbank.bank.edge.catalogue import Aliases, Catalogue
@@ -25,7 +26,7 @@ from patchbank.bank.edge.router import ROUTER_PREFIX, Entries, find_references, 
 from patchbank.bank.edge.shard import INDEX_FROM, Shard
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import BankRef, check_class_name, new_version
-from patchbank.bank.store import BankSpec, FloatArray, RouterHit
+from patchbank.bank.store import BankSpec, RouterHit
 from patchbank.errors import ClassBusy, DamagedBank, DataDirNotWritable, UnknownClass, UnknownVersion
 
 _CACHED: Final = 64
@@ -45,11 +46,9 @@ class EdgeStore:
         self._manifests: OpenCache[Manifest] = OpenCache(16 * _CACHED)
 
     def active(self) -> Mapping[str, str]:
-        """See ``PatchStore.active``."""
         return self._catalogue.read().classes
 
     def bank(self, class_name: str, version: str | None = None) -> EdgeBank:
-        """See ``PatchStore.bank``."""
         check_class_name(class_name)
         active = self.active().get(class_name)
         if active is None:
@@ -73,7 +72,6 @@ class EdgeStore:
             raise DamagedBank(f"the manifest of {ref.collection} cannot be read: {error}") from error
 
     def nearest_references(self, fingerprint: str, cls: FloatArray, k: int) -> list[RouterHit]:
-        """See ``PatchStore.nearest_references``."""
         name = self._catalogue.read().routers.get(fingerprint)
         while name is not None:
             try:
@@ -86,7 +84,6 @@ class EdgeStore:
         return []
 
     def versions(self, class_name: str) -> list[str]:
-        """See ``PatchStore.versions``."""
         return sorted(ref.version for ref in self._finished() if ref.class_name == class_name)
 
     def _finished(self) -> Iterator[BankRef]:
@@ -98,7 +95,6 @@ class EdgeStore:
                 yield ref
 
     def draft(self, class_name: str, spec: BankSpec, base: BankRef | None = None) -> EdgeDraft:
-        """See ``PatchStore.draft``."""
         check_class_name(class_name)
         lock = self._catalogue.class_lock(class_name)
         ref = BankRef(class_name, new_version())
@@ -133,14 +129,12 @@ class EdgeStore:
                 shutil.rmtree(self._collections / BankRef(ref.class_name, version).collection, ignore_errors=True)
 
     def activate(self, ref: BankRef) -> None:
-        """See ``PatchStore.activate``."""
         check_class_name(ref.class_name)
         with self._catalogue.class_lock(ref.class_name):
             bank = self.open(ref)
             self.publish(bank.manifest, *bank.cls_vectors())
 
     def remove(self, class_name: str) -> None:
-        """See ``PatchStore.remove``."""
         check_class_name(class_name)
         if class_name not in self.active():
             raise UnknownClass(f"no product class {class_name!r} is taught here")

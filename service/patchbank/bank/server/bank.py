@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from patchbank.arrays import FloatArray
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.server.collection import ServerCollection
-from patchbank.bank.store import FloatArray, Neighbours, PatchBlock, Reference
+from patchbank.bank.store import Neighbours, PatchBlock, Reference
 
 
 class ServerBank:
@@ -19,31 +20,24 @@ class ServerBank:
 
     @property
     def manifest(self) -> Manifest:
-        """See ``Bank.manifest``."""
         return self._manifest
 
     def nearest(
         self, queries: FloatArray, k: int, *, exact: bool = False, exclude_image: str | None = None
     ) -> Neighbours:
-        """See ``PatchIndex.nearest``."""
         return self._collection.nearest(queries, k, exact or not self._indexed, exclude_image)
 
     def references(self) -> list[Reference]:
-        """See ``Bank.references``."""
         return self._collection.references()
 
     def reference(self, image_id: str) -> Reference:
-        """See ``Bank.reference``."""
         return self._collection.reference(image_id)
 
     def cls_vectors(self) -> tuple[list[str], FloatArray]:
-        """See ``Bank.cls_vectors``."""
         return self._collection.cls_vectors()
 
     def patches(self) -> Iterator[PatchBlock]:
-        """See ``Bank.patches``."""
         return self._collection.patches()
 
     def image_patches(self, image_id: str) -> FloatArray:
-        """See ``Bank.image_patches``."""
         return self._collection.image_patches(image_id)

@@ -14,11 +14,12 @@ import numpy as np
 from pydantic import ValidationError
 from qdrant_client import models
 
+from patchbank.arrays import FloatArray
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import is_image_id, reference_point
 from patchbank.bank.server.link import ONCE, WRITING, Patience, ServerLink
 from patchbank.bank.server.points import GrpcPoints, LocalPoints, Points
-from patchbank.bank.store import BankSpec, FloatArray, Neighbours, PatchBlock, Reference
+from patchbank.bank.store import BankSpec, Neighbours, PatchBlock, Reference
 from patchbank.errors import DamagedBank, StoreUnavailable, UnknownReference
 from patchbank.settings import Settings
 
@@ -130,7 +131,7 @@ class ServerCollection:
             time.sleep(_POLL)
 
     def nearest(self, queries: FloatArray, k: int, exact: bool, exclude_image: str | None) -> Neighbours:
-        """See ``PatchIndex.nearest``; split by bytes, the parts at the same time."""
+        """Split by bytes, the parts at the same time."""
         left_out = None if exclude_image is None else models.Filter(must_not=[_of_image(exclude_image)])
         parts = max(1, -(-queries.nbytes // _BATCH_BYTES))
 

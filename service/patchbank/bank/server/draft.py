@@ -7,17 +7,16 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
 from qdrant_client import models
 
+from patchbank.arrays import FloatArray, IntArray
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import BankRef, reference_point
 from patchbank.bank.server.collection import ServerCollection
 from patchbank.bank.server.lease import Lease
 from patchbank.bank.server.link import READING, WRITING
 from patchbank.bank.server.upload import Upload
-from patchbank.bank.store import FloatArray, Neighbours, Reference
+from patchbank.bank.store import Neighbours, Reference
 from patchbank.errors import Closed, PatchbankError, StoreUnavailable
 
 _LOG = logging.getLogger("patchbank")
@@ -48,11 +47,9 @@ class ServerDraft:
 
     @property
     def ref(self) -> BankRef:
-        """See ``Draft.ref``."""
         return self._ref
 
     def add_reference(self, reference: Reference, cls: FloatArray) -> None:
-        """See ``Draft.add_reference``."""
         collection = self._alive()
         point = models.PointStruct(
             id=reference_point(reference.image_id), vector={"cls": cls.tolist()}, payload=reference.as_payload()
@@ -60,8 +57,8 @@ class ServerDraft:
         self._upload.put(lambda: collection.upsert([point], self._upload.abandoned))
         self._references.add(reference.image_id)
 
-    def add_patches(self, image_ids: Sequence[str], cells: npt.NDArray[np.int64], vectors: FloatArray) -> None:
-        """See ``Draft.add_patches``; returns when the last batches are on their way."""
+    def add_patches(self, image_ids: Sequence[str], cells: IntArray, vectors: FloatArray) -> None:
+        """Returns when the last batches are on their way."""
         collection = self._alive()
         size = max(1, _BATCH_BYTES // max(1, vectors[:1].nbytes))
         for begin in range(0, len(image_ids), size):
@@ -74,23 +71,19 @@ class ServerDraft:
             )
 
     def has_reference(self, image_id: str) -> bool:
-        """See ``Draft.has_reference``."""
         return image_id in self._references
 
     def cls_vectors(self) -> tuple[list[str], FloatArray]:
-        """See ``Draft.cls_vectors``."""
         return self._written().cls_vectors()
 
     def image_patches(self, image_id: str) -> FloatArray:
-        """See ``Draft.image_patches``."""
         return self._written().image_patches(image_id)
 
     def count_patches(self) -> int:
-        """See ``Draft.count_patches``."""
         return self._written().count()
 
     def seal(self) -> None:
-        """See ``Draft.seal``; waits until the server has indexed every patch."""
+        """Waits until the server has indexed every patch."""
         collection = self._written()
         patches = collection.count()
         if patches >= self._index_from:
@@ -99,11 +92,9 @@ class ServerDraft:
     def nearest(
         self, queries: FloatArray, k: int, *, exact: bool = False, exclude_image: str | None = None
     ) -> Neighbours:
-        """See ``PatchIndex.nearest``."""
         return self._written().nearest(queries, k, exact or not self._indexed, exclude_image)
 
     def activate(self, manifest: Manifest) -> None:
-        """See ``Draft.activate``."""
         collection = self._written()
         held = (collection.count_references(), collection.count())
         if held != (manifest.references, manifest.patches):

@@ -12,19 +12,17 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import numpy as np
-import numpy.typing as npt
 from qdrant_client import QdrantClient, grpc, models
 from qdrant_client.conversions.conversion import RestToGrpc
 
+from patchbank.arrays import ByteArray, FloatArray, IntArray
 from patchbank.bank.names import patch_point
-from patchbank.bank.store import FloatArray, PatchBlock
+from patchbank.bank.store import PatchBlock
 
 _EF: Final = 32
 _OVERSAMPLING: Final = 2.0
 _DATA_FIELD: Final = b"\x0a"
 """Tag of ``DenseVector.data``: field 1, length-delimited."""
-
-Ids = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -38,15 +36,13 @@ class Page:
 class Points(Protocol):
     """Bulk reading, writing and searching of one server's points."""
 
-    def upsert_patches(
-        self, collection: str, image_ids: Sequence[str], cells: npt.NDArray[np.int64], vectors: FloatArray
-    ) -> None:
+    def upsert_patches(self, collection: str, image_ids: Sequence[str], cells: IntArray, vectors: FloatArray) -> None:
         """Write patches and wait until they are in."""
         ...
 
     def nearest(
         self, collection: str, queries: FloatArray, k: int, exact: bool, left_out: models.Filter | None
-    ) -> tuple[FloatArray, Ids]:
+    ) -> tuple[FloatArray, ByteArray]:
         """Cosine distances (Q, k), ascending, and point ids (Q, k, 16); ``inf`` where fewer are found."""
         ...
 
@@ -62,10 +58,7 @@ class GrpcPoints:
         self._client = client
         self._timeout = timeout
 
-    def upsert_patches(
-        self, collection: str, image_ids: Sequence[str], cells: npt.NDArray[np.int64], vectors: FloatArray
-    ) -> None:
-        """See ``Points.upsert_patches``."""
+    def upsert_patches(self, collection: str, image_ids: Sequence[str], cells: IntArray, vectors: FloatArray) -> None:
         value = grpc.Value
         points = [
             grpc.PointStruct(
@@ -85,14 +78,12 @@ class GrpcPoints:
 
     def nearest(
         self, collection: str, queries: FloatArray, k: int, exact: bool, left_out: models.Filter | None
-    ) -> tuple[FloatArray, Ids]:
-        """See ``Points.nearest``."""
+    ) -> tuple[FloatArray, ByteArray]:
         request = search_request(collection, queries, k, exact, left_out)
         answer = self._client.grpc_points.QueryBatch(request, timeout=self._timeout)
         return read_hits(answer, k)
 
     def page(self, collection: str, vector: str, chosen: models.Filter, limit: int, after: str | None) -> Page:
-        """See ``Points.page``."""
         answer = self._client.grpc_points.Scroll(
             grpc.ScrollPoints(
                 collection_name=collection,
@@ -116,10 +107,7 @@ class LocalPoints:
     def __init__(self, client: QdrantClient) -> None:
         self._client = client
 
-    def upsert_patches(
-        self, collection: str, image_ids: Sequence[str], cells: npt.NDArray[np.int64], vectors: FloatArray
-    ) -> None:
-        """See ``Points.upsert_patches``."""
+    def upsert_patches(self, collection: str, image_ids: Sequence[str], cells: IntArray, vectors: FloatArray) -> None:
         points = [
             models.PointStruct(
                 id=patch_point(image_id, row, column),
@@ -132,8 +120,7 @@ class LocalPoints:
 
     def nearest(
         self, collection: str, queries: FloatArray, k: int, exact: bool, left_out: models.Filter | None
-    ) -> tuple[FloatArray, Ids]:
-        """See ``Points.nearest``."""
+    ) -> tuple[FloatArray, ByteArray]:
         requests = [
             models.QueryRequest(query=query.tolist(), using="patch", limit=k, filter=left_out) for query in queries
         ]
@@ -141,7 +128,6 @@ class LocalPoints:
         return _table([[(hit.score, str(hit.id)) for hit in answer.points] for answer in answers], k)
 
     def page(self, collection: str, vector: str, chosen: models.Filter, limit: int, after: str | None) -> Page:
-        """See ``Points.page``."""
         records, more = self._client.scroll(
             collection, chosen, limit, offset=after, with_payload=False, with_vectors=[vector]
         )
@@ -176,7 +162,7 @@ def search_request(
     return request
 
 
-def read_hits(answer: grpc.QueryBatchResponse, k: int) -> tuple[FloatArray, Ids]:
+def read_hits(answer: grpc.QueryBatchResponse, k: int) -> tuple[FloatArray, ByteArray]:
     """Its answer, as ``Points.nearest`` gives it."""
     return _table([[(hit.score, hit.id.uuid) for hit in one.result] for one in answer.result], k)
 
@@ -204,7 +190,7 @@ def _numbers(vector: grpc.VectorOutput) -> Sequence[float]:
     return list(vector.dense.data or vector.data)  # servers before 1.16 fill the second
 
 
-def _table(found: Sequence[Sequence[tuple[float, str]]], k: int) -> tuple[FloatArray, Ids]:
+def _table(found: Sequence[Sequence[tuple[float, str]]], k: int) -> tuple[FloatArray, ByteArray]:
     """Distances and ids of each query's hits, filled up to k."""
     shape = (len(found), k)
     similarities = np.full(shape, -np.inf, dtype=np.float32)
@@ -216,7 +202,7 @@ def _table(found: Sequence[Sequence[tuple[float, str]]], k: int) -> tuple[FloatA
     return np.maximum(1.0 - similarities, np.float32(0.0)), ids
 
 
-def _raw_ids(uuids: Sequence[str]) -> Ids:
+def _raw_ids(uuids: Sequence[str]) -> ByteArray:
     """The bytes of hyphenated UUIDs (M, 16)."""
     raw = bytes.fromhex("".join(uuids).replace("-", ""))
     return np.frombuffer(raw, dtype=np.uint8).reshape(len(uuids), 16)

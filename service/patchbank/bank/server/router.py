@@ -15,10 +15,11 @@ from uuid import UUID
 
 from qdrant_client import models
 
+from patchbank.arrays import FloatArray
 from patchbank.bank.names import PREFIX, BankRef
 from patchbank.bank.server.collection import Spread
 from patchbank.bank.server.link import WRITING, Missing, ServerLink
-from patchbank.bank.store import FloatArray, RouterHit
+from patchbank.bank.store import RouterHit
 
 ROUTER_PREFIX: Final = f"{PREFIX}__router__"
 _UPSERT: Final = 500
@@ -41,8 +42,11 @@ class ServerRouter:
         for image_id, vector in zip(image_ids, vectors.tolist(), strict=True):
             digest = hashlib.sha256(f"{ref.collection}/{image_id}".encode()).digest()
             payload = {
-                "bank": ref.collection, "class_name": ref.class_name, "version": ref.version, "image_id": image_id,
-            }  # fmt: skip
+                "bank": ref.collection,
+                "class_name": ref.class_name,
+                "version": ref.version,
+                "image_id": image_id,
+            }
             points.append(models.PointStruct(id=str(UUID(bytes=digest[:16])), vector={"cls": vector}, payload=payload))
         for begin in range(0, len(points), _UPSERT):
             write = partial(self._link.client.upsert, name, points[begin : begin + _UPSERT], wait=True)

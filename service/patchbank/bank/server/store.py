@@ -16,6 +16,7 @@ from typing import Final
 
 from qdrant_client import models
 
+from patchbank.arrays import FloatArray
 from patchbank.bank.cache import OpenCache
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import PREFIX, BankRef, check_class_name, new_version
@@ -26,7 +27,7 @@ from patchbank.bank.server.draft import ServerDraft
 from patchbank.bank.server.lease import LEASE_SECONDS, Lease, Leases
 from patchbank.bank.server.link import WRITING, Missing, ServerLink
 from patchbank.bank.server.router import ServerRouter
-from patchbank.bank.store import BankSpec, FloatArray, RouterHit
+from patchbank.bank.store import BankSpec, RouterHit
 from patchbank.errors import ClassBusy, DamagedBank, UnknownClass, UnknownVersion
 from patchbank.settings import Settings
 
@@ -65,7 +66,6 @@ class ServerStore:
         return cls(ServerLink.open(settings), settings.keep_versions, Spread.of(settings))
 
     def active(self) -> Mapping[str, str]:
-        """See ``PatchStore.active``."""
         found = {}
         for alias in self._link.ask("reading the aliases", self._link.client.get_aliases).aliases:
             ref = BankRef.parse(alias.collection_name)
@@ -74,7 +74,6 @@ class ServerStore:
         return found
 
     def bank(self, class_name: str, version: str | None = None) -> ServerBank:
-        """See ``PatchStore.bank``."""
         check_class_name(class_name)
         active = self.active().get(class_name)
         if active is None:
@@ -102,7 +101,6 @@ class ServerStore:
         return ServerCollection(self._link, ref.collection, self._threads)
 
     def nearest_references(self, fingerprint: str, cls: FloatArray, k: int) -> list[RouterHit]:
-        """See ``PatchStore.nearest_references``."""
         active = [BankRef(name, version) for name, version in self.active().items()]
         if not active:
             return []
@@ -115,7 +113,6 @@ class ServerStore:
         return []
 
     def versions(self, class_name: str) -> list[str]:
-        """See ``PatchStore.versions``."""
         return sorted(ref.version for ref, finished in self._collections(class_name) if finished)
 
     def _collections(self, class_name: str) -> Iterator[tuple[BankRef, bool]]:
@@ -131,7 +128,6 @@ class ServerStore:
                     yield ref, True
 
     def draft(self, class_name: str, spec: BankSpec, base: BankRef | None = None) -> ServerDraft:
-        """See ``PatchStore.draft``."""
         check_class_name(class_name)
         lease = self._leases.take(class_name)
         ref = BankRef(class_name, new_version())
@@ -186,7 +182,6 @@ class ServerStore:
         self._link.ask("switching an alias", lambda: self._link.client.update_collection_aliases(operations), WRITING)
 
     def activate(self, ref: BankRef) -> None:
-        """See ``PatchStore.activate``."""
         check_class_name(ref.class_name)
         lease = self._leases.take(ref.class_name)
         try:
@@ -195,7 +190,6 @@ class ServerStore:
             lease.release()
 
     def remove(self, class_name: str) -> None:
-        """See ``PatchStore.remove``."""
         check_class_name(class_name)
         if class_name not in self.active():
             raise UnknownClass(f"no product class {class_name!r} is taught here")
