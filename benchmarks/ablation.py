@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+
+from benchmarks.datasets import load_datasets
 from patchbank.arrays import FloatArray, IntArray
 from patchbank.embedding.embedder import Embedder, Embedding
 from patchbank.images import read_image
 from patchbank.scoring.anomaly_map import enlarge, smooth
 from patchbank.settings import load_settings
 from patchbank_indexer.evaluate.curve import Curve
-
-from benchmarks.datasets import load_datasets
 
 NEIGHBOURS: Final = 9
 _USUAL: Final = (32, 32)

@@ -11,6 +11,8 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+
+from benchmarks.datasets import load_datasets
 from patchbank.bank.manifest import ScoringRule
 from patchbank.bank.store import Reference
 from patchbank.embedding.embedder import Embedder
@@ -19,8 +21,6 @@ from patchbank.scoring.image_score import image_score
 from patchbank.settings import load_settings
 from patchbank.teaching.audit import audit_references
 from patchbank.teaching.reference_patches import ReferencePatches
-
-from benchmarks.datasets import load_datasets
 
 
 def main() -> None:

@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 
 import numpy as np
+
+from benchmarks.verdicts import verdict_on
 from patchbank.bank.archive import Archive, write_archive
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.transfer import put_class
@@ -21,8 +23,6 @@ from patchbank.judging.verdict import Verdict
 from patchbank.settings import Settings, load_settings
 from patchbank.teaching.teacher import Teacher, TeachOptions
 from patchbank_indexer.demo.products import load_products
-
-from benchmarks.verdicts import verdict_on
 
 
 class Remembering(Embedder):

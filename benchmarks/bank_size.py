@@ -16,6 +16,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+
 from patchbank.arrays import FloatArray
 from patchbank.bank.edge.shard import Shard
 from patchbank.bank.edge.store import EdgeStore

@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+
+from benchmarks.datasets import load_datasets
 from patchbank.bank.open_store import open_store
 from patchbank.images import read_image
 from patchbank.judging.inspector import Inspector
 from patchbank.settings import load_settings
 from patchbank.teaching.teacher import Teacher, TeachOptions
 from patchbank_indexer.demo.products import Product
-
-from benchmarks.datasets import load_datasets
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+
 from patchbank_indexer.datasets.layouts import read_class
 from patchbank_indexer.demo.products import Product, load_products
 

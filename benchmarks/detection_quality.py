@@ -12,15 +12,15 @@ import time
 from pathlib import Path
 
 import numpy as np
+
+from benchmarks.datasets import load_datasets
+from benchmarks.verdicts import verdict_on
 from patchbank.bank.open_store import open_store
 from patchbank.embedding.embedder import Embedder
 from patchbank.judging.inspector import Inspector
 from patchbank.settings import load_settings
 from patchbank.teaching.teacher import Teacher, TeachOptions
 from patchbank_indexer.evaluate.curve import Curve
-
-from benchmarks.datasets import load_datasets
-from benchmarks.verdicts import verdict_on
 
 
 def main() -> None:

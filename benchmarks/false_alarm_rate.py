@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
+from scipy import stats
+
+from benchmarks.patch_distances import PatchDistances
 from patchbank.arrays import DoubleArray, IntArray
 from patchbank.embedding.embedder import Embedder
 from patchbank.scoring.threshold import calibrate
 from patchbank.settings import load_settings
 from patchbank.teaching.calibrator import NormalScore
 from patchbank_indexer.demo.products import load_products
-from scipy import stats
-
-from benchmarks.patch_distances import PatchDistances
 
 Method = Literal["leave-one-image-out", "held-out"]
 TARGETS: Final = (0.01, 0.05, 0.1)

@@ -21,14 +21,14 @@ from typing import Any, Final
 import numpy as np
 import onnxruntime as ort
 import torch
+
+from benchmarks.parity import NETWORKS, make_checkpoint
 from patchbank.embedding.providers import Runtime
 from patchbank.embedding.session import OnnxSession
 from patchbank_indexer.export import ExportRequest, export_model
 from patchbank_indexer.export.checkpoints import open_checkpoint
 from patchbank_indexer.export.network import load_features
 from patchbank_indexer.export.request import Precision
-
-from benchmarks.parity import NETWORKS, make_checkpoint
 
 _OUTPUTS: Final = ["patch_tokens", "cls_token"]
 _MATRIX: Final = 2048

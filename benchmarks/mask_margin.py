@@ -12,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+
+from benchmarks.verdicts import verdict_on
 from patchbank.bank.open_store import open_store
 from patchbank.embedding.embedder import Embedder
 from patchbank.images import DecodedImage, read_image
@@ -20,8 +22,6 @@ from patchbank.settings import load_settings
 from patchbank.teaching.roi_drawing import RoiDrawing
 from patchbank.teaching.teacher import Teacher, TeachOptions
 from patchbank_indexer.demo.products import load_products
-
-from benchmarks.verdicts import verdict_on
 
 FAR = 0.05
 SHARES = (0.0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3)

@@ -18,6 +18,7 @@ import numpy as np
 import onnxruntime as ort
 import torch
 import transformers
+
 from patchbank.embedding.backbones import IMAGENET_MEAN, IMAGENET_STD
 from patchbank_indexer.export.checkpoints import open_checkpoint
 from patchbank_indexer.export.graph import quiet, write_graph

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+
 from patchbank.arrays import IntArray
 from patchbank.bank.manifest import ScoringRule
 from patchbank.embedding.embedder import Embedder, Embedding

@@ -22,6 +22,11 @@ from typing import Any
 
 import numpy as np
 import onnxruntime as ort
+from PIL import Image
+
+from benchmarks.altered_weights import Change, off_by, to_bf16, to_int8, write_altered
+from benchmarks.taught import read_taught, settings_of, teach_all
+from benchmarks.verdicts import verdict_on
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.manifest import Manifest
 from patchbank.embedding import session
@@ -32,11 +37,6 @@ from patchbank.embedding.self_test import Response
 from patchbank.embedding.session import OnnxSession, file_sha256
 from patchbank.judging.compatibility import Admission, Admitted
 from patchbank.judging.inspector import Inspector
-from PIL import Image
-
-from benchmarks.altered_weights import Change, off_by, to_bf16, to_int8, write_altered
-from benchmarks.taught import read_taught, settings_of, teach_all
-from benchmarks.verdicts import verdict_on
 
 REFERENCE = "the same again"
 LEVELS = {"none": "ORT_DISABLE_ALL", "basic": "ORT_ENABLE_BASIC", "extended": "ORT_ENABLE_EXTENDED"}

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+
 from patchbank.arrays import FloatArray
 from patchbank.bank.edge.pool import PooledStore
 from patchbank.bank.edge.store import EdgeStore

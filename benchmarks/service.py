@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+
 from patchbank.bank.open_store import open_store
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.model_files import model_path

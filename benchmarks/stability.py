@@ -20,6 +20,11 @@ from typing import Any
 
 import numpy as np
 from fastapi.testclient import TestClient
+from PIL import Image
+from qdrant_client import QdrantClient
+
+from benchmarks.taught import Taught, read_taught, settings_of, teach_all
+from benchmarks.verdicts import verdict_on
 from patchbank.api.app import create_app
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.server.link import ServerLink
@@ -31,11 +36,6 @@ from patchbank.images import read_image
 from patchbank.judging.inspector import Inspector
 from patchbank.settings import Settings
 from patchbank.teaching.teacher import Teacher
-from PIL import Image
-from qdrant_client import QdrantClient
-
-from benchmarks.taught import Taught, read_taught, settings_of, teach_all
-from benchmarks.verdicts import verdict_on
 
 FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     "PNG": ("PNG", {}),

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from benchmarks.datasets import load_datasets
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.embedding.embedder import Embedder
 from patchbank.settings import Settings, load_settings
 from patchbank.teaching.teacher import Teacher
-
-from benchmarks.datasets import load_datasets
 
 
 @dataclass(frozen=True)

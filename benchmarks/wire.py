@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from patchbank.bank.names import patch_point
-from patchbank.bank.server.points import read_hits, search_request
 from qdrant_client import grpc, models
 from qdrant_client.conversions.conversion import GrpcToRest, RestToGrpc
+
+from patchbank.bank.names import patch_point
+from patchbank.bank.server.points import read_hits, search_request
 
 QUERIES, DIM = 1_024, 384
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+
 from patchbank.api.app import create_app
 from patchbank.settings import Settings
 from patchbank_indexer.cli import app as cli

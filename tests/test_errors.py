@@ -6,6 +6,7 @@ import json
 import re
 
 import pytest
+
 from patchbank import errors
 from patchbank.errors import PatchbankError
 

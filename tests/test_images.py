@@ -15,10 +15,11 @@ import hypothesis
 import numpy as np
 import pytest
 from hypothesis import strategies as st
+from PIL import Image, ImageFile
+
 from patchbank.arrays import ByteArray
 from patchbank.errors import ImageTooLarge, UndecodableImage, UnsupportedImage
 from patchbank.images import DecodedImage, ImageLimits, cell_box, decode_image, read_image
-from PIL import Image, ImageFile
 
 Pixels = ByteArray
 ORIENTATION = 0x0112

@@ -12,9 +12,6 @@ from typing import Any
 
 import pytest
 import yaml
-from patchbank.api.http_metrics import http_metrics
-from patchbank.api.metrics import Metrics
-from patchbank.settings import Settings
 from prometheus_client import CollectorRegistry
 
 from monitoring.dashboard import (
@@ -27,6 +24,9 @@ from monitoring.dashboard import (
     rules,
 )
 from monitoring.prometheus_server import ask, running_prometheus
+from patchbank.api.http_metrics import http_metrics
+from patchbank.api.metrics import Metrics
+from patchbank.settings import Settings
 from tests.helpers.http_service import serving
 
 DOCUMENTATION = FOLDER.parent / "docs" / "monitoring.md"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
+
 from patchbank.errors import InvalidSettings
 from patchbank.images import ImageLimits
 from patchbank.settings import Settings, load_settings
-from pydantic import ValidationError
 
 # At least one bad value of every setting that is a number.
 BAD = [

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from patchbank.errors import PatchbankError
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -20,6 +19,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+
+from patchbank.errors import PatchbankError
 
 _PLAIN_WIDTH: Final = 140
 """Columns of tables where standard output is no terminal, such as a log."""

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from patchbank.errors import PatchbankError
-from patchbank.settings import Settings, load_settings
 from rich.console import Console
 
+from patchbank.errors import PatchbankError
+from patchbank.settings import Settings, load_settings
 from patchbank_indexer.output import Output
 
 DataDir = Annotated[

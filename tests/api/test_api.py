@@ -19,6 +19,8 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from PIL import Image
+
 from patchbank.api.app import create_app
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.embedding.embedder import Embedder
@@ -27,8 +29,6 @@ from patchbank.settings import Settings, load_settings
 from patchbank.teaching.roi_drawing import RoiDrawing
 from patchbank.teaching.teacher import Teacher, TeachOptions
 from patchbank_indexer.demo.products import Product
-from PIL import Image
-
 from tests.helpers.http_service import serving
 from tests.helpers.pictures import bomb, png
 from tests.helpers.places import ROOT

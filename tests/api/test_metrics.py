@@ -11,6 +11,9 @@ import anyio
 import httpx
 import numpy as np
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
 from patchbank.api.bank_watch import BankWatch
 from patchbank.api.metrics import OTHER_CLASSES, BankFacts, Metrics
 from patchbank.bank.edge.store import EdgeStore
@@ -20,9 +23,6 @@ from patchbank.bank.store import BankSpec, PatchStore
 from patchbank.errors import StoreUnavailable
 from patchbank.judging.compatibility import Admitted
 from patchbank.settings import Settings
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.parser import text_string_to_metric_families
-
 from tests.helpers.banks import FINGERPRINT, fill, manifest, unit
 from tests.helpers.http_service import serving
 from tests.helpers.pictures import png

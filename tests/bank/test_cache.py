@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
 from patchbank.bank.cache import OpenCache
 from patchbank.errors import Closed
 

@@ -8,6 +8,7 @@ import hypothesis
 import numpy as np
 import pytest
 from hypothesis import strategies as st
+
 from patchbank.arrays import FloatArray, IntArray
 from patchbank.bank.coreset import select_coreset
 

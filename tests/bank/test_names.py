@@ -9,6 +9,7 @@ import hypothesis
 import numpy as np
 import pytest
 from hypothesis import strategies as st
+
 from patchbank.bank.names import (
     TURN_ROWS,
     BankRef,

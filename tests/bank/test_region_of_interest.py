@@ -11,6 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from PIL import Image
+from pydantic import ValidationError
+
 from patchbank.arrays import BoolArray
 from patchbank.bank.region_of_interest import RegionOfInterest
 from patchbank.errors import InvalidMask, NoReferences, PatchbankError, UndecodableImage, UnsupportedImage
@@ -24,9 +27,6 @@ from patchbank.scoring.inspected_area import (
     overlooked,
 )
 from patchbank.teaching.roi_drawing import RoiDrawing, check_grid, draw, first_picture
-from PIL import Image
-from pydantic import ValidationError
-
 from tests.helpers.pictures import bomb, png
 
 LIMITS = ImageLimits()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from patchbank.arrays import BoolArray, FloatArray
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.manifest import ScoringRule
@@ -23,7 +24,6 @@ from patchbank.scoring.anomaly_map import (
     smooth,
 )
 from patchbank.scoring.image_score import image_score
-
 from tests.helpers.banks import brute_force, fill, unit
 
 D = 12

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from patchbank.arrays import FloatArray
 from patchbank.bank.names import BankRef, PatchId
 from patchbank.bank.region_of_interest import RegionOfInterest
@@ -22,7 +23,6 @@ from patchbank.errors import (
     UnknownReference,
     UnknownVersion,
 )
-
 from tests.helpers.banks import FINGERPRINT, SPEC, fill, image_id, manifest, reference, teach, vectors
 from tests.helpers.stores import KINDS, StoreKind, store_kind
 

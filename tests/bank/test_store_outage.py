@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.server.store import ServerStore
 from patchbank.bank.transfer import put_class
@@ -23,7 +24,6 @@ from patchbank.embedding.embedder import Embedder
 from patchbank.settings import Settings, load_settings
 from patchbank.teaching.teacher import Teacher, TeachOptions
 from patchbank_indexer.demo.products import Product
-
 from tests.helpers.grpc_qdrant import serving_qdrant
 from tests.helpers.http_service import serving
 from tests.helpers.stores import settings_of

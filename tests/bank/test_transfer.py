@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from patchbank.arrays import FloatArray
 from patchbank.bank.archive import Archive, write_archive
 from patchbank.bank.edge.store import EdgeStore
@@ -23,7 +24,6 @@ from patchbank.judging.verdict import Verdict
 from patchbank.settings import load_settings
 from patchbank.teaching.teacher import Teacher, TeachOptions
 from patchbank_indexer.demo.products import Product
-
 from tests.helpers.banks import FINGERPRINT, SPEC, fill, manifest, teach, vectors
 from tests.helpers.stores import KINDS, StoreKind, store_kind
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from patchbank.arrays import FloatArray
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.embedding.backbones import BACKBONES, Backbone, Packaged, packaged_model
@@ -16,7 +17,6 @@ from patchbank.images import read_image
 from patchbank.judging.inspector import Inspector
 from patchbank.settings import Settings
 from patchbank.teaching.teacher import Teacher
-
 from tests.helpers.places import ROOT, SHARED
 
 GOLDEN = ROOT / "tests" / "golden" / "efficientnet-lite2.npz"

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from huggingface_hub import close_session, hf_hub_download
+
 from patchbank.embedding.backbones import BACKBONES, Backbone, HubFile
 from patchbank.embedding.download import place_model, pull_model, verify_model
 from patchbank.embedding.model_files import check_pin, model_path, pulled_path

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from patchbank.arrays import ByteArray, DoubleArray
 from patchbank.embedding.backbones import BACKBONES, Backbone, HubFile, Packaged
 from patchbank.embedding.embedder import Embedder, Embedding
@@ -18,7 +19,6 @@ from patchbank.embedding.session import OnnxSession, file_sha256
 from patchbank.errors import Closed, InvalidSettings, ModelUnavailable
 from patchbank.images import DecodedImage
 from patchbank.settings import Settings
-
 from tests.helpers.graphs import GRID, SEQUENCE, write_grid, write_sequence, write_squares
 
 Pixels = ByteArray

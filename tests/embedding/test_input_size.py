@@ -5,6 +5,7 @@ from __future__ import annotations
 import hypothesis
 import pytest
 from hypothesis import strategies as st
+
 from patchbank.embedding.input_size import LARGEST, Area, Sides, parse_size
 from patchbank.errors import InvalidSettings
 

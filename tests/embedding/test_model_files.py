@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from patchbank.embedding.backbones import BACKBONES, CHECKPOINTS, Backbone, HubFile, Packaged, packaged_model
 from patchbank.embedding.input_size import Area
 from patchbank.embedding.model_files import check_pin, find_backbone, model_path, pulled_path

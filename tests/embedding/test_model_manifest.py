@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from patchbank.embedding.backbones import LocalFile
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.input_size import Area, Sides
@@ -17,7 +18,6 @@ from patchbank.embedding.session import file_sha256
 from patchbank.errors import ModelUnavailable
 from patchbank.images import DecodedImage
 from patchbank.settings import Settings
-
 from tests.helpers.graphs import write_grid, write_sequence
 
 GRID: dict[str, Any] = {

@@ -10,6 +10,7 @@ import hypothesis
 import numpy as np
 import pytest
 from hypothesis import strategies as st
+
 from patchbank.embedding.backbones import BACKBONES, Backbone, HubFile
 from patchbank.embedding.input_size import MAX_ASPECT, Area, Sides
 from patchbank.embedding.preprocess import Geometry, fingerprint, plan_geometry, to_input

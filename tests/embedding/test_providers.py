@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 import pytest
+
 from patchbank.embedding.providers import (
     PROVIDERS,
     Precision,
@@ -20,7 +21,6 @@ from patchbank.embedding.providers import (
 )
 from patchbank.embedding.session import OnnxSession
 from patchbank.errors import DataDirNotWritable, ProviderUnavailable
-
 from tests.helpers.graphs import write_grid
 
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16")

@@ -14,6 +14,9 @@ import onnxruntime as ort
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from benchmarks.altered_weights import to_bf16, to_int8
 from patchbank.bank.archive import Archive, write_archive
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.manifest import Manifest, SelfTest
@@ -36,9 +39,6 @@ from patchbank.teaching.recalibrator import Rates, Recalibrator
 from patchbank.teaching.teacher import Teacher
 from patchbank_indexer.cli import app
 from patchbank_indexer.demo.products import Product
-from typer.testing import CliRunner
-
-from benchmarks.altered_weights import to_bf16, to_int8
 from tests.helpers.banks import unit
 from tests.helpers.graphs import GRID, SEQUENCE, write_grid, write_sequence
 from tests.helpers.http_service import serving

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 import pytest
+
 from patchbank.embedding.providers import PROVIDERS, Runtime
 from patchbank.embedding.session import OnnxSession, file_sha256
 from patchbank.errors import Closed, ModelUnavailable, ProviderUnavailable
-
 from tests.helpers.graphs import write_grid, write_sequence
 
 

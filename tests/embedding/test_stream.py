@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.session import OnnxSession
 from patchbank.embedding.stream import READERS, Seen, Skipped, embed_files
 from patchbank.errors import ModelUnavailable, UndecodableImage
 from patchbank.images import DecodedImage, ImageLimits, read_image
-
 from tests.helpers.graphs import GRID, write_grid
 from tests.helpers.pictures import png
 

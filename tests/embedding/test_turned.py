@@ -8,11 +8,11 @@ import hypothesis
 import numpy as np
 import pytest
 from hypothesis import strategies as st
+
 from patchbank.embedding.input_size import Sides
 from patchbank.embedding.preprocess import plan_geometry
 from patchbank.embedding.turned import EIGHTHS, Turn, source_cells, turned, turned_geometry
 from patchbank.images import DecodedImage
-
 from tests.helpers.graphs import GRID
 
 turns = st.sampled_from(EIGHTHS)

@@ -13,15 +13,15 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.model_manifest import read_model_manifest
 from patchbank.images import read_image
 from patchbank.settings import Settings, load_settings
 from patchbank_indexer.cli import app
 from patchbank_indexer.demo.products import Product
-from PIL import Image
-from typer.testing import CliRunner
-
 from tests.helpers.http_service import serving
 from tests.helpers.places import ROOT, SHARED
 from tests.helpers.vit_graph import write_vits14

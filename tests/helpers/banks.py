@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
 from patchbank.arrays import FloatArray
 from patchbank.bank.manifest import BackboneFacts, Calibration, Manifest, RetrievalLimit
 from patchbank.bank.names import BankRef

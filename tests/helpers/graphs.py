@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper, save_model
+
 from patchbank.embedding.backbones import Backbone, Packaged
 from patchbank.embedding.input_size import Area
 

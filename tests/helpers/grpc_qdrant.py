@@ -17,9 +17,10 @@ from typing import Any
 
 import grpc as wire
 import numpy as np
-from patchbank.arrays import FloatArray
 from qdrant_client import QdrantClient, grpc, models
 from qdrant_client.conversions.conversion import GrpcToRest, RestToGrpc
+
+from patchbank.arrays import FloatArray
 
 Handler = Callable[[Any], Any]
 

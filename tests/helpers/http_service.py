@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import httpx
 import uvicorn
+
 from patchbank.api.app import create_app
 from patchbank.settings import Settings
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from qdrant_client import QdrantClient, models
+
 from patchbank.bank.edge.pool import PooledStore
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.names import PREFIX, BankRef
@@ -20,8 +22,6 @@ from patchbank.bank.server.link import ServerLink
 from patchbank.bank.server.store import ServerStore
 from patchbank.bank.store import PatchStore
 from patchbank.settings import Settings, load_settings
-from qdrant_client import QdrantClient, models
-
 from tests.helpers.grpc_qdrant import Served, serving_qdrant
 
 REAL_SERVER = os.environ.get("PATCHBANK_TEST_QDRANT_URL", "")

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.settings import load_settings
 from patchbank_indexer.cli import app
 from patchbank_indexer.demo.products import Product
-from PIL import Image
-from typer.testing import CliRunner, Result
-
 from tests.helpers.grpc_qdrant import serving_qdrant
 from tests.helpers.http_service import serving
 from tests.helpers.pictures import bomb, folder_of

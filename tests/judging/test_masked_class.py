@@ -12,6 +12,8 @@ import hypothesis
 import numpy as np
 import pytest
 from hypothesis import strategies as st
+from PIL import Image
+
 from patchbank.arrays import BoolArray, ByteArray
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.manifest import Manifest
@@ -33,8 +35,6 @@ from patchbank.teaching.reference_patches import read_patches
 from patchbank.teaching.roi_drawing import RoiDrawing
 from patchbank.teaching.teacher import Teacher, TeachOptions
 from patchbank_indexer.demo.products import Product
-from PIL import Image
-
 from tests.helpers.graphs import GRID, write_grid
 from tests.helpers.stores import store_kind
 

@@ -12,6 +12,10 @@ from typing import Any, Final
 
 import numpy as np
 import pytest
+from PIL import Image
+from qdrant_client import QdrantClient
+from typer.testing import CliRunner
+
 from patchbank.arrays import DoubleArray
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.server.link import ServerLink
@@ -26,10 +30,6 @@ from patchbank.settings import Settings, load_settings
 from patchbank.teaching.teacher import Teacher
 from patchbank_indexer.cli import app
 from patchbank_indexer.demo.products import Product
-from PIL import Image
-from qdrant_client import QdrantClient
-from typer.testing import CliRunner
-
 from tests.helpers.http_service import serving
 from tests.helpers.runtimes import running
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from patchbank.bank.manifest import RetrievalLimit
 from patchbank.bank.store import RouterHit
 from patchbank.scoring.class_retrieval import (
@@ -19,7 +20,6 @@ from patchbank.scoring.class_retrieval import (
     retrieve,
 )
 from patchbank.scoring.coherence import coherence
-
 from tests.helpers.banks import unit
 
 

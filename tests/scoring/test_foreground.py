@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
 from patchbank.arrays import BoolArray, FloatArray
 from patchbank.bank.manifest import Foreground
 from patchbank.errors import NoReferences

@@ -9,10 +9,11 @@ import hypothesis
 import numpy as np
 import pytest
 from hypothesis import strategies as st
+from PIL import Image
+
 from patchbank.arrays import BoolArray, ByteArray, FloatArray, IntArray
 from patchbank.scoring.heatmap import MapFormat, overlay, render
 from patchbank.scoring.regions import find_regions
-from PIL import Image
 
 Values = FloatArray
 Pixels = ByteArray

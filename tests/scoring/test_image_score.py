@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+
 from patchbank.arrays import FloatArray
 from patchbank.bank.manifest import ScoringRule
 from patchbank.scoring.image_score import deciding_count, deciding_patches, image_score

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+
 from patchbank.arrays import FloatArray
 from patchbank.scoring.regions import Region, find_regions
 

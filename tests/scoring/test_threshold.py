@@ -9,6 +9,7 @@ import hypothesis
 import numpy as np
 import pytest
 from hypothesis import strategies as st
+
 from patchbank.bank.manifest import Calibration
 from patchbank.errors import NoReferences
 from patchbank.scoring.threshold import calibrate, p_value, shortfall

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.manifest import ScoringRule
 from patchbank.embedding.embedder import Embedder
@@ -16,9 +19,6 @@ from patchbank.teaching.reference_patches import ReferencePatches
 from patchbank.teaching.teacher import Teacher, TeachOptions
 from patchbank_indexer.cli import app
 from patchbank_indexer.demo.products import Product, load_products
-from PIL import Image
-from typer.testing import CliRunner
-
 from tests.helpers.banks import reference, unit
 
 RULE = ScoringRule()

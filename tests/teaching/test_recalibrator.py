@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.names import BankRef
 from patchbank.embedding.embedder import Embedder
@@ -18,7 +19,6 @@ from patchbank.settings import Settings, load_settings
 from patchbank.teaching.recalibrator import Rates, Recalibrator
 from patchbank.teaching.teacher import Teacher
 from patchbank_indexer.demo.products import Product
-
 from tests.helpers.pictures import png
 
 

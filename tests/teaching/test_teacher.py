@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from patchbank.embedding.turned import EIGHTHS, QUARTERS
 from patchbank.errors import BackboneMismatch, ClassBusy, NoReferences, UndecodableImage, UnknownClass
 from patchbank.images import read_image
 from patchbank.judging.inspector import Inspector
 from patchbank.teaching.teacher import Teacher, TeachOptions
 from patchbank_indexer.demo.products import Product
-from PIL import Image
-
 from tests.helpers.pictures import folder_of
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from PIL import Image
+
 from patchbank.arrays import FloatArray
 from patchbank.bank.manifest import ScoringRule
 from patchbank.bank.store import Bank, Reference
@@ -16,7 +18,6 @@ from patchbank.scoring.heatmap import overlay
 from patchbank.scoring.inspected_area import inspected_pixels
 from patchbank.scoring.regions import Region, find_regions
 from patchbank.teaching.audit import Audited, Twins
-from PIL import Image
 
 Box = tuple[int, int, int, int]
 

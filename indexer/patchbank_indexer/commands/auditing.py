@@ -8,7 +8,6 @@ from typing import Any, Final
 from patchbank.bank.open_store import open_store
 from patchbank.settings import Settings
 from patchbank.teaching.audit import Audit, audit_bank
-
 from patchbank_indexer.commands.audit_pictures import Located, write_twins
 from patchbank_indexer.output import Output
 

@@ -11,7 +11,6 @@ from patchbank.embedding.embedder import Embedder
 from patchbank.scoring.threshold import shortfall
 from patchbank.settings import Settings
 from patchbank.teaching.recalibrator import Rates, RecalibrateReport, Recalibrator
-
 from patchbank_indexer.commands.classes import pixel_line
 from patchbank_indexer.datasets.files import image_files
 from patchbank_indexer.output import Output

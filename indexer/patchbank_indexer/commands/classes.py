@@ -13,7 +13,6 @@ from patchbank.embedding.embedder import Embedder
 from patchbank.errors import DamagedBank, PatchbankError
 from patchbank.judging.compatibility import Admitted, compare
 from patchbank.settings import Settings
-
 from patchbank_indexer.output import Output
 
 

@@ -12,7 +12,6 @@ from patchbank.judging.inspector import Inspector
 from patchbank.judging.verdict import Inspection
 from patchbank.scoring.heatmap import overlay
 from patchbank.settings import Settings
-
 from patchbank_indexer.datasets.files import image_files
 from patchbank_indexer.output import Output
 

@@ -14,7 +14,6 @@ from patchbank.embedding.model_files import find_backbone, models_dir
 from patchbank.embedding.model_manifest import NAME, ModelManifest, write_model_manifest
 from patchbank.errors import InvalidSettings
 from patchbank.settings import Settings
-
 from patchbank_indexer.export import ExportedModel, ExportRequest, export_model
 from patchbank_indexer.output import Output
 

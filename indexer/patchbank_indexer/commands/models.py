@@ -13,7 +13,6 @@ from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.model_files import find_backbone, local_names, model_path
 from patchbank.errors import InvalidSettings, PatchbankError
 from patchbank.settings import Settings
-
 from patchbank_indexer.output import Output
 
 _COLUMNS: Final = ("name", "state", "input", "stride", "licence", "origin")

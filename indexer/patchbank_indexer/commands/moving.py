@@ -10,7 +10,6 @@ from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import check_class_name
 from patchbank.bank.transfer import put_class
 from patchbank.settings import Settings
-
 from patchbank_indexer.commands.classes import opened
 from patchbank_indexer.output import Output
 

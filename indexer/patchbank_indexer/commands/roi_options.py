@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
 from patchbank.teaching.roi_drawing import Box, RoiDrawing
 
 MaskFile = Annotated[

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from patchbank.teaching.recalibrator import Rates
 
+from patchbank.teaching.recalibrator import Rates
 from patchbank_indexer.commands import auditing, calibrating
 from patchbank_indexer.profiling import report as profiling
 from patchbank_indexer.running import BackboneName, DataDir, Json, run

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+
 from patchbank.errors import InvalidMask
 from patchbank.images import SUFFIXES
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
+
 from patchbank.bank.names import check_class_name
 from patchbank.errors import NoReferences
 from patchbank.images import SUFFIXES
-
 from patchbank_indexer.datasets.dataset import ClassData, LabelledImage
 from patchbank_indexer.datasets.files import image_files
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import httpx
+
 from patchbank.bank.open_store import open_store
 from patchbank.embedding.download import pull_model
 from patchbank.embedding.embedder import Embedder
@@ -18,7 +19,6 @@ from patchbank.embedding.model_files import find_backbone
 from patchbank.errors import ModelUnavailable, StoreUnavailable
 from patchbank.settings import Settings
 from patchbank.teaching.teacher import Teacher
-
 from patchbank_indexer.demo.products import Product, load_products
 from patchbank_indexer.demo.report import Answer, draw, tell
 from patchbank_indexer.demo.server import running_service

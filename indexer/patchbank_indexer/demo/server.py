@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import httpx
+
 from patchbank.errors import ModelUnavailable
 from patchbank.settings import Settings
 

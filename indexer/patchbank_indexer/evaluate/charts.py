@@ -7,6 +7,7 @@ from html import escape
 from typing import Final, NamedTuple
 
 import numpy as np
+
 from patchbank.arrays import DoubleArray
 
 GOOD: Final = "#2a6fbb"

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from PIL import Image
+
 from patchbank.arrays import BoolArray
 from patchbank.judging.verdict import Inspection
 from patchbank.scoring.heatmap import overlay, render
-from PIL import Image
 
 _SIDE: Final = 220
 _COLOURS: Final = 128

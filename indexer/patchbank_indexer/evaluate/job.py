@@ -18,7 +18,6 @@ from patchbank.judging.inspector import Inspector
 from patchbank.settings import Settings
 from patchbank.teaching.roi_drawing import RoiDrawing
 from patchbank.teaching.teacher import Teacher, TeachOptions
-
 from patchbank_indexer.datasets.dataset import ClassData, with_masks
 from patchbank_indexer.datasets.layouts import Purpose, find_classes
 from patchbank_indexer.evaluate.judging import judge_class

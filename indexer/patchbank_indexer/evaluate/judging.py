@@ -10,7 +10,6 @@ from patchbank.errors import PatchbankError
 from patchbank.judging.inspector import Inspector
 from patchbank.judging.verdict import Inspection, Verdict
 from patchbank.progress import Stage
-
 from patchbank_indexer.datasets.dataset import ClassData, LabelledImage
 from patchbank_indexer.evaluate.gallery import GROUPS, Shown, show
 from patchbank_indexer.evaluate.pixel_scores import PixelScores

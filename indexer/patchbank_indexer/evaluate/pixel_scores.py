@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 import numpy as np
-from patchbank.arrays import BoolArray, FloatArray
-from patchbank.bank.search import FARTHEST
 from scipy import ndimage
 
+from patchbank.arrays import BoolArray, FloatArray
+from patchbank.bank.search import FARTHEST
 from patchbank_indexer.evaluate.curve import Counts, Curve, area
 
 LIMIT: Final = 0.3

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from patchbank.bank.manifest import Manifest
-from patchbank.errors import PatchbankError
 from scipy.stats import binomtest
 
+from patchbank.bank.manifest import Manifest
+from patchbank.errors import PatchbankError
 from patchbank_indexer.datasets.dataset import LabelledImage
 from patchbank_indexer.evaluate.curve import Counts, Curve
 from patchbank_indexer.evaluate.gallery import Shown

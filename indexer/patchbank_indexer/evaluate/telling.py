@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from patchbank.errors import StoreUnavailable
-
 from patchbank_indexer.evaluate.columns import DECISION, DETECTION, cells
 from patchbank_indexer.evaluate.page import page
 from patchbank_indexer.evaluate.results import ClassResult, Judged, Problem, mean_figures

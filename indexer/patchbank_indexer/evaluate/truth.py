@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
 from patchbank.arrays import BoolArray
 from patchbank.errors import InvalidParameters
 from patchbank.images import ImageLimits, read_image

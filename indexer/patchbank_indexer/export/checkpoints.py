@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from huggingface_hub import snapshot_download
+
 from patchbank.embedding.backbones import CHECKPOINTS, IMAGENET_MEAN, IMAGENET_STD
 from patchbank.errors import ExportFailed, ModelUnavailable
-
 from patchbank_indexer.export.request import Stats
 
 NETWORKS: Final = {

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from patchbank.embedding.session import file_sha256
 from patchbank.errors import DataDirNotWritable, ExportFailed, PatchbankError
-
 from patchbank_indexer.export.checkpoints import Checkpoint, open_checkpoint
 from patchbank_indexer.export.request import FP32_ERROR, MIN_COSINE, ExportedModel, ExportRequest, Parity
 

@@ -13,8 +13,8 @@ from typing import Any, Final
 import onnx
 import torch
 from onnx import numpy_helper
-from patchbank.errors import ExportFailed
 
+from patchbank.errors import ExportFailed
 from patchbank_indexer.export.network import Features, fold_layer_scale, make_positions_traceable
 from patchbank_indexer.export.request import ExportRequest
 

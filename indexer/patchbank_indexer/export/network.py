@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 import transformers
-from patchbank.errors import ExportFailed
 from torch.nn import functional
 from transformers.utils import logging
 
+from patchbank.errors import ExportFailed
 from patchbank_indexer.export.checkpoints import NETWORKS, Checkpoint
 from patchbank_indexer.export.positions import antialiased_bicubic
 from patchbank_indexer.export.request import ExportRequest, Join, chosen_blocks

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 import torch
+
 from patchbank.arrays import DoubleArray, FloatArray
 from patchbank.errors import ExportFailed, InvalidParameters
-
 from patchbank_indexer.export.checkpoints import Checkpoint
 from patchbank_indexer.export.network import Features
 from patchbank_indexer.export.request import ExportRequest, Parity, SizeParity, Stats

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from patchbank.arrays import FloatArray
-from patchbank.images import ImageLimits, read_image
 from PIL import Image
 from scipy import ndimage
+
+from patchbank.arrays import FloatArray
+from patchbank.images import ImageLimits, read_image
 
 _SIDE: Final = 512
 _SIGNATURE: Final = 32

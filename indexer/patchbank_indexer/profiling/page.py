@@ -9,10 +9,10 @@ from html import escape
 from typing import Any, Final
 
 import numpy as np
-from patchbank.errors import PatchbankError
-from patchbank.images import ImageLimits, read_image
 from PIL import Image
 
+from patchbank.errors import PatchbankError
+from patchbank.images import ImageLimits, read_image
 from patchbank_indexer.profiling.profile import Profile, SplitProfile
 
 _SHOWN: Final = 8

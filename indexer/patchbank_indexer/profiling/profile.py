@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from scipy import stats
+
 from patchbank.errors import PatchbankError
 from patchbank.images import ImageLimits
 from patchbank.progress import Progress
-from scipy import stats
-
 from patchbank_indexer.profiling.measures import Measured, MeasuredMask, measure, measure_mask
 from patchbank_indexer.profiling.splits import DataSet, Split
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from patchbank.errors import StoreUnavailable
 from patchbank.settings import Settings
-
 from patchbank_indexer.output import Output
 from patchbank_indexer.profiling.page import page
 from patchbank_indexer.profiling.profile import Profile, profile

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from patchbank.bank.edge.catalogue import Aliases, Catalogue
 from patchbank.errors import ClassBusy, DamagedBank, DataDirNotWritable, StoreUnavailable
-
 from tests.helpers.places import ROOT
 
 HOLDER = """

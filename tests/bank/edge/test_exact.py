@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from patchbank.arrays import FloatArray
 from patchbank.bank.edge import exact
 from patchbank.bank.edge.exact import ExactIndex
@@ -15,7 +16,6 @@ from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.names import PatchId, patch_point
 from patchbank.bank.store import BankSpec
 from patchbank.errors import DamagedBank
-
 from tests.helpers.banks import fill, image_id, manifest, unit
 
 

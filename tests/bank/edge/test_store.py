@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.errors import DamagedBank, DataDirNotWritable
-
 from tests.helpers.banks import FINGERPRINT, SPEC, teach, vectors
 from tests.helpers.places import ROOT
 

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from qdrant_client import models
+
 from patchbank.bank.server.collection import MANIFEST_POINT
 from patchbank.bank.store import BankSpec
 from patchbank.errors import ClassBusy
-from qdrant_client import models
-
 from tests.bank.test_search import assert_searches_exactly
 from tests.helpers.banks import SPEC, brute_force, fill, manifest, teach, unit
 from tests.helpers.stores import RealKind, store_kind

@@ -13,6 +13,8 @@ import grpc as wire
 import numpy as np
 import pytest
 import trustme
+from qdrant_client import grpc, models
+
 from patchbank.bank.names import PREFIX
 from patchbank.bank.server.collection import MANIFEST_POINT
 from patchbank.bank.server.lease import COLLECTION as LEASES
@@ -22,8 +24,6 @@ from patchbank.bank.server.store import ServerStore
 from patchbank.bank.store import BankSpec
 from patchbank.errors import ClassBusy, DamagedBank, InvalidSettings, StoreRefused, StoreUnavailable
 from patchbank.settings import load_settings
-from qdrant_client import grpc, models
-
 from tests.helpers.banks import FINGERPRINT, SPEC, brute_force, fill, manifest, teach, unit, vectors
 from tests.helpers.grpc_qdrant import Behaviour, Served, serving_qdrant
 from tests.helpers.places import ROOT

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+
 from patchbank.bank.server.upload import STREAMS, Upload
 from patchbank.errors import StoreUnavailable
 

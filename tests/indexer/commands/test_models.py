@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner, Result
+
 from patchbank.embedding.backbones import BACKBONES, CHECKPOINTS
 from patchbank.embedding.model_files import models_dir, pulled_path
 from patchbank_indexer.cli import app
-from typer.testing import CliRunner, Result
-
 from tests.embedding.test_model_manifest import GRID, write
 from tests.helpers.graphs import write_grid
 

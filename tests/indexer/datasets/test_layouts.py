@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from patchbank.errors import InvalidClassName, NoReferences
 from patchbank_indexer.datasets.dataset import ClassData, some
 from patchbank_indexer.datasets.layouts import LAYOUTS, NAMES, SPLIT_FILE, find_classes, survey

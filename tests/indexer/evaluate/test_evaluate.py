@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from patchbank_indexer.cli import app
-from patchbank_indexer.demo.products import Product
 from PIL import Image
 from typer.testing import CliRunner, Result
 
+from patchbank_indexer.cli import app
+from patchbank_indexer.demo.products import Product
 from tests.helpers.labelled import SIZE, mask, mvtec_class, part, save
 from tests.helpers.places import SHARED
 

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy import ndimage
+from sklearn.metrics import average_precision_score, f1_score, precision_recall_curve, roc_auc_score
+
 from patchbank.arrays import BoolArray, FloatArray
 from patchbank_indexer.evaluate.curve import Curve
 from patchbank_indexer.evaluate.pixel_scores import LIMIT, PixelScores
 from patchbank_indexer.evaluate.truth import Overlap
-from scipy import ndimage
-from sklearn.metrics import average_precision_score, f1_score, precision_recall_curve, roc_auc_score
 
 Map = FloatArray
 Mask = BoolArray

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from patchbank.embedding.backbones import CHECKPOINTS, IMAGENET_MEAN, IMAGENET_STD
 from patchbank.errors import ExportFailed, ModelUnavailable
 from patchbank_indexer.export import ExportRequest, export_model, exporting
 from patchbank_indexer.export.checkpoints import open_checkpoint
-
 from tests.helpers.places import ROOT
 
 

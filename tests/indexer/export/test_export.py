@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 import pytest
+
 from patchbank.errors import ExportFailed, InvalidParameters
 from patchbank_indexer.export import ExportedModel, ExportRequest, export_model
 

@@ -19,7 +19,6 @@ from patchbank.embedding.model_files import find_backbone, models_dir
 from patchbank.images import DecodedImage
 from patchbank.settings import Settings
 from patchbank_indexer.cli import app
-
 from tests.helpers.checkpoints import write_checkpoint
 
 IMAGE = DecodedImage(np.random.default_rng(0).integers(0, 256, (90, 130, 3), dtype=np.uint8), "0" * 24, "", "PNG")

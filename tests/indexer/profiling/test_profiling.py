@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image, ImageEnhance, ImageFilter
+from typer.testing import CliRunner
+
 from patchbank.images import ImageLimits
 from patchbank_indexer.cli import app
 from patchbank_indexer.profiling.measures import measure, measure_mask
 from patchbank_indexer.profiling.splits import read_splits
-from PIL import Image, ImageEnhance, ImageFilter
-from typer.testing import CliRunner
-
 from tests.helpers.pictures import picture
 from tests.helpers.places import SHARED
 
