@@ -21,7 +21,8 @@ from patchbank.images import DecodedImage
 from patchbank.judging.inspector import Inspector
 from patchbank.judging.verdict import Verdict
 from patchbank.settings import Settings, load_settings
-from patchbank.teaching.teacher import Teacher, TeachOptions
+from patchbank.teaching.plan import TeachOptions
+from patchbank.teaching.teacher import Teacher
 from patchbank_indexer.demo.products import load_products
 
 

@@ -19,7 +19,8 @@ from patchbank.bank.open_store import open_store
 from patchbank.embedding.embedder import Embedder
 from patchbank.judging.inspector import Inspector
 from patchbank.settings import load_settings
-from patchbank.teaching.teacher import Teacher, TeachOptions
+from patchbank.teaching.plan import TeachOptions
+from patchbank.teaching.teacher import Teacher
 from patchbank_indexer.evaluate.curve import Curve
 
 

@@ -20,7 +20,8 @@ from patchbank.images import DecodedImage, read_image
 from patchbank.judging.inspector import Inspector
 from patchbank.settings import load_settings
 from patchbank.teaching.roi_drawing import RoiDrawing
-from patchbank.teaching.teacher import Teacher, TeachOptions
+from patchbank.teaching.plan import TeachOptions
+from patchbank.teaching.teacher import Teacher
 from patchbank_indexer.demo.products import load_products
 
 FAR = 0.05

@@ -21,7 +21,8 @@ from patchbank.embedding.providers import Runtime
 from patchbank.embedding.session import OnnxSession
 from patchbank.images import read_image
 from patchbank.settings import load_settings
-from patchbank.teaching.teacher import Teacher, TeachOptions
+from patchbank.teaching.plan import TeachOptions
+from patchbank.teaching.teacher import Teacher
 from patchbank_indexer.demo.products import load_products
 from patchbank_indexer.demo.server import running_service
 

@@ -11,7 +11,7 @@ import typer
 
 from patchbank.bank.manifest import ScoringRule
 from patchbank.embedding.turned import EIGHTHS, QUARTERS, Turn
-from patchbank.teaching.teacher import TeachOptions
+from patchbank.teaching.plan import TeachOptions
 from patchbank_indexer import demo as demo_job
 from patchbank_indexer.commands import classes, detecting, model_cli, moving, teaching, trust_cli
 from patchbank_indexer.commands.roi_options import IgnoreBoxes, MaskFile, RoiBoxes, drawing

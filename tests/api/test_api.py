@@ -26,8 +26,9 @@ from patchbank.bank.edge.store import EdgeStore
 from patchbank.embedding.embedder import Embedder
 from patchbank.judging.inspector import Inspector
 from patchbank.settings import Settings, load_settings
+from patchbank.teaching.plan import TeachOptions
 from patchbank.teaching.roi_drawing import RoiDrawing
-from patchbank.teaching.teacher import Teacher, TeachOptions
+from patchbank.teaching.teacher import Teacher
 from patchbank_indexer.demo.products import Product
 from tests.helpers.http_service import serving
 from tests.helpers.pictures import bomb, png

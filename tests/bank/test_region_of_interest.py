@@ -18,14 +18,7 @@ from patchbank.arrays import BoolArray
 from patchbank.bank.region_of_interest import RegionOfInterest
 from patchbank.errors import InvalidMask, NoReferences, PatchbankError, UndecodableImage, UnsupportedImage
 from patchbank.images import ImageLimits
-from patchbank.scoring.inspected_area import (
-    inspected_cells,
-    inspected_patches,
-    inspected_pixels,
-    judged_cells,
-    misfit,
-    overlooked,
-)
+from patchbank.scoring.inspected_area import InspectedArea, InspectedAreas
 from patchbank.teaching.roi_drawing import RoiDrawing, check_grid, draw, first_picture
 from tests.helpers.pictures import bomb, png
 
@@ -36,6 +29,10 @@ sides = st.integers(1, 12)
 
 def kept(mask: BoolArray) -> RegionOfInterest:
     return RegionOfInterest.of(mask, (mask.shape[1], mask.shape[0]))
+
+
+def area_of(mask: BoolArray, grid: tuple[int, int]) -> InspectedArea:
+    return InspectedAreas(kept(mask)).on(grid)
 
 
 def box_mask(size: tuple[int, int], *boxes: tuple[int, int, int, int]) -> BoolArray:
@@ -106,10 +103,10 @@ def test_a_cell_counts_where_at_least_half_of_it_is_inspected(mask: BoolArray, r
     high, wide = mask.shape
     fine = np.kron(mask, np.ones((rows, columns)))
     areas = fine.reshape(rows, high, columns, wide).mean(axis=(1, 3))
-    cells = inspected_cells(kept(mask), (rows, columns))
-    assert cells is not None
-    np.testing.assert_array_equal(cells, areas > 0.5 - 1e-6)
-    assert inspected_cells(None, (rows, columns)) is None
+    np.testing.assert_array_equal(area_of(mask, (rows, columns)).cells, areas > 0.5 - 1e-6)
+    everything = InspectedAreas(None).on((rows, columns))
+    assert everything.cells.all()
+    assert everything.everywhere
 
 
 @settings(deadline=None)
@@ -117,11 +114,8 @@ def test_a_cell_counts_where_at_least_half_of_it_is_inspected(mask: BoolArray, r
 def test_inspected_pixels_are_white_ones_in_or_beside_a_cell_that_counts(
     mask: BoolArray, rows: int, columns: int, width: int, height: int
 ) -> None:
-    roi = kept(mask)
-    cells = inspected_cells(roi, (rows, columns))
-    assert cells is not None
-    found = inspected_pixels(roi, cells, (width, height))
-    assert found is not None
+    area = area_of(mask, (rows, columns))
+    cells, inspected = area.cells, area.pixels((width, height))
     for y, x in np.ndindex(height, width):
         at = [(y + 0.5) / height * mask.shape[0], (x + 0.5) / width * mask.shape[1]]
         at += [(y + 0.5) / height * rows, (x + 0.5) / width * columns]
@@ -130,24 +124,22 @@ def test_inspected_pixels_are_white_ones_in_or_beside_a_cell_that_counts(
         white = mask[int(at[0]), int(at[1])]
         row, column = int(at[2]), int(at[3])
         near = cells[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2].any()
-        assert found[y, x] == (white and near)
+        assert inspected[y, x] == (white and near)
 
 
 def test_an_image_of_which_no_cell_is_inspected_is_an_error_and_never_normal() -> None:
-    roi = kept(box_mask((100, 100), (0, 0, 4, 4)))
+    mask, patches = box_mask((100, 100), (0, 0, 4, 4)), np.ones((100, 3), dtype=np.float32)
     with pytest.raises(InvalidMask, match="none of the 10 x 10 cells"):
-        judged_cells(roi, (10, 10))
-    cells = judged_cells(roi, (25, 25))
-    assert cells is not None
-    assert cells.sum() == 1
-    assert inspected_patches(roi, np.ones((100, 3), dtype=np.float32), (10, 10)).shape == (0, 3)
-    assert inspected_patches(None, np.ones((100, 3), dtype=np.float32), (10, 10)).shape == (100, 3)
+        area_of(mask, (10, 10)).require_cells()
+    assert area_of(mask, (25, 25)).require_cells().cells.sum() == 1
+    assert area_of(mask, (10, 10)).patches(patches).shape == (0, 3)
+    assert InspectedArea.everything((10, 10)).patches(patches).shape == (100, 3)
 
 
 def test_parts_too_small_for_the_grid_are_told_of() -> None:
     whole, strewn = box_mask((100, 100), (0, 0, 50, 100)), box_mask((100, 100), (0, 0, 50, 100), (90, 90, 5, 5))
-    assert overlooked(kept(whole), (10, 10)) == 0.0
-    assert overlooked(kept(strewn), (10, 10)) == pytest.approx(25 / 5025)
+    assert area_of(whole, (10, 10)).overlooked == 0.0
+    assert area_of(strewn, (10, 10)).overlooked == pytest.approx(25 / 5025)
     assert check_grid(kept(whole), (100, 100), (10, 10)) is None
     note = check_grid(kept(strewn), (100, 100), (10, 10))
     assert note is not None
@@ -169,9 +161,20 @@ def test_parts_too_small_for_the_grid_are_told_of() -> None:
     ],
 )
 def test_a_mask_fits_images_of_its_aspect_ratio(size: tuple[int, int], fits: bool) -> None:
-    roi = kept(np.ones((200, 300), dtype=np.bool_))
-    assert (misfit(roi, size) is None) == fits
-    assert misfit(None, size) is None
+    areas = InspectedAreas(kept(np.ones((200, 300), dtype=np.bool_)))
+    assert (areas.misfit(size) is None) == fits
+    assert InspectedAreas(None).misfit(size) is None
+
+
+def test_an_area_is_made_once_per_grid_and_cannot_be_changed() -> None:
+    areas = InspectedAreas(kept(box_mask((100, 100), (0, 0, 50, 100))))
+    first = areas.on((10, 10))
+    assert areas.on((10, 10)) is first
+    assert areas.on((20, 10)) is not first
+    assert first.pixels((64, 48)) is first.pixels((64, 48))
+    for shared in (first.cells, first.pixels((64, 48))):
+        with pytest.raises(ValueError, match="read-only"):
+            shared[0, 0] = False
 
 
 def test_mask_and_boxes_combine(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from patchbank.bank.store import BankSpec, Neighbours, PatchIndex
 from patchbank.errors import EmptyBank
 from patchbank.scoring.anomaly_map import (
     anomaly_map,
+    enlarge,
     map_peak,
     mask_and_score_demand,
     peak_and_score_demand,
@@ -24,6 +25,7 @@ from patchbank.scoring.anomaly_map import (
     smooth,
 )
 from patchbank.scoring.image_score import image_score
+from patchbank.scoring.inspected_area import InspectedArea
 from tests.helpers.banks import brute_force, fill, unit
 
 D = 12
@@ -54,7 +56,8 @@ def assert_decides_alike(
     found: PatchScores, truth: FloatArray, rule: ScoringRule, threshold: float, size: tuple[int, int]
 ) -> None:
     assert image_score(found.scores, rule) == pytest.approx(image_score(truth, rule), abs=1e-5)
-    got, expected = anomaly_map(found.scores, rule, size), anomaly_map(truth, rule, size)
+    area = InspectedArea.everything((truth.shape[0], truth.shape[1]))
+    got, expected = anomaly_map(found.scores, rule, size, area), anomaly_map(truth, rule, size, area)
     undecided = np.abs(expected - threshold) <= 1e-5  # within rounding of the threshold
     assert ((got > threshold) == (expected > threshold))[~undecided].all()
     assert np.abs(got - expected)[(expected > threshold) & ~undecided].max(initial=0.0) <= 1e-5
@@ -67,12 +70,12 @@ def assert_searches_exactly(
     index: PatchIndex, queries: FloatArray, bank: FloatArray, grid: tuple[int, int], k: int
 ) -> PatchScores:
     """Decides as NumPy does, by several rules; the scores of the last, whose threshold all are above."""
-    truth = brute_force(queries, bank, k).reshape(grid)
+    truth, area = brute_force(queries, bank, k).reshape(grid), InspectedArea.everything(grid)
     for smoothing, share in ((0.0, 0.9), (0.6, 0.97), (0.6, 0.5), (1.0, 0.0)):
         rule = ScoringRule(neighbours=k, smoothing=smoothing)
         threshold = float(np.quantile(truth, share))
-        demand = mask_and_score_demand(rule, threshold, (90, 70))
-        found = search_patches(index, queries, grid, k, demand)
+        demand = mask_and_score_demand(rule, threshold, (90, 70), area)
+        found = search_patches(index, queries, area.cells, k, demand)
         assert_decides_alike(found, truth, rule, threshold, (90, 70))
     return found
 
@@ -110,8 +113,9 @@ def test_missed_neighbours_change_neither_score_nor_verdict_nor_mask(
 ) -> None:
     queries, bank, grid, rule, threshold, size = case
     index = ForgetfulIndex(bank, missed, seed)
-    demand = mask_and_score_demand(rule, threshold, size)
-    found = search_patches(index, queries, grid, rule.neighbours, demand)
+    area = InspectedArea.everything(grid)
+    demand = mask_and_score_demand(rule, threshold, size, area)
+    found = search_patches(index, queries, area.cells, rule.neighbours, demand)
     truth = brute_force(queries, bank, rule.neighbours).reshape(grid)
     assert (found.scores >= truth - 1e-5).all()
     assert_decides_alike(found, truth, rule, threshold, size)
@@ -125,8 +129,8 @@ def test_patches_that_do_not_count_score_nothing_and_the_others_decide_as_before
     queries, bank, grid, rule, threshold, size = case
     counts = np.random.default_rng(seed).random(grid) < counted
     index = ForgetfulIndex(bank, 0.5, seed)
-    demand = mask_and_score_demand(rule, threshold, size)
-    found = search_patches(index, queries, grid, rule.neighbours, demand, counts=counts)
+    demand = mask_and_score_demand(rule, threshold, size, InspectedArea.everything(grid))
+    found = search_patches(index, queries, counts, rule.neighbours, demand)
     truth = np.where(counts, brute_force(queries, bank, rule.neighbours).reshape(grid), 0).astype(np.float32)
     assert (found.scores[~counts] == 0).all()
     assert_decides_alike(found, truth, rule, threshold, size)
@@ -137,6 +141,11 @@ def test_patches_that_do_not_count_score_nothing_and_the_others_decide_as_before
     else:
         with pytest.raises(EmptyBank):
             found.nearest_patch(0, 0)
+
+
+def uncleared_map(scores: FloatArray, rule: ScoringRule, size: tuple[int, int], area: InspectedArea) -> FloatArray:
+    """The anomaly map before what is not inspected is set to 0."""
+    return enlarge(smooth(scores, rule.smoothing, area), size)
 
 
 @st.composite
@@ -179,11 +188,12 @@ def test_under_a_mask_missed_neighbours_change_neither_score_nor_verdict_nor_mas
 ) -> None:
     queries, bank, grid, rule, threshold, size, cells = case
     index = ForgetfulIndex(bank, missed, seed)
-    demand = mask_and_score_demand(rule, threshold, size, cells)
-    found = search_patches(index, queries, grid, rule.neighbours, demand, counts=cells)
+    area = InspectedArea(cells, grid)
+    demand = mask_and_score_demand(rule, threshold, size, area)
+    found = search_patches(index, queries, cells, rule.neighbours, demand)
     truth = np.where(cells, brute_force(queries, bank, rule.neighbours).reshape(grid), 0).astype(np.float32)
     assert image_score(found.scores[cells], rule) == pytest.approx(image_score(truth[cells], rule), abs=1e-5)
-    got, expected = (anomaly_map(scores, rule, size, cells) for scores in (found.scores, truth))
+    got, expected = (uncleared_map(scores, rule, size, area) for scores in (found.scores, truth))
     assert (got >= expected - 1e-5).all()
     undecided = np.abs(expected - threshold) <= 1e-5
     assert ((got > threshold) == (expected > threshold))[~undecided].all()
@@ -199,12 +209,13 @@ def test_under_a_mask_score_and_peak_are_exact_for_calibration(
 ) -> None:
     queries, bank, grid, rule, _, size, cells = case
     index = ForgetfulIndex(bank, missed, seed)
-    demand = peak_and_score_demand(rule, cells)
-    found = search_patches(index, queries, grid, rule.neighbours, demand, counts=cells)
+    area = InspectedArea(cells, grid)
+    demand = peak_and_score_demand(rule, area)
+    found = search_patches(index, queries, cells, rule.neighbours, demand)
     truth = np.where(cells, brute_force(queries, bank, rule.neighbours).reshape(grid), 0).astype(np.float32)
     assert image_score(found.scores[cells], rule) == pytest.approx(image_score(truth[cells], rule), abs=1e-5)
-    assert map_peak(found.scores, rule, cells) == pytest.approx(map_peak(truth, rule, cells), abs=1e-5)
-    assert anomaly_map(truth, rule, size, cells).max() <= map_peak(truth, rule, cells) + 1e-6
+    assert map_peak(found.scores, rule, area) == pytest.approx(map_peak(truth, rule, area), abs=1e-5)
+    assert uncleared_map(truth, rule, size, area).max() <= map_peak(truth, rule, area) + 1e-6
 
 
 @settings(max_examples=100, deadline=None)
@@ -214,15 +225,19 @@ def test_what_is_ignored_neither_dilutes_the_map_nor_adds_to_it(
 ) -> None:
     queries, bank, grid, rule, _, size, cells = case
     truth = brute_force(queries, bank, rule.neighbours).reshape(grid)
-    smoothed = smooth(truth, rule.smoothing, cells)
+    area = InspectedArea(cells, grid)
+    np.testing.assert_array_equal(area.cells, cells)
+    smoothed = smooth(truth, rule.smoothing, area)
     np.testing.assert_allclose(smoothed[cells], plain_smooth(truth, rule.smoothing, cells)[cells], atol=2e-6)
     assert set(np.unique(smoothed)) <= set(np.unique(smoothed[cells])), "an ignored cell takes an inspected one's value"
     other = np.where(cells, truth, np.random.default_rng(seed).random(grid)).astype(np.float32)
-    np.testing.assert_array_equal(anomaly_map(other, rule, size, cells), anomaly_map(truth, rule, size, cells))
+    np.testing.assert_array_equal(uncleared_map(other, rule, size, area), uncleared_map(truth, rule, size, area))
     level = np.full(grid, 0.5, dtype=np.float32)
-    np.testing.assert_allclose(anomaly_map(level, rule, size, cells), 0.5, atol=1e-5)
-    everywhere = np.ones(grid, dtype=np.bool_)
-    np.testing.assert_array_equal(anomaly_map(truth, rule, size, everywhere), anomaly_map(truth, rule, size))
+    np.testing.assert_allclose(uncleared_map(level, rule, size, area), 0.5, atol=1e-5)
+    cleared = np.where(area.pixels(size), uncleared_map(truth, rule, size, area), 0)
+    np.testing.assert_array_equal(anomaly_map(truth, rule, size, area), cleared)
+    white, everything = InspectedArea(np.ones(grid, dtype=np.bool_), grid), InspectedArea.everything(grid)
+    np.testing.assert_array_equal(anomaly_map(truth, rule, size, white), anomaly_map(truth, rule, size, everything))
 
 
 @settings(max_examples=60, deadline=None)
@@ -231,7 +246,9 @@ def test_the_image_score_alone_is_exact_with_its_own_demand(
     case: tuple[FloatArray, FloatArray, tuple[int, int], ScoringRule, float, tuple[int, int]], seed: int
 ) -> None:
     queries, bank, grid, rule, _, _ = case
-    found = search_patches(ForgetfulIndex(bank, 0.5, seed), queries, grid, rule.neighbours, score_demand(rule))
+    area = InspectedArea.everything(grid)
+    index = ForgetfulIndex(bank, 0.5, seed)
+    found = search_patches(index, queries, area.cells, rule.neighbours, score_demand(rule, area))
     truth = brute_force(queries, bank, rule.neighbours)
     assert image_score(found.scores, rule) == pytest.approx(image_score(truth, rule), abs=1e-5)
 
@@ -243,11 +260,12 @@ def test_score_and_peak_of_the_map_are_exact_for_calibration_and_no_pixel_passes
 ) -> None:
     queries, bank, grid, rule, _, size = case
     index = ForgetfulIndex(bank, missed, seed)
-    found = search_patches(index, queries, grid, rule.neighbours, peak_and_score_demand(rule))
+    area = InspectedArea.everything(grid)
+    found = search_patches(index, queries, area.cells, rule.neighbours, peak_and_score_demand(rule, area))
     truth = brute_force(queries, bank, rule.neighbours).reshape(grid)
     assert image_score(found.scores, rule) == pytest.approx(image_score(truth, rule), abs=1e-5)
-    assert map_peak(found.scores, rule) == pytest.approx(map_peak(truth, rule), abs=1e-5)
-    assert anomaly_map(truth, rule, size).max() <= map_peak(truth, rule) + 1e-6
+    assert map_peak(found.scores, rule, area) == pytest.approx(map_peak(truth, rule, area), abs=1e-5)
+    assert anomaly_map(truth, rule, size, area).max() <= map_peak(truth, rule, area) + 1e-6
 
 
 @pytest.mark.parametrize("kind", ["one point", "few", "plain", "clusters", "duplicates", "spread"])
@@ -293,5 +311,7 @@ def test_a_bank_that_is_empty_but_for_the_image_itself_is_an_error(tmp_path: Pat
         fill(draft, [vectors], unit(np.ones((1, 4))))
         draft.seal()
         with pytest.raises(EmptyBank):
-            search_patches(draft, vectors, (1, 2), 1, score_demand(ScoringRule()), exclude_image=f"{0:024x}")
+            area = InspectedArea.everything((1, 2))
+            demand = score_demand(ScoringRule(), area)
+            search_patches(draft, vectors, area.cells, 1, demand, exclude_image=f"{0:024x}")
     store.close()

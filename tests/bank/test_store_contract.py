@@ -12,8 +12,8 @@ import pytest
 from patchbank.arrays import FloatArray
 from patchbank.bank.names import BankRef, PatchId
 from patchbank.bank.region_of_interest import RegionOfInterest
-from patchbank.bank.retry import while_versions_change
 from patchbank.bank.store import BankSpec, PatchStore
+from patchbank.bank.view import View, with_view
 from patchbank.errors import (
     ClassBusy,
     Closed,
@@ -339,15 +339,15 @@ def test_reading_goes_on_while_versions_come_and_go(store: PatchStore) -> None:
     teach(store, "part", 0)
     stop, errors, answers = threading.Event(), [], []
 
-    def ask(query: FloatArray) -> tuple[str, float]:
-        bank = store.bank("part")
+    def ask(view: View, query: FloatArray) -> tuple[str, float]:
+        bank = view.bank("part")
         return bank.manifest.version, float(bank.nearest(query, 1).distances[0, 0])
 
     def read() -> None:
         query = vectors(0, 1)
         while not stop.is_set():
             try:
-                answers.append(while_versions_change(store, lambda: ask(query)))
+                answers.append(with_view(store, lambda view: ask(view, query)))
                 store.nearest_references(FINGERPRINT, vectors(7, 1, 4)[0], 3)
             except Exception as error:
                 errors.append(error)

@@ -22,7 +22,8 @@ from patchbank.bank.server.store import ServerStore
 from patchbank.bank.transfer import put_class
 from patchbank.embedding.embedder import Embedder
 from patchbank.settings import Settings, load_settings
-from patchbank.teaching.teacher import Teacher, TeachOptions
+from patchbank.teaching.plan import TeachOptions
+from patchbank.teaching.teacher import Teacher
 from patchbank_indexer.demo.products import Product
 from tests.helpers.grpc_qdrant import serving_qdrant
 from tests.helpers.http_service import serving

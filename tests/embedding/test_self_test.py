@@ -62,7 +62,7 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedder]:
         yield made
 
 
-@pytest.fixture(params=["edge", "memory"])
+@pytest.fixture(params=["edge", "wire"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PatchStore]:
     with store_kind(request.param, tmp_path / "banks") as kind:
         if isinstance(kind, ServerKind):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +25,7 @@ from tests.helpers.grpc_qdrant import Served, serving_qdrant
 
 REAL_SERVER = os.environ.get("PATCHBANK_TEST_QDRANT_URL", "")
 REAL_GRPC_PORT = int(os.environ.get("PATCHBANK_TEST_QDRANT_GRPC_PORT", "6334"))
-KINDS = ["edge", "pooled", "memory", "wire", "server"]
+KINDS = ["edge", "pooled", "wire", "server"]
 
 
 class StoreKind(ABC):
@@ -72,8 +71,9 @@ class EdgeKind(StoreKind):
         self._workers = workers
 
     def _make(self) -> PatchStore:
-        store = EdgeStore(self.data_dir, keep_versions=2)
-        return PooledStore(store, self._workers) if self._workers else store
+        if self._workers:
+            return PooledStore(self.data_dir, self._workers, keep_versions=2)
+        return EdgeStore(self.data_dir, keep_versions=2)
 
     def collections(self) -> set[str]:
         folder = self.data_dir / "collections"
@@ -117,23 +117,8 @@ class ServerKind(StoreKind):
                 self.admin.delete_collection(name)
 
 
-class MemoryKind(ServerKind):
-    """The client's local mode."""
-
-    def __init__(self) -> None:
-        super().__init__(QdrantClient(":memory:"))
-        self._lock = threading.RLock()
-
-    def link(self) -> ServerLink:
-        return ServerLink(self.admin, 5.0, self._lock)
-
-    def close(self) -> None:
-        super().close()
-        self.admin.close()
-
-
 class WireKind(ServerKind):
-    """Local mode behind gRPC."""
+    """The client's local mode behind gRPC."""
 
     def __init__(self, served: Served) -> None:
         super().__init__(served.qdrant.client)
@@ -183,10 +168,7 @@ def store_kind(name: str, data_dir: Path) -> Iterator[StoreKind]:
             finally:
                 kind.close()
         return
-    if name in ("edge", "pooled"):
-        kind = EdgeKind(data_dir, 2 if name == "pooled" else 0)
-    else:
-        kind = MemoryKind() if name == "memory" else RealKind(REAL_SERVER)
+    kind = RealKind(REAL_SERVER) if name == "server" else EdgeKind(data_dir, 2 if name == "pooled" else 0)
     try:
         yield kind
     finally:

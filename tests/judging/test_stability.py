@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import threading
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,13 +13,10 @@ from typing import Any, Final
 import numpy as np
 import pytest
 from PIL import Image
-from qdrant_client import QdrantClient
 from typer.testing import CliRunner
 
 from patchbank.arrays import DoubleArray
 from patchbank.bank.edge.store import EdgeStore
-from patchbank.bank.server.link import ServerLink
-from patchbank.bank.server.store import ServerStore
 from patchbank.bank.store import PatchStore
 from patchbank.bank.transfer import put_class
 from patchbank.embedding.embedder import Embedder
@@ -32,6 +29,7 @@ from patchbank_indexer.cli import app
 from patchbank_indexer.demo.products import Product
 from tests.helpers.http_service import serving
 from tests.helpers.runtimes import running
+from tests.helpers.stores import store_kind
 
 Scores = DoubleArray
 
@@ -143,26 +141,21 @@ def test_the_store_and_the_batch_size_of_teaching_don_t_matter(
     bench: Bench, products: dict[str, Product], tmp_path: Path
 ) -> None:
     name = "textile"
-    qdrant, lock = QdrantClient(":memory:"), threading.RLock()
-    stores: list[PatchStore] = [ServerStore(ServerLink(qdrant, 30.0, lock), index_from=1_000_000)]
-    found: dict[str, Scores] = {}
+    scores: dict[str, Scores] = {}
 
     def judged(settings: Settings, embedder: Embedder, store: PatchStore) -> Scores:
         return Bench(settings, Inspector(settings, embedder, store), bench.shown, {}).scores(name)
 
-    try:
+    with store_kind("wire", tmp_path) as server, ExitStack() as stack:
+        elsewhere = server.open()
         for batch_size in (1, 4):
             settings = load_settings(data_dir=tmp_path / str(batch_size), batch_size=batch_size, input_size="112")
-            stores.append(EdgeStore(settings.data_dir))
+            store = stack.enter_context(closing(EdgeStore(settings.data_dir)))
             with Embedder.open(settings) as embedder:
-                Teacher(settings, embedder, stores[-1]).teach(name, products[name].references[:TAUGHT])
-                found[f"batches of {batch_size}"] = judged(settings, embedder, stores[-1])
+                Teacher(settings, embedder, store).teach(name, products[name].references[:TAUGHT])
+                scores[f"batches of {batch_size}"] = judged(settings, embedder, store)
                 if batch_size == 1:
-                    put_class(stores[-1].bank(name), stores[0])
-                    found["server"] = judged(settings, embedder, stores[0])
-    finally:
-        for store in stores:
-            store.close()
-        qdrant.close()
+                    put_class(store.bank(name), elsewhere)
+                    scores["server"] = judged(settings, embedder, elsewhere)
     for way in ("server", "batches of 4"):
-        assert np.abs(found[way] - found["batches of 1"]).max() <= SAME, way
+        assert np.abs(scores[way] - scores["batches of 1"]).max() <= SAME, way

@@ -14,6 +14,7 @@ from patchbank.bank.manifest import Foreground
 from patchbank.errors import NoReferences
 from patchbank.scoring.foreground import Sample, foreground_mask, learn_foreground
 from patchbank.scoring.foreground_decision import decide
+from patchbank.scoring.inspected_area import InspectedArea
 
 GRID = (24, 20)
 DIMENSION = 12
@@ -34,13 +35,14 @@ def unit(vectors: npt.NDArray[np.floating]) -> FloatArray:
 def picture(part: BoolArray, seed: int = 0, noise: float = 0.1) -> Sample:
     """Patches of one kind on the part and of another beside it, each with its own noise."""
     means = np.where(part.ravel()[:, None], PART, BACKGROUND)
-    return unit(means + np.random.default_rng(seed).normal(0, noise, means.shape)), (part.shape[0], part.shape[1])
+    patches = unit(means + np.random.default_rng(seed).normal(0, noise, means.shape))
+    return Sample(patches, InspectedArea.everything((part.shape[0], part.shape[1])))
 
 
 def with_defect(sample: Sample, cells: BoolArray, look: FloatArray) -> Sample:
-    patches = sample[0].copy()
+    patches = sample.patches.copy()
     patches[cells.ravel()] = look
-    return patches, sample[1]
+    return Sample(patches, sample.area)
 
 
 def still(count: int = 8) -> list[Sample]:
@@ -92,10 +94,10 @@ def test_differences_between_images_do_not_turn_the_axis() -> None:
     """Each image has its own light, which moves all its patches by more than part and background differ."""
     rng = np.random.default_rng(5)
     samples = []
-    for patches, grid in still():
+    for patches, area in still():
         light = np.zeros(DIMENSION)
         light[6] = rng.normal(0, 3)
-        samples.append((unit(patches + light), grid))
+        samples.append(Sample(unit(patches + light), area))
     axis = np.abs(np.asarray(learn_foreground(samples).axis))
     assert axis[6] < 0.3
     assert min(axis[0], axis[1]) > 0.5
@@ -177,7 +179,7 @@ def test_any_patches_give_a_mask_of_the_grid(seed: int, rows: int, columns: int,
     rng = np.random.default_rng(seed)
     size = (count, rows * columns, 5)
     patches = np.zeros(size, dtype=np.float32) if zero else unit(rng.normal(size=size))
-    samples = [(one, (rows, columns)) for one in patches]
+    samples = [Sample(image, InspectedArea.everything((rows, columns))) for image in patches]
     foreground = learn_foreground(samples)
     assert np.isclose(np.linalg.norm(foreground.axis), 1, atol=1e-5)
     assert np.isfinite(foreground.threshold)
@@ -191,7 +193,7 @@ def test_any_patches_give_a_mask_of_the_grid(seed: int, rows: int, columns: int,
 
 @pytest.mark.parametrize("grid", [(1, 1), (1, 9), (9, 1), (6, 6)])
 def test_patches_that_are_all_alike_are_foreground_and_auto_is_off(grid: tuple[int, int]) -> None:
-    samples = [(np.tile(PART, (grid[0] * grid[1], 1)), grid)] * 3
+    samples = [Sample(np.tile(PART, (grid[0] * grid[1], 1)), InspectedArea.everything(grid))] * 3
     foreground = learn_foreground(samples)
     assert foreground_mask(foreground, *samples[0]).all()
     assert not decide(foreground, samples).on
@@ -232,9 +234,9 @@ def test_auto_is_off_where_little_is_in_the_middle() -> None:
 def test_auto_is_off_where_halves_of_the_references_disagree() -> None:
     """Every other reference has its contrast along another axis, which the mixed axis still tells apart."""
     samples = []
-    for seed, (patches, grid) in enumerate(still()):
+    for seed, (patches, area) in enumerate(still()):
         swapped = patches[:, [2, 3, 0, 1, *range(4, DIMENSION)]]
-        samples.append((swapped if seed % 2 else patches, grid))
+        samples.append(Sample(swapped if seed % 2 else patches, area))
     decision = decide(learn_foreground(samples), samples)
     assert not decision.on
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from patchbank.arrays import BoolArray, ByteArray, FloatArray, IntArray
 from patchbank.scoring.heatmap import MapFormat, overlay, render
-from patchbank.scoring.regions import find_regions
+from patchbank.scoring.regions import Region, find_regions
 
 Values = FloatArray
 Pixels = ByteArray
@@ -30,8 +30,16 @@ def grey(height: int, width: int, level: int = 100) -> Pixels:
     return np.full((height, width, 3), level, dtype=np.uint8)
 
 
+def everywhere(values: Values) -> BoolArray:
+    return np.ones(values.shape, dtype=np.bool_)
+
+
+def regions_of(values: Values, threshold: float) -> list[Region]:
+    return find_regions(values, threshold, everywhere(values))
+
+
 def draw(kind: MapFormat, values: Values, threshold: float) -> IntArray:
-    return read(render(kind, values, threshold, grey(*values.shape), find_regions(values, threshold)))
+    return read(render(kind, values, threshold, grey(*values.shape), regions_of(values, threshold), everywhere(values)))
 
 
 @pytest.mark.parametrize("kind", get_args(MapFormat))
@@ -87,7 +95,7 @@ def boxes(values: Values, threshold: float) -> BoolArray:
     height, width = values.shape
     mask = np.zeros((height, width), dtype=np.bool_)
     down, across = np.mgrid[0:height, 0:width]
-    for region in find_regions(values, threshold):
+    for region in regions_of(values, threshold):
         left, top, right, bottom = region.box
         beside = np.isin(across, (left - 2, right + 1)) & (down >= top - 2) & (down <= bottom + 1)
         above = np.isin(down, (top - 2, bottom + 1)) & (across >= left - 2) & (across <= right + 1)
@@ -113,7 +121,7 @@ def test_an_overlay_changes_only_what_is_above_and_outlines(
     values = blobs(height, width, seed)
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     before = pixels.copy()
-    drawn = read(render("overlay", values, threshold, pixels, find_regions(values, threshold)))
+    drawn = read(render("overlay", values, threshold, pixels, regions_of(values, threshold), everywhere(values)))
     outlines = boxes(values, threshold)
     untouched = ~(values > threshold) & ~outlines
     np.testing.assert_array_equal(drawn[untouched], before[untouched])
@@ -140,7 +148,7 @@ def test_nothing_above_the_threshold_leaves_the_picture_as_it_is() -> None:
 
 
 def test_an_overlay_can_be_had_as_a_picture() -> None:
-    picture = overlay(np.zeros((5, 6), dtype=np.float32), 0.5, grey(5, 6), [])
+    picture = overlay(np.zeros((5, 6), dtype=np.float32), 0.5, grey(5, 6), [], np.ones((5, 6), dtype=np.bool_))
     assert (picture.mode, picture.size) == ("RGB", (6, 5))
 
 
@@ -149,12 +157,16 @@ def test_what_is_not_inspected_is_grey_in_a_heatmap_dark_in_an_overlay_and_nothi
     values[4:9, 4:9] = 0.8
     inspected = np.zeros((20, 30), dtype=np.bool_)
     inspected[:, :20] = True
-    pixels, regions = grey(20, 30, 90), find_regions(values, 0.5)
-    plain, masked = (read(render("heatmap", values, 0.5, pixels, regions, area)) for area in (None, inspected))
+    pixels, regions = grey(20, 30, 90), regions_of(values, 0.5)
+    plain, masked = (
+        read(render("heatmap", values, 0.5, pixels, regions, area)) for area in (everywhere(values), inspected)
+    )
     np.testing.assert_array_equal(masked[:, :20], plain[:, :20])
     assert len(np.unique(masked[:, 20:].reshape(-1, 3), axis=0)) == 1
     assert tuple(masked[0, 25]) not in {tuple(colour) for colour in plain.reshape(-1, 3)}
-    plain, masked = (read(render("overlay", values, 0.5, pixels, regions, area)) for area in (None, inspected))
+    plain, masked = (
+        read(render("overlay", values, 0.5, pixels, regions, area)) for area in (everywhere(values), inspected)
+    )
     np.testing.assert_array_equal(masked[:, :20], plain[:, :20])
     assert (masked[:, 20:] == 30).all()
     assert (pixels == 90).all()

@@ -44,11 +44,15 @@ def describe(values: Values, pixels: set[tuple[int, int]]) -> tuple[tuple[int, i
     return box, max(float(values[y, x]) for x, y in pixels), len(pixels)
 
 
+def regions_of(values: Values, threshold: float, limit: int = 20) -> list[Region]:
+    return find_regions(values, threshold, np.ones(values.shape, dtype=np.bool_), limit)
+
+
 @hypothesis.settings(deadline=None)
 @hypothesis.given(maps, st.sampled_from([0.0, 0.3, 0.5, 0.9]))
 def test_regions_are_those_of_a_flood_fill(values: Values, threshold: float) -> None:
     plain = flood(values, threshold)
-    found = find_regions(values, threshold, limit=values.size)
+    found = regions_of(values, threshold, limit=values.size)
     assert sorted((region.box, region.score, region.area) for region in found) == sorted(
         describe(values, pixels) for pixels in plain
     )
@@ -61,32 +65,32 @@ def test_regions_are_those_of_a_flood_fill(values: Values, threshold: float) -> 
 @hypothesis.settings(deadline=None)
 @hypothesis.given(maps, st.sampled_from([0.0, 0.3, 0.5]), st.integers(1, 5))
 def test_the_highest_come_first_and_at_most_as_many_as_asked(values: Values, threshold: float, limit: int) -> None:
-    every = find_regions(values, threshold, limit=values.size)
+    every = regions_of(values, threshold, limit=values.size)
     assert [region.score for region in every] == sorted((region.score for region in every), reverse=True)
-    assert find_regions(values, threshold, limit) == every[:limit]
+    assert regions_of(values, threshold, limit) == every[:limit]
 
 
 @pytest.mark.parametrize("threshold", [0.5, 0.6, 2.0])
 def test_a_pixel_at_the_threshold_is_not_above_it(threshold: float) -> None:
-    assert find_regions(np.full((4, 5), 0.5, dtype=np.float32), threshold) == []
+    assert regions_of(np.full((4, 5), 0.5, dtype=np.float32), threshold) == []
 
 
 def test_a_map_all_above_is_one_region() -> None:
     values = np.full((4, 5), 0.5, dtype=np.float32)
     values[3, 1] = 0.75
-    (region,) = find_regions(values, 0.4)
+    (region,) = regions_of(values, 0.4)
     assert region == Region(box=(0, 0, 5, 4), score=0.75, peak=(1, 3), area=20)
 
 
 def test_corners_that_touch_join() -> None:
-    assert [region.area for region in find_regions(np.eye(6, dtype=np.float32), 0.5)] == [6]
+    assert [region.area for region in regions_of(np.eye(6, dtype=np.float32), 0.5)] == [6]
 
 
 def test_a_region_inside_the_box_of_another_keeps_its_own_peak() -> None:
     ring = np.zeros((7, 7), dtype=np.float32)
     ring[0], ring[-1], ring[:, 0], ring[:, -1] = 0.5, 0.5, 0.5, 0.5
     ring[3, 3] = 0.9
-    inner, outer = find_regions(ring, 0.1)
+    inner, outer = regions_of(ring, 0.1)
     assert (inner.peak, inner.area, inner.box) == ((3, 3), 1, (3, 3, 4, 4))
     assert (outer.score, outer.area, outer.box) == (0.5, 24, (0, 0, 7, 7))
 
@@ -94,6 +98,6 @@ def test_a_region_inside_the_box_of_another_keeps_its_own_peak() -> None:
 def test_twenty_regions_are_the_default_limit() -> None:
     values = np.zeros((20, 20), dtype=np.float32)
     values[::2, ::2] = np.linspace(0.1, 1.0, 100, dtype=np.float32).reshape(10, 10)
-    found = find_regions(values, 0.05)
+    found = regions_of(values, 0.05)
     assert len(found) == 20
     assert found[0].score == 1.0

@@ -13,10 +13,12 @@ from typer.testing import CliRunner
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.manifest import ScoringRule
 from patchbank.embedding.embedder import Embedder
+from patchbank.scoring.inspected_area import InspectedArea
 from patchbank.settings import Settings
 from patchbank.teaching.audit import audit_references
+from patchbank.teaching.plan import TeachOptions
 from patchbank.teaching.reference_patches import ReferencePatches
-from patchbank.teaching.teacher import Teacher, TeachOptions
+from patchbank.teaching.teacher import Teacher
 from patchbank_indexer.cli import app
 from patchbank_indexer.demo.products import Product, load_products
 from tests.helpers.banks import reference, unit
@@ -31,8 +33,14 @@ def many() -> dict[str, Product]:
 
 def images_of(vectors: list[np.ndarray[tuple[int, int], np.dtype[np.float32]]]) -> list[ReferencePatches]:
     return [
-        ReferencePatches(reference(number, 4, len(one) // 4), one, np.ones(len(one), dtype=np.bool_), True)
-        for number, one in enumerate(vectors)
+        ReferencePatches(
+            reference(number, 4, len(patches) // 4),
+            patches,
+            np.ones(len(patches), dtype=np.bool_),
+            whole=True,
+            area=InspectedArea.everything((4, len(patches) // 4)),
+        )
+        for number, patches in enumerate(vectors)
     ]
 
 

@@ -13,7 +13,8 @@ from patchbank.embedding.turned import EIGHTHS, QUARTERS
 from patchbank.errors import BackboneMismatch, ClassBusy, NoReferences, UndecodableImage, UnknownClass
 from patchbank.images import read_image
 from patchbank.judging.inspector import Inspector
-from patchbank.teaching.teacher import Teacher, TeachOptions
+from patchbank.teaching.plan import TeachOptions
+from patchbank.teaching.teacher import Teacher
 from patchbank_indexer.demo.products import Product
 from tests.helpers.pictures import folder_of
 

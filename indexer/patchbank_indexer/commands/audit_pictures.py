@@ -9,13 +9,11 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from patchbank.arrays import FloatArray
 from patchbank.bank.manifest import ScoringRule
 from patchbank.bank.store import Bank, Reference
 from patchbank.errors import StoreUnavailable
 from patchbank.scoring.anomaly_map import anomaly_map
 from patchbank.scoring.heatmap import overlay
-from patchbank.scoring.inspected_area import inspected_pixels
 from patchbank.scoring.regions import Region, find_regions
 from patchbank.teaching.audit import Audited, Twins
 
@@ -37,14 +35,13 @@ class Located:
 
     def __init__(self, bank: Bank, image: Audited, rule: ScoringRule) -> None:
         self.image = image
-        reference, cells = image.patches.reference, image.patches.inspected
+        reference, area = image.patches.reference, image.patches.area
         self._picture = thumbnail(reference)
-        self._inspected = inspected_pixels(bank.manifest.roi, cells, self._picture.size)
+        self._inspected = area.pixels(self._picture.size)
         grid = image.patches.on_grid(bank, image.patch_scores)
-        values: FloatArray = anomaly_map(grid, rule, self._picture.size, cells)
-        self._values = values if self._inspected is None else np.where(self._inspected, values, np.float32(0))
+        self._values = anomaly_map(grid, rule, self._picture.size, area)
         self._cut = _CORE * float(self._values.max())
-        self._regions: list[Region] = find_regions(self._values, self._cut, limit=1)
+        self._regions: list[Region] = find_regions(self._values, self._cut, self._inspected, limit=1)
         self.box = self._scaled(reference) if self._regions else None
 
     def _scaled(self, reference: Reference) -> Box:

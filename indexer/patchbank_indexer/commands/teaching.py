@@ -11,7 +11,8 @@ from patchbank.bank.open_store import open_store
 from patchbank.embedding.embedder import Embedder
 from patchbank.scoring.threshold import shortfall
 from patchbank.settings import Settings
-from patchbank.teaching.teacher import Teacher, TeachOptions, TeachReport
+from patchbank.teaching.plan import TeachOptions
+from patchbank.teaching.teacher import Teacher, TeachReport
 from patchbank_indexer.commands.classes import inspected_line
 from patchbank_indexer.datasets.files import image_files
 from patchbank_indexer.output import Output

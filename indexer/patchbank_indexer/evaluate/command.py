@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from patchbank.teaching.teacher import TeachOptions
+from patchbank.teaching.plan import TeachOptions
 from patchbank_indexer.datasets.layouts import NAMES
 from patchbank_indexer.evaluate.job import EvaluateRequest
 from patchbank_indexer.evaluate.job import evaluate as run_evaluation

@@ -16,8 +16,9 @@ from patchbank.embedding.embedder import Embedder
 from patchbank.errors import PatchbankError
 from patchbank.judging.inspector import Inspector
 from patchbank.settings import Settings
+from patchbank.teaching.plan import TeachOptions
 from patchbank.teaching.roi_drawing import RoiDrawing
-from patchbank.teaching.teacher import Teacher, TeachOptions
+from patchbank.teaching.teacher import Teacher
 from patchbank_indexer.datasets.dataset import ClassData, with_masks
 from patchbank_indexer.datasets.layouts import Purpose, find_classes
 from patchbank_indexer.evaluate.judging import judge_class
@@ -106,8 +107,7 @@ def _opened(settings: Settings, taught: bool) -> Iterator[Inspector]:
 
 def _embedded(folder: Path, workers: int) -> PatchStore:
     # never the store of the settings, which may be a server that others use
-    store = EdgeStore(folder, keep_versions=1)
-    return PooledStore(store, workers) if workers else store
+    return PooledStore(folder, workers, keep_versions=1) if workers else EdgeStore(folder, keep_versions=1)
 
 
 def _teach(inspector: Inspector, out: Output, data: ClassData, request: EvaluateRequest) -> list[Problem]:

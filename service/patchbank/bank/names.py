@@ -58,6 +58,11 @@ def new_version(now: datetime | None = None) -> str:
     return f"{moment:%Y%m%d-%H%M%S-%f}"
 
 
+def now() -> str:
+    """The present moment as manifests and references write it: UTC, to the second, ``2026-01-31T23:59:59+00:00``."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
 TURN_ROWS: Final = 4096
 """Rows from here on belong to turned copies of the picture: row = turn x 4096 + row on the copy's own grid."""
 

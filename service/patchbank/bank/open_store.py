@@ -16,5 +16,6 @@ def open_store(settings: Settings, search_workers: int = 0) -> PatchStore:
         from patchbank.bank.server.store import ServerStore  # noqa: PLC0415
 
         return ServerStore.open(settings)
-    store = EdgeStore(settings.data_dir, settings.keep_versions)
-    return PooledStore(store, search_workers) if search_workers else store
+    if search_workers:
+        return PooledStore(settings.data_dir, search_workers, settings.keep_versions)
+    return EdgeStore(settings.data_dir, settings.keep_versions)

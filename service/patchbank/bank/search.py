@@ -54,18 +54,17 @@ class PatchScores:
 def search_patches(
     index: PatchIndex,
     patches: FloatArray,
-    grid: tuple[int, int],
+    counts: BoolArray,
     k: int,
     demand: Demand,
     exclude_image: str | None = None,
-    counts: BoolArray | None = None,
 ) -> PatchScores:
     """Score every patch (N, D) of an image: mean cosine distance to its k nearest in the bank (all, if it has fewer).
 
-    Patches that don't count, by ``counts`` bool (rows, columns), are not searched and score 0. Raises ``EmptyBank``
-    where the bank has no patch to compare with.
+    ``counts`` bool (rows, columns) says which patches of the grid count; the others are not searched and score 0.
+    Raises ``EmptyBank`` where the bank has no patch to compare with.
     """
-    counts = np.ones(grid, dtype=np.bool_) if counts is None else counts
+    grid = counts.shape
     chosen = np.flatnonzero(counts)
     scores = np.zeros(len(patches), dtype=np.float32)
     nearest = np.zeros((len(patches), 16), dtype=np.uint8)

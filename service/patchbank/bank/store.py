@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -177,11 +177,49 @@ class Draft(PatchIndex, Protocol):
     def __exit__(self, *exc: object) -> None: ...
 
 
-class PatchStore(Protocol):
-    """Banks of all classes: read by the service, written by the indexer."""
+@dataclass(frozen=True)
+class Pointers:
+    """Which version of each class serves, and, where the store keeps such a pointer, which collection is the router of
+    each preprocessing fingerprint."""
+
+    classes: Mapping[str, str] = field(default_factory=dict)
+    routers: Mapping[str, str] = field(default_factory=dict)
+
+    def with_class(self, class_name: str, version: str | None) -> Pointers:
+        """The same with one class switched, or taken out for ``None``."""
+        classes = {name: value for name, value in self.classes.items() if name != class_name}
+        if version is not None:
+            classes[class_name] = version
+        return replace(self, classes=classes)
+
+
+class ViewSource(Protocol):
+    """What a ``View`` reads from."""
+
+    def pointers(self) -> Pointers:
+        """The pointers as they stand now; a change by another process shows at the next call."""
+        ...
+
+    def open_bank(self, ref: BankRef, *, serves: bool) -> Bank:
+        """A finished version. Where it cannot be found: ``DamagedBank`` for one that ``serves``, else
+        ``UnknownVersion``."""
+        ...
+
+    def find_references(self, pointers: Pointers, fingerprint: str, cls: FloatArray, k: int) -> list[RouterHit]:
+        """The k reference images nearest to ``cls`` (D',) among the banks of that preprocessing fingerprint that the
+        pointers name."""
+        ...
+
+
+class PatchStore(ViewSource, Protocol):
+    """Banks of all classes: read by the service, written by the indexer.
+
+    ``active``, ``bank`` and ``nearest_references`` look at the store afresh each time. Whoever needs more than one
+    answer makes a ``View``.
+    """
 
     def active(self) -> Mapping[str, str]:
-        """Active version of every class; a change by another process shows at the next call."""
+        """Active version of every class."""
         ...
 
     def bank(self, class_name: str, version: str | None = None) -> Bank:

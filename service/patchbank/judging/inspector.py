@@ -4,33 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 
 from patchbank.bank.open_store import open_store
-from patchbank.bank.retry import while_versions_change
-from patchbank.bank.search import PatchScores, search_patches
+from patchbank.bank.search import PatchScores
 from patchbank.bank.store import Bank, PatchStore
-from patchbank.clock import StageClock
+from patchbank.bank.view import View, with_view
 from patchbank.embedding.embedder import Embedder, Embedding
 from patchbank.embedding.preprocess import plan_geometry
 from patchbank.embedding.turned import source_cell, turned_geometry
 from patchbank.errors import BackboneMismatch, DamagedBank, EmptyBank, UnknownClass
 from patchbank.images import DecodedImage, cell_box, decode_image, read_image
+from patchbank.judging.clock import StageClock
 from patchbank.judging.compatibility import Admission
+from patchbank.judging.judge import Judge
 from patchbank.judging.verdict import Explained, Inspection, NearestPatch, Verdict
-from patchbank.scoring.anomaly_map import anomaly_map, mask_and_score_demand
 from patchbank.scoring.class_retrieval import HITS_PER_VOTE, Retrieval, retrieve
 from patchbank.scoring.coherence import least_coherence
-from patchbank.scoring.foreground import foreground_mask
-from patchbank.scoring.image_score import image_score
-from patchbank.scoring.inspected_area import inspected_patches, inspected_pixels, judged_cells, misfit
+from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.scoring.regions import Region, find_regions
 from patchbank.scoring.threshold import p_value, shortfall
 from patchbank.settings import Settings, load_settings
+
+_CLASSES: Final = 256
+"""Classes whose inspected areas are kept."""
 
 
 class Inspector:
@@ -45,6 +47,7 @@ class Inspector:
         self.embedder = embedder
         self.store = store
         self.admission = Admission(embedder)
+        self._areas = lru_cache(_CLASSES)(InspectedAreas)
 
     @classmethod
     def open(cls, settings: Settings | None = None, *, search_workers: int = 0) -> Inspector:
@@ -79,12 +82,13 @@ class Inspector:
             decoded = self._decode(image)
         with clock.time("embed"):
             embedding = self.embedder.embed(decoded)
-        return while_versions_change(
-            self.store, lambda: self._answer(decoded, embedding, class_name, asked, explain, clock)
+        return with_view(
+            self.store, lambda view: self._answer(view, decoded, embedding, class_name, asked, explain, clock)
         )
 
     def _answer(
         self,
+        view: View,
         decoded: DecodedImage,
         embedding: Embedding,
         class_name: str | None,
@@ -93,7 +97,7 @@ class Inspector:
         clock: StageClock,
     ) -> Inspection:
         with clock.time("retrieve"):
-            retrieval = self.retrieve(embedding, quick=class_name is not None)
+            retrieval = self.retrieve(embedding, view, quick=class_name is not None)
         notes = [*decoded.warnings, *_second_opinion(class_name, retrieval)]
         if class_name is None and not retrieval.scores:
             notes.append("no product class is taught for this backbone")
@@ -102,18 +106,19 @@ class Inspector:
         clock.spent_ms["search"] = 0.0
         if name is not None:
             with clock.time("search"):
-                bank = self.serving_bank(name)
-                verdict = self._judge(bank, decoded, embedding, asked, explain)
-            doubts = (shortfall(bank.manifest.calibration), misfit(bank.manifest.roi, decoded.size))
+                bank = self.serving_bank(name, view)
+                verdict = self._judge(bank, embedding, asked, explain)
+            areas = self._areas(bank.manifest.roi)
+            doubts = (shortfall(bank.manifest.calibration), areas.misfit(decoded.size))
             notes += [f"{name}: {doubt}" for doubt in doubts if doubt is not None]
         status: Literal["ok", "unknown_product"] = "unknown_product" if verdict is None else "ok"
         return Inspection(
             status, decoded, verdict, retrieval, self.embedder.backbone.name, clock.spent_ms, tuple(notes)
         )
 
-    def serving_bank(self, class_name: str) -> Bank:
+    def serving_bank(self, class_name: str, view: View | None = None) -> Bank:
         """The class's active bank; refused where it was made with other embeddings, fails the self-test or is empty."""
-        bank = self.store.bank(class_name)
+        bank = (view or View(self.store)).bank(class_name)
         self.admission.check(bank.manifest)
         if bank.manifest.patches == 0:
             raise EmptyBank(f"the bank of {class_name!r} holds no patches")
@@ -126,17 +131,17 @@ class Inspector:
             return decode_image(image, self.settings.image_limits)
         return read_image(Path(image), self.settings.image_limits)
 
-    def retrieve(self, embedding: Embedding, *, quick: bool = False) -> Retrieval:
+    def retrieve(self, embedding: Embedding, view: View, *, quick: bool = False) -> Retrieval:
         """Which product an embedded image shows; ``quick`` leaves doubtful ones unknown without asking the patches."""
         voters = self.settings.retrieval_neighbours
-        hits = self.store.nearest_references(self.embedder.fingerprint, embedding.cls, HITS_PER_VOTE * voters)
+        hits = view.nearest_references(self.embedder.fingerprint, embedding.cls, HITS_PER_VOTE * voters)
         banks: dict[str, Bank] = {}
         for name in {hit.class_name for hit in hits}:
             try:
-                bank = self.store.bank(name)
+                bank = view.bank(name)
                 self.admission.check(bank.manifest)
                 banks[name] = bank
-            except UnknownClass:  # removed this very moment: its hits no longer count
+            except UnknownClass:  # of a router that knows more than the pointers: its hits do not count
                 continue
             except BackboneMismatch:  # a failed self-test; as below, but a caller who names the class has no need of it
                 if hits[0].class_name == name and not quick:
@@ -147,7 +152,7 @@ class Inspector:
 
         def coherence_of(class_name: str, image_ids: Sequence[str]) -> float:
             bank = banks[class_name]
-            patches = inspected_patches(bank.manifest.roi, embedding.patches, embedding.grid)
+            patches = self._areas(bank.manifest.roi).on(embedding.grid).patches(embedding.patches)
             return least_coherence(patches, [bank.image_patches(image_id) for image_id in image_ids])
 
         limits = {name: bank.manifest.retrieval for name, bank in banks.items()}
@@ -155,47 +160,37 @@ class Inspector:
             [hit for hit in hits if hit.class_name in banks], voters, limits, None if quick else coherence_of
         )
 
-    def _judge(self, bank: Bank, image: DecodedImage, embedding: Embedding, asked: _Asked, explain: bool) -> Verdict:
+    def _judge(self, bank: Bank, embedding: Embedding, asked: _Asked, explain: bool) -> Verdict:
         manifest = bank.manifest
-        rule = manifest.scoring
         calibration = manifest.calibration
         threshold = calibration.threshold if asked.images is None else asked.images
         cut = calibration.mask_threshold if asked.pixels is None else asked.pixels
-        cells = judged_cells(manifest.roi, embedding.grid)
-        demand = mask_and_score_demand(rule, cut, image.size, cells)
-        masked = manifest.foreground
-        counts = cells if masked is None else foreground_mask(masked, embedding.patches, embedding.grid, cells)
-        found = search_patches(bank, embedding.patches, embedding.grid, rule.neighbours, demand, counts=counts)
-        score = image_score(found.scores if cells is None else found.scores[cells], rule)
-        values = anomaly_map(found.scores, rule, image.size, cells)
-        inspected = inspected_pixels(manifest.roi, cells, image.size)
-        if inspected is not None:
-            values = np.where(inspected, values, np.float32(0))
-        marked = (values if inspected is None else values[inspected]) > cut
-        regions = find_regions(values, cut, inspected=inspected)
+        judged = Judge.of(bank, self._areas(manifest.roi)).judge(embedding, cut)
+        values, inspected = judged.map(), judged.inspected_pixels()
+        above = int(np.count_nonzero((values > cut) & inspected))
         return Verdict(
             class_name=manifest.class_name,
-            is_anomalous=score > threshold,
-            score=score,
+            is_anomalous=judged.score > threshold,
+            score=judged.score,
             threshold=threshold,
             calibrated_threshold=calibration.threshold,
             pixel_threshold=cut,
-            p_value=p_value(score, calibration),
-            anomalous_share=float(np.count_nonzero(marked)) / max(1, marked.size),
+            p_value=p_value(judged.score, calibration),
+            anomalous_share=above / max(1, int(np.count_nonzero(inspected))),
             map=values,
             inspected=inspected,
             regions=tuple(
-                Explained(region, self._explain(bank, embedding, found, region) if explain else None)
-                for region in regions
+                Explained(region, self._explain(bank, embedding, judged.patches, region) if explain else None)
+                for region in find_regions(values, cut, inspected)
             ),
             bank_version=manifest.version,
         )
 
-    def _explain(self, bank: Bank, embedding: Embedding, found: PatchScores, region: Region) -> NearestPatch:
+    def _explain(self, bank: Bank, embedding: Embedding, scores: PatchScores, region: Region) -> NearestPatch:
         (width, height), (rows, columns) = embedding.geometry.image, embedding.grid
         x, y = region.peak
         row, column = min(y * rows // height, rows - 1), min(x * columns // width, columns - 1)
-        patch, distance = found.nearest_patch(row, column)
+        patch, distance = scores.nearest_patch(row, column)
         reference = bank.reference(patch.image_id)
         size, grid = (reference.width, reference.height), (reference.rows, reference.columns)
         cell = (patch.row, patch.column)

@@ -41,8 +41,8 @@ class Verdict:
 
     ``threshold`` is the one applied to the score, ``calibrated_threshold`` the bank's own; ``pixel_threshold`` is the
     one applied to the map: regions and ``anomalous_share`` are of the pixels above it. ``inspected`` bool (H, W) are
-    the pixels that the class's mask lets through, None for all: elsewhere the map is 0 and no region lies, and the
-    share is of those pixels.
+    the pixels that the class's mask lets through: elsewhere the map is 0 and no region lies, and the share is of
+    those pixels.
     """
 
     class_name: str
@@ -54,9 +54,9 @@ class Verdict:
     p_value: float
     anomalous_share: float
     map: FloatArray
+    inspected: BoolArray
     regions: tuple[Explained, ...]
     bank_version: str
-    inspected: BoolArray | None = None
 
     @property
     def score_ratio(self) -> float | None:

@@ -15,19 +15,24 @@ cells inspected: what lies in the ignored ones changes no mask.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from scipy import ndimage
 
 from patchbank.arrays import BoolArray, FloatArray
 from patchbank.bank.manifest import Foreground
-from patchbank.bank.region_of_interest import RegionOfInterest
 from patchbank.errors import NoReferences
-from patchbank.scoring.inspected_area import inspected_cells
+from patchbank.scoring.inspected_area import InspectedArea
 
-Sample = tuple[FloatArray, tuple[int, int]]
-"""Patches (N, D), L2-normalised, in row-major order of a grid (rows, columns), N = rows x columns."""
+
+class Sample(NamedTuple):
+    """One image: ``patches`` (N, D), L2-normalised, in row-major order of the grid, and what ``area`` of it is
+    inspected."""
+
+    patches: FloatArray
+    area: InspectedArea
+
 
 SAMPLES: Final = 32
 """At most so many references are looked at, spread evenly: some ten thousand patches fix one axis well."""
@@ -54,36 +59,34 @@ _CENTRE: Final = 0.6
 """Side of the middle of the picture, as a share of the picture's side; AnomalyDINO's choice."""
 
 
-def foreground_mask(
-    foreground: Foreground, patches: FloatArray, grid: tuple[int, int], cells: BoolArray | None = None
-) -> BoolArray:
-    """Foreground (rows, columns) of one image: True where a patch counts. ``cells`` are those inspected, None all.
+def foreground_mask(foreground: Foreground, patches: FloatArray, area: InspectedArea) -> BoolArray:
+    """Foreground (rows, columns) of one image's patches (N, D): True where a patch counts, inspected ones alone.
 
     Patches on the part's side of the threshold, less the things that reach no place where parts are usual;
     widened by a cell, gaps closed and holes filled, since a defect may look like background; and the places that are
     foreground in nearly all references. Where far less is left than of the references (the part is missing, or this is
     another scene) the whole image counts.
     """
-    inside = np.ones(grid, dtype=np.bool_) if cells is None else cells
+    inside, grid = area.cells, area.grid
     own = _tidy(_touching(raw_mask(foreground, patches, grid) & inside, _places(foreground, "#+", grid)))
     if not own.any() or own.mean() < foreground.least:
         return inside
     return (own | _places(foreground, "#", grid)) & inside
 
 
-def learn_foreground(samples: Sequence[Sample], roi: RegionOfInterest | None = None) -> Foreground:
+def learn_foreground(samples: Sequence[Sample]) -> Foreground:
     """Learn axis, threshold and places from the patches of reference images.
 
     Where the patches of each image are all alike, everything is foreground. ``NoReferences`` where there are none.
     """
     chosen = spread_out(samples)
     axis = _first_axis(chosen)
-    projections = [(patches @ axis).reshape(grid) for patches, grid in chosen]
+    projections = [(sample.patches @ axis).reshape(sample.area.grid) for sample in chosen]
     lean = sum(float(one[middle(one.shape)].mean() - one[border(one.shape)].mean()) for one in projections)
     if lean < 0:
         axis, projections = -axis, [-one for one in projections]
     threshold, _ = otsu(np.concatenate([one.ravel() for one in projections]))
-    raw = [(one > threshold) & inspected_or_all(roi, grid) for one, (_, grid) in zip(projections, chosen, strict=True)]
+    raw = [(projection > threshold) & sample.area.cells for projection, sample in zip(projections, chosen, strict=True)]
     masks = [_tidy(mask) for mask in raw]
     return Foreground(
         axis=tuple(axis.tolist()),
@@ -91,12 +94,6 @@ def learn_foreground(samples: Sequence[Sample], roi: RegionOfInterest | None = N
         least=_LEAST * float(np.median([mask.mean() for mask in masks])),
         places=_map(raw, masks),
     )
-
-
-def inspected_or_all(roi: RegionOfInterest | None, grid: tuple[int, int]) -> BoolArray:
-    """Cells (rows, columns) that are inspected; all where the class has no region of interest."""
-    cells = inspected_cells(roi, grid)
-    return np.ones(grid, dtype=np.bool_) if cells is None else cells
 
 
 def spread_out(samples: Sequence[Sample]) -> Sequence[Sample]:
@@ -108,7 +105,7 @@ def spread_out(samples: Sequence[Sample]) -> Sequence[Sample]:
 
 def _first_axis(samples: Sequence[Sample]) -> FloatArray:
     """First principal axis (D,) within images; differences between images, such as their light, are left out."""
-    dimension = samples[0][0].shape[1]
+    dimension = samples[0].patches.shape[1]
     spread = np.zeros((dimension, dimension), dtype=np.float64)
     for patches, _ in samples:
         centred = patches - patches.mean(axis=0)

@@ -9,12 +9,10 @@ import numpy as np
 
 from patchbank.arrays import BoolArray
 from patchbank.bank.manifest import Foreground
-from patchbank.bank.region_of_interest import RegionOfInterest
 from patchbank.scoring.foreground import (
     Sample,
     border,
     foreground_mask,
-    inspected_or_all,
     learn_foreground,
     middle,
     otsu,
@@ -47,7 +45,7 @@ class Decision(NamedTuple):
     reason: str
 
 
-def decide(foreground: Foreground, samples: Sequence[Sample], roi: RegionOfInterest | None = None) -> Decision:
+def decide(foreground: Foreground, samples: Sequence[Sample]) -> Decision:
     """Whether ``auto`` masks a class: decided on its references' patches and what was learned from them.
 
     On where all of this holds: the patches fall into two heaps; the middle of the picture is mostly part and its border
@@ -56,40 +54,40 @@ def decide(foreground: Foreground, samples: Sequence[Sample], roi: RegionOfInter
     """
     chosen = spread_out(samples)
     for objection in (_one_heap, _badly_placed, _unstable):
-        reason = objection(foreground, chosen, roi)
+        reason = objection(foreground, chosen)
         if reason is not None:
             return Decision(False, reason)
     return Decision(
-        True, f"the part stands out from its background, {_hidden(foreground, chosen, roi).mean():.0%} of the picture"
+        True, f"the part stands out from its background, {_hidden(foreground, chosen).mean():.0%} of the picture"
     )
 
 
-def _one_heap(foreground: Foreground, samples: Sequence[Sample], _: RegionOfInterest | None) -> str | None:
+def _one_heap(foreground: Foreground, samples: Sequence[Sample]) -> str | None:
     axis = np.asarray(foreground.axis, dtype=np.float32)
-    split = otsu(np.concatenate([patches @ axis for patches, _ in samples]))[1]
+    split = otsu(np.concatenate([sample.patches @ axis for sample in samples]))[1]
     if split < _SPLIT:
         return f"patches do not fall into part and background: split {split:.2f}, needed {_SPLIT:.2f}"
     return None
 
 
-def _badly_placed(foreground: Foreground, samples: Sequence[Sample], roi: RegionOfInterest | None) -> str | None:
-    raw = [raw_mask(foreground, *sample) for sample in samples]
+def _badly_placed(foreground: Foreground, samples: Sequence[Sample]) -> str | None:
+    raw = [raw_mask(foreground, sample.patches, sample.area.grid) for sample in samples]
     amid = float(np.mean([mask[middle(mask.shape)].mean() for mask in raw]))
     if amid < _MIDDLE:
         return f"only {amid:.0%} of the middle looks like a part, needed {_MIDDLE:.0%}"
     around = 1 - float(np.mean([mask[border(mask.shape)].mean() for mask in raw]))
     if around < _BORDER:
         return f"only {around:.0%} of the border looks like background, needed {_BORDER:.0%}"
-    share = float(_hidden(foreground, samples, roi).mean())
+    share = float(_hidden(foreground, samples).mean())
     if share < _WORTH:
         return f"the part nearly fills the picture: {share:.0%} could be hidden, needed {_WORTH:.0%}"
     return None
 
 
-def _unstable(foreground: Foreground, samples: Sequence[Sample], roi: RegionOfInterest | None) -> str | None:
+def _unstable(foreground: Foreground, samples: Sequence[Sample]) -> str | None:
     if len(samples) < 2:
         return "one reference cannot show that a mask is stable; add more"
-    first, second = (_hidden(learn_foreground(samples[start::2], roi), samples, roi) for start in (0, 1))
+    first, second = (_hidden(learn_foreground(samples[start::2]), samples) for start in (0, 1))
     either = float((first | second).mean())
     agreement = float((first & second).mean()) / either if either > 0 else 0.0
     if agreement < _AGREEMENT:
@@ -97,10 +95,9 @@ def _unstable(foreground: Foreground, samples: Sequence[Sample], roi: RegionOfIn
     return None
 
 
-def _hidden(foreground: Foreground, samples: Sequence[Sample], roi: RegionOfInterest | None) -> BoolArray:
+def _hidden(foreground: Foreground, samples: Sequence[Sample]) -> BoolArray:
     """Whether a cell is hidden, for all inspected cells of all samples."""
     hidden = []
-    for patches, grid in samples:
-        inside = inspected_or_all(roi, grid)
-        hidden.append(~foreground_mask(foreground, patches, grid, inside)[inside])
+    for patches, area in samples:
+        hidden.append(~foreground_mask(foreground, patches, area)[area.cells])
     return np.concatenate(hidden)

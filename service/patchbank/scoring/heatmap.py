@@ -41,9 +41,9 @@ def render(
     threshold: float,
     pixels: ByteArray,
     regions: Sequence[Region],
-    inspected: BoolArray | None = None,
+    inspected: BoolArray,
 ) -> bytes:
-    """A PNG of the map (H, W); ``inspected`` pixels (H, W) where not all are.
+    """A PNG of the map (H, W) of a picture's ``pixels`` (H, W, 3), of which those ``inspected`` (H, W) were judged.
 
     ``heatmap``: colours from 0 to twice the threshold, so the threshold is always mid-scale; grey where not inspected.
     ``overlay``: the picture with what is above the threshold coloured and outlined, dark where not inspected.
@@ -54,8 +54,7 @@ def render(
         return _png(Image.fromarray(np.round(levels).astype(np.uint16)))
     colours = _colours(values, threshold)
     if kind == "heatmap":
-        if inspected is not None:
-            colours[~inspected] = _IGNORED
+        colours[~inspected] = _IGNORED
         return _png(Image.fromarray(colours))
     return _png(overlay(values, threshold, pixels, regions, inspected, colours))
 
@@ -65,15 +64,14 @@ def overlay(
     threshold: float,
     pixels: ByteArray,
     regions: Sequence[Region],
-    inspected: BoolArray | None = None,
+    inspected: BoolArray,
     colours: ByteArray | None = None,
 ) -> Image.Image:
     """The picture with its anomalous pixels coloured, their border drawn, and a box round every region; dark where it
     is not inspected."""
     colours = _colours(values, threshold) if colours is None else colours
-    above = values > threshold
-    if inspected is not None:
-        above &= inspected
+    above = (values > threshold) & inspected
+    if not inspected.all():
         pixels = np.where(inspected[:, :, None], pixels, pixels // 3)
     mixed = np.where(above[:, :, None], pixels // 2 + colours // 2, pixels)
     inner = above.copy()

@@ -1,7 +1,11 @@
-"""A class's region of interest on one image: which cells count, which pixels are inspected."""
+"""A class's region of interest on its images: which cells count, which pixels are inspected.
+
+Where a class has no region of interest, the area is everything. So nobody else has to ask whether there is one.
+"""
 
 from __future__ import annotations
 
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -9,72 +13,127 @@ import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage
 
-from patchbank.arrays import BoolArray, DoubleArray, FloatArray
+from patchbank.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from patchbank.bank.region_of_interest import HALF, RegionOfInterest
 from patchbank.errors import InvalidMask
 
 ASPECT: Final = 0.03
 """Difference of two aspect ratios, as a share, from which a mask no longer lies where it was drawn."""
 
+_SIZES: Final = 2
+"""Image sizes per grid whose inspected pixels are kept, a byte a pixel."""
 
-def inspected_cells(roi: RegionOfInterest | None, grid: tuple[int, int]) -> BoolArray | None:
-    """Cells (rows, columns) that count: those of which at least half is inspected. None where the class has no mask."""
-    if roi is None:
-        return None
-    rows, columns = grid
-    return np.asarray(_shares(_shares(roi.inspected, rows).T, columns).T >= HALF)
+_GRIDS: Final = 64
+"""Grids per class whose areas are kept; the images of a class seldom have more than a few shapes."""
 
 
-def judged_cells(roi: RegionOfInterest | None, grid: tuple[int, int]) -> BoolArray | None:
-    """As ``inspected_cells``; ``InvalidMask`` where none is left, which must never read as normal."""
-    cells = inspected_cells(roi, grid)
-    if cells is not None and not cells.any():
-        raise InvalidMask(
-            f"the mask leaves none of the {grid[0]} x {grid[1]} cells of this image: at least half of a cell must be "
-            "inspected for its patch to count"
-        )
-    return cells
+class InspectedArea:
+    """What is inspected of images on one ``grid`` (rows, columns).
 
-
-def inspected_patches(roi: RegionOfInterest | None, patches: FloatArray, grid: tuple[int, int]) -> FloatArray:
-    """Those of an image's patches (N, D) that count; perhaps none."""
-    cells = inspected_cells(roi, grid)
-    return patches if cells is None else patches[cells.ravel()]
-
-
-def inspected_pixels(roi: RegionOfInterest | None, cells: BoolArray | None, size: tuple[int, int]) -> BoolArray | None:
-    """Inspected pixels (H, W) of an image of ``size`` (width, height) and those ``cells`` that count; None for all.
-
-    A pixel that the mask lets through, but that neither lies in such a cell nor beside one, was not looked at.
+    ``cells`` bool (rows, columns), read-only: the cells that count, those of which at least half is inspected.
     """
-    if roi is None or cells is None:
-        return None
-    looked_at = Image.fromarray(np.asarray(ndimage.maximum_filter(cells, size=3)))
-    layers = [Image.fromarray(roi.inspected), looked_at]
-    first, second = (np.asarray(layer.resize(size, Image.Resampling.NEAREST), dtype=np.bool_) for layer in layers)
-    return np.asarray(first & second)
+
+    def __init__(self, mask: BoolArray, grid: tuple[int, int]) -> None:
+        """``mask`` bool (H, W) of any size, True where inspected; it is stretched over the images."""
+        rows, columns = grid
+        self.grid = grid
+        self.cells: BoolArray = np.asarray(_shares(_shares(mask, rows).T, columns).T >= HALF)
+        self.cells.flags.writeable = False
+        self._mask = mask
+        self._laid = lru_cache(_SIZES)(self._lay)
+
+    @classmethod
+    def everything(cls, grid: tuple[int, int]) -> InspectedArea:
+        """The area of a class without a region of interest."""
+        return cls(np.ones((1, 1), dtype=np.bool_), grid)
+
+    @cached_property
+    def all_cells(self) -> bool:
+        """Whether every cell counts."""
+        return bool(self.cells.all())
+
+    @cached_property
+    def everywhere(self) -> bool:
+        """Whether every pixel is inspected, too."""
+        return self.all_cells and bool(self._mask.all())
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no cell counts."""
+        return not self.cells.any()
+
+    def require_cells(self) -> InspectedArea:
+        """The area itself; ``InvalidMask`` where no cell counts, which must never read as normal."""
+        if self.is_empty:
+            raise InvalidMask(
+                f"the mask leaves none of the {self.grid[0]} x {self.grid[1]} cells of this image: at least half of a "
+                "cell must be inspected for its patch to count"
+            )
+        return self
+
+    def patches(self, patches: FloatArray) -> FloatArray:
+        """Those of an image's patches (N, D) that count; perhaps none."""
+        return patches if self.all_cells else patches[self.cells.ravel()]
+
+    def pixels(self, size: tuple[int, int]) -> BoolArray:
+        """Inspected pixels (H, W) of an image of ``size`` (width, height).
+
+        A pixel that the mask lets through, but that neither lies in a cell that counts nor beside one, was not
+        looked at. Read-only.
+        """
+        return self._laid(size)
+
+    def _lay(self, size: tuple[int, int]) -> BoolArray:
+        inspected = np.ones(size[::-1], dtype=np.bool_) if self.everywhere else self._white_and_seen(size)
+        inspected.flags.writeable = False
+        return inspected
+
+    def _white_and_seen(self, size: tuple[int, int]) -> BoolArray:
+        looked_at = Image.fromarray(np.asarray(ndimage.maximum_filter(self.cells, size=3)))
+        layers = [Image.fromarray(self._mask), looked_at]
+        first, second = (np.asarray(layer.resize(size, Image.Resampling.NEAREST), dtype=np.bool_) for layer in layers)
+        return np.asarray(first & second)
+
+    @property
+    def overlooked(self) -> float:
+        """Share of the mask's inspected area that lies in no cell that counts, nor beside one."""
+        high, wide = self._mask.shape
+        return 1.0 - np.count_nonzero(self.pixels((wide, high))) / np.count_nonzero(self._mask)
+
+    @cached_property
+    def nearest_cell(self) -> IntArray:
+        """Row and column (2, rows, columns) of the cell that counts nearest to each cell."""
+        nearest = ndimage.distance_transform_edt(~self.cells, return_distances=False, return_indices=True)
+        return np.asarray(nearest, dtype=np.int64)
 
 
-def overlooked(roi: RegionOfInterest, grid: tuple[int, int]) -> float:
-    """Share of the inspected area of the mask that lies in no cell that counts, nor beside one."""
-    mask = roi.inspected
-    seen = inspected_pixels(roi, inspected_cells(roi, grid), (mask.shape[1], mask.shape[0]))
-    return 0.0 if seen is None else 1.0 - np.count_nonzero(seen) / np.count_nonzero(mask)
+class InspectedAreas:
+    """The areas of one class by grid; each is made once. Thread-safe."""
+
+    def __init__(self, roi: RegionOfInterest | None) -> None:
+        """``roi`` None: everything is inspected."""
+        self._drawn_for = None if roi is None else (roi.width, roi.height)
+        mask = np.ones((1, 1), dtype=np.bool_) if roi is None else roi.inspected
+        self._made = lru_cache(_GRIDS)(lambda grid: InspectedArea(mask, grid))
+
+    def on(self, grid: tuple[int, int]) -> InspectedArea:
+        """The area on a grid (rows, columns); perhaps empty."""
+        return self._made(grid)
+
+    def misfit(self, size: tuple[int, int]) -> str | None:
+        """What is wrong with laying the mask over an image of ``size`` (width, height); None where it fits."""
+        if self._drawn_for is None or same_aspect(size, self._drawn_for):
+            return None
+        width, height = self._drawn_for
+        return (
+            f"the image is {size[0]} x {size[1]} pixels, the class's mask was drawn for {width} x {height}: "
+            "their aspect ratios differ, so the mask does not lie on what it was drawn for"
+        )
 
 
-def same_aspect(one: tuple[int, int], other: tuple[int, int]) -> bool:
+def same_aspect(first: tuple[int, int], second: tuple[int, int]) -> bool:
     """Whether what is stretched from one (width, height) to the other still lies where it was drawn."""
-    return abs(one[0] * other[1] / (one[1] * other[0]) - 1) <= ASPECT
-
-
-def misfit(roi: RegionOfInterest | None, size: tuple[int, int]) -> str | None:
-    """What is wrong with laying the mask over an image of ``size`` (width, height); None where it fits."""
-    if roi is None or same_aspect(size, (roi.width, roi.height)):
-        return None
-    return (
-        f"the image is {size[0]} x {size[1]} pixels, the class's mask was drawn for {roi.width} x {roi.height}: "
-        "their aspect ratios differ, so the mask does not lie on what it was drawn for"
-    )
+    return abs(first[0] * second[1] / (first[1] * second[0]) - 1) <= ASPECT
 
 
 def _shares(mask: npt.NDArray[Any], cells: int) -> DoubleArray:

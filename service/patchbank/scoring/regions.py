@@ -23,13 +23,10 @@ class Region:
     area: int
 
 
-def find_regions(
-    values: FloatArray, threshold: float, limit: int = 20, inspected: BoolArray | None = None
-) -> list[Region]:
+def find_regions(values: FloatArray, threshold: float, inspected: BoolArray, limit: int = 20) -> list[Region]:
     """The regions of a map (H, W) above the threshold, highest score first, at most ``limit``; of the ``inspected``
-    pixels (H, W) alone where they are given."""
-    above = values > threshold if inspected is None else (values > threshold) & inspected
-    labels, count = ndimage.label(above, structure=_EIGHT)
+    pixels (H, W) alone."""
+    labels, count = ndimage.label((values > threshold) & inspected, structure=_EIGHT)
     if count == 0:
         return []
     numbers = np.arange(1, count + 1)

@@ -13,6 +13,7 @@ from patchbank.bank.store import Bank, Reference
 from patchbank.errors import NoReferences
 from patchbank.progress import SILENT, Progress
 from patchbank.scoring.image_score import deciding_count
+from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.scoring.outliers import FAR_ABOVE, modified_z
 from patchbank.teaching.reference_patches import ReferencePatches, read_patches
 
@@ -89,9 +90,10 @@ def audit_bank(bank: Bank, progress: Progress = SILENT) -> Audit:
     if len(references) < 3:
         raise NoReferences("an audit compares references with each other: at least three are needed")
     reading = progress.begin("reading the bank", len(references))
+    areas = InspectedAreas(bank.manifest.roi)
     images = []
     for reference in references:
-        images.append(read_patches(bank, reference))
+        images.append(read_patches(bank, reference, areas))
         reading.advance()
     return audit_references(images, bank.manifest.scoring, progress)
 

@@ -10,20 +10,15 @@ from typing import Final
 import numpy as np
 
 from patchbank.arrays import FloatArray
-from patchbank.bank.manifest import Foreground, RetrievalLimit, ScoringRule
-from patchbank.bank.region_of_interest import RegionOfInterest
-from patchbank.bank.search import search_patches
+from patchbank.bank.manifest import RetrievalLimit
 from patchbank.bank.store import Bank, Draft
 from patchbank.embedding.embedder import Embedding
 from patchbank.embedding.stream import Seen
 from patchbank.errors import NoReferences
+from patchbank.judging.judge import Judge
 from patchbank.progress import Progress
-from patchbank.scoring.anomaly_map import map_peak, peak_and_score_demand
 from patchbank.scoring.class_retrieval import WITNESSES, retrieval_limit
 from patchbank.scoring.coherence import least_coherence
-from patchbank.scoring.foreground import foreground_mask
-from patchbank.scoring.image_score import image_score
-from patchbank.scoring.inspected_area import inspected_patches, judged_cells
 
 WITNESSED: Final = 40
 """References that are left out in turn to learn a class's usual coherence."""
@@ -40,41 +35,20 @@ class NormalScore:
 
 
 class Calibrator:
-    """Asks a finished bank, or a sealed draft. ``kept`` are embeddings of some references by image id; where the bank
-    holds ``whole`` images (less what ``roi`` ignores), their patches need not be read back."""
+    """Asks a finished bank, or a sealed draft, by way of the ``judge`` that will serve. ``kept`` are embeddings of some
+    references by image id; where the bank holds ``whole`` images (less what is not inspected), their patches need not
+    be read back."""
 
-    def __init__(
-        self,
-        bank: Bank | Draft,
-        rule: ScoringRule,
-        kept: dict[str, Embedding],
-        *,
-        whole: bool,
-        foreground: Foreground | None = None,
-        roi: RegionOfInterest | None = None,
-    ) -> None:
+    def __init__(self, bank: Bank | Draft, judge: Judge, kept: dict[str, Embedding], *, whole: bool) -> None:
         self._bank = bank
-        self._rule = rule
+        self._judge = judge
         self._kept = kept
         self._whole = whole
-        self._foreground = foreground
-        self._roi = roi
 
     def score(self, embedding: Embedding, left_out: str | None = None, path: Path | None = None) -> NormalScore:
         """Scores against the bank without the patches of the image ``left_out``."""
-        masked = self._foreground
-        cells = judged_cells(self._roi, embedding.grid)
-        found = search_patches(
-            self._bank,
-            embedding.patches,
-            embedding.grid,
-            self._rule.neighbours,
-            peak_and_score_demand(self._rule, cells),
-            exclude_image=left_out,
-            counts=cells if masked is None else foreground_mask(masked, embedding.patches, embedding.grid, cells),
-        )
-        inspected = found.scores if cells is None else found.scores[cells]
-        return NormalScore(image_score(inspected, self._rule), map_peak(found.scores, self._rule, cells), path)
+        judged = self._judge.judge(embedding, left_out=left_out)
+        return NormalScore(judged.score, judged.peak, path)
 
     def left_out_scores(self, progress: Progress) -> list[NormalScore]:
         """Scores of the kept references against the bank without them; ``NoReferences`` for fewer than two."""
@@ -102,15 +76,15 @@ class Calibrator:
             raise NoReferences("no calibration image is usable, or all of them are references too")
         return scores
 
-    def retrieval_limit(self, known: RetrievalLimit | None) -> RetrievalLimit:
-        """How near a picture must be to be of this class, from references left out one by one.
+    def extended_retrieval_limit(self, known: RetrievalLimit) -> RetrievalLimit:
+        """The limit of an extended bank. It keeps the coherence of its ``known`` one: more references can only bring a
+        picture nearer."""
+        limit = retrieval_limit(self._bank.cls_vectors()[1], [])
+        return limit.model_copy(update={"coherence": known.coherence, "witnesses": known.witnesses})
 
-        An extended bank keeps the coherence of its ``known`` limit: more references can only bring a picture nearer.
-        """
+    def retrieval_limit(self) -> RetrievalLimit:
+        """How near a picture must be to be of this class, from references left out in turn."""
         image_ids, cls = self._bank.cls_vectors()
-        if known is not None:
-            limit = retrieval_limit(cls, [])
-            return limit.model_copy(update={"coherence": known.coherence, "witnesses": known.witnesses})
         coherences = []
         for image_id, embedding in list(self._kept.items())[:WITNESSED]:
             order = np.argsort(-(cls @ embedding.cls))
@@ -125,4 +99,4 @@ class Calibrator:
         return self._bank.image_patches(image_id)
 
     def _inspected(self, embedding: Embedding) -> FloatArray:
-        return inspected_patches(self._roi, embedding.patches, embedding.grid)
+        return self._judge.areas.on(embedding.grid).patches(embedding.patches)

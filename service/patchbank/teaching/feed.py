@@ -8,19 +8,18 @@ from patchbank.arrays import BoolArray, FloatArray, IntArray
 from patchbank.bank.coreset import PART, select_coreset
 from patchbank.bank.manifest import Coreset
 from patchbank.bank.names import TURN_ROWS
-from patchbank.bank.region_of_interest import RegionOfInterest
 from patchbank.bank.store import Draft
 from patchbank.embedding.embedder import Embedding
 from patchbank.embedding.stream import Seen
 from patchbank.embedding.turned import source_cells
 from patchbank.progress import Progress, Stage
-from patchbank.scoring.inspected_area import inspected_cells
+from patchbank.scoring.inspected_area import InspectedAreas
 
 
 class PatchFeed:
     """Feeds a draft. ``ratio`` is the share of patches to keep; it is lowered where the expected total would
-    overfill ``room``; patches that ``roi`` ignores are left out of everything. At most one part (16,384 patches and one
-    image) is held in memory."""
+    overfill ``room``; patches that are not inspected, by ``areas``, are left out of everything. At most one part
+    (16,384 patches and one image) is held in memory."""
 
     def __init__(
         self,
@@ -28,15 +27,15 @@ class PatchFeed:
         ratio: float,
         room: int,
         images: int,
+        areas: InspectedAreas,
         progress: Progress,
-        roi: RegionOfInterest | None = None,
     ) -> None:
         self._draft = draft
         self._ratio = ratio
         self._room = room
         self._images = images
         self._progress = progress
-        self._roi = roi
+        self._areas = areas
         self._rng = np.random.default_rng(0)
         self._ids: list[str] = []
         self._cells: list[IntArray] = []
@@ -56,9 +55,7 @@ class PatchFeed:
 
     def add(self, seen: Seen) -> None:
         """Take all inspected patches of one image and of its turned copies, none from outside of the picture."""
-        grid = seen.embedding.grid
-        found = inspected_cells(self._roi, grid)
-        cells = np.ones(grid, dtype=np.bool_) if found is None else found
+        cells = self._areas.on(seen.embedding.grid).cells
         if self._seen == 0:
             expected = self._images * int(np.count_nonzero(cells)) * (1 + len(seen.turned))
             self._ratio = min(self._ratio, self._room / expected)

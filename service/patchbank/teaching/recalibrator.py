@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from patchbank.bank.manifest import Calibration, Manifest
+from patchbank.bank.names import now
 from patchbank.bank.store import BankSpec, PatchStore
-from patchbank.clock import now
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.stream import Skipped
 from patchbank.judging.compatibility import Admission
+from patchbank.judging.judge import Judge
 from patchbank.progress import SILENT, Progress
+from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.scoring.outliers import FAR_ABOVE, modified_z
 from patchbank.scoring.threshold import calibrate
 from patchbank.settings import Settings
@@ -83,10 +85,11 @@ class Recalibrator:
         bank = self.store.bank(class_name)
         before = bank.manifest
         Admission(embedder).check(before)
-        reader = Reader(self.settings, embedder, progress, strict=strict, roi=before.roi)
-        calibrator = Calibrator(bank, before.scoring, {}, whole=False, foreground=before.foreground, roi=before.roi)
-        found = calibrator.held_out_scores(reader.read(files, "calibrating (held out)"))
-        scores, peaks = [one.score for one in found], [one.peak for one in found]
+        areas = InspectedAreas(before.roi)
+        reader = Reader(self.settings, embedder, areas, progress, strict=strict)
+        calibrator = Calibrator(bank, Judge.of(bank, areas), {}, whole=False)
+        normals = calibrator.held_out_scores(reader.read(files, "calibrating (held out)"))
+        scores, peaks = [normal.score for normal in normals], [normal.peak for normal in normals]
         made = calibrate(
             scores,
             "held-out",
@@ -95,8 +98,8 @@ class Recalibrator:
             rates.pixels or self.settings.pixel_target_far,
         )
         far = modified_z(scores)
-        doubtful = [one for one, apart in zip(found, far, strict=True) if apart > FAR_ABOVE]
-        doubtful.sort(key=lambda one: -one.score)
+        doubtful = [normal for normal, apart in zip(normals, far, strict=True) if apart > FAR_ABOVE]
+        doubtful.sort(key=lambda normal: -normal.score)
         return RecalibrateReport(before, self._publish(before, made), tuple(reader.skipped), tuple(doubtful))
 
     def _publish(self, before: Manifest, calibration: Calibration) -> Manifest:

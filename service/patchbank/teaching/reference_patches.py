@@ -11,7 +11,7 @@ from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import PatchId
 from patchbank.bank.store import Bank, Reference
 from patchbank.scoring.foreground import foreground_mask
-from patchbank.scoring.inspected_area import inspected_cells
+from patchbank.scoring.inspected_area import InspectedArea, InspectedAreas
 
 
 @dataclass(frozen=True)
@@ -19,15 +19,14 @@ class ReferencePatches:
     """A reference image and its patches (M, D) in the bank, by row and column: all of them, or what a coreset kept.
 
     ``whole`` says which; turned copies are left out of whole ones. ``counts`` bool (M,) is False for masked background.
-    ``inspected`` bool (rows, columns) are the cells that the class's mask lets through, None all; the bank holds no
-    others.
+    ``area`` says which cells are inspected; the bank holds no others.
     """
 
     reference: Reference
     vectors: FloatArray
     counts: BoolArray
     whole: bool
-    inspected: BoolArray | None = None
+    area: InspectedArea
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -37,17 +36,16 @@ class ReferencePatches:
     @property
     def cells(self) -> int:
         """How many patches of the picture are inspected."""
-        rows, columns = self.grid
-        return rows * columns if self.inspected is None else int(np.count_nonzero(self.inspected))
+        return int(np.count_nonzero(self.area.cells))
 
     def on_grid(self, bank: Bank, values: FloatArray) -> FloatArray:
         """Values (M,) of the patches on the grid (rows, columns); 0 where the bank holds none."""
         spread = np.zeros(self.grid, dtype=np.float32)
         if self.whole:
-            spread[np.ones(self.grid, dtype=np.bool_) if self.inspected is None else self.inspected] = values
+            spread[self.area.cells] = values
             return spread
-        found = bank.nearest(self.vectors, 4, exact=True)
-        for value, ids in zip(values, found.ids, strict=True):
+        nearest = bank.nearest(self.vectors, 4, exact=True)
+        for value, ids in zip(values, nearest.ids, strict=True):
             for point in ids:
                 patch = PatchId.from_bytes(point)
                 if patch.image_id == self.reference.image_id and patch.turn == 0:
@@ -56,21 +54,20 @@ class ReferencePatches:
         return spread
 
 
-def read_patches(bank: Bank, reference: Reference) -> ReferencePatches:
-    """One image's patches out of the bank; no backbone and no picture file is needed."""
+def read_patches(bank: Bank, reference: Reference, areas: InspectedAreas) -> ReferencePatches:
+    """One image's patches out of the bank, whose class has these ``areas``; no backbone and no picture file is
+    needed."""
     manifest: Manifest = bank.manifest
     vectors = bank.image_patches(reference.image_id)
-    grid = reference.rows, reference.columns
-    inspected = inspected_cells(manifest.roi, grid)
-    held = np.ones(grid, dtype=np.bool_) if inspected is None else inspected
-    cells = int(np.count_nonzero(held))
-    whole = manifest.coreset is None and len(vectors) >= cells
+    area = areas.on((reference.rows, reference.columns))
+    held = int(np.count_nonzero(area.cells))
+    whole = manifest.coreset is None and len(vectors) >= held
     if not whole:
-        return ReferencePatches(reference, vectors, np.ones(len(vectors), dtype=np.bool_), whole, inspected)
-    vectors = vectors[:cells]  # turned copies have higher rows
-    counts = np.ones(cells, dtype=np.bool_)
+        return ReferencePatches(reference, vectors, np.ones(len(vectors), dtype=np.bool_), whole, area)
+    vectors = vectors[:held]  # turned copies have higher rows
+    counts = np.ones(held, dtype=np.bool_)
     if manifest.foreground is not None:
-        spread = np.zeros((held.size, vectors.shape[1]), dtype=np.float32)
-        spread[held.ravel()] = vectors
-        counts = foreground_mask(manifest.foreground, spread, grid, held)[held]
-    return ReferencePatches(reference, vectors, counts, whole, inspected)
+        spread = np.zeros((area.cells.size, vectors.shape[1]), dtype=np.float32)
+        spread[area.cells.ravel()] = vectors
+        counts = foreground_mask(manifest.foreground, spread, area)[area.cells]
+    return ReferencePatches(reference, vectors, counts, whole, area)

@@ -14,7 +14,7 @@ from patchbank.arrays import BoolArray
 from patchbank.bank.region_of_interest import RegionOfInterest
 from patchbank.errors import InvalidMask, NoReferences, PatchbankError
 from patchbank.images import ImageLimits, read_image
-from patchbank.scoring.inspected_area import inspected_cells, overlooked, same_aspect
+from patchbank.scoring.inspected_area import InspectedAreas, same_aspect
 
 Box = tuple[int, int, int, int]
 """Left, top, width, height in pixels of the first reference image."""
@@ -72,10 +72,10 @@ def check_grid(roi: RegionOfInterest, size: tuple[int, int], grid: tuple[int, in
     """A word where part of the inspected area is too small for the ``grid`` (rows, columns) of an image of ``size``
     (width, height); ``InvalidMask`` where all of it is."""
     cell = f"cells are about {size[0] / grid[1]:.0f} x {size[1] / grid[0]:.0f} pixels"
-    cells = inspected_cells(roi, grid)
-    if cells is not None and not cells.any():
+    area = InspectedAreas(roi).on(grid)
+    if area.is_empty:
         raise InvalidMask(f"no patch is left to inspect: {cell}, and at least half of a cell must be white or in a box")
-    lost = overlooked(roi, grid)
+    lost = area.overlooked
     if lost < 0.001:
         return None
     return f"{lost:.1%} of the inspected area is too small or too thin for the grid and is not looked at: {cell}"

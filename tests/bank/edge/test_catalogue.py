@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from patchbank.bank.edge.catalogue import Aliases, Catalogue
+from patchbank.bank.edge.catalogue import Catalogue
+from patchbank.bank.store import Pointers
 from patchbank.errors import ClassBusy, DamagedBank, DataDirNotWritable, StoreUnavailable
 from tests.helpers.places import ROOT
 
@@ -31,11 +32,11 @@ def catalogue(tmp_path: Path) -> Catalogue:
     return Catalogue(tmp_path / "data")
 
 
-def nothing(aliases: Aliases) -> None:
+def nothing(aliases: Pointers) -> None:
     """What is done after a switch that leaves nothing to tidy up."""
 
 
-def publish(catalogue: Catalogue, aliases: Aliases) -> None:
+def publish(catalogue: Catalogue, aliases: Pointers) -> None:
     catalogue.switch(lambda _: aliases, nothing)
 
 
@@ -56,17 +57,17 @@ def other_process_holding(data_dir: Path, class_name: str) -> Iterator[subproces
 
 
 def test_a_class_is_switched_and_taken_out() -> None:
-    first = Aliases().with_class("bolt", "v1")
+    first = Pointers().with_class("bolt", "v1")
     second = first.with_class("nut", "v1").with_class("bolt", "v2")
     assert first.classes == {"bolt": "v1"}
     assert second.classes == {"bolt": "v2", "nut": "v1"}
     assert second.with_class("bolt", None).classes == {"nut": "v1"}
     assert second.with_class("washer", None) == second
-    assert Aliases({}, {"print": "router"}).with_class("bolt", "v1").routers == {"print": "router"}
+    assert Pointers({}, {"print": "router"}).with_class("bolt", "v1").routers == {"print": "router"}
 
 
 def test_a_fresh_directory_has_no_classes(catalogue: Catalogue) -> None:
-    assert catalogue.read() == Aliases()
+    assert catalogue.read() == Pointers()
     assert not catalogue.data_dir.exists(), "reading makes nothing"
 
 
@@ -74,9 +75,9 @@ def test_a_switch_is_seen_by_all(catalogue: Catalogue) -> None:
     other = Catalogue(catalogue.data_dir)
     for version in ("v1", "v2", "v10"):
         put(catalogue, "bolt", version)
-        assert catalogue.read() == other.read() == Aliases({"bolt": version}, {})
+        assert catalogue.read() == other.read() == Pointers({"bolt": version}, {})
     put(other, "bolt", None)
-    assert catalogue.read() == Aliases()
+    assert catalogue.read() == Pointers()
 
 
 def test_a_switch_builds_on_what_others_did(catalogue: Catalogue) -> None:
@@ -87,19 +88,19 @@ def test_a_switch_builds_on_what_others_did(catalogue: Catalogue) -> None:
 
 
 def test_tidying_comes_after_publishing(catalogue: Catalogue) -> None:
-    seen: list[tuple[Aliases, Aliases]] = []
+    seen: list[tuple[Pointers, Pointers]] = []
     catalogue.switch(
         lambda aliases: aliases.with_class("bolt", "v1"),
         lambda aliases: seen.append((aliases, Catalogue(catalogue.data_dir).read())),
     )
-    assert seen == [(Aliases({"bolt": "v1"}, {}),) * 2]
+    assert seen == [(Pointers({"bolt": "v1"}, {}),) * 2]
 
 
 def test_a_change_that_fails_changes_nothing_and_frees_the_lock(catalogue: Catalogue) -> None:
     put(catalogue, "bolt", "v1")
-    tidied: list[Aliases] = []
+    tidied: list[Pointers] = []
 
-    def fail(aliases: Aliases) -> Aliases:
+    def fail(aliases: Pointers) -> Pointers:
         raise RuntimeError("half-way")
 
     with pytest.raises(RuntimeError, match="half-way"):
@@ -111,9 +112,9 @@ def test_a_change_that_fails_changes_nothing_and_frees_the_lock(catalogue: Catal
 
 
 def test_routers_are_kept(catalogue: Catalogue) -> None:
-    catalogue.switch(lambda aliases: Aliases(aliases.classes, {"print": "router-1"}), nothing)
+    catalogue.switch(lambda aliases: Pointers(aliases.classes, {"print": "router-1"}), nothing)
     put(catalogue, "bolt", "v1")
-    assert Catalogue(catalogue.data_dir).read() == Aliases({"bolt": "v1"}, {"print": "router-1"})
+    assert Catalogue(catalogue.data_dir).read() == Pointers({"bolt": "v1"}, {"print": "router-1"})
 
 
 def test_reading_costs_no_parsing_while_nothing_changes(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,12 +188,12 @@ def test_readers_never_see_a_torn_file_while_a_writer_switches(catalogue: Catalo
             if classes not in states:
                 torn.append(classes)
 
-    publish(catalogue, Aliases(states[0]))
+    publish(catalogue, Pointers(states[0]))
     readers = [threading.Thread(target=read, args=(fresh,)) for fresh in (True, False)]
     for thread in readers:
         thread.start()
     for step in range(200):
-        publish(catalogue, Aliases(states[step % 4]))
+        publish(catalogue, Pointers(states[step % 4]))
     done.set()
     for thread in readers:
         thread.join()

@@ -1,35 +1,20 @@
-"""Which version of which class serves: one small file, replaced atomically, in the place of Qdrant's aliases."""
+"""Which version of which class serves: one small file, replaced atomically, in the place of Qdrant's pointers."""
 
 from __future__ import annotations
 
 import json
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from filelock import BaseFileLock, FileLock, Timeout
 
 from patchbank.atomic_file import replace_file
+from patchbank.bank.store import Pointers
 from patchbank.errors import ClassBusy, DamagedBank, DataDirNotWritable, StoreUnavailable
 
 _Stamp = tuple[int, int, int]
-
-
-@dataclass(frozen=True)
-class Aliases:
-    """Active version of each class, and the router collection of each preprocessing fingerprint."""
-
-    classes: dict[str, str] = field(default_factory=dict)
-    routers: dict[str, str] = field(default_factory=dict)
-
-    def with_class(self, class_name: str, version: str | None) -> Aliases:
-        """The same with one class switched, or taken out for ``None``."""
-        classes = {name: value for name, value in self.classes.items() if name != class_name}
-        if version is not None:
-            classes[class_name] = version
-        return replace(self, classes=classes)
 
 
 class Catalogue:
@@ -43,11 +28,11 @@ class Catalogue:
         self.data_dir = data_dir
         self._file = data_dir / "aliases.json"
         self._guard = threading.Lock()
-        self._seen: tuple[_Stamp, Aliases] | None = None
+        self._seen: tuple[_Stamp, Pointers] | None = None
         self._was_there = False
 
-    def read(self) -> Aliases:
-        """The aliases as they stand now."""
+    def read(self) -> Pointers:
+        """The pointers as they stand now."""
         try:
             status = self._file.stat()
             stamp = (status.st_mtime_ns, status.st_ino, status.st_size)
@@ -55,31 +40,33 @@ class Catalogue:
                 if self._seen is not None and self._seen[0] == stamp:
                     return self._seen[1]
             content: dict[str, Any] = json.loads(self._file.read_text(encoding="utf-8"))
-            aliases = Aliases(dict(content["classes"]), dict(content["routers"]))
+            pointers = Pointers(dict(content["classes"]), dict(content["routers"]))
         except FileNotFoundError:
             if self._was_there:  # it is only ever replaced, so the directory is away: no classes would be a lie
                 raise StoreUnavailable(f"{self._file} is gone; is the data directory still in its place?") from None
-            return Aliases()
+            return Pointers()
         except OSError as error:
             raise StoreUnavailable(f"{self._file} cannot be read: {error.strerror or error}") from error
         except (ValueError, KeyError, TypeError) as error:
             raise DamagedBank(f"{self._file} cannot be read: {error}") from error
         with self._guard:
-            self._seen = (stamp, aliases)
+            self._seen = (stamp, pointers)
             self._was_there = True
-        return aliases
+        return pointers
 
-    def switch(self, change: Callable[[Aliases], Aliases], then: Callable[[Aliases], None]) -> None:
+    def switch(self, change: Callable[[Pointers], Pointers], then: Callable[[Pointers], None]) -> None:
         """Apply ``change`` under the directory's lock, publish the result in one step, ``then`` tidy up."""
         with self._locked("aliases", wait=120.0):
-            aliases = change(self.read())
-            text = json.dumps({"classes": aliases.classes, "routers": aliases.routers}, indent=1, sort_keys=True)
+            pointers = change(self.read())
+            text = json.dumps(
+                {"classes": dict(pointers.classes), "routers": dict(pointers.routers)}, indent=1, sort_keys=True
+            )
             try:
                 replace_file(self._file, text)
             except OSError as error:
                 raise DataDirNotWritable(f"{self._file} cannot be written: {error.strerror or error}") from error
             self._was_there = True
-            then(aliases)
+            then(pointers)
 
     def class_lock(self, class_name: str) -> HeldLock:
         """The held lock of one class; release it when done. ``ClassBusy`` where another process has it."""

@@ -9,31 +9,32 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from patchbank.arrays import FloatArray
-from patchbank.bank.edge.bank import EdgeBank
-from patchbank.bank.edge.draft import EdgeDraft
+from patchbank.bank.collection import Collection, CollectionBank
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.edge.worker import Call, Worker
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import BankRef
-from patchbank.bank.store import BankSpec, Neighbours, PatchBlock, Reference, RouterHit
+from patchbank.bank.store import Neighbours, RouterHit
 from patchbank.errors import Closed
 
 _SPLIT_FROM: Final = 32
 _GET_PATIENCE: Final = 120.0
 
 
-class PooledStore:
-    """``PatchStore`` whose searches run in worker processes; everything else is the wrapped store's."""
+class PooledStore(EdgeStore):
+    """``EdgeStore`` whose finished banks and routers are searched in so many worker processes; a version in work is
+    searched in this one."""
 
-    def __init__(self, store: EdgeStore, workers: int) -> None:
-        self._store = store
+    def __init__(self, data_dir: Path, workers: int, keep_versions: int = 3) -> None:
+        super().__init__(data_dir, keep_versions)
         self._count = workers
         self._idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
         self._workers: list[Worker] = []
@@ -41,22 +42,18 @@ class PooledStore:
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="search")
         try:
             for _ in range(workers):
-                worker = Worker(store.data_dir, max(1, (os.cpu_count() or 1) // workers))
+                worker = Worker(data_dir, max(1, (os.cpu_count() or 1) // workers))
                 self._workers.append(worker)
                 self._idle.put(worker)
         except BaseException:
             self.close()
             raise
 
-    def active(self) -> Mapping[str, str]:
-        return self._store.active()
+    def open_bank(self, ref: BankRef, *, serves: bool) -> PooledBank:
+        return PooledBank(self, self._manifest(ref, serves), lambda: self._open_shard(ref))
 
-    def bank(self, class_name: str, version: str | None = None) -> PooledBank:
-        return PooledBank(self, self._store.bank(class_name, version))
-
-    def nearest_references(self, fingerprint: str, cls: FloatArray, k: int) -> list[RouterHit]:
-        self._store.active()  # a new worker would take a data directory that is away for an empty one; this store knows
-        hits: list[RouterHit] = self.call(Call(None, "nearest_references", (fingerprint, cls, k)))
+    def find_in_router(self, name: str, cls: FloatArray, k: int) -> list[RouterHit]:
+        hits: list[RouterHit] = self.call(Call(None, "find_in_router", (name, cls, k)))
         return hits
 
     def nearest(self, ref: BankRef, queries: FloatArray, k: int, exact: bool, exclude_image: str | None) -> Neighbours:
@@ -64,12 +61,12 @@ class PooledStore:
         parts = min(self._count, max(1, len(queries) // _SPLIT_FROM))
         calls = [Call(ref, "nearest", (part, k, exact, exclude_image)) for part in np.array_split(queries, parts)]
         waiting = [self._threads.submit(self.call, call) for call in calls[1:]]
-        found: list[Neighbours] = [self.call(calls[0])]
-        found += [future.result() for future in waiting]
+        answers: list[Neighbours] = [self.call(calls[0])]
+        answers += [future.result() for future in waiting]
         return Neighbours(
-            np.concatenate([part.distances for part in found]),
-            np.concatenate([part.ids for part in found]),
-            all(part.exact for part in found),
+            np.concatenate([part.distances for part in answers]),
+            np.concatenate([part.ids for part in answers]),
+            all(part.exact for part in answers),
         )
 
     def call(self, call: Call) -> Any:
@@ -82,56 +79,27 @@ class PooledStore:
         finally:
             self._idle.put(worker)
 
-    def versions(self, class_name: str) -> list[str]:
-        return self._store.versions(class_name)
-
-    def draft(self, class_name: str, spec: BankSpec, base: BankRef | None = None) -> EdgeDraft:
-        """A version in work is searched in this process."""
-        return self._store.draft(class_name, spec, base)
-
-    def activate(self, ref: BankRef) -> None:
-        self._store.activate(ref)
-
-    def remove(self, class_name: str) -> None:
-        self._store.remove(class_name)
-
     def close(self) -> None:
-        """Stop the workers and close the wrapped store. Closing twice does nothing more."""
+        """Stop the workers, and close as ``EdgeStore`` does. Closing twice does nothing more."""
         self._closed.set()
         self._threads.shutdown(wait=True)
         while self._workers:
             self._workers.pop().close()
-        self._store.close()
+        super().close()
 
 
-class PooledBank:
+class PooledBank(CollectionBank):
     """A bank whose searches go to the workers."""
 
-    def __init__(self, pool: PooledStore, bank: EdgeBank) -> None:
+    def __init__(self, pool: PooledStore, manifest: Manifest, collection: Callable[[], Collection]) -> None:
+        super().__init__(manifest, collection)
         self._pool = pool
-        self._bank = bank
-
-    @property
-    def manifest(self) -> Manifest:
-        return self._bank.manifest
 
     def nearest(
         self, queries: FloatArray, k: int, *, exact: bool = False, exclude_image: str | None = None
     ) -> Neighbours:
         return self._pool.nearest(self.manifest.ref, queries, k, exact, exclude_image)
 
-    def references(self) -> list[Reference]:
-        return self._bank.references()
-
-    def reference(self, image_id: str) -> Reference:
-        return self._bank.reference(image_id)
-
-    def cls_vectors(self) -> tuple[list[str], FloatArray]:
-        return self._bank.cls_vectors()
-
-    def patches(self) -> Iterator[PatchBlock]:
-        return self._bank.patches()
-
     def image_patches(self, image_id: str) -> FloatArray:
-        found: FloatArray = self._pool.call(Call(self.manifest.ref, "image_patches", (image_id,)))
-        return found
+        patches: FloatArray = self._pool.call(Call(self.manifest.ref, "image_patches", (image_id,)))
+        return patches

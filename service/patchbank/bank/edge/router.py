@@ -6,23 +6,20 @@ made on a copy that the pointer file then names.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
-from uuid import UUID
+from typing import Any
 
 import qdrant_edge as qe
 
 from patchbank.arrays import FloatArray
 from patchbank.bank.edge.shard import Shard
-from patchbank.bank.names import PREFIX, BankRef
+from patchbank.bank.names import BankRef
+from patchbank.bank.router import ROUTER_PREFIX, router_hit, router_point
 from patchbank.bank.store import RouterHit
 from patchbank.errors import DamagedBank
-
-ROUTER_PREFIX: Final = f"{PREFIX}__router__"
 
 Entries = tuple[BankRef, list[str], FloatArray]
 """A bank with the image ids and CLS embeddings (M, D') of its references."""
@@ -60,11 +57,7 @@ def write_router(
 
 def find_references(shard: Shard, query: FloatArray, k: int) -> list[RouterHit]:
     """The k nearest reference images in CLS space."""
-    hits = []
-    for point in shard.nearest_cls(query, k):
-        payload = point.payload or {}
-        hits.append(RouterHit(payload["class_name"], payload["image_id"], float(point.score)))
-    return hits
+    return [router_hit(point.payload, float(point.score)) for point in shard.nearest_cls(query, k)]
 
 
 def _copy(path: Path, base: Path | None) -> Shard | None:
@@ -82,8 +75,7 @@ def _points(entries: Entries) -> list[qe.Point]:
     bank, image_ids, vectors = entries
     points = []
     for image_id, vector in zip(image_ids, vectors, strict=True):
-        digest = hashlib.sha256(f"{bank.collection}/{image_id}".encode()).digest()
+        point, payload = router_point(bank, image_id)
         named: Any = {"cls": vector}
-        payload = {"class_name": bank.class_name, "version": bank.version, "image_id": image_id}
-        points.append(qe.Point(str(UUID(bytes=digest[:16])), named, payload))
+        points.append(qe.Point(point, named, payload))
     return points

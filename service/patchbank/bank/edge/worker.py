@@ -104,8 +104,8 @@ def serve(pipe: Connection, data_dir: Path, threads: int) -> None:
 def _answer(store: EdgeStore, call: Call) -> object:
     try:
         if call.bank is None:
-            return store.nearest_references(*call.arguments)
-        bank = store.open(call.bank)
+            return store.find_in_router(*call.arguments)
+        bank = store.open_bank(call.bank, serves=False)
         if call.method == "image_patches":
             return bank.image_patches(*call.arguments)
         queries, k, exact, exclude_image = call.arguments

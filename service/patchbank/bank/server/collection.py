@@ -18,7 +18,7 @@ from patchbank.arrays import FloatArray
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import is_image_id, reference_point
 from patchbank.bank.server.link import ONCE, WRITING, Patience, ServerLink
-from patchbank.bank.server.points import GrpcPoints, LocalPoints, Points
+from patchbank.bank.server.points import Points
 from patchbank.bank.store import BankSpec, Neighbours, PatchBlock, Reference
 from patchbank.errors import DamagedBank, StoreUnavailable, UnknownReference
 from patchbank.settings import Settings
@@ -64,13 +64,17 @@ class Spread:
 
 
 class ServerCollection:
-    """Patches (vector ``patch``), reference images (vector ``cls``) and the manifest of one version."""
+    """Patches (vector ``patch``), reference images (vector ``cls``) and the manifest of one version.
 
-    def __init__(self, link: ServerLink, name: str, threads: Executor) -> None:
+    ``indexed`` says whether a graph is there to be searched first.
+    """
+
+    def __init__(self, link: ServerLink, name: str, threads: Executor, *, indexed: bool = False) -> None:
         self.link = link
         self.name = name
+        self.indexed = indexed
         self._threads = threads
-        self.points: Points = LocalPoints(link.client) if link.is_local else GrpcPoints(link.client, link.timeout)
+        self.points = Points(link.client, link.timeout)
 
     def create(self, spec: BankSpec, spread: Spread) -> None:
         """Make it, empty. No graph is built until ``index``, so that a bulk upload does not build it time and again."""
@@ -105,13 +109,11 @@ class ServerCollection:
         )
         self.link.index_payload(self.name, "image_id", models.PayloadSchemaType.KEYWORD)
 
-    def index(self, patches: int, limit: float) -> bool:
-        """Have the graph built and wait until all of so many patches are in it; False where the store has none.
+    def index(self, patches: int, limit: float) -> None:
+        """Have the graph built and wait until all of so many patches are in it.
 
         Raises ``StoreUnavailable`` where it is not done after ``limit`` seconds, or the server gives up.
         """
-        if self.link.is_local:
-            return False
         client, end = self.link.client, time.monotonic() + limit
         everything = models.OptimizersConfigDiff(indexing_threshold=1)
         doing = f"indexing {self.name}"
@@ -122,7 +124,8 @@ class ServerCollection:
                 raise StoreUnavailable(f"the bank store failed to index {self.name}: {info.optimizer_status}")
             # Some versions count the CLS embeddings too; green says that nothing is left to do in either case.
             if info.status == models.CollectionStatus.GREEN and (info.indexed_vectors_count or 0) >= patches:
-                return True
+                self.indexed = True
+                return
             if time.monotonic() > end:
                 raise StoreUnavailable(
                     f"the bank store has indexed {info.indexed_vectors_count} of {patches} patches of {self.name} "
@@ -130,8 +133,11 @@ class ServerCollection:
                 )
             time.sleep(_POLL)
 
-    def nearest(self, queries: FloatArray, k: int, exact: bool, exclude_image: str | None) -> Neighbours:
-        """Split by bytes, the parts at the same time."""
+    def nearest(
+        self, queries: FloatArray, k: int, *, exact: bool = False, exclude_image: str | None = None
+    ) -> Neighbours:
+        """Split by bytes, the parts asked at the same time."""
+        exact = exact or not self.indexed
         left_out = None if exclude_image is None else models.Filter(must_not=[_of_image(exclude_image)])
         parts = max(1, -(-queries.nbytes // _BATCH_BYTES))
 
@@ -172,9 +178,9 @@ class ServerCollection:
         except (ValidationError, KeyError) as error:
             raise DamagedBank(f"the manifest of {self.name} cannot be read: {error}") from error
 
-    def write_manifest(self, manifest: Manifest, indexed: bool) -> None:
+    def write_manifest(self, manifest: Manifest) -> None:
         """Finish the version."""
-        payload = {"manifest": manifest.model_dump(mode="json"), "indexed": indexed}
+        payload = {"manifest": manifest.model_dump(mode="json"), "indexed": self.indexed}
         self.upsert([models.PointStruct(id=MANIFEST_POINT, vector={}, payload=payload)])
 
     def upsert(self, points: list[models.PointStruct], unwanted: Callable[[], bool] = lambda: False) -> None:

@@ -10,18 +10,19 @@ from typing import Final
 from qdrant_client import models
 
 from patchbank.arrays import FloatArray, IntArray
+from patchbank.bank.collection import CollectionDraft
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import BankRef, reference_point
 from patchbank.bank.server.collection import ServerCollection
 from patchbank.bank.server.lease import Lease
 from patchbank.bank.server.link import READING, WRITING
 from patchbank.bank.server.upload import Upload
-from patchbank.bank.store import Neighbours, Reference
+from patchbank.bank.store import Reference
 from patchbank.errors import Closed, PatchbankError, StoreUnavailable
 
 _LOG = logging.getLogger("patchbank")
 
-Publish = Callable[[Manifest, Lease], None]
+Publish = Callable[[BankRef, Lease], None]
 """Lets a finished version serve, under its class's lease."""
 
 _BATCH_BYTES: Final = 1_000_000
@@ -29,25 +30,19 @@ _INDEXING: Final = 3_600.0
 """Seconds that building a graph may take; 200,000 patches take minutes."""
 
 
-class ServerDraft:
+class ServerDraft(CollectionDraft[ServerCollection]):
     """A version in work: a collection without a manifest, under the class's lease."""
 
     def __init__(
         self, publish: Publish, ref: BankRef, collection: ServerCollection, lease: Lease, index_from: int
     ) -> None:
+        super().__init__(ref)
         self._publish = publish
-        self._ref = ref
         self._open: ServerCollection | None = collection
         self._lease = lease
         self._index_from = index_from
         self._upload = Upload()
-        self._references: set[str] = set()
-        self._indexed = False
         self._finished = False
-
-    @property
-    def ref(self) -> BankRef:
-        return self._ref
 
     def add_reference(self, reference: Reference, cls: FloatArray) -> None:
         collection = self._alive()
@@ -70,29 +65,12 @@ class ServerDraft:
                 partial(collection.link.ask, f"writing {collection.name}", write, WRITING, self._upload.abandoned)
             )
 
-    def has_reference(self, image_id: str) -> bool:
-        return image_id in self._references
-
-    def cls_vectors(self) -> tuple[list[str], FloatArray]:
-        return self._written().cls_vectors()
-
-    def image_patches(self, image_id: str) -> FloatArray:
-        return self._written().image_patches(image_id)
-
-    def count_patches(self) -> int:
-        return self._written().count()
-
     def seal(self) -> None:
         """Waits until the server has indexed every patch."""
         collection = self._written()
         patches = collection.count()
         if patches >= self._index_from:
-            self._indexed = collection.index(patches, _INDEXING)
-
-    def nearest(
-        self, queries: FloatArray, k: int, *, exact: bool = False, exclude_image: str | None = None
-    ) -> Neighbours:
-        return self._written().nearest(queries, k, exact or not self._indexed, exclude_image)
+            collection.index(patches, _INDEXING)
 
     def activate(self, manifest: Manifest) -> None:
         collection = self._written()
@@ -103,9 +81,9 @@ class ServerDraft:
                 f"{manifest.references} and {manifest.patches}; nothing was changed, try again"
             )
         self._lease.check()
-        collection.write_manifest(manifest, self._indexed)
+        collection.write_manifest(manifest)
         self._finished = True  # from here on it is a version, whatever happens to the alias
-        self._publish(manifest, self._lease)
+        self._publish(self._ref, self._lease)
         self._close()
 
     def _alive(self) -> ServerCollection:

@@ -6,7 +6,6 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -57,13 +56,10 @@ WRITING: Final = Patience(12, 60.0, late=True)
 class ServerLink:
     """A client and its error handling. Thread-safe. Connects at the first call, and again whenever it must."""
 
-    def __init__(self, client: QdrantClient, timeout: float, local: threading.RLock | None = None) -> None:
-        """``local`` marks a client in local mode, which is no server: it is not thread-safe, so calls take this lock,
-        and whoever made it closes it."""
+    def __init__(self, client: QdrantClient, timeout: float) -> None:
+        """Takes over ``client``, whose calls end after ``timeout`` seconds, and closes it."""
         self.client = client
         self.timeout = timeout
-        self.is_local = local is not None
-        self._guard: AbstractContextManager[Any] = nullcontext() if local is None else local
         self._closed = threading.Event()
 
     @classmethod
@@ -106,8 +102,7 @@ class ServerLink:
             if self._closed.is_set():
                 raise Closed("the bank store is closed")
             try:
-                with self._guard:
-                    return call()
+                return call()
             except PatchbankError:
                 raise
             except Exception as error:
@@ -133,11 +128,8 @@ class ServerLink:
         return True
 
     def index_payload(self, name: str, field: str, kind: models.PayloadSchemaType) -> None:
-        """Index a payload field that is filtered on; local mode has no such indexes."""
-        if not self.is_local:
-            self.ask(
-                f"indexing {name}", lambda: self.client.create_payload_index(name, field, kind, wait=True), WRITING
-            )
+        """Index a payload field that is filtered on."""
+        self.ask(f"indexing {name}", lambda: self.client.create_payload_index(name, field, kind, wait=True), WRITING)
 
     def _exists(self, name: str) -> bool:
         return self.ask(f"looking for {name}", lambda: self.client.collection_exists(name))
@@ -146,8 +138,7 @@ class ServerLink:
         """Close the connection; a later call raises ``Closed``."""
         if not self._closed.is_set():
             self._closed.set()
-            if not self.is_local:
-                self.client.close()
+            self.client.close()
 
 
 def _worth_another(error: Exception, patience: Patience) -> bool:
@@ -161,8 +152,7 @@ def _worth_another(error: Exception, patience: Patience) -> bool:
 def _told(error: Exception, doing: str) -> PatchbankError:
     """What the client raised, as an error with a code."""
     if not isinstance(error, grpc.Call):
-        gone = isinstance(error, ValueError) and "not found" in str(error)  # local mode's way
-        return (Missing if gone else StoreUnavailable)(f"bank store, {doing}: {error}")
+        return StoreUnavailable(f"bank store, {doing}: {error}")
     code, text = error.code(), error.details() or ""
     kind: type[PatchbankError] = StoreUnavailable
     message = f"bank store, {doing}: {code.name}: {text}"

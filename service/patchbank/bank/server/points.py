@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final
 
 import numpy as np
 from qdrant_client import QdrantClient, grpc, models
@@ -33,26 +33,8 @@ class Page:
     after: str | None
 
 
-class Points(Protocol):
-    """Bulk reading, writing and searching of one server's points."""
-
-    def upsert_patches(self, collection: str, image_ids: Sequence[str], cells: IntArray, vectors: FloatArray) -> None:
-        """Write patches and wait until they are in."""
-        ...
-
-    def nearest(
-        self, collection: str, queries: FloatArray, k: int, exact: bool, left_out: models.Filter | None
-    ) -> tuple[FloatArray, ByteArray]:
-        """Cosine distances (Q, k), ascending, and point ids (Q, k, 16); ``inf`` where fewer are found."""
-        ...
-
-    def page(self, collection: str, vector: str, chosen: models.Filter, limit: int, after: str | None) -> Page:
-        """So many points that match, with one of their vectors."""
-        ...
-
-
-class GrpcPoints:
-    """``Points`` as protobuf messages."""
+class Points:
+    """Bulk reading, writing and searching of one server's points, as protobuf messages."""
 
     def __init__(self, client: QdrantClient, timeout: float) -> None:
         self._client = client
@@ -79,11 +61,13 @@ class GrpcPoints:
     def nearest(
         self, collection: str, queries: FloatArray, k: int, exact: bool, left_out: models.Filter | None
     ) -> tuple[FloatArray, ByteArray]:
+        """Cosine distances (Q, k), ascending, and point ids (Q, k, 16); ``inf`` where fewer are found."""
         request = search_request(collection, queries, k, exact, left_out)
         answer = self._client.grpc_points.QueryBatch(request, timeout=self._timeout)
         return read_hits(answer, k)
 
     def page(self, collection: str, vector: str, chosen: models.Filter, limit: int, after: str | None) -> Page:
+        """So many points that match, with one of their vectors."""
         answer = self._client.grpc_points.Scroll(
             grpc.ScrollPoints(
                 collection_name=collection,
@@ -99,42 +83,6 @@ class GrpcPoints:
         vectors = np.asarray([_numbers(one) for one in found], dtype=np.float32)
         more = answer.next_page_offset.uuid if answer.HasField("next_page_offset") else None
         return Page(PatchBlock(_raw_ids([point.id.uuid for point in answer.result]), vectors), more)
-
-
-class LocalPoints:
-    """``Points`` in local mode, which searches exhaustively and has no use for search parameters."""
-
-    def __init__(self, client: QdrantClient) -> None:
-        self._client = client
-
-    def upsert_patches(self, collection: str, image_ids: Sequence[str], cells: IntArray, vectors: FloatArray) -> None:
-        points = [
-            models.PointStruct(
-                id=patch_point(image_id, row, column),
-                vector={"patch": vector.tolist()},
-                payload={"image_id": image_id, "row": row, "col": column},
-            )
-            for image_id, (row, column), vector in zip(image_ids, cells.tolist(), vectors, strict=True)
-        ]
-        self._client.upsert(collection, points)
-
-    def nearest(
-        self, collection: str, queries: FloatArray, k: int, exact: bool, left_out: models.Filter | None
-    ) -> tuple[FloatArray, ByteArray]:
-        requests = [
-            models.QueryRequest(query=query.tolist(), using="patch", limit=k, filter=left_out) for query in queries
-        ]
-        answers = self._client.query_batch_points(collection, requests)
-        return _table([[(hit.score, str(hit.id)) for hit in answer.points] for answer in answers], k)
-
-    def page(self, collection: str, vector: str, chosen: models.Filter, limit: int, after: str | None) -> Page:
-        records, more = self._client.scroll(
-            collection, chosen, limit, offset=after, with_payload=False, with_vectors=[vector]
-        )
-        found: list[Any] = [record.vector for record in records]
-        vectors = np.asarray([named[vector] for named in found], dtype=np.float32)
-        ids = _raw_ids([str(record.id) for record in records])
-        return Page(PatchBlock(ids, vectors), None if more is None else str(more))
 
 
 def search_request(

@@ -7,23 +7,22 @@ half changed.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection
 from functools import partial
 from typing import Final
-from uuid import UUID
 
 from qdrant_client import models
 
 from patchbank.arrays import FloatArray
-from patchbank.bank.names import PREFIX, BankRef
+from patchbank.bank.names import BankRef
+from patchbank.bank.router import ROUTER_PREFIX, router_hit, router_point
 from patchbank.bank.server.collection import Spread
 from patchbank.bank.server.link import WRITING, Missing, ServerLink
 from patchbank.bank.store import RouterHit
 
-ROUTER_PREFIX: Final = f"{PREFIX}__router__"
 _UPSERT: Final = 500
 _MANY: Final = 100_000
+_EXACT: Final = models.SearchParams(exact=True)
 
 
 class ServerRouter:
@@ -40,14 +39,8 @@ class ServerRouter:
         self._ensure(name, vectors.shape[1])
         points = []
         for image_id, vector in zip(image_ids, vectors.tolist(), strict=True):
-            digest = hashlib.sha256(f"{ref.collection}/{image_id}".encode()).digest()
-            payload = {
-                "bank": ref.collection,
-                "class_name": ref.class_name,
-                "version": ref.version,
-                "image_id": image_id,
-            }
-            points.append(models.PointStruct(id=str(UUID(bytes=digest[:16])), vector={"cls": vector}, payload=payload))
+            point, payload = router_point(ref, image_id)
+            points.append(models.PointStruct(id=point, vector={"cls": vector}, payload=payload))
         for begin in range(0, len(points), _UPSERT):
             write = partial(self._link.client.upsert, name, points[begin : begin + _UPSERT], wait=True)
             self._link.ask(f"writing {name}", write, WRITING)
@@ -65,21 +58,21 @@ class ServerRouter:
         """The k references nearest to ``cls`` (D',) in those versions; None where there is no router."""
         name, client = ROUTER_PREFIX + fingerprint, self._link.client
         chosen = _of_banks(among)
-        params = None if self._link.is_local else models.SearchParams(exact=True)
         try:
             answer = self._link.ask(
                 f"searching {name}",
                 lambda: client.query_points(
-                    name, cls.tolist(), using="cls", limit=k, query_filter=chosen, search_params=params
+                    name,
+                    cls.tolist(),
+                    using="cls",
+                    limit=k,
+                    query_filter=chosen,
+                    search_params=_EXACT,
                 ),
             )
         except Missing:
             return None
-        hits = []
-        for point in answer.points:
-            payload = point.payload or {}
-            hits.append(RouterHit(payload["class_name"], payload["image_id"], float(point.score)))
-        return hits
+        return [router_hit(point.payload, float(point.score)) for point in answer.points]
 
     def entered(self) -> set[str]:
         """Collection names of the versions that are in a router."""

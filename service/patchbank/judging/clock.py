@@ -1,16 +1,10 @@
-"""Moments as manifests and references write them, and how long work takes."""
+"""How long the stages of a request take."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
-
-
-def now() -> str:
-    """The present moment, UTC, to the second, e.g. ``2026-01-31T23:59:59+00:00``."""
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 class StageClock:

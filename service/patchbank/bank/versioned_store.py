@@ -1,0 +1,123 @@
+"""What every bank store does alike: names and versions are checked, one change per class at a time, old versions go."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Generic, Protocol, TypeVar
+
+from patchbank.arrays import FloatArray
+from patchbank.bank.names import BankRef, check_class_name, new_version
+from patchbank.bank.store import Bank, BankSpec, Draft, Pointers, RouterHit
+from patchbank.bank.view import View, with_view
+from patchbank.errors import ClassBusy, UnknownClass
+
+
+class HeldClass(Protocol):
+    """The exclusive right to change one class; somebody else's try raises ``ClassBusy``."""
+
+    def release(self) -> None:
+        """Let it go."""
+        ...
+
+
+Held = TypeVar("Held", bound=HeldClass)
+
+
+class VersionedStore(ABC, Generic[Held]):
+    """``PatchStore`` but for what depends on the engine. ``Held`` is how the engine's store holds a class."""
+
+    def __init__(self, keep_versions: int) -> None:
+        """``keep_versions`` finished versions of each class are kept, the active one included."""
+        self._keep = keep_versions
+
+    @abstractmethod
+    def pointers(self) -> Pointers: ...
+
+    @abstractmethod
+    def open_bank(self, ref: BankRef, *, serves: bool) -> Bank: ...
+
+    @abstractmethod
+    def find_references(self, pointers: Pointers, fingerprint: str, cls: FloatArray, k: int) -> list[RouterHit]: ...
+
+    @abstractmethod
+    def _finished(self, class_name: str) -> Iterable[str]:
+        """All finished versions of a class."""
+
+    @abstractmethod
+    def _hold(self, class_name: str) -> Held:
+        """Hold a class; ``ClassBusy`` where somebody else does."""
+
+    @abstractmethod
+    def _begin(self, ref: BankRef, spec: BankSpec, base: BankRef | None, held: Held) -> Draft:
+        """A draft that lets go of the class at its end."""
+
+    @abstractmethod
+    def _serve(self, ref: BankRef, held: Held) -> None:
+        """Let a finished version serve, in one step."""
+
+    @abstractmethod
+    def _withdraw(self, class_name: str, held: Held) -> None:
+        """Take a class out of service, and delete all its versions."""
+
+    @abstractmethod
+    def _sweep(self, class_name: str) -> None:
+        """Remove what an interrupted change of a class left; the caller holds the class."""
+
+    @abstractmethod
+    def _drop(self, refs: Iterable[BankRef]) -> None:
+        """Delete finished versions that do not serve."""
+
+    def active(self) -> Mapping[str, str]:
+        return self.pointers().classes
+
+    def bank(self, class_name: str, version: str | None = None) -> Bank:
+        return View(self).bank(class_name, version)
+
+    def nearest_references(self, fingerprint: str, cls: FloatArray, k: int) -> list[RouterHit]:
+        return with_view(self, lambda view: view.nearest_references(fingerprint, cls, k))
+
+    def versions(self, class_name: str) -> list[str]:
+        return sorted(self._finished(class_name))
+
+    def draft(self, class_name: str, spec: BankSpec, base: BankRef | None = None) -> Draft:
+        check_class_name(class_name)
+        held = self._hold(class_name)
+        try:
+            self._sweep(class_name)
+            self._require_active(base)
+            return self._begin(BankRef(class_name, new_version()), spec, base, held)
+        except BaseException:
+            held.release()
+            raise
+
+    def _require_active(self, base: BankRef | None) -> None:
+        if base is not None and self.active().get(base.class_name) != base.version:
+            raise ClassBusy(f"another process has just changed {base.class_name!r}; try again")
+
+    def activate(self, ref: BankRef) -> None:
+        check_class_name(ref.class_name)
+        with self._holding(ref.class_name) as held:
+            self._publish(ref, held)
+
+    @contextmanager
+    def _holding(self, class_name: str) -> Iterator[Held]:
+        held = self._hold(class_name)
+        try:
+            yield held
+        finally:
+            held.release()
+
+    def _publish(self, ref: BankRef, held: Held) -> None:
+        """Let a finished version serve, and let go of versions too old to keep."""
+        self._serve(ref, held)
+        old = [version for version in self.versions(ref.class_name)[: -self._keep] if version != ref.version]
+        self._drop(BankRef(ref.class_name, version) for version in old)
+
+    def remove(self, class_name: str) -> None:
+        check_class_name(class_name)
+        if class_name not in self.active():
+            raise UnknownClass(f"no product class {class_name!r} is taught here")
+        with self._holding(class_name) as held:
+            self._withdraw(class_name, held)

@@ -1,0 +1,57 @@
+"""A bank store as it stood at one moment: what a request sees from its start to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final, TypeVar
+
+from patchbank.arrays import FloatArray
+from patchbank.bank.names import BankRef, check_class_name
+from patchbank.bank.store import Bank, RouterHit, ViewSource
+from patchbank.errors import DamagedBank, UnknownClass, UnknownVersion
+
+T = TypeVar("T")
+_TRIES: Final = 4
+
+
+class View:
+    """The pointers are read once, when the view is made; a change that comes later does not show."""
+
+    def __init__(self, source: ViewSource) -> None:
+        self._source = source
+        self.pointers = source.pointers()
+
+    @property
+    def active(self) -> Mapping[str, str]:
+        """Active version of every class."""
+        return self.pointers.classes
+
+    def bank(self, class_name: str, version: str | None = None) -> Bank:
+        """A class's active (or given) version; ``UnknownClass``, ``UnknownVersion`` or ``DamagedBank``."""
+        check_class_name(class_name)
+        active = self.active.get(class_name)
+        if active is None:
+            raise UnknownClass(f"no product class {class_name!r} is taught here")
+        return self._source.open_bank(BankRef(class_name, version or active), serves=version in (None, active))
+
+    def nearest_references(self, fingerprint: str, cls: FloatArray, k: int) -> list[RouterHit]:
+        """The k reference images nearest to ``cls`` (D',) among active banks of that preprocessing fingerprint."""
+        return self._source.find_references(self.pointers, fingerprint, cls, k)
+
+
+def with_view(source: ViewSource, work: Callable[[View], T]) -> T:
+    """The result of ``work`` on a view; done again on a newer one where a version it was reading was replaced and
+    removed meanwhile.
+
+    Old versions are kept for a while, so this happens only where several new ones follow within one request.
+    """
+    view = View(source)
+    for _ in range(_TRIES - 1):
+        try:
+            return work(view)
+        except (DamagedBank, UnknownVersion):
+            newer = View(source)
+            if newer.pointers == view.pointers:
+                raise
+            view = newer
+    return work(view)

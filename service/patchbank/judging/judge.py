@@ -1,0 +1,75 @@
+"""The one place that judges: a request's image and a calibration image are scored alike, or thresholds mean nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from patchbank.arrays import BoolArray, FloatArray
+from patchbank.bank.manifest import Foreground, ScoringRule
+from patchbank.bank.search import PatchScores, search_patches
+from patchbank.bank.store import Bank, PatchIndex
+from patchbank.embedding.embedder import Embedding
+from patchbank.scoring.anomaly_map import anomaly_map, map_peak, mask_and_score_demand, peak_and_score_demand
+from patchbank.scoring.foreground import foreground_mask
+from patchbank.scoring.image_score import image_score
+from patchbank.scoring.inspected_area import InspectedArea, InspectedAreas
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Scores of one image. ``score`` is the image score; ``patches`` are the patch scores that it was made of."""
+
+    score: float
+    patches: PatchScores
+    area: InspectedArea
+    rule: ScoringRule
+    size: tuple[int, int]
+
+    @property
+    def peak(self) -> float:
+        """The highest value that the anomaly map can have at any size."""
+        return map_peak(self.patches.scores, self.rule, self.area)
+
+    def inspected_pixels(self) -> BoolArray:
+        """The inspected pixels (H, W) at the original size."""
+        return self.area.pixels(self.size)
+
+    def map(self) -> FloatArray:
+        """The anomaly map (H, W) at the original size, 0 where nothing is inspected."""
+        return anomaly_map(self.patches.scores, self.rule, self.size, self.area)
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Scores embedded images against a bank, or against a sealed draft.
+
+    ``foreground`` None: the background is searched like the rest. ``areas`` says what is inspected.
+    """
+
+    index: PatchIndex
+    rule: ScoringRule
+    foreground: Foreground | None
+    areas: InspectedAreas
+
+    @classmethod
+    def of(cls, bank: Bank, areas: InspectedAreas) -> Judge:
+        """Judges as the bank's manifest says."""
+        return cls(bank, bank.manifest.scoring, bank.manifest.foreground, areas)
+
+    def judge(self, embedding: Embedding, pixel_threshold: float | None = None, left_out: str | None = None) -> Judged:
+        """Score one image, the patches of the image ``left_out`` left out of the search.
+
+        The image score is that of an exhaustive search. So is the map cut at ``pixel_threshold`` where one is given,
+        else the map's peak. Raises ``InvalidMask`` where nothing of the image is inspected, and ``EmptyBank``.
+        """
+        area = self.areas.on(embedding.grid).require_cells()
+        size = embedding.geometry.image
+        if pixel_threshold is None:
+            demand = peak_and_score_demand(self.rule, area)
+        else:
+            demand = mask_and_score_demand(self.rule, pixel_threshold, size, area)
+        counts = area.cells
+        if self.foreground is not None:
+            counts = foreground_mask(self.foreground, embedding.patches, area)
+        patches = search_patches(self.index, embedding.patches, counts, self.rule.neighbours, demand, left_out)
+        return Judged(image_score(patches.scores[area.cells], self.rule), patches, area, self.rule, size)

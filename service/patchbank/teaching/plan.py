@@ -1,0 +1,258 @@
+"""What teaching a class is going to do, decided before any work: for a new class, or for one that is extended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from patchbank.bank.manifest import (
+    Calibration,
+    Coreset,
+    Foreground,
+    Manifest,
+    RetrievalLimit,
+    ScoringRule,
+    SelfTest,
+)
+from patchbank.bank.names import BankRef
+from patchbank.bank.region_of_interest import RegionOfInterest
+from patchbank.bank.store import BankSpec
+from patchbank.embedding.embedder import Embedder
+from patchbank.embedding.preprocess import plan_geometry
+from patchbank.embedding.turned import Turn
+from patchbank.errors import InvalidParameters
+from patchbank.judging.compatibility import record_of
+from patchbank.scoring.foreground import Sample, learn_foreground
+from patchbank.scoring.foreground_decision import decide
+from patchbank.scoring.threshold import calibrate
+from patchbank.settings import Settings
+from patchbank.teaching.calibrator import Calibrator, NormalScore
+from patchbank.teaching.roi_drawing import RoiDrawing, check_grid, draw, first_picture
+
+
+@dataclass(frozen=True)
+class TeachOptions:
+    """How to teach a class.
+
+    ``coreset`` is the share of patches to keep, None for all (up to the bank's bound); ``turns`` adds copies of the
+    references turned so; ``foreground`` masks the background (``auto``: where the references show that it is safe);
+    ``roi`` is the part of the picture that is inspected, None all of it; ``strict`` makes a bad file an error instead
+    of skipping it.
+    """
+
+    coreset: float | None = None
+    scoring: ScoringRule = field(default_factory=ScoringRule)
+    target_far: float | None = None
+    strict: bool = False
+    turns: tuple[Turn, ...] = ()
+    foreground: Literal["off", "auto", "on"] = "off"
+    roi: RoiDrawing | None = None
+
+
+class TeachPlan(Protocol):
+    """One class's plan: what is known before the first image is read, and what is made of the results."""
+
+    @property
+    def base(self) -> BankRef | None:
+        """The version that the new one begins as a copy of; None: it begins empty."""
+        ...
+
+    @property
+    def spec(self) -> BankSpec:
+        """Sizes of the embeddings."""
+        ...
+
+    @property
+    def rule(self) -> ScoringRule:
+        """How images are scored."""
+        ...
+
+    @property
+    def roi(self) -> RegionOfInterest | None:
+        """What is inspected."""
+        ...
+
+    @property
+    def roi_note(self) -> str | None:
+        """A word on inspected parts that are too small to be looked at."""
+        ...
+
+    @property
+    def ratio(self) -> float:
+        """Share of the patches to keep, at most 1."""
+        ...
+
+    @property
+    def room(self) -> int:
+        """Patches that may be added."""
+        ...
+
+    @property
+    def self_test(self) -> SelfTest | None:
+        """The self-test's record."""
+        ...
+
+    def is_served_by(self, added: int, duplicates: int) -> bool:
+        """Whether so many new references, beside so many that were in already, make a version worth having."""
+        ...
+
+    def foreground(self, samples: Sequence[Sample]) -> tuple[Foreground | None, str]:
+        """How the background is masked, and what ``auto`` had to say."""
+        ...
+
+    def coreset(self, taken: Coreset | None) -> Coreset | None:
+        """Facts of the whole bank's coreset, ``taken`` those of the references just read."""
+        ...
+
+    def calibration(self, scores: Sequence[NormalScore], held_out: bool) -> Calibration:
+        """The thresholds from scores of normal images, ``held_out`` ones or references left out in turn."""
+        ...
+
+    def retrieval(self, calibrator: Calibrator) -> RetrievalLimit:
+        """When an image is of this class."""
+        ...
+
+
+@dataclass(frozen=True)
+class NewClass:
+    """A class that is taught from nothing but its references."""
+
+    options: TeachOptions
+    settings: Settings
+    spec: BankSpec
+    roi: RegionOfInterest | None
+    roi_note: str | None
+    self_test: SelfTest | None
+
+    base = None
+
+    @classmethod
+    def of(cls, files: Sequence[Path], options: TeachOptions, settings: Settings, embedder: Embedder) -> NewClass:
+        """Decide for ``files``. Raises ``InvalidMask``, and as ``read_image``, for a region of interest that cannot be
+        used."""
+        roi, note = None, None
+        if options.roi is not None:
+            first = first_picture(files, settings.image_limits)
+            roi = draw(options.roi, *first, settings.image_limits)
+            note = check_grid(roi, first.size, plan_geometry(first.size, embedder.backbone).grid)
+        record = record_of(embedder.self_test())
+        return cls(options, settings, BankSpec(*embedder.dimensions()), roi, note, record)
+
+    @property
+    def rule(self) -> ScoringRule:
+        return self.options.scoring
+
+    @property
+    def ratio(self) -> float:
+        return 1.0 if self.options.coreset is None else self.options.coreset
+
+    @property
+    def room(self) -> int:
+        return self.settings.max_bank_patches
+
+    def is_served_by(self, added: int, duplicates: int) -> bool:
+        return added > 0
+
+    def foreground(self, samples: Sequence[Sample]) -> tuple[Foreground | None, str]:
+        if self.options.foreground == "off":
+            return None, ""
+        foreground = learn_foreground(samples)
+        if self.options.foreground == "on":
+            return foreground, ""
+        decision = decide(foreground, samples)
+        return foreground if decision.on else None, decision.reason
+
+    def coreset(self, taken: Coreset | None) -> Coreset | None:
+        return taken
+
+    def calibration(self, scores: Sequence[NormalScore], held_out: bool) -> Calibration:
+        far = self.options.target_far or self.settings.target_far
+        images, peaks = [normal.score for normal in scores], [normal.peak for normal in scores]
+        return calibrate(images, _method(held_out), far, peaks, self.settings.pixel_target_far)
+
+    def retrieval(self, calibrator: Calibrator) -> RetrievalLimit:
+        return calibrator.retrieval_limit()
+
+
+@dataclass(frozen=True)
+class Extension:
+    """A class that gets more references: it keeps its rule, its masks and what it was calibrated with."""
+
+    options: TeachOptions
+    settings: Settings
+    known: Manifest
+
+    roi_note = None
+
+    @classmethod
+    def of(cls, known: Manifest, options: TeachOptions, settings: Settings) -> Extension:
+        """Decide for the class's active bank; ``InvalidParameters`` where another mask is asked for."""
+        if options.roi is not None:
+            raise InvalidParameters(
+                f"an update keeps the mask of {known.class_name!r}: for another one teach the class anew"
+            )
+        return cls(options, settings, known)
+
+    @property
+    def base(self) -> BankRef:
+        return self.known.ref
+
+    @property
+    def spec(self) -> BankSpec:
+        return BankSpec(self.known.patch_dim, self.known.cls_dim)
+
+    @property
+    def rule(self) -> ScoringRule:
+        return self.known.scoring
+
+    @property
+    def roi(self) -> RegionOfInterest | None:
+        return self.known.roi
+
+    @property
+    def ratio(self) -> float:
+        if self.options.coreset is not None:
+            return self.options.coreset
+        return 1.0 if self.known.coreset is None else self.known.coreset.ratio
+
+    @property
+    def room(self) -> int:
+        return max(1, self.settings.max_bank_patches - self.known.patches)
+
+    @property
+    def self_test(self) -> SelfTest | None:
+        return self.known.self_test
+
+    def is_served_by(self, added: int, duplicates: int) -> bool:
+        return added + duplicates > 0
+
+    def foreground(self, samples: Sequence[Sample]) -> tuple[Foreground | None, str]:
+        return self.known.foreground, ""
+
+    def coreset(self, taken: Coreset | None) -> Coreset | None:
+        """The wider radius holds for the whole."""
+        known = self.known.coreset
+        if taken is None or known is None:
+            return taken or known
+        return Coreset(ratio=taken.ratio, seen=known.seen + taken.seen, radius=max(known.radius, taken.radius))
+
+    def calibration(self, scores: Sequence[NormalScore], held_out: bool) -> Calibration:
+        """Without held-out images the bank keeps the scores it was calibrated with: more references can only lower
+        them, so the thresholds stay on the safe side."""
+        known = self.known.calibration
+        far = self.options.target_far or known.target_far
+        images, peaks = [normal.score for normal in scores], [normal.peak for normal in scores]
+        method = _method(held_out)
+        if not held_out:
+            method, images = known.method, [*known.scores, *images]
+            peaks = [*known.peaks, *peaks] if known.peaks else []
+        return calibrate(images, method, far, peaks, self.settings.pixel_target_far)
+
+    def retrieval(self, calibrator: Calibrator) -> RetrievalLimit:
+        return calibrator.extended_retrieval_limit(self.known.retrieval)
+
+
+def _method(held_out: bool) -> Literal["leave-one-image-out", "held-out"]:
+    return "held-out" if held_out else "leave-one-image-out"
