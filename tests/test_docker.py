@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -16,12 +18,12 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from docker.dockerfile import DOCKERFILE, lineage, read_dockerfile
-from docker.steps import Image, build_context, ignored
-from docker.try_steps import CONSTRAINTS
 from patchbank.settings import Settings
+from tests.helpers.http_service import serving
 
-ROOT = DOCKERFILE.parent.parent
+ROOT = Path(__file__).parent.parent
+DOCKERFILE = ROOT / "docker" / "Dockerfile"
+CONSTRAINTS = ROOT / "docker" / "constraints.txt"
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +32,17 @@ def compose() -> dict[str, Any]:
     return loaded
 
 
+def instructions(name: str, text: str | None = None) -> list[str]:
+    """What follows each instruction of that name, continued lines joined."""
+    joined = re.sub(r"\\\n\s*", " ", text or DOCKERFILE.read_text())
+    return re.findall(rf"^{name} (.+)$", joined, flags=re.MULTILINE)
+
+
 def example() -> dict[str, str]:
     """Variables of .env.example, those that are commented out as well."""
     lines = (ROOT / ".env.example").read_text().splitlines()
-    found = [re.fullmatch(r"(?:# )?([A-Z][A-Z0-9_]+)=(.*)", line) for line in lines]
-    return {match[1]: match[2] for match in found if match}
+    matches = [re.fullmatch(r"(?:# )?([A-Z][A-Z0-9_]+)=(.*)", line) for line in lines]
+    return {match[1]: match[2] for match in matches if match}
 
 
 def pinned(image: str) -> bool:
@@ -49,60 +57,61 @@ def test_the_linter_finds_nothing_in_the_dockerfile() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_images_are_pinned_unprivileged_and_healthy_by_python_alone() -> None:
-    stages = read_dockerfile()
-    assert list(stages)[-1] == "cpu", "the default target"
-    for stage in stages.values():
-        assert stage.base in stages or pinned(stage.base), stage.base
-    for target in ("cpu", "gpu"):
-        steps = [step for stage in lineage(stages, target) for step in stage.instructions]
-        assert not [step for step in steps if step.name in ("RUN", "ADD")], "images are made of copies alone"
-        users = [step.value for step in steps if step.name == "USER"]
-        assert users
-        assert all(int(user.partition(":")[0]) > 0 for user in users)
-        (health,) = [step.value for step in steps if step.name == "HEALTHCHECK"]
-        assert "python3" in health
-        assert not re.search(r"curl|wget", health)
+def test_both_images_are_copies_onto_a_pinned_python_and_unprivileged() -> None:
+    assert instructions("FROM") == [
+        "${PYTHON_IMAGE} AS build",
+        "build AS build-cpu",
+        "build AS build-gpu",
+        "${PYTHON_IMAGE} AS runtime",
+        "runtime AS gpu",
+        "runtime AS cpu",  # the last is the default target
+    ]
+    (python,) = instructions("ARG")
+    assert pinned(python), python
+    _, delivered = DOCKERFILE.read_text().split(" AS runtime\n")
+    assert not instructions("RUN", delivered) + instructions("ADD", delivered)
+    assert instructions("USER", delivered) == ["10001:10001"]
+    assert instructions("HEALTHCHECK", delivered)
 
 
-def test_the_gpu_image_looks_for_libraries_where_its_python_puts_them() -> None:
-    stages = read_dockerfile()
-    environment = {name: value for step in stages["gpu"].all_of("ENV") for name, value in step.pairs().items()}
-    version = re.match(r"python:(\d+\.\d+)", lineage(stages, "gpu")[0].base)
+def test_the_image_s_health_check_tells_alive_from_not(settings: Settings) -> None:
+    (check,) = instructions("HEALTHCHECK")
+    python, *arguments = json.loads(check.partition(" CMD ")[2])
+    assert python == "python3", "the image has neither curl nor wget"
+
+    def status(port: int | None) -> int:
+        environment = {"PATCHBANK_PORT": str(port)}
+        return subprocess.run(
+            [sys.executable, *arguments], env=environment, capture_output=True, check=False
+        ).returncode
+
+    with serving(settings.model_copy(update={"search_workers": 0})) as client:
+        assert status(client.base_url.port) == 0
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        assert status(silent.getsockname()[1]) != 0
+
+
+def test_libraries_and_constraints_are_those_of_the_images_python() -> None:
+    (python,) = instructions("ARG")
+    version = re.search(r"python:(\d+\.\d+)", python)
+    (path,) = re.findall(r"LD_LIBRARY_PATH=(\S+)", DOCKERFILE.read_text())
     assert version is not None
-    for folder in environment["LD_LIBRARY_PATH"].split(":"):
+    for folder in path.split(":"):
         assert folder.startswith(f"/opt/patchbank/lib/python{version[1]}/site-packages/nvidia/")
+    assert f"--python-version {version[1]} " in (ROOT / "Makefile").read_text()
 
 
-def test_the_build_context_holds_what_the_image_needs_and_no_more(tmp_path: Path) -> None:
-    build_context(tmp_path)
-    found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    assert {"pyproject.toml", "LICENSE", "docker/constraints.txt"} <= found
-    assert {"service/patchbank/__main__.py", "indexer/patchbank_indexer/cli.py"} <= found
-    assert any(name.endswith(".onnx") for name in found)
-    assert {name.partition("/")[0] for name in found} == {
-        "LICENSE",
-        "README.md",
-        "docker",
-        "indexer",
-        "pyproject.toml",
-        "service",
-    }
-
-
-def test_the_last_rule_of_a_dockerignore_decides() -> None:
-    rules = ["*", "!service", "!docker/constraints.txt", "**/__pycache__"]
-    assert [
-        ignored(name, rules)
-        for name in (".env", "service/a/b.py", "service/__pycache__/b.pyc", "docker/constraints.txt", "docker/x.py")
-    ] == [True, False, True, False, True]
-
-
-def test_steps_put_the_image_s_paths_below_the_clean_directory(tmp_path: Path) -> None:
-    image = Image(tmp_path / "root")
-    assert (
-        image.inside("cp /opt/a /usr/opt/b ./opt /data") == f"cp {image.root}/opt/a /usr/opt/b ./opt {image.root}/data"
-    )
+def test_the_build_context_is_what_the_dockerfile_copies_and_no_more() -> None:
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    everything, *rules = [line for line in lines if not line.startswith("#")]
+    assert everything == "*"
+    allowed = {Path(rule.removeprefix("!")) for rule in rules if rule.startswith("!")}
+    assert all((ROOT / path).exists() for path in allowed), allowed
+    copies = [value.split()[:-1] for value in instructions("COPY") if "--from" not in value]
+    copied = {Path(source) for sources in copies for source in sources}
+    assert {source for source in copied if not any(path.is_relative_to(source) for path in allowed)} == set()
+    assert {path for path in allowed if not any(path.is_relative_to(source) for source in copied)} == set()
 
 
 def test_pinned_versions_meet_the_requirements() -> None:
@@ -169,16 +178,19 @@ def test_the_example_says_the_defaults_and_names_every_variable(compose: dict[st
 
 def test_every_setting_that_the_stack_hands_on_is_one(compose: dict[str, Any]) -> None:
     settings = {f"PATCHBANK_{name.upper()}" for name in Settings.model_fields}
-    stages = read_dockerfile()
     named = {name for service in compose["services"] for name in _environment(compose, service)}
-    named |= {name for stage in stages.values() for step in stage.all_of("ENV") for name in step.pairs()}
+    named |= set(re.findall(r"\b(PATCHBANK_\w+)=", " ".join(instructions("ENV"))))
+    assert "PATCHBANK_PROVIDERS" in named
     assert {name for name in named if name.startswith("PATCHBANK_")} <= settings
 
 
 def test_prometheus_finds_the_services_under_the_names_that_they_have(compose: dict[str, Any]) -> None:
     config = yaml.safe_load((ROOT / "monitoring" / "prometheus.yml").read_text())
     wanted = {
-        name for job in config["scrape_configs"] for found in job.get("dns_sd_configs", []) for name in found["names"]
+        name
+        for job in config["scrape_configs"]
+        for looked_up in job.get("dns_sd_configs", [])
+        for name in looked_up["names"]
     }
     aliases = {
         alias
