@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EXTRAS := cpu,demo,dev
 
-.PHONY: demo serve test check docs bench clean
+.PHONY: demo serve test check docs bench constraints clean
 
 demo: $(VENV)/ready  ## Teach three real products, detect held-out images through the HTTP API, draw what was found.
 	$(BIN)/indexer demo
@@ -27,6 +27,11 @@ docs: $(VENV)/ready  ## Write the generated parts of the documentation.
 bench: $(VENV)/ready  ## Measure search and service.
 	$(BIN)/python -m benchmarks.search
 	$(BIN)/python -m benchmarks.service
+
+constraints: $(VENV)/ready  ## Pin the images' packages; what is pinned stays where it can, UPGRADE=--upgrade takes the newest.
+	echo 'onnxruntime-gpu[cuda,cudnn]' | $(BIN)/uv pip compile pyproject.toml - --extra cpu --extra gpu $(UPGRADE) \
+		--python-version 3.11 --python-platform linux --no-annotate --quiet \
+		--custom-compile-command 'make constraints' --output-file docker/constraints.txt
 
 clean:  ## Remove the environment and the demo's files.
 	rm -rf $(VENV) demo

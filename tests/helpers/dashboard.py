@@ -1,4 +1,4 @@
-"""The dashboard's queries, and the rules' names: what ``try_out`` asks and what tests hold against the code."""
+"""The dashboard's queries and the rules, with the names of the series that they read."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import yaml
 
-FOLDER: Final = Path(__file__).parent
-DASHBOARD: Final = FOLDER / "grafana" / "dashboards" / "patchbank.json"
-RULES: Final = tuple(sorted((FOLDER / "rules").glob("*.yml")))
+MONITORING: Final = Path(__file__).parents[2] / "monitoring"
+DASHBOARD: Final = MONITORING / "grafana" / "dashboards" / "patchbank.json"
+RULES: Final = tuple(sorted((MONITORING / "rules").glob("*.yml")))
 
 QDRANT_METRICS: Final = frozenset(
     {
@@ -46,7 +46,7 @@ class Query:
 
 
 def dashboard_queries() -> list[Query]:
-    """Every query of every panel, and of the dashboard's variables."""
+    """Every query of every panel."""
     board = json.loads(DASHBOARD.read_text(encoding="utf-8"))
     return [
         Query(panel["title"], target["datasource"]["uid"], target["expr"])
@@ -66,5 +66,5 @@ def metric_names(expr: str) -> set[str]:
     text = re.sub(r'"[^"]*"', '""', expr)
     text = re.sub(r"\{[^}]*\}|\[[^\]]*\]|\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)", " ", text)
     text = re.sub(r"\boffset\s+\w+", " ", text)
-    found = re.findall(r"(?<![\w.:])([A-Za-z_:][\w:]*)(?!\w|:|\s*\()", text)
-    return {name for name in found if name.lower() not in _WORDS}
+    names = re.findall(r"(?<![\w.:])([A-Za-z_:][\w:]*)(?!\w|:|\s*\()", text)
+    return {name for name in names if name.lower() not in _WORDS}

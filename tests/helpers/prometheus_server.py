@@ -1,4 +1,4 @@
-"""A Prometheus of one's own: this folder's configuration with a fixed target, in a process on a free local port."""
+"""A real Prometheus for tests: our job and rules, in a process on a free local port."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from typing import Any, Final
 import httpx
 import yaml
 
-from monitoring.dashboard import FOLDER, RULES
+from tests.helpers.dashboard import MONITORING, RULES
 
 _PATIENCE: Final = 30.0
 
 
 @contextmanager
-def running_prometheus(binary: str, folder: Path, targets: dict[str, str]) -> Iterator[httpx.Client]:
-    """A client of a Prometheus that scrapes ``targets`` (job name to host:port) every second; stopped at the end.
+def running_prometheus(binary: str, folder: Path, target: str) -> Iterator[httpx.Client]:
+    """A client of a Prometheus that scrapes the service at ``target`` (host:port); stopped at the end.
 
-    Jobs and rules are this folder's. Jobs without a target here are left out, and rules are evaluated every second.
+    It scrapes and evaluates every rule each second. ``RuntimeError`` where it does not start.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
     command = [
         binary,
-        f"--config.file={_write_config(folder, targets)}",
+        f"--config.file={_write_config(folder, target)}",
         f"--storage.tsdb.path={folder / 'tsdb'}",
         f"--web.listen-address={address}",
         "--log.level=warn",
@@ -46,15 +46,12 @@ def running_prometheus(binary: str, folder: Path, targets: dict[str, str]) -> It
             process.wait(20)
 
 
-def _write_config(folder: Path, targets: dict[str, str]) -> Path:
-    config: dict[str, Any] = yaml.safe_load((FOLDER / "prometheus.yml").read_text(encoding="utf-8"))
+def _write_config(folder: Path, target: str) -> Path:
+    config: dict[str, Any] = yaml.safe_load((MONITORING / "prometheus.yml").read_text(encoding="utf-8"))
     config["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
-    jobs = [job for job in config["scrape_configs"] if job["job_name"] in targets]
-    for job in jobs:
-        for key in ("dns_sd_configs", "authorization"):
-            job.pop(key, None)
-        job["static_configs"] = [{"targets": [targets[job["job_name"]]]}]
-    config["scrape_configs"] = jobs
+    (job,) = [job for job in config["scrape_configs"] if job["job_name"] == "patchbank"]
+    del job["dns_sd_configs"]
+    config["scrape_configs"] = [job | {"static_configs": [{"targets": [target]}]}]
     config["rule_files"] = []
     for path in RULES:
         rules: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))

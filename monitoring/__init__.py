@@ -1,1 +1,0 @@
-"""Prometheus and Grafana: configuration, and what checks it."""
