@@ -9,10 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from docs import picture
 from docs.reference import ROOT, cli_page, readme
+from patchbank.api.schemas import Detection
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.embedding.embedder import Embedder
+from patchbank.errors import all_errors
 from patchbank.settings import load_settings
 from patchbank.teaching.teacher import Teacher
 from patchbank_indexer.demo.products import Product
@@ -43,6 +47,36 @@ def test_the_python_example_runs(
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("solar ")
     assert "(300, 300)" in done.stdout
+
+
+def test_the_picture_can_be_drawn_again(tmp_path: Path, embedder: Embedder, products: dict[str, Product]) -> None:
+    settings = load_settings(data_dir=tmp_path / "patchbank-data")
+    store = EdgeStore(settings.data_dir)
+    Teacher(settings, embedder, store).teach("textile", products["textile"].references)
+    store.close()
+    again = tmp_path / "result.png"
+    judged = picture.judge(settings.data_dir)
+    picture.draw(judged, again)
+    defective, good = judged
+    assert defective.verdict.score > good.verdict.score
+    with Image.open(again) as drawn, Image.open(picture.OUT) as committed:
+        assert drawn.size == committed.size
+    assert picture.OUT.stat().st_size < 200_000
+
+
+def test_the_api_page_explains_every_field_of_an_answer() -> None:
+    page = (ROOT / "docs" / "api.md").read_text()
+    assert [name for name in Detection.model_fields if f"`{name}`" not in page] == []
+
+
+def test_the_api_page_lists_errors_under_their_status() -> None:
+    page = (ROOT / "docs" / "api.md").read_text()
+    statuses = {kind.code: kind.status for kind in all_errors()}
+    statuses |= {"bad_request": 400, "not_found": 404, "method_not_allowed": 405}  # the framework's own
+    rows = re.findall(r"^\| (\d{3}) \| (`.*?`) \|", page, flags=re.MULTILINE)
+    listed = {code: int(status) for status, codes in rows for code in re.findall(r"`(\w+)`", codes)}
+    assert len(listed) > 20
+    assert listed == {code: statuses.get(code) for code in listed}
 
 
 def test_the_import_contract_holds() -> None:
