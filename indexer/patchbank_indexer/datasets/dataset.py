@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class LabelledImage:
-    """A test image: ``kind`` names its defect (or good ones), ``mask`` is its ground truth where there is one."""
+    """A test image: ``kind`` names its defect, or calls it normal; ``mask`` is its ground truth, if there is one."""
 
     file: Path
     kind: str
@@ -41,7 +41,7 @@ class ClassData:
     roi: Path | None = None
 
     def sample(self, references: int | None, tests: int | None, seed: int = 0) -> ClassData:
-        """A seeded part of it: at most so many references, and test images of each of the two sorts."""
+        """A seeded sample: at most ``references`` references, and ``tests`` each of the good and defective images."""
         good = [image for image in self.tests if not image.defective]
         bad = [image for image in self.tests if image.defective]
         return replace(
@@ -52,14 +52,16 @@ class ClassData:
 
 
 def with_masks(classes: Sequence[ClassData], folder: Path) -> list[ClassData]:
-    """The classes, with the mask of what is inspected of those that have one in ``folder``: CLASS.png, or another
-    suffix of images. ``InvalidMask`` where none of them has."""
+    """The classes, each with the mask of what is inspected if ``folder`` holds one: CLASS.png, or another image suffix.
+
+    Raises ``InvalidMask`` where no class has a mask.
+    """
     inside = sorted(folder.iterdir()) if folder.is_dir() else []
-    found = {file.stem: file for file in inside if file.suffix.lower() in SUFFIXES}
-    if not any(data.name in found for data in classes):
+    masks = {file.stem: file for file in inside if file.suffix.lower() in SUFFIXES}
+    if not any(data.name in masks for data in classes):
         names = ", ".join(data.name for data in classes)
         raise InvalidMask(f"{folder} holds no mask CLASS.png for any of the classes that are evaluated: {names}")
-    return [replace(data, roi=found.get(data.name)) for data in classes]
+    return [replace(data, roi=masks.get(data.name)) for data in classes]
 
 
 def some(items: Sequence[T], count: int | None, seed: int) -> list[T]:

@@ -14,7 +14,7 @@ def image_files(paths: Sequence[Path]) -> list[Path]:
 
     Raises ``NoReferences`` where a path does not exist or a folder holds no image file.
     """
-    found: dict[Path, None] = {}
+    files: dict[Path, None] = {}
     for path in paths:
         if path.is_dir():
             inside = sorted(
@@ -24,12 +24,12 @@ def image_files(paths: Sequence[Path]) -> list[Path]:
             )
             if not inside:
                 raise NoReferences(f"the folder {path} holds no image files ({', '.join(sorted(SUFFIXES))})")
-            found.update(dict.fromkeys(inside))
+            files.update(dict.fromkeys(inside))
         elif path.exists():
-            found[path] = None
+            files[path] = None
         else:
             raise NoReferences(f"{path} does not exist")
-    return list(found)
+    return list(files)
 
 
 def _hidden(path: Path) -> bool:

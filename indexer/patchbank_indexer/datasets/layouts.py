@@ -25,19 +25,20 @@ _COLUMNS: Final = ("object", "split", "label", "image", "mask")
 _MASK_SUFFIX: Final = "_mask"
 
 Purpose = Literal["teach", "judge", "survey"]
-"""What a data set is read for. To teach, references and test images are needed, and references split off where there
-are none; to judge, test images alone; to survey, all there is is taken as it lies."""
+"""What a data set is read for. ``teach`` needs references and test images; in a layout without references
+half of the good images become references. ``judge`` needs test images alone. ``survey`` takes whatever is there."""
 
 Reader = Callable[[], ClassData]
-"""Reads a class when it is wanted, so that classes left out cost nothing and need not be whole."""
+"""Reads a class on demand: classes that are left out take no time and may be incomplete."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Folders below a class's own: ``tests`` holds a folder a kind, one of them ``good``, with pictures ``inside``.
+    """Folders below a class's own: ``tests`` holds one folder per kind, ``good`` among them.
 
-    ``masks`` is where the masks of a kind lie: a file with the image's name, or that and ``_mask``, any image suffix.
-    ``references`` empty: they are a seeded half of the good images, the other half is tested.
+    The pictures of a kind lie in its subfolder ``inside``, or directly in its folder where that is empty. ``masks`` is
+    the folder with the masks of a kind; a mask has its image's name, with or without ``_mask``, and any image suffix.
+    Where ``references`` is empty, a seeded half of the good images are references, and the other half is tested.
     """
 
     references: str
@@ -71,7 +72,7 @@ LAYOUTS: Final = {
     "btad": Layout("train/ok", "test", "ok", "ground_truth/{kind}"),
     "folders": Layout("", ".", "good", "ground_truth/{kind}", skipped=("ground_truth",)),
 }
-"""Layouts of folders by name; ``visa`` is beside them, a table of files."""
+"""Layouts of folders by name. ``visa`` is not among them: it lists its files in a table."""
 
 NAMES: Final = ("auto", *LAYOUTS, "visa")
 
@@ -92,7 +93,7 @@ _SURVEYED: Final = {
     "folders": LAYOUTS["folders"],
     **{f"folders-{good}": replace(LAYOUTS["folders"], good=good) for good in _NORMAL},
 }
-"""What a survey tries, in this order: the layouts and near relations of theirs."""
+"""The layouts and variants of them, in the order in which a survey tries them."""
 
 
 def find_classes(
@@ -107,21 +108,21 @@ def find_classes(
         raise NoReferences(f"{root} is not a folder")
     name = _recognise(root, purpose) if layout == "auto" else layout
     if name is None:
-        raise NoReferences(f"{root} has none of the known layouts; docs/evaluate.md shows them, --layout names one")
-    found = _visa(root, purpose) if name == "visa" else _folders(root, LAYOUTS[name], purpose)
-    if not found:
-        raise NoReferences(f"no class in the layout {name} below {root}; docs/evaluate.md shows what is looked for")
-    missing = sorted(set(only) - set(found))
+        raise NoReferences(f"{root} has none of the known layouts; docs/evaluate.md shows them, --layout chooses one")
+    readers = _visa(root, purpose) if name == "visa" else _folders(root, LAYOUTS[name], purpose)
+    if not readers:
+        raise NoReferences(f"no class in the layout {name} below {root}; docs/evaluate.md shows the layouts")
+    missing = sorted(set(only) - set(readers))
     if missing:
-        raise NoReferences(f"no class {', '.join(missing)} below {root}; there is {', '.join(sorted(found))}")
-    wanted = sorted(set(only) or found)
+        raise NoReferences(f"no class {', '.join(missing)} below {root}; there is {', '.join(sorted(readers))}")
+    wanted = sorted(set(only) or readers)
     for class_name in wanted:
         check_class_name(class_name)
-    return name, [found[class_name]() for class_name in wanted]
+    return name, [readers[class_name]() for class_name in wanted]
 
 
 def survey(root: Path) -> tuple[str, list[ClassData]]:
-    """All pictures below ``root``, whatever is missing: the layout's name and the classes, sorted by name.
+    """All pictures below ``root``, even where a layout is incomplete: its name and the classes, sorted by name.
 
     Where no layout fits, ``root`` is one class: ``kinds``, folders that are named after what their pictures show, or
     ``images``, all of which are references. Raises ``NoReferences`` where there is no folder or no picture.
@@ -130,8 +131,8 @@ def survey(root: Path) -> tuple[str, list[ClassData]]:
         raise NoReferences(f"{root} is not a folder")
     name = _recognise(root, "survey")
     if name is not None:
-        found = _visa(root, "survey") if name == "visa" else _folders(root, _SURVEYED[name], "survey")
-        classes = [found[class_name]() for class_name in sorted(found)]
+        readers = _visa(root, "survey") if name == "visa" else _folders(root, _SURVEYED[name], "survey")
+        classes = [readers[class_name]() for class_name in sorted(readers)]
         if any(data.references or data.tests for data in classes):
             return name, classes
     title, kinds = root.resolve().name, [folder for folder in sorted(_subfolders(root)) if _holds_pictures(folder)]
@@ -150,7 +151,7 @@ def survey(root: Path) -> tuple[str, list[ClassData]]:
 
 
 def read_class(folder: Path, layout: Layout = LAYOUTS["mvtec"], *, purpose: Purpose = "teach") -> ClassData:
-    """One class's files; ``NoReferences`` where those are missing that the purpose needs."""
+    """One class's files; ``NoReferences`` where files that the purpose needs are missing."""
     tests = []
     references = pictures(folder / layout.references) if layout.references and purpose != "judge" else []
     for kind in sorted(_subfolders(folder / layout.tests)):
@@ -173,7 +174,7 @@ def read_class(folder: Path, layout: Layout = LAYOUTS["mvtec"], *, purpose: Purp
 
 
 def pictures(folder: Path) -> list[Path]:
-    """Image files right in a folder, sorted; none where there is no folder."""
+    """Image files directly in a folder, sorted; an empty list where there is no folder."""
     if not folder.is_dir():
         return []
     return sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and _is_visible(file))

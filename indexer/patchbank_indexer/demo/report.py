@@ -79,7 +79,7 @@ def tell(out: Output, out_dir: Path, backbone: str, products: Sequence[Product],
     out.result(document)
     sample = next((out_dir / "images").glob("*-defective-*"), None)
     out.say(f"\nOverlays: {out_dir / 'overlays'}/ and, side by side, {out_dir / 'overlays.png'}")
-    out.say("To go on: make serve, open http://127.0.0.1:8000/docs, or in a second terminal")
+    out.say("To go on: run make serve, then open http://127.0.0.1:8000/docs, or in a second terminal")
     out.say(f"  curl -s -F file=@{sample} -F return_map=false -F explain=true http://127.0.0.1:8000/detect")
 
 
@@ -89,7 +89,7 @@ def _summary(product: Product, answers: Sequence[Answer]) -> dict[str, Any]:
         defective: [answer.reply["anomaly_score"] for answer in judged if answer.defective == defective]
         for defective in (False, True)
     }
-    found = [answer for answer in judged if answer.defective and answer.reply["is_anomalous"]]
+    detected = [answer for answer in judged if answer.defective and answer.reply["is_anomalous"]]
     false_alarms = [answer for answer in judged if not answer.defective and answer.reply["is_anomalous"]]
     return {
         "class": product.class_name,
@@ -97,7 +97,7 @@ def _summary(product: Product, answers: Sequence[Answer]) -> dict[str, Any]:
         "class right": sum(answer.reply["class_name"] == product.class_name for answer in answers),
         "unknown product": len(answers) - len(judged),
         "image AUROC": Curve.of_scores(scores[False], scores[True]).auroc if scores[False] and scores[True] else None,
-        "defects found": f"{len(found)} of {sum(answer.defective for answer in answers)}",
+        "defects found": f"{len(detected)} of {sum(answer.defective for answer in answers)}",
         "false alarms": f"{len(false_alarms)} of {sum(not answer.defective for answer in answers)}",
     }
 

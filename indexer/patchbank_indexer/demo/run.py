@@ -1,4 +1,4 @@
-"""The demo's course: teach, serve, detect, draw, tell."""
+"""The steps of the demo: teach, serve, detect, draw, report."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _HUB_PATIENCE: Final = 3.0
 
 @dataclass(frozen=True)
 class Demo:
-    """Where to put things, how many images a class, which backbone (``auto``: DINOv2 if the hub answers)."""
+    """Where to put things, how many images per class, which backbone (``auto``: DINOv2 if the hub answers)."""
 
     data_dir: Path
     out_dir: Path

@@ -17,7 +17,7 @@ DETECTION: Final[tuple[Column, ...]] = (
     ("pixel F1-max", "pixel", "f1_max"),
     ("class found", "retrieval", "accuracy"),
 )
-"""Figures that hang on no threshold."""
+"""Figures that need no threshold."""
 
 DECISION: Final[tuple[Column, ...]] = (
     ("precision", "verdict", "precision"),
@@ -34,5 +34,5 @@ DECISION: Final[tuple[Column, ...]] = (
 
 
 def cells(row: dict[str, Any], columns: Sequence[Column]) -> list[float | None]:
-    """The figures of a row that the columns name; None where the data do not give one."""
+    """The figures of a row, one per column; None where the data do not give it."""
     return [(row.get(part) or {}).get(name) for _, part, name in columns]

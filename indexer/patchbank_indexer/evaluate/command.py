@@ -15,16 +15,16 @@ from patchbank_indexer.running import BackboneName, DataDir, run
 
 
 def evaluate(
-    root: Annotated[Path, typer.Argument(help="Folder of a data set: a folder a class, or one class.")],
+    root: Annotated[Path, typer.Argument(help="Folder of a data set: one folder per class, or one class.")],
     layout: Annotated[
         str, typer.Option(help=f"How the files are laid out: {', '.join(NAMES)} (docs/evaluate.md).")
     ] = "auto",
     classes: Annotated[str | None, typer.Option(help="Classes to take, by comma; else all.")] = None,
     references: Annotated[
-        int | None, typer.Option(min=2, help="Most reference images a class, drawn by seed 0.")
+        int | None, typer.Option(min=2, help="Most reference images per class, drawn by seed 0.")
     ] = None,
     tests: Annotated[
-        int | None, typer.Option(min=1, help="Most good, and most defective, test images a class, drawn by seed 0.")
+        int | None, typer.Option(min=1, help="Most good, and most defective, test images per class, drawn by seed 0.")
     ] = None,
     taught: Annotated[
         bool, typer.Option("--taught", help="Judge with the banks in the data directory; teach nothing.")

@@ -1,4 +1,4 @@
-"""Small pictures of the images that an evaluation is best looked at by: missed, falsely accused, clearest."""
+"""Small pictures of the images that say most about an evaluation: the nearest to an error, and the clearest."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Shown:
 
 
 def show(group: str, caption: str, inspection: Inspection, truth: BoolArray | None) -> Shown:
-    """Shrunk pictures of a judged image; the map is shrunk before it is cut, so that outlines stay."""
+    """Shrunk pictures of a judged image; the map is shrunk before the threshold cuts it, so that outlines stay."""
     verdict = inspection.verdict
     assert verdict is not None  # noqa: S101  # callers name the class
     picture = Image.fromarray(inspection.image.pixels)
@@ -52,7 +52,7 @@ def show(group: str, caption: str, inspection: Inspection, truth: BoolArray | No
     marked = overlay(values, verdict.pixel_threshold, pixels, (), inspected)
     heatmap = render("heatmap", values, verdict.pixel_threshold, pixels, (), inspected)
     mask = None
-    if truth is not None:  # the reducing filter is a mean: a defect of a few pixels stays visible as grey
+    if truth is not None:  # the filter takes means: a defect of a few pixels stays visible as grey
         grey = Image.fromarray(truth.astype(np.uint8) * 255).resize(picture.size, Image.Resampling.BOX)
         mask = _png(grey.point(lambda level: min(255, level * 4)))
     return Shown(group, caption, _png(picture), _png(marked), heatmap, mask)

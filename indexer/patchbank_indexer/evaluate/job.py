@@ -1,4 +1,4 @@
-"""The course of an evaluation: find the data, teach, judge, tell."""
+"""The steps of an evaluation: find the data, teach, judge, report."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from patchbank.teaching.teacher import Teacher
 from patchbank_indexer.datasets.dataset import ClassData, with_masks
 from patchbank_indexer.datasets.layouts import Purpose, find_classes
 from patchbank_indexer.evaluate.judging import judge_class
+from patchbank_indexer.evaluate.report import check_writable, tell
 from patchbank_indexer.evaluate.results import ClassResult, Problem
-from patchbank_indexer.evaluate.telling import check_writable, tell
 from patchbank_indexer.output import Output
 
 
@@ -90,7 +90,7 @@ def judge_classes(
 
 @contextmanager
 def _opened(settings: Settings, taught: bool) -> Iterator[Inspector]:
-    """An inspector on the taught banks, or on an embedded store that is gone afterwards; searches as the API's run."""
+    """An inspector on the taught banks, or on an embedded store deleted afterwards; it searches as the API does."""
     with ExitStack() as stack:
         if taught:
             store = open_store(settings, settings.search_workers)
@@ -111,7 +111,7 @@ def _embedded(folder: Path, workers: int) -> PatchStore:
 
 
 def _teach(inspector: Inspector, out: Output, data: ClassData, request: EvaluateRequest) -> list[Problem]:
-    """Teach a class; what was left out."""
+    """Teach a class; the references that were left out."""
     out.remark(f"teaching {data.name} from {len(data.references)} images")
     teacher = Teacher(inspector.settings, inspector.embedder, inspector.store)
     held_out = data.validation if request.validation and data.validation else None
@@ -124,8 +124,8 @@ def _teach(inspector: Inspector, out: Output, data: ClassData, request: Evaluate
 
 
 def _warm_up(inspector: Inspector, data: ClassData) -> None:
-    """The first image pays for threads, caches and graph optimisation: it is judged once beforehand."""
+    """Judge an image beforehand: the first also pays for threads, caches and graph optimisation."""
     try:
         inspector.inspect(data.tests[0].file, data.name)
-    except PatchbankError:  # told of when its turn comes
+    except PatchbankError:  # reported when its turn comes
         return

@@ -64,18 +64,18 @@ def _inspect(
 ) -> tuple[Inspection, str | None, dict[str, float]]:
     """The inspection by the right class, what retrieval said, and the milliseconds a client would have waited."""
     blind = inspector.inspect(image.file)
-    found = blind.retrieval.class_name
-    if found == class_name:
-        return blind, found, blind.timings_ms
+    retrieved = blind.retrieval.class_name
+    if retrieved == class_name:
+        return blind, retrieved, blind.timings_ms
     named = inspector.inspect(image.file, class_name)
     if blind.verdict is not None:
-        return named, found, blind.timings_ms
-    return named, found, {**blind.timings_ms, "search": named.timings_ms["search"]}
+        return named, retrieved, blind.timings_ms
+    return named, retrieved, {**blind.timings_ms, "search": named.timings_ms["search"]}
 
 
 def _compare(inspector: Inspector, image: LabelledImage, verdict: Verdict, pixels: PixelScores) -> Overlap | None:
-    """Count the map's inspected pixels; None for a defective image whose mask is missing or empty, which says nothing
-    of it."""
+    """Count the map's inspected pixels; None for a defective image whose mask is missing or empty: nothing is known of
+    its pixels."""
     truth = None
     if image.defective:
         truth = _truth(inspector, image, verdict)
@@ -97,19 +97,19 @@ def _truth(inspector: Inspector, image: LabelledImage, verdict: Verdict) -> Bool
 
 
 def _gallery(inspector: Inspector, class_name: str, judged: Sequence[Judged]) -> list[Shown]:
-    """The pictures are made at the end, of the few that are shown: judging them again costs less than keeping all."""
+    """Pictures of the images to show. These are judged again: that costs less than keeping the maps of all images."""
     shown = []
     for group, (defective, highest) in GROUPS.items():
-        mine = sorted((one for one in judged if one.image.defective == defective), key=lambda one: one.score)
-        for one in (mine[::-1] if highest else mine)[:_SHOWN]:
+        ranked = sorted((test for test in judged if test.image.defective == defective), key=lambda test: test.score)
+        for test in (ranked[::-1] if highest else ranked)[:_SHOWN]:
             try:
-                inspection = inspector.inspect(one.image.file, class_name)
+                inspection = inspector.inspect(test.image.file, class_name)
                 verdict = inspection.verdict
                 assert verdict is not None  # noqa: S101
-                truth = _truth(inspector, one.image, verdict) if one.overlap is not None else None
-            except PatchbankError:  # gone meanwhile; its figures stand
+                truth = _truth(inspector, test.image, verdict) if test.overlap is not None else None
+            except PatchbankError:  # the file is gone by now; its figures stay
                 continue
-            said = "ANOMALOUS" if one.is_anomalous else "normal"
-            caption = f"{one.image.kind}/{one.image.file.name}: {said}, {one.score:.4f}"
+            said = "ANOMALOUS" if test.is_anomalous else "normal"
+            caption = f"{test.image.kind}/{test.image.file.name}: {said}, {test.score:.4f}"
             shown.append(show(group, caption, inspection, truth))
     return shown

@@ -1,4 +1,4 @@
-"""Pixel metrics of any number of maps in the same memory: scores are counted in fine bins, not kept.
+"""Pixel metrics of any number of maps in constant memory: scores are counted in fine bins, not kept.
 
 AUPRO: Bergmann et al. 2020, "Uninformed Students", section 4.2; Bergmann et al. 2021, "The MVTec Anomaly Detection
 Dataset", section 5.2: the overlap of each connected defect region with the thresholded map, averaged over regions, as a
@@ -20,7 +20,7 @@ LIMIT: Final = 0.3
 """False-positive rate up to which AUPRO integrates."""
 
 BINS: Final = 1 << 20
-"""Bins over the scores 0 to 2: each is 1.9e-6 wide, and scores that differ by more are never taken for equal."""
+"""Bins over the scores 0 to 2: each is 1.9e-6 wide; scores that differ by more never count as equal."""
 
 _EIGHT: Final = np.ones((3, 3), dtype=np.int8)
 
@@ -52,7 +52,7 @@ class ProCurve(NamedTuple):
 class PixelScores:
     """Counts the pixels of anomaly maps by score: three arrays of ``bins``, 25 MB, however many maps.
 
-    ``bins`` is a power of two, so that scaling a score is exact and one on an edge falls where it belongs.
+    ``bins`` is a power of two, so that scaling a score is exact and a score on an edge falls into the right bin.
     """
 
     def __init__(self, bins: int = BINS) -> None:

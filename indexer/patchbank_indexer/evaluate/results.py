@@ -1,4 +1,4 @@
-"""What an evaluation found out about a class, and the figures made of it."""
+"""The results of one class, and the figures computed from them."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from patchbank_indexer.evaluate.truth import Overlap, ratio
 _PERCENTILES: Final = (50, 90, 95, 99)
 
 _DRAWN: Final = 300
-"""Points of a curve that are kept to be drawn."""
+"""Points per curve that are kept for drawing."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A test image and what its class's bank says of it; ``found_class`` is what retrieval took it for, None unknown.
+    """A test image and its class's verdict; ``found_class`` is what retrieval took it for, None for unknown.
 
     ``overlap`` compares the thresholded map with the truth, where there is one.
     """
@@ -63,7 +63,7 @@ class PixelFigures:
 
     @classmethod
     def of(cls, scores: PixelScores) -> PixelFigures | None:
-        """The figures, each with the most that counting scores in bins can have changed it by; None where no pixel, or
+        """The figures, each with a bound on the error that comes of counting scores in bins; None where no pixel, or
         every pixel, is defective."""
         if not scores.complete:
             return None
@@ -84,9 +84,12 @@ class PixelFigures:
 
 @dataclass(frozen=True)
 class ClassResult:
-    """All about a class. ``skipped`` are reference files that were left out, ``problems`` test files and masks;
-    ``also_references`` counts test images whose very picture the bank holds, and which it therefore finds normal,
-    ``ignored`` defective ones whose defects all lie where the class is not inspected."""
+    """All results of a class.
+
+    ``skipped`` are reference files that were left out, ``problems`` test files and masks. ``also_references`` counts
+    test images that the bank holds as references and therefore finds normal, ``ignored`` defective images whose defects
+    all lie where the class is not inspected.
+    """
 
     manifest: Manifest
     judged: Sequence[Judged]
@@ -104,7 +107,7 @@ class ClassResult:
 
     def scores(self, defective: bool) -> list[float]:
         """Image scores of the good or the defective images."""
-        return [one.score for one in self.judged if one.image.defective == defective]
+        return [test.score for test in self.judged if test.image.defective == defective]
 
     def curve(self) -> Curve | None:
         """ROC, precision and recall of the images; None where one of the two kinds is missing."""
@@ -114,7 +117,7 @@ class ClassResult:
     def as_dict(self) -> dict[str, Any]:
         """The figures of the class, nested by what they are about; None where the data do not give one."""
         curve, calibration = self.curve(), self.manifest.calibration
-        unmasked = sum(one.image.defective and one.overlap is None for one in self.judged)
+        unmasked = sum(test.image.defective and test.overlap is None for test in self.judged)
         return {
             "class": self.name,
             "images": {
@@ -152,26 +155,27 @@ class ClassResult:
 
     def _verdicts(self) -> dict[str, Any]:
         """At the calibrated threshold, with exact (Clopper-Pearson) intervals of 95 %."""
-        alarms = [one for one in self.judged if one.is_anomalous]
-        found, good, defective = sum(a.image.defective for a in alarms), self.scores(False), self.scores(True)
-        false = len(alarms) - found
+        alarms = [test for test in self.judged if test.is_anomalous]
+        good, defective = self.scores(False), self.scores(True)
+        hits = sum(test.image.defective for test in alarms)
+        false = len(alarms) - hits
         return {
-            "precision": ratio(found, len(alarms)),
-            "recall": ratio(found, len(defective)),
-            "recall_interval": _interval(found, len(defective)),
+            "precision": ratio(hits, len(alarms)),
+            "recall": ratio(hits, len(defective)),
+            "recall_interval": _interval(hits, len(defective)),
             "false_alarm_rate": ratio(false, len(good)),
             "false_alarm_interval": _interval(false, len(good)),
-            "found": found,
-            "missed": len(defective) - found,
+            "found": hits,
+            "missed": len(defective) - hits,
             "false_alarms": false,
         }
 
     def _mask(self) -> dict[str, Any]:
-        whole = sum((one.overlap for one in self.judged if one.overlap), Overlap())
+        whole = sum((test.overlap for test in self.judged if test.overlap), Overlap())
         return {"iou": whole.iou, "dice": whole.dice, "precision": whole.precision, "recall": whole.recall}
 
     def _latency(self) -> dict[str, float] | None:
-        spent = [one.latency_ms for one in self.judged]
+        spent = [test.latency_ms for test in self.judged]
         if not spent:
             return None
         return {
@@ -181,13 +185,13 @@ class ClassResult:
         }
 
     def _retrieval(self) -> dict[str, Any]:
-        found = [one.found_class for one in self.judged]
-        right, unknown = found.count(self.name), found.count(None)
+        retrieved = [test.found_class for test in self.judged]
+        right, unknown = retrieved.count(self.name), retrieved.count(None)
         return {
-            "accuracy": ratio(right, len(found)),
+            "accuracy": ratio(right, len(retrieved)),
             "right": right,
             "unknown": unknown,
-            "another": len(found) - right - unknown,
+            "another": len(retrieved) - right - unknown,
         }
 
 
@@ -205,7 +209,7 @@ def mean_figures(classes: Sequence[dict[str, Any]]) -> dict[str, dict[str, float
     """The plain mean over classes of each figure, over those classes that have it."""
     means: dict[str, dict[str, float | None]] = {}
     for part, names in _AVERAGED.items():
-        having = [one[part] for one in classes if one[part]]
+        having = [figures[part] for figures in classes if figures[part]]
         means[part] = {}
         for name in names:
             values = [figures[name] for figures in having if figures[name] is not None]

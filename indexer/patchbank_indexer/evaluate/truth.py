@@ -28,7 +28,7 @@ def read_mask(path: Path, size: tuple[int, int], limits: ImageLimits) -> BoolArr
 
 @dataclass(frozen=True)
 class Overlap:
-    """Pixels of a thresholded map against the truth: rightly marked, wrongly marked, missed."""
+    """Pixels of a thresholded map against the truth: rightly marked (``found``), wrongly marked, missed."""
 
     found: int = 0
     false: int = 0
@@ -39,15 +39,18 @@ class Overlap:
         """Compare two masks (H, W); ``truth`` None means that nothing is defective."""
         if truth is None:
             return cls(0, int(np.count_nonzero(marked)), 0)
-        found = int(np.count_nonzero(marked & truth))
-        return cls(found, int(np.count_nonzero(marked)) - found, int(np.count_nonzero(truth)) - found)
+        hits = int(np.count_nonzero(marked & truth))
+        return cls(hits, int(np.count_nonzero(marked)) - hits, int(np.count_nonzero(truth)) - hits)
 
     def __add__(self, other: Overlap) -> Overlap:
         return Overlap(self.found + other.found, self.false + other.false, self.missed + other.missed)
 
     @property
     def iou(self) -> float | None:
-        """Intersection over union; None where both masks are empty, as for the figures below without a denominator."""
+        """Intersection over union; None where both masks are empty.
+
+        The figures below are None in the same way where they would divide by 0.
+        """
         return ratio(self.found, self.found + self.false + self.missed)
 
     @property
@@ -67,5 +70,5 @@ class Overlap:
 
 
 def ratio(part: int, whole: int) -> float | None:
-    """A share, or None of nothing."""
+    """``part / whole``; None where ``whole`` is 0."""
     return part / whole if whole else None

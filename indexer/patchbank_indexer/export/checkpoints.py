@@ -1,4 +1,4 @@
-"""Checkpoints: where they come from, and what their folder says beside the weights. Needs no PyTorch."""
+"""Checkpoints: where they come from, and what their folder holds beside the weights. Needs no PyTorch."""
 
 from __future__ import annotations
 
@@ -84,23 +84,23 @@ def _from_hub(name: str, revision: str | None) -> Path:
 def _read_json(path: Path) -> dict[str, Any] | None:
     """The object in a JSON file, None where there is no file."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         raise ModelUnavailable(f"{path} cannot be read: {error}") from error
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise ModelUnavailable(f"{path} holds no JSON object")
-    return found
+    return content
 
 
 def _stats(pictures: dict[str, Any], key: str, default: Stats) -> Stats:
-    found = pictures.get(key)
-    if found is None:
+    values = pictures.get(key)
+    if values is None:
         return default
-    if not isinstance(found, list) or len(found) != 3 or not all(isinstance(value, int | float) for value in found):
+    if not isinstance(values, list) or len(values) != 3 or not all(isinstance(value, int | float) for value in values):
         raise ModelUnavailable(f"preprocessor_config.json: {key} is not three numbers")
-    red, green, blue = (float(value) for value in found)
+    red, green, blue = (float(value) for value in values)
     return red, green, blue
 
 
@@ -114,7 +114,7 @@ def _licence(folder: Path) -> str:
     if header is None:
         return _NOT_STATED
     for key in ("license_name", "license"):
-        found = re.search(rf"^{key}:\s*[\"']?([^\s\"']+)", header[1], flags=re.MULTILINE)
-        if found is not None:
-            return _LICENCES.get(found[1].lower(), found[1])
+        stated = re.search(rf"^{key}:\s*[\"']?([^\s\"']+)", header[1], flags=re.MULTILINE)
+        if stated is not None:
+            return _LICENCES.get(stated[1].lower(), stated[1])
     return _NOT_STATED

@@ -15,11 +15,12 @@ from patchbank_indexer.export.request import FP32_ERROR, MIN_COSINE, ExportedMod
 
 
 def export_model(request: ExportRequest, target: Path, tell: Callable[[str], None]) -> ExportedModel:
-    """Make the graph asked for at ``target``; ``tell`` is given a line a step.
+    """Make the graph asked for at ``target``; ``tell`` is called with one line per step.
 
-    The graph is checked against PyTorch before it takes its place: over tolerance, or on any other error, ``target``
-    is as it was before. Raises ``ModelUnavailable`` (no checkpoint), ``ExportFailed`` (cannot be exported, or is not
-    PyTorch's equal), ``InvalidParameters`` (size or blocks the network cannot have), ``DataDirNotWritable``.
+    The graph is compared with PyTorch before it takes its place. Where they differ by more than the tolerance, and on
+    any other error, ``target`` stays as it was. Raises ``ModelUnavailable`` (no checkpoint), ``ExportFailed`` (cannot
+    be exported, or differs from PyTorch), ``InvalidParameters`` (size or blocks the network cannot have),
+    ``DataDirNotWritable``.
     """
     _require_extra()
     checkpoint = open_checkpoint(request.checkpoint, request.revision)
@@ -83,10 +84,10 @@ def _require_extra() -> None:
 
 
 def _too_far(request: ExportRequest, parity: Parity) -> str:
-    found = "; ".join(str(size) for size in parity.sizes)
+    sizes = "; ".join(str(size) for size in parity.sizes)
     if request.precision == "fp32":
-        return f"the graph differs from PyTorch by more than {FP32_ERROR:.0e}, nothing was written ({found})"
+        return f"the graph differs from PyTorch by more than {FP32_ERROR:.0e}, nothing was written ({sizes})"
     return (
         f"the {request.precision} graph's patch cosine to PyTorch is below {MIN_COSINE}, nothing was written: "
-        f"export this checkpoint with more precision ({found})"
+        f"export this checkpoint with more precision ({sizes})"
     )

@@ -26,7 +26,7 @@ _LARGEST: Final = 2**31 - 2**24
 def write_graph(features: Features, request: ExportRequest, folder: Path) -> Path:
     """Write the graph asked for into ``folder`` and return its path.
 
-    Changes ``features`` on the way: take what PyTorch computes before. Intermediate files stay in the folder.
+    Changes ``features``: compute PyTorch's outputs before. Intermediate files stay in the folder.
     """
     weights = sum(value.numel() * value.element_size() for value in features.parameters())
     if weights > _LARGEST:
@@ -53,7 +53,7 @@ def fused_operators(path: Path) -> dict[str, int]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No warnings of the libraries in between: the parity check says whether what they warn of matters."""
+    """Silence the libraries' warnings: the parity check says whether what they warn of matters."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -66,10 +66,10 @@ def quiet() -> Iterator[None]:
 
 def _trace(features: Features, request: ExportRequest, path: Path) -> Path:
     width, height = request.size or (features.stride * 20, features.stride * 24)
-    moving: dict[int, str] = {} if request.size else {2: "height", 3: "width"}
+    sides: dict[int, str] = {} if request.size else {2: "height", 3: "width"}
     count: dict[int, str] = {} if request.max_batch == 1 else {0: "batch"}
     patches: dict[int, str] = {} if request.size else {1: "patches"}
-    axes = {"pixel_values": count | moving, "patch_tokens": count | patches, "cls_token": count}
+    axes = {"pixel_values": count | sides, "patch_tokens": count | patches, "cls_token": count}
     with torch.no_grad():
         torch.onnx.export(
             features,

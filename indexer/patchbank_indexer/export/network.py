@@ -86,7 +86,7 @@ def load_features(checkpoint: Checkpoint, request: ExportRequest) -> Features:
         )
     try:
         with _no_progress_bar():
-            network, found = kind.from_pretrained(
+            network, loaded = kind.from_pretrained(
                 str(checkpoint.folder),
                 attn_implementation="eager",
                 dtype=torch.float32,
@@ -97,7 +97,7 @@ def load_features(checkpoint: Checkpoint, request: ExportRequest) -> Features:
     except Exception as error:  # a broken file raises the types of several libraries
         raise ExportFailed(f"{checkpoint.folder} cannot be loaded: {error}") from error
     # transformers fills a weight that the file lacks with random numbers, and only says so in its log
-    lacking = sorted(str(key) for key in found["missing_keys"] if not str(key).endswith("mask_token"))
+    lacking = sorted(str(key) for key in loaded["missing_keys"] if not str(key).endswith("mask_token"))
     if lacking:
         raise ExportFailed(f"{checkpoint.folder} lacks weights of its network: {', '.join(lacking[:5])} ...")
     network.eval().requires_grad_(False)
@@ -151,7 +151,7 @@ def make_positions_traceable(features: Features) -> None:
 
 @contextmanager
 def _no_progress_bar() -> Iterator[None]:
-    """transformers draws one over the lines of whoever asked for the export."""
+    """Hide the progress bar of transformers, which would overwrite the caller's lines."""
     bars: Any = logging
     shown = bars.is_progress_bar_enabled()
     bars.disable_progress_bar()

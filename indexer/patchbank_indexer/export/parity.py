@@ -1,4 +1,4 @@
-"""The graph against the PyTorch network it was made of."""
+"""Compares the graph with the PyTorch network that it was made of."""
 
 from __future__ import annotations
 
@@ -78,12 +78,12 @@ def compare(expected: Sequence[Expected], path: Path) -> Parity:
     options.log_severity_level = 3
     try:
         session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        return Parity(tuple(_compare_one(session, one) for one in expected))
+        return Parity(tuple(_compare_size(session, size) for size in expected))
     except Exception as error:  # ONNX Runtime raises many unrelated types
         raise ExportFailed(f"the exported graph does not run in ONNX Runtime: {error}") from error
 
 
-def _compare_one(session: ort.InferenceSession, expected: Expected) -> SizeParity:
+def _compare_size(session: ort.InferenceSession, expected: Expected) -> SizeParity:
     patches, cls = session.run(["patch_tokens", "cls_token"], {"pixel_values": expected.images})
     return figures(expected, np.asarray(patches), np.asarray(cls))
 
@@ -108,8 +108,8 @@ def figures(expected: Expected, patches: FloatArray, cls: FloatArray) -> SizePar
     )
 
 
-def _cosines(one: FloatArray, other: FloatArray) -> DoubleArray:
-    first, second = one.astype(np.float64), other.astype(np.float64)
+def _cosines(expected: FloatArray, actual: FloatArray) -> DoubleArray:
+    first, second = expected.astype(np.float64), actual.astype(np.float64)
     lengths = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
     cosines: DoubleArray = np.sum(first * second, axis=-1) / np.maximum(lengths, 1e-12)
     return cosines

@@ -10,8 +10,8 @@ import torch
 def antialiased_bicubic(grid: Any, rows: Any, columns: Any) -> Any:
     """``grid`` (R, C, D) resized to (``rows``, ``columns``, D) as PyTorch's bicubic with ``antialias=True`` does.
 
-    Two small matrices, one a side, computed from the size asked for. TorchScript's exporter has no operator for
-    it, and of ONNX's ``Resize`` with ``antialias`` OpenVINO and TensorRT know nothing.
+    Two small matrices, one per side, are computed from the size asked for. TorchScript's exporter has no operator for
+    this resize, and OpenVINO and TensorRT lack ONNX's ``Resize`` with ``antialias``.
     """
     vertical = _weights(grid.shape[0], rows)
     horizontal = _weights(grid.shape[1], columns)

@@ -1,4 +1,4 @@
-"""What is asked of an export, and what is known of the graph it made."""
+"""What an export is asked for, and what it says of the graph that it made."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class ExportRequest:
     ``checkpoint`` is a name in ``CHECKPOINTS``, a repository of the hub, or a folder with config.json and
     safetensors. ``size`` is (width, height) in pixels of a graph that takes no other, None makes one that takes any
     multiple of the patch size. ``blocks`` are the transformer blocks whose patch tokens are the features, counted
-    from 1, or from the end with -1 as the last; none is the last alone. Each block's tokens pass the final LayerNorm
-    and are L2-normalised before they are joined. ``optimise`` fuses attention and GELU for ONNX Runtime;
-    without it the graph holds standard ONNX operators alone, as TensorRT wants it.
+    from 1, or from the end with -1 as the last; without any, the last block alone is used. Each block's tokens pass the
+    final LayerNorm and are L2-normalised before they are joined. ``optimise`` fuses attention and GELU for ONNX
+    Runtime; without it the graph holds standard ONNX operators alone, as TensorRT wants it.
     """
 
     checkpoint: str
@@ -42,7 +42,7 @@ class ExportRequest:
 
     @property
     def max_batch(self) -> int | None:
-        """Images a run may hold; None is any number.
+        """Most images per run; None is any number.
 
         An int8 graph scales its activations by the largest of the whole batch, so that an image's embedding would
         depend on its neighbours: it takes one image at a time.
@@ -71,7 +71,7 @@ class SizeParity:
 
 @dataclass(frozen=True)
 class Parity:
-    """The graph against PyTorch, size by size; the properties are the worst of them."""
+    """The graph against PyTorch at several sizes; each property is the worst of them."""
 
     sizes: tuple[SizeParity, ...]
 
@@ -102,7 +102,7 @@ class ExportedModel:
     """The graph that was made, with outputs ``patch_tokens`` (B, N, ``patch_dim``) and ``cls_token`` (B, ``cls_dim``).
 
     ``stride`` is the patch size in pixels, ``registers`` how many register tokens the network has (the outputs hold
-    none), ``max_batch`` how many images a run may hold (None: any number), ``fused`` how many nodes of each fused
+    none), ``max_batch`` the most images per run (None: any number), ``fused`` how many nodes of each fused
     operator the graph has.
     """
 

@@ -1,4 +1,4 @@
-"""From measured images to what is worth knowing of a data set."""
+"""The profile of a data set, computed from its measured images."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from patchbank_indexer.profiling.measures import Measured, MeasuredMask, measure
 from patchbank_indexer.profiling.splits import DataSet, Split
 
 TWIN: Final = 0.1
-"""Signature distance of near-duplicates, as a share of what is usual between an image and the one most like it."""
+"""Largest signature distance of near-duplicates, as a share of the usual distance of an image to its nearest one."""
 
 APART: Final = 1.0
-"""Medians so many robust deviations of the references apart are warned of, where chance is ruled out too."""
+"""Distance of two medians, in robust deviations of the references, that is warned of if chance is ruled out too."""
 
 _CHANCE: Final = 0.01
 _TINY: Final = 1e-3
@@ -62,15 +62,15 @@ class SplitProfile:
 class Twin:
     """Two images that show nearly the same, of splits that should not share any."""
 
-    one: Path
-    other: Path
+    first: Path
+    second: Path
     splits: tuple[str, str]
     identical: bool
 
 
 @dataclass(frozen=True)
 class Profile:
-    """A data set with what to be wary of."""
+    """The splits of a data set, and what to be wary of."""
 
     name: str
     splits: tuple[SplitProfile, ...]
@@ -114,13 +114,13 @@ def _twins(splits: list[SplitProfile]) -> list[Twin]:
     np.fill_diagonal(apart, np.inf)
     usual = float(np.median(apart.min(axis=1)))
     close = np.triu((apart <= TWIN * usual) & (of[:, None] != of[None, :]), k=1)
-    found = []
-    for one, other in zip(*np.nonzero(close), strict=True):
-        names = (splits[int(of[one])].split.name, splits[int(of[other])].split.name)
-        same = images[one].image_id == images[other].image_id
-        found.append((float(apart[one, other]), Twin(images[one].path, images[other].path, names, same)))
-    found.sort(key=lambda item: (not item[1].identical, item[0]))
-    return [twin for _, twin in found]
+    twins = []
+    for first, second in zip(*np.nonzero(close), strict=True):
+        names = (splits[int(of[first])].split.name, splits[int(of[second])].split.name)
+        same = images[first].image_id == images[second].image_id
+        twins.append((float(apart[first, second]), Twin(images[first].path, images[second].path, names, same)))
+    twins.sort(key=lambda item: (not item[1].identical, item[0]))
+    return [twin for _, twin in twins]
 
 
 def _warnings(splits: list[SplitProfile], twins: list[Twin]) -> list[str]:
@@ -138,13 +138,13 @@ def _warnings(splits: list[SplitProfile], twins: list[Twin]) -> list[str]:
             if apart is not None:
                 said.append(
                     f"{part.split.name} is {less if apart < 0 else more} than the references ({what}: medians "
-                    f"{abs(apart):.1f} robust deviations apart): scores may tell of the camera, not of the part"
+                    f"{abs(apart):.1f} robust deviations apart): scores may depend on the camera, not on the part"
                 )
     sizes = {image.size for image in taught}
     for part in others:
         strange = sum(image.size not in sizes for image in part.images)
         if taught and strange and len(sizes) <= 3:
-            said.append(f"{part.split.name}: {strange} of {len(part.images)} images have a size no reference has")
+            said.append(f"{part.split.name}: {strange} of {len(part.images)} images have a size that no reference has")
     for part in splits:
         if part.failed:
             said.append(f"{part.split.name}: files that cannot be read: {len(part.failed)}")
@@ -161,7 +161,7 @@ def _warnings(splits: list[SplitProfile], twins: list[Twin]) -> list[str]:
 
 
 def _apart(references: Sequence[float], others: Sequence[float]) -> float | None:
-    """Distance of the medians in robust deviations of the references, where it is large and no chance."""
+    """Distance of the medians in robust deviations of the references; None where it is small or may be chance."""
     if len(references) < 5 or len(others) < 5:
         return None
     middle = float(np.median(references))

@@ -1,4 +1,4 @@
-"""``indexer profile``: the work, and what is told of it."""
+"""``indexer profile``: measures the data sets and reports on them."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from patchbank_indexer.profiling.splits import read_splits
 def profile_root(settings: Settings, out: Output, root: Path, html: Path | None) -> None:
     """Profile every data set below ``root``."""
     with out.progress() as progress:
-        found = [profile(data, settings.image_limits, progress) for data in read_splits(root)]
+        profiles = [profile(data, settings.image_limits, progress) for data in read_splits(root)]
     if html is not None:
         try:
             html.parent.mkdir(parents=True, exist_ok=True)
-            html.write_text(page(found, settings.image_limits), encoding="utf-8")
+            html.write_text(page(profiles, settings.image_limits), encoding="utf-8")
         except OSError as error:
             raise StoreUnavailable(f"{html} cannot be written: {error.strerror or error}") from error
-    out.result({"data_sets": [_facts(one) for one in found]})
-    rows = [(one.name, part.as_dict()) for one in found for part in one.splits]
+    out.result({"data_sets": [_facts(data_set) for data_set in profiles]})
+    rows = [(data_set.name, part.as_dict()) for data_set in profiles for part in data_set.splits]
     out.table(
         ("data set", "split", "images", "sizes", "brightness", "sharpness", "masks", "defect % of picture"),
         [
@@ -41,25 +41,25 @@ def profile_root(settings: Settings, out: Output, root: Path, html: Path | None)
             for name, facts in rows
         ],
     )
-    for one in found:
-        for part in one.splits:
+    for data_set in profiles:
+        for part in data_set.splits:
             for path, why in part.failed:
                 out.remark(f"{path}: {why.message} [{why.code}]")
-        for text in one.warnings:
-            out.remark(f"{one.name}: {text}")
+        for text in data_set.warnings:
+            out.remark(f"{data_set.name}: {text}")
     if html is not None:
         out.say(f"\nwritten: {html}")
 
 
-def _facts(found: Profile) -> dict[str, Any]:
+def _facts(data_set: Profile) -> dict[str, Any]:
     return {
-        "name": found.name,
-        "splits": [part.as_dict() for part in found.splits],
+        "name": data_set.name,
+        "splits": [part.as_dict() for part in data_set.splits],
         "near_duplicates": [
-            {"one": str(twin.one), "other": str(twin.other), "splits": twin.splits, "identical": twin.identical}
-            for twin in found.twins
+            {"one": str(twin.first), "other": str(twin.second), "splits": twin.splits, "identical": twin.identical}
+            for twin in data_set.twins
         ],
-        "warnings": found.warnings,
+        "warnings": data_set.warnings,
     }
 
 

@@ -32,11 +32,11 @@ class DataSet:
 
 
 _NO_ROLES: Final = ("folders", "kinds")
-"""Layouts in which a folder has no role beside its kind; their near relations have longer names."""
+"""Layouts whose folders tell an image's kind alone; the names of their variants begin with these."""
 
 
 def read_splits(root: Path) -> list[DataSet]:
-    """The data sets below ``root``, of any layout that is known, or a folder of images.
+    """The data sets below ``root``, in any known layout, or a folder of images.
 
     Raises ``NoReferences`` where there are no image files.
     """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from patchbank_indexer.cli import app
 from patchbank_indexer.demo.products import Product
+from tests.helpers.html_page import HtmlPage
 from tests.helpers.labelled import SIZE, mask, mvtec_class, part, save
 from tests.helpers.places import SHARED
 
@@ -71,28 +71,33 @@ def test_two_classes_are_taught_judged_and_reported(tmp_path: Path) -> None:
     assert not (tmp_path / "patchbank-data").exists(), "nothing is left where the banks of the user are"
 
 
-class _Page(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-
 def _check_page(text: str, names: tuple[str, ...], pictures: int) -> None:
-    page = _Page()
-    page.feed(text)
-    page.close()
-    tags = [tag for tag, _ in page.tags]
+    page = HtmlPage(text)
+    tags = page.names()
     assert not {"script", "link", "iframe", "object"} & set(tags)
     assert "http" not in text.replace('content="width', "")
     assert "url(" not in text
-    images = [attributes for tag, attributes in page.tags if tag == "img"]
+    images = page.all_of("img")
     assert len(images) == pictures
     assert all(str(image["src"]).startswith("data:image/png;base64,") and image["alt"] for image in images)
     assert tags.count("svg") == 3 * len(names), "ROC, histogram and overlap curve of each class"
     assert all(f'id="{name}"' in text for name in names)
+
+
+def test_names_that_look_like_markup_are_shown_as_they_are(tmp_path: Path) -> None:
+    root, hostile = tmp_path / 'a<b> & "c"', '<script>alert("1")&\'.png'
+    folder = mvtec_class(root / "nut", 1)
+    save(part(1, 60), folder / "test" / "good" / hostile)
+    save(part(1, 99, True), folder / "test" / "<i>hole" / hostile)
+    (folder / "test" / "good" / "<b>broken.png").write_bytes(b"x")
+    evaluated(root, "--html", "report.html", status=1)
+    page = HtmlPage(Path("report.html").read_text())
+    assert not {"script", "i", "b"} & set(page.names())
+    assert page.text.count(f"Evaluation of {root}") == 2, "title and heading"
+    assert f"good/{hostile}: normal" in page.text
+    assert f"<i>hole/{hostile}: ANOMALOUS" in page.text
+    assert f"{folder / 'test' / 'good' / '<b>broken.png'}: " in page.text
+    assert any(str(image["alt"]).startswith(f"map of good/{hostile}: ") for image in page.all_of("img"))
 
 
 def test_labels_of_images_alone_give_image_figures_alone(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from patchbank.images import ImageLimits
 from patchbank_indexer.cli import app
 from patchbank_indexer.profiling.measures import measure, measure_mask
 from patchbank_indexer.profiling.splits import read_splits
+from tests.helpers.html_page import HtmlPage
 from tests.helpers.pictures import picture
 from tests.helpers.places import SHARED
 
@@ -101,6 +102,19 @@ def test_the_page_holds_everything_and_needs_nothing_beside_it(tmp_path: Path) -
     assert "darker than the references" in text
     assert "http" not in text
     assert "<svg" in text
+
+
+def test_names_that_look_like_markup_are_shown_as_they_are(tmp_path: Path) -> None:
+    root, hostile = make(tmp_path / 'a<b> & "c"'), '<script>alert("1")&\'.png'
+    (root / "test" / "<i>good").mkdir()
+    (root / "test" / "<i>good" / hostile).write_bytes((root / "train" / "good" / "3.png").read_bytes())
+    profiled(root, "--html", "profile.html")
+    page = HtmlPage(Path("profile.html").read_text(encoding="utf-8"))
+    assert not {"script", "i", "b"} & set(page.names())
+    assert root.name in page.text
+    assert str(root / "test" / "<i>good" / hostile) in page.text, "as a near-duplicate"
+    assert "test/<i>good, from the darkest" in page.text
+    assert "test/<i>good" in [image["alt"] for image in page.all_of("img")]
 
 
 def test_what_cannot_be_read_is_listed_and_an_empty_folder_is_an_error(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What an evaluation tells: tables, a JSON document, an HTML page."""
+"""What an evaluation reports: tables, a JSON document, an HTML page."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def tell(
         _remarks(out, result, figures)
     head = {"root": str(root), "layout": layout, "backbone": backbone}
     if json_file is not None:
-        images = {result.name: [_image(one, root) for one in result.judged] for result in results}
+        images = {result.name: [_image(judged, root) for judged in result.judged] for result in results}
         document = {
             **head,
             "mean": means,
@@ -57,7 +57,7 @@ def tell(
 
 
 def check_writable(file: Path) -> None:
-    """Make the file's folder; ``StoreUnavailable`` where it could not be written at the end of the work."""
+    """Make the file's folder; ``StoreUnavailable`` where writing the file at the end of the work would fail."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -67,7 +67,7 @@ def check_writable(file: Path) -> None:
 
 
 def write_whole(file: Path, text: str) -> None:
-    """Write a file in one step: whoever reads it finds the old one or the new one."""
+    """Replace a file in one step: a reader sees the old content or the new one."""
     partial = file.with_name(f".{file.name}.partial")
     try:
         partial.write_text(text, encoding="utf-8")
