@@ -19,8 +19,8 @@ from patchbank.embedding.embedder import Embedder
 from patchbank.images import DecodedImage, read_image
 from patchbank.judging.inspector import Inspector
 from patchbank.settings import load_settings
-from patchbank.teaching.roi_drawing import RoiDrawing
 from patchbank.teaching.plan import TeachOptions
+from patchbank.teaching.roi_drawing import RoiDrawing
 from patchbank.teaching.teacher import Teacher
 from patchbank_indexer.demo.products import load_products
 

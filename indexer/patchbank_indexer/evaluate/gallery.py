@@ -45,10 +45,8 @@ def show(group: str, caption: str, inspection: Inspection, truth: BoolArray | No
     picture.thumbnail((_SIDE, _SIDE))
     values = np.asarray(Image.fromarray(verdict.map).resize(picture.size, Image.Resampling.BILINEAR), np.float32)
     pixels = np.asarray(picture)
-    inspected = None
-    if verdict.inspected is not None:
-        shrunk = Image.fromarray(verdict.inspected).resize(picture.size, Image.Resampling.NEAREST)
-        inspected = np.asarray(shrunk, dtype=np.bool_)
+    shrunk = Image.fromarray(verdict.inspected).resize(picture.size, Image.Resampling.NEAREST)
+    inspected = np.asarray(shrunk, dtype=np.bool_)
     marked = overlay(values, verdict.pixel_threshold, pixels, (), inspected)
     heatmap = render("heatmap", values, verdict.pixel_threshold, pixels, (), inspected)
     mask = None

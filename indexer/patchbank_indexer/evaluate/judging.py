@@ -82,11 +82,8 @@ def _compare(inspector: Inspector, image: LabelledImage, verdict: Verdict, pixel
         if truth is None or not truth.any():
             return None
     pixels.add(verdict.map, truth, verdict.inspected)
-    marked = verdict.map > verdict.pixel_threshold
-    if verdict.inspected is not None:
-        marked = marked & verdict.inspected
-        truth = None if truth is None else truth & verdict.inspected
-    return Overlap.of(marked, truth)
+    marked = (verdict.map > verdict.pixel_threshold) & verdict.inspected
+    return Overlap.of(marked, None if truth is None else truth & verdict.inspected)
 
 
 def _truth(inspector: Inspector, image: LabelledImage, verdict: Verdict) -> BoolArray | None:

@@ -62,16 +62,14 @@ class PixelScores:
         self._overlap = np.zeros(bins, dtype=np.float64)
         self.regions = 0
 
-    def add(self, values: FloatArray, truth: BoolArray | None, inspected: BoolArray | None = None) -> None:
+    def add(self, values: FloatArray, truth: BoolArray | None, inspected: BoolArray) -> None:
         """Count a map (H, W) of scores; ``truth`` (H, W) marks its defects, None an image without any. Pixels that are
-        not ``inspected`` (H, W) count neither way; None inspects all."""
+        not ``inspected`` (H, W) count neither way."""
         bins = np.clip(values * np.float32(self._bins / FARTHEST), 0, self._bins - 1).astype(np.int64)
         if truth is None:
-            self._normal += np.bincount((bins if inspected is None else bins[inspected]).ravel(), minlength=self._bins)
+            self._normal += np.bincount(bins[inspected], minlength=self._bins)
             return
-        normal = ~truth
-        if inspected is not None:
-            normal, truth = normal & inspected, truth & inspected
+        normal, truth = ~truth & inspected, truth & inspected
         inside = bins[truth]
         self._normal += np.bincount(bins[normal], minlength=self._bins)
         self._defect += np.bincount(inside, minlength=self._bins)

@@ -14,7 +14,8 @@ from anyio import CapacityLimiter, to_thread
 from patchbank.api.metrics import BankFacts, Metrics
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.store import PatchStore
-from patchbank.errors import DamagedBank, UnknownClass
+from patchbank.bank.view import View
+from patchbank.errors import DamagedBank
 from patchbank.judging.compatibility import Admitted
 
 _LOG = logging.getLogger("patchbank")
@@ -69,17 +70,16 @@ class BankWatch:
         self._metrics.store_read(facts)
 
     def _read(self) -> list[BankFacts]:
-        active = self._store.active()
+        view = View(self._store)
+        active = view.active
         self._known = {name: known for name, known in self._known.items() if active.get(name) == known[0]}
         facts = []
         for name in sorted(active):
             if name not in self._known:
                 try:
-                    manifest = self._store.bank(name).manifest
+                    manifest = view.bank(name).manifest
                 except DamagedBank:
                     facts.append(BankFacts(name, usable=False))
-                    continue
-                except UnknownClass:  # removed this very moment
                     continue
                 self._known[name] = (manifest.version, self._facts(manifest))
             facts.append(self._known[name][1])

@@ -9,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from patchbank.api.schemas import Health, Ready
 from patchbank.api.state import state_of
+from patchbank.bank.view import View
 from patchbank.errors import ModelUnavailable, PatchbankError
 
 router = APIRouter(tags=["health"])
@@ -21,8 +22,9 @@ def health(request: Request) -> Health:
     embedder = state.inspector.embedder
     refused: dict[str, str] = {}
     try:
-        classes: int | None = len(state.inspector.store.active())
-        refused, _ = state.inspector.admission.failures(state.inspector.store)
+        view = View(state.inspector.store)
+        classes: int | None = len(view.active)
+        refused, _ = state.inspector.admission.failures(view)
     except PatchbankError:
         classes = None
     return Health(
@@ -45,7 +47,7 @@ def live() -> dict[str, str]:
 def ready(request: Request) -> Ready:
     """Model and bank store can be used; 503 otherwise, and where every bank of this backbone fails the self-test."""
     inspector = state_of(request).inspector
-    refused, usable = inspector.admission.failures(inspector.store)
+    refused, usable = inspector.admission.failures(View(inspector.store))
     if refused and not usable:
         raise ModelUnavailable(f"every bank is refused; {next(iter(refused.values()))}", refused=sorted(refused))
     return Ready(status="degraded" if refused else "ok", refused=sorted(refused))

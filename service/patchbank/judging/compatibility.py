@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from patchbank.bank.manifest import Manifest, SelfTest
-from patchbank.bank.store import PatchStore
+from patchbank.bank.view import View
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.self_test import TOLERANCE, Response
 from patchbank.errors import BackboneMismatch, PatchbankError
@@ -55,17 +55,17 @@ class Admission:
         if found.refused:
             raise BackboneMismatch(found.reason, **(found.detail or {}))
 
-    def failures(self, store: PatchStore) -> tuple[dict[str, str], int]:
+    def failures(self, view: View) -> tuple[dict[str, str], int]:
         """Classes of this backbone whose bank fails the self-test, with the reason, and how many may serve.
 
         Banks of another backbone count as neither: another service may be there for them. Raises where the store
         cannot be read; a damaged bank is passed over.
         """
         failed, good = {}, 0
-        for name, version in store.active().items():
+        for name, version in view.active.items():
             seen = self._seen.get(name)
             try:
-                found = seen[1] if seen is not None and seen[0] == version else self.look(store.bank(name).manifest)
+                found = seen[1] if seen is not None and seen[0] == version else self.look(view.bank(name).manifest)
             except PatchbankError:
                 continue
             if found.outcome == "failed":

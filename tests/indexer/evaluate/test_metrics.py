@@ -31,6 +31,10 @@ close_maps = arrays(np.float32, SHAPE, elements=st.floats(0.5, 0.5 + 8 / COARSE,
 masks = arrays(np.bool_, SHAPE, elements=st.booleans() | st.just(False))
 
 
+def everywhere(values: FloatArray | BoolArray) -> BoolArray:
+    return np.ones(values.shape, dtype=np.bool_)
+
+
 @given(few_scores, few_scores)
 def test_image_metrics_equal_scikit_learn_s_with_ties(normal: list[float], anomalous: list[float]) -> None:
     curve = Curve.of_scores(normal, anomalous)
@@ -82,7 +86,7 @@ def test_on_scores_spread_as_real_ones_are_the_error_is_far_below_what_is_shown(
         truth[50:90, 60:100] = truth[150:155, 10:15] = True
         maps.append((rng.gamma(8.0, 0.02, truth.shape) + 0.1 * truth).astype(np.float32))
         truths.append(truth)
-        counted.add(maps[-1], truth)
+        counted.add(maps[-1], truth, everywhere(truth))
     flat, truth = np.concatenate([one.ravel() for one in maps]), np.concatenate([one.ravel() for one in truths])
     curve, pro = counted.curve(), counted.pro_curve()
     assert curve.auroc == pytest.approx(roc_auc_score(truth, flat), abs=1e-6)
@@ -97,8 +101,8 @@ def test_regions_that_touch_at_a_corner_are_one_and_each_region_weighs_the_same(
     values = np.zeros((10, 10), dtype=np.float32)
     values[:2, :2] = 1.0
     counted = PixelScores()
-    counted.add(values, truth)
-    counted.add(values * 0, None)
+    counted.add(values, truth, everywhere(values))
+    counted.add(values * 0, None, everywhere(values))
     assert counted.regions == 2
     pro = counted.pro_curve()
     assert pro.overlap[1] == pytest.approx(0.5), "the small region whole, the large one not at all"
@@ -110,7 +114,7 @@ def test_a_perfect_map_gets_one_and_a_map_of_one_value_what_chance_gets() -> Non
     truth[5:8, 5:8] = True
     for values, auroc, aupro in ((truth.astype(np.float32), 1.0, 1.0), (np.ones((20, 20), np.float32), 0.5, 0.15)):
         counted = PixelScores()
-        counted.add(values, truth)
+        counted.add(values, truth, everywhere(values))
         assert counted.curve().auroc == pytest.approx(auroc)
         assert counted.pro_curve().aupro() == pytest.approx(aupro)
     assert not PixelScores().complete
@@ -127,7 +131,7 @@ def test_pixels_that_are_not_inspected_count_as_if_they_were_cut_off(
     for values, truth in images:
         for one in (truth, None):
             masked.add(values, one, inspected)
-            cropped.add(values[:, :width], None if one is None else one[:, :width])
+            cropped.add(values[:, :width], None if one is None else one[:, :width], everywhere(values[:, :width]))
     assert (masked.complete, masked.regions) == (cropped.complete, cropped.regions)
     if masked.complete:
         assert masked.curve().auroc == cropped.curve().auroc
@@ -146,7 +150,7 @@ def test_overlap_of_masks() -> None:
 def _counted(images: list[tuple[Map, Mask]]) -> tuple[PixelScores, list[Map], list[Mask]]:
     counted = PixelScores(COARSE)
     for values, truth in images:
-        counted.add(values, truth if truth.any() else None)
+        counted.add(values, truth if truth.any() else None, everywhere(values))
     return counted, [values for values, _ in images], [truth for _, truth in images]
 
 
