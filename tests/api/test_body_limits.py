@@ -11,7 +11,7 @@ import pytest
 from patchbank.settings import load_settings
 from tests.helpers.http_service import serving
 from tests.helpers.pictures import png
-from tests.helpers.uploads import FORM, ReadingCounter, connected, endless_form, everything_from, form, sample
+from tests.helpers.uploads import FORM, ReadingCounter, connected, everything_from, form, sample, unannounced_form
 
 FILE_MB = 2.0
 FILE = int(FILE_MB * 1e6)
@@ -90,7 +90,7 @@ def test_a_body_of_unknown_length_is_read_to_the_route_s_limit_and_no_further(
     client: httpx.Client, counter: ReadingCounter, path: str, images: int
 ) -> None:
     before = sample(client, "patchbank_errors_total", code="image_too_large")
-    assert_too_large(client.post(path, headers=FORM, content=endless_form()))
+    assert_too_large(client.post(path, headers=FORM, content=unannounced_form()))
     limit = images * (FILE + FORM_ROOM)
     reading = counter.last(path)
     assert limit < reading.before_answer <= limit + SLACK
@@ -99,8 +99,10 @@ def test_a_body_of_unknown_length_is_read_to_the_route_s_limit_and_no_further(
     assert sample(client, "patchbank_requests_admitted") == 0
 
 
-def test_an_endless_body_where_none_is_taken_is_not_read(client: httpx.Client, counter: ReadingCounter) -> None:
-    answer = client.request("GET", "/health/live", content=endless_form())
+def test_a_body_of_unknown_length_is_not_read_where_none_is_taken(
+    client: httpx.Client, counter: ReadingCounter
+) -> None:
+    answer = client.request("GET", "/health/live", content=unannounced_form())
     assert (answer.status_code, answer.headers["connection"]) == (200, "close")
     reading = counter.last("/health/live")
     assert reading.before_answer == 0

@@ -1,4 +1,4 @@
-"""Uploads that are large, endless or unfinished, and how much of them a service reads."""
+"""Uploads that are large or unfinished, and how much of them a service reads."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def form(size: int) -> tuple[dict[str, str], Iterator[bytes]]:
     return {**FORM, "Content-Length": str(length)}, itertools.chain([_HEAD], pieces, [_TAIL])
 
 
-def endless_form() -> Iterator[bytes]:
-    """A form whose one file never ends."""
-    return itertools.chain([_HEAD], itertools.repeat(_PIECE))
+def unannounced_form() -> Iterator[bytes]:
+    """A form with one file of 1 GB, to be sent in chunks without its length."""
+    return itertools.chain([_HEAD], itertools.repeat(_PIECE, 10_000), [_TAIL])
 
 
 @dataclass
