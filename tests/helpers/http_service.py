@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import httpx
 import uvicorn
+from starlette.types import ASGIApp
 
 from patchbank.api.app import create_app
 from patchbank.settings import Settings
 
 
 @contextmanager
-def serving(settings: Settings) -> Iterator[httpx.Client]:
-    """A client of a service with these settings."""
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), host="127.0.0.1", port=0, log_level="error"))
+def serving(settings: Settings, around: Callable[[ASGIApp], ASGIApp] = lambda app: app) -> Iterator[httpx.Client]:
+    """A client of a service with these settings; ``around`` puts something between server and application."""
+    app = around(create_app(settings))
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -1,9 +1,8 @@
-"""Admission: so many images are judged at once, so many requests wait, and one more is told to come back."""
+"""Admission: room in the queue. So many images are judged at once, so many requests wait, one more comes back later."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TypeVar
 
 from anyio import CapacityLimiter, to_thread
@@ -13,7 +12,7 @@ from patchbank.errors import TooBusy
 T = TypeVar("T")
 
 
-class Gate:
+class Admission:
     """Lets in at most ``concurrency`` + ``queue`` requests, and runs their blocking work in ``concurrency`` threads.
 
     ``inside`` of at most ``most`` are in now.
@@ -24,16 +23,15 @@ class Gate:
         self.most = concurrency + queue
         self.inside = 0
 
-    @contextmanager
-    def admitted(self) -> Iterator[None]:
-        """Hold a place for one request; ``TooBusy`` at once where there is none."""
+    def enter(self) -> None:
+        """Take a place for one request; ``TooBusy`` at once where there is none."""
         if self.inside >= self.most:
             raise TooBusy(f"{self.inside} requests are running or waiting; try again in a moment")
         self.inside += 1
-        try:
-            yield
-        finally:
-            self.inside -= 1
+
+    def leave(self) -> None:
+        """Give the place back."""
+        self.inside -= 1
 
     async def run(self, work: Callable[[], T]) -> T:
         """The result of an admitted request's blocking work."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Final
 
 from anyio import create_task_group
 from fastapi import FastAPI
@@ -12,20 +13,25 @@ from prometheus_client import CollectorRegistry
 from prometheus_fastapi_instrumentator import Instrumentator
 
 from patchbank.api import classes, detect, health
-from patchbank.api.admission import Gate
+from patchbank.api.admission import Admission
+from patchbank.api.admission_middleware import AdmissionMiddleware
 from patchbank.api.bank_watch import BankWatch
+from patchbank.api.body_limit import BodyLimit
 from patchbank.api.errors import add_error_handlers
 from patchbank.api.http_metrics import http_metrics
 from patchbank.api.in_progress import InProgress
+from patchbank.api.lingering_close import LingeringClose
 from patchbank.api.metrics import Metrics
 from patchbank.api.schemas import ErrorAnswer
 from patchbank.api.state import ApiState
-from patchbank.api.upload_limit import UploadLimit
 from patchbank.judging.inspector import Inspector
 from patchbank.settings import Settings
 
-_FORM_ROOM = 1.05
-"""Multipart bodies are a little larger than the files in them."""
+_DETECT: Final = ("POST", "/detect")
+_DETECT_BATCH: Final = ("POST", "/detect/batch")
+
+_FORM_BYTES: Final = 1_000_000
+"""Room in a body for what is not the file: other fields, and the form's own lines."""
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -36,14 +42,18 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with Inspector.open(settings, search_workers=settings.search_workers) as inspector:
-            gate = Gate(settings.max_concurrency, settings.max_queue)
+            admission = Admission(settings.max_concurrency, settings.max_queue)
             embedder = inspector.embedder
             embedder.self_test()
             metrics.serving(
-                version("patchbank"), embedder.backbone.name, embedder.providers, lambda: gate.inside, gate.most
+                version("patchbank"),
+                embedder.backbone.name,
+                embedder.providers,
+                lambda: admission.inside,
+                admission.most,
             )
             watch = BankWatch(inspector.store, inspector.admission.look, metrics)
-            app.state.patchbank = ApiState(settings, inspector, gate, metrics)
+            app.state.patchbank = ApiState(settings, inspector, admission, metrics)
             async with create_task_group() as tasks:
                 tasks.start_soon(watch.run)
                 try:
@@ -62,9 +72,13 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.metrics = metrics
     add_error_handlers(app)
-    app.add_middleware(UploadLimit, max_bytes=int(settings.max_upload_mb * 1e6 * settings.max_batch * _FORM_ROOM))
+    one_image = int(settings.max_upload_mb * 1e6) + _FORM_BYTES
+    # Each middleware is put around those before it.
+    app.add_middleware(AdmissionMiddleware, routes=(_DETECT, _DETECT_BATCH))
+    app.add_middleware(BodyLimit, limits={_DETECT: one_image, _DETECT_BATCH: one_image * settings.max_batch})
     app.add_middleware(InProgress, gauge=metrics.in_progress)
     Instrumentator(should_group_status_codes=False).add(http_metrics(registry)).instrument(app)
+    app.add_middleware(LingeringClose, max_bytes=one_image)
     for part in (detect, classes, health):
         app.include_router(part.router)
     return app

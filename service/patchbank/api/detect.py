@@ -50,9 +50,8 @@ async def detect(
 ) -> Detection:
     """Judge one image. Without ``class_name`` the product is found by class retrieval."""
     state = state_of(request)
-    with state.gate.admitted():
-        data = await _read(state, file)
-        return await state.gate.run(lambda: _judge(state, data, options, return_map))
+    data = await _read(state, file)
+    return await state.admission.run(lambda: _judge(state, data, options, return_map))
 
 
 @router.post("/detect/batch")
@@ -70,14 +69,13 @@ async def detect_batch(
         )
     begin = time.perf_counter()
     results: list[Detection | FailedDetection] = []
-    with state.gate.admitted():
-        for file in files:
-            try:
-                data = await _read(state, file)
-                results.append(await state.gate.run(partial(_judge, state, data, options, return_maps)))
-            except PatchbankError as error:
-                state.metrics.failed(error.code)
-                results.append(FailedDetection(error=ErrorBody(**error.as_dict())))
+    for file in files:
+        try:
+            data = await _read(state, file)
+            results.append(await state.admission.run(partial(_judge, state, data, options, return_maps)))
+        except PatchbankError as error:
+            state.metrics.failed(error.code)
+            results.append(FailedDetection(error=ErrorBody(**error.as_dict())))
     spent = (time.perf_counter() - begin) * 1e3
     return BatchAnswer(
         results=results, total_images=len(files), total_time_ms=spent, avg_time_ms=spent / max(1, len(files))

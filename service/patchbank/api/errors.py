@@ -9,12 +9,19 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from patchbank.api.metrics import Metrics
 from patchbank.errors import InvalidParameters, PatchbankError, TooBusy
 
 _LOG = logging.getLogger("patchbank")
-_HTTP_CODES: Final = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "image_too_large"}
+_HTTP_CODES: Final = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "request_timeout",
+    413: "image_too_large",
+}
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -25,43 +32,45 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unforeseen)
 
 
-def count_error(app: FastAPI, code: str) -> None:
-    """Tell the metrics of an error that a caller is told."""
+async def refuse(error: PatchbankError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request from a middleware, whose errors the app's handlers never see."""
+    answer = await _ours(Request(scope), error)
+    await answer(scope, receive, send)
+
+
+def _count(app: FastAPI, code: str) -> None:
     cast(Metrics, app.state.metrics).failed(code)
 
 
-def error_answer(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> JSONResponse:
-    """``{"error": {"code", "message", "detail"?}}``."""
+def _answer(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> JSONResponse:
     return JSONResponse({"error": body}, status_code=status, headers=headers)
 
 
 async def _ours(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, PatchbankError)  # noqa: S101  # registered for this type only
-    count_error(request.app, error.code)
+    _count(request.app, error.code)
     if error.status >= 500:
         _LOG.error("%s %s: %s: %s", request.method, request.url.path, error.code, error.message)
     headers = {"Retry-After": "1"} if isinstance(error, TooBusy) else None
-    return error_answer(error.status, error.as_dict(), headers)
+    return _answer(error.status, error.as_dict(), headers)
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for this type only
     fields = {".".join(str(part) for part in item["loc"][1:]) or "body": item["msg"] for item in error.errors()}
-    count_error(request.app, InvalidParameters.code)
+    _count(request.app, InvalidParameters.code)
     message = "; ".join(f"{name}: {text}" for name, text in fields.items())
-    return error_answer(
-        InvalidParameters.status, {"code": InvalidParameters.code, "message": message, "detail": fields}
-    )
+    return _answer(InvalidParameters.status, {"code": InvalidParameters.code, "message": message, "detail": fields})
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for this type only
     code = _HTTP_CODES.get(error.status_code, "http_error")
-    count_error(request.app, code)
-    return error_answer(error.status_code, {"code": code, "message": str(error.detail)}, dict(error.headers or {}))
+    _count(request.app, code)
+    return _answer(error.status_code, {"code": code, "message": str(error.detail)}, dict(error.headers or {}))
 
 
 async def _unforeseen(request: Request, error: Exception) -> JSONResponse:
-    count_error(request.app, PatchbankError.code)
+    _count(request.app, PatchbankError.code)
     _LOG.exception("%s %s failed", request.method, request.url.path, exc_info=error)
-    return error_answer(500, {"code": PatchbankError.code, "message": "the service failed; its log says why"})
+    return _answer(500, {"code": PatchbankError.code, "message": "the service failed; its log says why"})

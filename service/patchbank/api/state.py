@@ -7,7 +7,7 @@ from typing import cast
 
 from fastapi import Request
 
-from patchbank.api.admission import Gate
+from patchbank.api.admission import Admission
 from patchbank.api.metrics import Metrics
 from patchbank.errors import ModelUnavailable
 from patchbank.judging.inspector import Inspector
@@ -20,7 +20,7 @@ class ApiState:
 
     settings: Settings
     inspector: Inspector
-    gate: Gate
+    admission: Admission
     metrics: Metrics
 
 

@@ -1,0 +1,60 @@
+"""Bounds on request bodies, kept while they arrive: how large, and how long nothing may come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from anyio import fail_after
+from fastapi import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from patchbank.api.errors import refuse
+from patchbank.errors import ImageTooLarge
+
+NO_BODY: Final = 65_536
+"""Bytes that a route without a body lets pass: as many as the server has read before anyone can refuse them."""
+
+
+class BodyLimit:
+    """ASGI middleware: a larger body is answered 413, by its announced length or as it comes; a stalled one 408.
+
+    ``limits`` are bytes by (method, path), ``NO_BODY`` for every other route. A client that vanishes in mid-upload must
+    not keep its place in the queue, so nothing may come for ``patience`` seconds at most.
+    """
+
+    def __init__(self, app: ASGIApp, limits: Mapping[tuple[str, str], int], patience: float = 30.0) -> None:
+        self._app = app
+        self._limits = limits
+        self._patience = patience
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, counting."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        path = scope["path"].rstrip("/")  # one slash too many is redirected, whatever the body
+        limit = self._limits.get((scope["method"], path), NO_BODY)
+        error = ImageTooLarge(f"the request is larger than {limit / 1e6:g} MB")
+        announced = dict(scope["headers"]).get(b"content-length", b"0")
+        if announced.isdigit() and int(announced) > limit:
+            await refuse(error, scope, receive, send)
+            return
+        seen = 0
+        complete = False
+
+        async def counted() -> Message:
+            nonlocal seen, complete
+            # Of errors, the framework's form parser passes this type alone on unchanged.
+            try:
+                with fail_after(None if complete else self._patience):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408, f"nothing of the body came for {self._patience:g} s") from None
+            seen += len(message.get("body", b""))
+            if seen > limit:
+                raise HTTPException(error.status, error.message)
+            complete = not message.get("more_body", False)
+            return message
+
+        await self._app(scope, counted, send)
