@@ -29,8 +29,8 @@ _USUAL: Final = (32, 32)
 
 @dataclass(frozen=True)
 class References:
-    """The bank: ``patches`` (M, D) of all references, image by image from ``starts``; ``cls`` (R, D'); ``places``
-    (M, 2) in 0..1 of the picture; ``usual``, the mean left-out score per place."""
+    """The bank: ``patches`` (M, D) of all references, those of image i from row ``starts[i]`` on; ``cls`` (R, D');
+    ``places`` (M, 2) in 0..1 of the picture; ``usual``, the mean score per place of left-out references."""
 
     patches: FloatArray
     starts: IntArray
@@ -59,13 +59,13 @@ Option = Callable[[References, Compared], float]
 
 
 def compare(bank: References, embedding: Embedding, left_out: int | None = None) -> Compared:
-    """Exhaustive comparison, without the reference number ``left_out``."""
+    """Compare with every patch of the bank, except those of the reference number ``left_out``."""
     distances = 1.0 - embedding.patches @ bank.patches.T
     if left_out is not None:
         ends = np.append(bank.starts[1:], len(bank.patches))
         distances[:, bank.starts[left_out] : ends[left_out]] = 2.0
     per_image = np.minimum.reduceat(distances, bank.starts, axis=1)
-    # Of the k nearest patches none is farther than the k-th best reference, which alone vouch for k of them.
+    # The k nearest references hold at least k patches up to that distance, so none of the k nearest patches is farther.
     limit = np.partition(per_image, NEIGHBOURS - 1, axis=1)[:, NEIGHBOURS - 1 : NEIGHBOURS]
     rows, ids = np.nonzero(distances <= limit)
     order = np.lexsort((distances[rows, ids], rows))
@@ -83,85 +83,85 @@ def top(scores: FloatArray, share: float = 0.01) -> float:
 
 def neighbours(k: int) -> Option:
     """Mean distance to k nearest patches."""
-    return lambda _, one: top(one.nearest[:, :k].mean(axis=1))
+    return lambda _, compared: top(compared.nearest[:, :k].mean(axis=1))
 
 
 def weighted(scale: float) -> Option:
     """Mean over nine neighbours, weighted by how near they are."""
 
-    def score(bank: References, one: Compared) -> float:
-        weights = np.exp((one.nearest[:, :1] - one.nearest) / scale)
-        return top((weights * one.nearest).sum(axis=1) / weights.sum(axis=1))
+    def score(bank: References, compared: Compared) -> float:
+        weights = np.exp((compared.nearest[:, :1] - compared.nearest) / scale)
+        return top((weights * compared.nearest).sum(axis=1) / weights.sum(axis=1))
 
     return score
 
 
 def highest(share: float) -> Option:
-    """Mean of another share of the patch scores."""
-    return lambda _, one: top(one.nearest[:, 0], share)
+    """Mean of another share of the highest patch scores."""
+    return lambda _, compared: top(compared.nearest[:, 0], share)
 
 
-def reweighted(bank: References, one: Compared) -> float:
-    """PatchCore's image score (Roth et al. 2022, equation 7): the highest distance, less where the normal patch that
-    it is measured to has near neighbours that are as far."""
-    worst = int(one.nearest[:, 0].argmax())
-    around = np.argpartition(-(bank.patches @ bank.patches[one.ids[worst, 0]]), NEIGHBOURS)[:NEIGHBOURS]
-    lengths = np.sqrt(2.0 * np.maximum(one.distances[worst, around], 0.0))
-    length = float(np.sqrt(2.0 * max(one.nearest[worst, 0], 0.0)))
+def reweighted(bank: References, compared: Compared) -> float:
+    """PatchCore's image score (Roth et al. 2022, equation 7): the highest distance, lowered where other normal
+    patches around the nearest one are as far away."""
+    worst = int(compared.nearest[:, 0].argmax())
+    around = np.argpartition(-(bank.patches @ bank.patches[compared.ids[worst, 0]]), NEIGHBOURS)[:NEIGHBOURS]
+    lengths = np.sqrt(2.0 * np.maximum(compared.distances[worst, around], 0.0))
+    length = float(np.sqrt(2.0 * max(compared.nearest[worst, 0], 0.0)))
     return float(1.0 - np.exp(length) / np.exp(lengths).sum()) * length
 
 
 def smoothed(sigma: float) -> Option:
-    """Smoothed before the score is taken."""
-    return lambda _, one: top(smooth(one.grid(one.nearest[:, 0]), sigma))
+    """Mean of the top patch scores after smoothing them; ``sigma`` in grid cells."""
+    return lambda _, compared: top(smooth(compared.grid(compared.nearest[:, 0]), sigma))
 
 
 def alike(count: int) -> Option:
-    """Only the patches of the references most alike by CLS embedding (RAD, arXiv 2601.22763)."""
+    """Compare with the patches of the most similar references alone, by CLS embedding (RAD, arXiv 2601.22763)."""
 
-    def score(bank: References, one: Compared) -> float:
-        chosen = np.argsort(-(bank.cls @ one.embedding.cls))[:count]
-        return top(one.per_image[:, chosen].min(axis=1))
+    def score(bank: References, compared: Compared) -> float:
+        chosen = np.argsort(-(bank.cls @ compared.embedding.cls))[:count]
+        return top(compared.per_image[:, chosen].min(axis=1))
 
     return score
 
 
 def nearby(radius: float) -> Option:
-    """Only patches at about the same place, in parts of the picture's side."""
+    """Compare with patches at about the same place alone: at most ``radius`` away, as a share of the picture's side."""
 
-    def score(bank: References, one: Compared) -> float:
-        here = places(one.embedding.grid)
+    def score(bank: References, compared: Compared) -> float:
+        here = places(compared.embedding.grid)
         nearest = np.empty(len(here), dtype=np.float32)
         for row in np.unique(here[:, 0]):  # row by row, so that few pairs are looked at
             own = np.flatnonzero(here[:, 0] == row)
             level = np.flatnonzero(np.abs(bank.places[:, 0] - row) <= radius)
             far = np.abs(here[own, 1][:, None] - bank.places[level, 1]) > radius
-            nearest[own] = np.where(far, np.float32(2.0), one.distances[np.ix_(own, level)]).min(axis=1)
+            nearest[own] = np.where(far, np.float32(2.0), compared.distances[np.ix_(own, level)]).min(axis=1)
         return top(nearest)
 
     return score
 
 
 def unusual(power: float) -> Option:
-    """Divided by what normal images usually score at that place."""
+    """Patch scores divided by what normal images usually score at that place."""
 
-    def score(bank: References, one: Compared) -> float:
-        rows, columns = one.embedding.grid
-        return top(one.grid(one.nearest[:, 0]) / enlarge(bank.usual, (columns, rows)) ** power)
+    def score(bank: References, compared: Compared) -> float:
+        rows, columns = compared.embedding.grid
+        return top(compared.grid(compared.nearest[:, 0]) / enlarge(bank.usual, (columns, rows)) ** power)
 
     return score
 
 
 def contrast(part: float) -> Option:
-    """Less a part of the image's own median patch score."""
-    return lambda _, one: top(one.nearest[:, 0]) - part * float(np.median(one.nearest[:, 0]))
+    """The image score less a share of the image's own median patch score."""
+    return lambda _, compared: top(compared.nearest[:, 0]) - part * float(np.median(compared.nearest[:, 0]))
 
 
 OPTIONS: Final[dict[str, Option]] = {
     "defaults": neighbours(1),
     **{f"{k} neighbours, mean": neighbours(k) for k in (3, 5, 9)},
     **{f"9 neighbours, weighted exp(-d / {scale})": weighted(scale) for scale in (0.02, 0.1)},
-    "highest patch": lambda _, one: float(one.nearest[:, 0].max()),
+    "highest patch": lambda _, compared: float(compared.nearest[:, 0].max()),
     **{f"top {share:.1%}": highest(share) for share in (0.005, 0.02, 0.05, 0.1)},
     "PatchCore's reweighting (b = 9)": reweighted,
     **{f"smoothed by {sigma} cells": smoothed(sigma) for sigma in (0.5, 1.0, 2.0)},
@@ -180,24 +180,24 @@ def places(grid: tuple[int, int]) -> FloatArray:
 
 
 def build(embeddings: list[Embedding]) -> References:
-    """The bank of all patches, and what its images score when left out."""
-    sizes = [len(one.patches) for one in embeddings]
+    """The bank of all patches, and each place's mean score when every image is compared with the others."""
+    sizes = [len(embedding.patches) for embedding in embeddings]
     bank = References(
-        np.concatenate([one.patches for one in embeddings]),
+        np.concatenate([embedding.patches for embedding in embeddings]),
         np.cumsum([0, *sizes[:-1]]),
-        np.stack([one.cls for one in embeddings]),
-        np.concatenate([places(one.grid) for one in embeddings]),
+        np.stack([embedding.cls for embedding in embeddings]),
+        np.concatenate([places(embedding.grid) for embedding in embeddings]),
         np.ones(_USUAL, dtype=np.float32),
     )
     total = np.zeros(_USUAL, dtype=np.float32)
     for place, embedding in enumerate(embeddings):
-        one = compare(bank, embedding, left_out=place)
-        total += enlarge(smooth(one.grid(one.nearest[:, 0]), 1.0), _USUAL)
+        compared = compare(bank, embedding, left_out=place)
+        total += enlarge(smooth(compared.grid(compared.nearest[:, 0]), 1.0), _USUAL)
     return replace(bank, usual=total / np.float32(len(embeddings)))
 
 
 def main() -> None:
-    """Print one row an option, one column a class."""
+    """Print one row per option and one column per class."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mvtec", action="append", default=[], metavar="NAME=FOLDER")
     parser.add_argument("--references", type=int, default=100)
@@ -206,27 +206,27 @@ def main() -> None:
     parser.add_argument("--only", action="append")
     parser.add_argument("--backbone", default="efficientnet-lite2")
     given = parser.parse_args()
-    found: dict[str, list[float]] = {}
+    aurocs: dict[str, list[float]] = {}
     with Embedder.open(load_settings(backbone=given.backbone)) as embedder:
         for product in load_datasets(given.mvtec, given.references, given.seed, given.cap):
             if given.only and product.class_name not in given.only:
                 continue
             bank = build([_embed(embedder, file) for file in product.references])
             scores = [[_scores(bank, embedder, file) for file in kind] for kind in (product.good, product.defective)]
-            found[product.class_name] = [
-                Curve.of_scores(*([one[place] for one in kind] for kind in scores)).auroc
+            aurocs[product.class_name] = [
+                Curve.of_scores(*([image[place] for image in kind] for kind in scores)).auroc
                 for place in range(len(OPTIONS))
             ]
-    print(f"| option | {' | '.join(found)} | mean |")
-    print("|---" * (len(found) + 2) + "|")
+    print(f"| option | {' | '.join(aurocs)} | mean |")
+    print("|---" * (len(aurocs) + 2) + "|")
     for place, name in enumerate(OPTIONS):
-        row = [areas[place] for areas in found.values()]
+        row = [areas[place] for areas in aurocs.values()]
         print(f"| {name} | {' | '.join(f'{area:.4f}' for area in row)} | {np.mean(row):.4f} |")
 
 
 def _scores(bank: References, embedder: Embedder, file: Path) -> list[float]:
-    one = compare(bank, _embed(embedder, file))
-    return [option(bank, one) for option in OPTIONS.values()]
+    compared = compare(bank, _embed(embedder, file))
+    return [option(bank, compared) for option in OPTIONS.values()]
 
 
 def _embed(embedder: Embedder, file: Path) -> Embedding:

@@ -28,18 +28,18 @@ def write_altered(model: Path, change: Change, target: Path) -> Path:
 
 
 def to_bf16(weights: FloatArray) -> FloatArray:
-    """Rounded to bfloat16: what a runtime that computes in it does first."""
+    """Weights rounded to bfloat16, as a runtime that computes in bfloat16 rounds them."""
     return ((weights.view(np.uint32) + 0x8000) & 0xFFFF0000).astype(np.uint32).view(np.float32)
 
 
 def to_int8(weights: FloatArray) -> FloatArray:
-    """Rounded to 8 bits a tensor."""
+    """Weights rounded to 8 bits, with one step for the whole tensor."""
     step = np.abs(weights).max() / 127
     return np.asarray(np.round(weights / step) * step, dtype=np.float32)
 
 
 def off_by(share: float) -> Change:
-    """Every weight up to that share off."""
+    """A change that moves every weight at random by at most that share of it."""
 
     def change(weights: FloatArray) -> npt.ArrayLike:
         return weights * (1 + np.random.default_rng(0).uniform(-share, share, weights.shape))

@@ -1,8 +1,8 @@
 """Defective images among the references, and where an audit lists them: ``python -m benchmarks.audit_contamination``.
 
-``--references`` images a class, of which ``--planted`` are defective, drawn anew for every seed. Beside it stands where
-the same images would be listed by someone who knew the good ones: scored as in detection, against these alone. No audit
-that goes by the same patches can be expected to do better.
+Each class has ``--references`` images, of which ``--planted`` are defective, drawn anew for every seed. For comparison,
+the same images are ranked by their scores against the good ones alone, as in detection. An audit does not know which
+ones are good, so no audit by the same patches can be expected to do better.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from patchbank.teaching.reference_patches import ReferencePatches
 
 
 def main() -> None:
-    """Print one row a class and seed, and the share found per class."""
+    """Print one row per class and seed, and the mean share of defective images that are listed first per class."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mvtec", action="append", default=[], metavar="NAME=FOLDER")
     parser.add_argument("--references", type=int, default=100)
@@ -46,13 +46,13 @@ def main() -> None:
                 if given.only and product.class_name not in given.only:
                     continue
                 images = [_patches(embedder, file) for file in (*product.references, *product.defective)]
-                found = audit_references(images, ScoringRule())
+                report = audit_references(images, ScoringRule())
                 bad = {str(file) for file in product.defective}
-                planted = [image.patches.reference.source in bad for image in found.images]
+                planted = [image.patches.reference.source in bad for image in report.images]
                 ranks = [rank for rank, defective in enumerate(planted, 1) if defective]
                 caught = sum(rank <= first for rank in ranks)
                 known = _ranks_knowing(images, [image.reference.source in bad for image in images])
-                suspects = [defective for defective, image in zip(planted, found.images, strict=True) if image.suspect]
+                suspects = [defective for defective, image in zip(planted, report.images, strict=True) if image.suspect]
                 best = sum(rank <= first for rank in known)
                 shares.setdefault(product.class_name, []).append((caught / len(ranks), best / len(known)))
                 print(
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def _ranks_knowing(images: list[ReferencePatches], planted: list[bool]) -> list[int]:
-    """Ranks of the planted images by their scores against the good ones, every good one left out in its turn."""
+    """Ranks of the planted images by their scores against the good ones, every good one left out in turn."""
     good = [image for image, bad in zip(images, planted, strict=True) if not bad]
     bank = np.concatenate([image.vectors for image in good])
     owners = np.repeat([id(image) for image in good], [len(image.vectors) for image in good])

@@ -27,7 +27,7 @@ from patchbank_indexer.demo.products import load_products
 
 
 class Remembering(Embedder):
-    """An embedder that embeds each picture once: what is compared is the banks."""
+    """An embedder that embeds each picture once, so that the banks alone can differ."""
 
     def __init__(self, inner: Embedder) -> None:
         self.__dict__.update(inner.__dict__)
@@ -40,7 +40,7 @@ class Remembering(Embedder):
 
 
 def judged(settings: Settings, embedder: Embedder, store: EdgeStore, file: Path) -> Verdict:
-    """The store's verdict."""
+    """The verdict of the bank in ``store``."""
     return verdict_on(Inspector(settings, embedder, store), file, "solar")
 
 
@@ -53,17 +53,17 @@ def main() -> None:
     product = load_products(options.references, options.images // 2)[0]
     files = [*product.good, *product.defective]
     with tempfile.TemporaryDirectory() as folder:
-        settings = load_settings(data_dir=Path(folder) / "one")
+        settings = load_settings(data_dir=Path(folder) / "first")
         embedder = Remembering(Embedder.open(settings))
-        one, other = EdgeStore(settings.data_dir), EdgeStore(Path(folder) / "other")
+        first, copy = EdgeStore(settings.data_dir), EdgeStore(Path(folder) / "copy")
         teach = TeachOptions(coreset=0.5)
-        manifest = Teacher(settings, embedder, one).teach("solar", product.references, options=teach).manifest
+        manifest = Teacher(settings, embedder, first).teach("solar", product.references, options=teach).manifest
         path = Path(folder) / "solar.patchbank"
         begin = time.perf_counter()
-        write_archive(path, one.bank("solar"))
+        write_archive(path, first.bank("solar"))
         written = time.perf_counter()
         with Archive(path) as archive:
-            put_class(archive, other)
+            put_class(archive, copy)
         read = time.perf_counter()
         print(
             f"{manifest.patches} patches of {manifest.patch_dim}, {path.stat().st_size / 1e6:.1f} MB: "
@@ -71,7 +71,7 @@ def main() -> None:
         )
         scores, maps, alike, anomalous = [], [], 0, 0
         for file in files:
-            before, after = (judged(settings, embedder, store, file) for store in (one, other))
+            before, after = (judged(settings, embedder, store, file) for store in (first, copy))
             scores.append(abs(before.score - after.score))
             maps.append(float(np.abs(before.map - after.map)[before.map > before.threshold].max(initial=0.0)))
             mask = (before.map > before.threshold) == (after.map > after.threshold)
@@ -81,7 +81,7 @@ def main() -> None:
             f"{alike} of {len(files)} verdicts and masks alike ({anomalous} anomalous); largest difference "
             f"of scores {max(scores):.1e}, of maps above the threshold {max(maps):.1e}"
         )
-        for store in (one, other):
+        for store in (first, copy):
             store.close()
         embedder.close()
 

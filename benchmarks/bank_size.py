@@ -1,6 +1,6 @@
 """How large a bank is: ``python -m benchmarks.bank_size`` (Linux).
 
-Builds banks in the embedded store and prints the bytes a patch that each part takes on disk (blocks allocated, as
+Builds banks in the embedded store and prints the bytes per patch that each part takes on disk (blocks allocated, as
 ``du`` counts; the engine's files are sparse), and the memory of a process that has opened the bank and searched it
 once. The first row's patches are real ones; the size does not depend on the values, so the other dimensions are unit
 vectors at random.
@@ -40,11 +40,11 @@ _PARTS = {
 
 
 def main() -> None:
-    """Print one table row a bank."""
+    """Print one table row per bank."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=100, help="reference images of 1,024 patches each")
     given = parser.parse_args()
-    print(f"| patches | D | D' | {' | '.join(_PARTS)} | all, bytes a patch | MB | process MB: own, mapped |")
+    print(f"| patches | D | D' | {' | '.join(_PARTS)} | all, bytes per patch | MB | process MB: own, mapped |")
     print("|" + "---|" * (len(_PARTS) + 6))
     real = [_real(given.images)]
     rng = np.random.default_rng(0)
@@ -56,8 +56,8 @@ def main() -> None:
 
 def _real(images: int) -> tuple[FloatArray, int]:
     with Embedder.open(load_settings()) as embedder:
-        found = [embedder.embed(read_image(file)) for file in load_products(images, 1)[0].references]
-    return np.concatenate([embedding.patches for embedding in found]), len(found[0].cls)
+        embeddings = [embedder.embed(read_image(file)) for file in load_products(images, 1)[0].references]
+    return np.concatenate([embedding.patches for embedding in embeddings]), len(embeddings[0].cls)
 
 
 def _row(folder: Path, vectors: FloatArray, cls_dim: int) -> None:

@@ -24,7 +24,7 @@ from patchbank_indexer.demo.products import Product
 
 
 def main() -> None:
-    """Print one row a class, and the totals."""
+    """Print one row per class, and the totals."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mvtec", action="append", default=[], metavar="NAME=FOLDER")
     parser.add_argument("--references", type=int, default=100)
@@ -77,8 +77,8 @@ def _print(
             f"{rejected[1]:.1%} | {np.mean(left_out[name] == ''):.1%} |"
         )
     answers = {name: np.concatenate(parts) for name, parts in known.items()}
-    accepted = sum(int(np.count_nonzero(found != "")) for found in answers.values())
-    right = sum(int(np.count_nonzero(found == name)) for name, found in answers.items())
+    accepted = sum(int(np.count_nonzero(classes != "")) for classes in answers.values())
+    right = sum(int(np.count_nonzero(classes == name)) for name, classes in answers.items())
     good = np.concatenate([parts[0] for parts in known.values()])
     everything = np.concatenate(list(answers.values()))
     print(

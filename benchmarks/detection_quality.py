@@ -25,7 +25,7 @@ from patchbank_indexer.evaluate.curve import Curve
 
 
 def main() -> None:
-    """Print one row a data set and seed, and the means."""
+    """Print one row per data set and seed, and the means."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mvtec", action="append", default=[], metavar="NAME=FOLDER")
     parser.add_argument("--references", type=int, default=100)
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--only", action="append")
     parser.add_argument("--backbone", default="efficientnet-lite2")
     given = parser.parse_args()
-    found: dict[str, list[float]] = {}
+    aurocs: dict[str, list[float]] = {}
     print("| data set | seed | images | patches | AUROC | threshold | found | false alarms | teach s | detect ms |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     for seed in range(given.seeds):
@@ -58,7 +58,7 @@ def main() -> None:
                     ]
                     spent = (time.perf_counter() - begin) / max(1, len(scores[0]) + len(scores[1]))
             area = Curve.of_scores(scores[0], scores[1]).auroc
-            found.setdefault(product.class_name, []).append(area)
+            aurocs.setdefault(product.class_name, []).append(area)
             limit = manifest.calibration.threshold
             print(
                 f"| {product.class_name} | {seed} | {len(scores[0])} + {len(scores[1])} | {manifest.patches} | "
@@ -66,7 +66,7 @@ def main() -> None:
                 f"{np.mean(np.array(scores[0]) > limit):.1%} | {taught:.0f} | {spent * 1e3:.0f} |",
                 flush=True,
             )
-    for name, areas in found.items():
+    for name, areas in aurocs.items():
         print(f"mean {name}: {np.mean(areas):.4f}")
 
 

@@ -1,4 +1,4 @@
-"""False-alarm rates asked for, and what new normal images got: ``python -m benchmarks.false_alarm_rate``.
+"""Target false-alarm rates, and those measured on new normal images: ``python -m benchmarks.false_alarm_rate``.
 
 The normal images of a class are split at random, ``--splits`` times: references, calibration images, new images. The
 thresholds come from leave-one-image-out over the references (all others are new then), or from the calibration
@@ -28,10 +28,10 @@ TARGETS: Final = (0.01, 0.05, 0.1)
 
 
 def main() -> None:
-    """Print one row a class, method and target."""
+    """Print one row per class, method and target."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mvtec", action="append", default=[], metavar="NAME=FOLDER", help="train/good is taken")
-    parser.add_argument("--images", type=int, default=300, help="normal images a class")
+    parser.add_argument("--images", type=int, default=300, help="normal images per class")
     parser.add_argument("--references", type=int, default=100)
     parser.add_argument("--calibration", type=int, default=100)
     parser.add_argument("--splits", type=int, default=10)
@@ -78,9 +78,9 @@ def _print(name: str, distances: PatchDistances, splits: int, references: int, c
                 rates, promised, pixels = _rates(known, [scored[int(image)] for image in new], method, target)
                 got[method, target].append(rates)
                 facts[method, target] = (len(normal), promised, pixels)
-    for (method, target), found in got.items():
+    for (method, target), rates_of_splits in got.items():
         count, promised, pixels = facts[method, target]
-        images, spots = np.array(found).T
+        images, spots = np.array(rates_of_splits).T
         print(
             f"| {name} | {method} | {count} | {target:.0%} | {promised:.2%} | {_mean(images)} | "
             f"{images.min():.1%} to {images.max():.1%} | {pixels:.0%} | {_mean(spots)} |",
@@ -92,11 +92,11 @@ def _rates(
     known: list[NormalScore], new: list[NormalScore], method: Method, target: float
 ) -> tuple[tuple[float, float], float, float]:
     """Shares of the new images above the thresholds (image, any pixel), and what the thresholds promise."""
-    made = calibrate([one.score for one in known], method, target, [one.peak for one in known])
+    made = calibrate([image.score for image in known], method, target, [image.peak for image in known])
     assert made.pixel_threshold is not None
     assert made.pixel_target_far is not None
-    above = float(np.mean([one.score > made.threshold for one in new]))
-    spotted = float(np.mean([one.peak > made.pixel_threshold for one in new]))
+    above = float(np.mean([image.score > made.threshold for image in new]))
+    spotted = float(np.mean([image.peak > made.pixel_threshold for image in new]))
     higher = sum(score > made.threshold for score in made.scores)
     return (above, spotted), (1 + higher) / (made.count + 1), made.pixel_target_far
 

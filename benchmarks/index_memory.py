@@ -1,4 +1,4 @@
-"""Peak memory of ``indexer add`` over the number of images: ``python -m benchmarks.index_memory``.
+"""Peak memory of ``indexer add`` for growing numbers of images: ``python -m benchmarks.index_memory``.
 
 Real images (solar cells), each count in a process of its own; the figure is the one that the command itself prints.
 """
@@ -18,7 +18,7 @@ from PIL import Image
 
 
 def main() -> None:
-    """Print one row a count."""
+    """Print one row per count."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--counts", type=int, nargs="+", default=[100, 300, 1000])
     parser.add_argument("--backbone", default="efficientnet-lite2")

@@ -1,9 +1,9 @@
 """Seconds per image of ViT-S/14 and ViT-B/14, every way to run them in one process: ``python -m benchmarks.inference``.
 
 Networks of DINOv2's shapes with random weights (the extra ``export``): PyTorch, ONNX Runtime's CPU provider in fp32
-and dynamic int8, and OpenVINO in fp32 and bf16 where ``onnxruntime-openvino`` is the runtime that is installed. Rounds
-are interleaved, so that a busy machine is busy for all. The floor is the network's arithmetic over the rate at which
-PyTorch multiplies large matrices on the same machine in the same run.
+and dynamic int8, and OpenVINO in fp32 and bf16 where ``onnxruntime-openvino`` is the runtime that is installed. The
+ways take turns in every round, so that other load on the machine slows all of them. The floor is the network's
+arithmetic over the rate at which PyTorch multiplies large matrices on the same machine in the same run.
 
 On a machine with a GPU ``--gpu`` measures CUDA and TensorRT (fp16) instead, batches of ``--batches``.
 """
@@ -45,7 +45,7 @@ class Way:
 
 
 def main() -> None:
-    """Print one table row a network, way and batch."""
+    """Print one table row per network, way and batch."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=["vits14", "vitb14"])
     parser.add_argument("--side", type=int, default=448)
@@ -98,7 +98,7 @@ def _measure(name: str, folder: Path, given: argparse.Namespace) -> None:
                 flush=True,
             )
         print(
-            f"| {name} | | {work / 1e9:.1f} GFLOP an image; GEMM {max(rates) / 1e9:.0f} GFLOP/s | | | | |", flush=True
+            f"| {name} | | {work / 1e9:.1f} GFLOP per image; GEMM {max(rates) / 1e9:.0f} GFLOP/s | | | | |", flush=True
         )
 
 

@@ -1,7 +1,8 @@
-"""How near a thing in the ignored part may come before it is seen: ``python -m benchmarks.mask_margin``.
+"""How near to the mask's border may something in the ignored part be? ``python -m benchmarks.mask_margin``.
 
-The right half of real pictures is ignored. Into held-out good images something is put there that no reference shows,
-ever farther from the mask's border; an alarm then is a false one. Beside it, the same in a class without a mask.
+The right half of real pictures is ignored. There a red block, which no reference shows, is painted into held-out good
+images at growing distances from the mask's border. Every alarm is a false one. For comparison, the same images are
+judged by a class without a mask.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ SHARES = (0.0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3)
 
 
 def main() -> None:
-    """Print one row a class and distance."""
+    """Print one row per class and distance."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--references", type=int, default=60)
     parser.add_argument("--images", type=int, default=30)
@@ -50,9 +51,9 @@ def main() -> None:
                 whole = teacher.teach("whole", product.references, options=replace(options, roi=None)).manifest
                 columns = inspector.embedder.prepare(images[0]).geometry.grid[1]
                 for share in (None, *SHARES):
-                    shown = [image if share is None else _with_thing(image, share) for image in images]
+                    shown = [image if share is None else _with_block(image, share) for image in images]
                     alarms = [
-                        np.mean([verdict_on(inspector, one, name).is_anomalous for one in shown])
+                        np.mean([verdict_on(inspector, image, name).is_anomalous for image in shown])
                         for name in ("masked", "whole")
                     ]
                     place = "nothing added" if share is None else f"{share:.0%}"
@@ -64,13 +65,13 @@ def main() -> None:
                     )
 
 
-def _with_thing(image: DecodedImage, share: float) -> DecodedImage:
-    """A loud thing a tenth of the picture wide and a fifth high, so far right of the middle."""
+def _with_block(image: DecodedImage, share: float) -> DecodedImage:
+    """The image with a red block, a tenth of it wide and a fifth high, ``share`` of the width right of the middle."""
     pixels = image.pixels.copy()
     height, width = pixels.shape[:2]
     left = width // 2 + round(share * width)
-    thing = pixels[2 * height // 5 : 3 * height // 5, left : left + width // 10]
-    thing[:] = (230, 40, 40)
+    block = pixels[2 * height // 5 : 3 * height // 5, left : left + width // 10]
+    block[:] = (230, 40, 40)
     return replace(image, pixels=pixels)
 
 

@@ -4,7 +4,8 @@ Networks of DINOv2's shapes with seeded random weights, spread so that patches d
 network's do, are exported at dynamic size as fp32, fp16 and int8, and run by ONNX Runtime's CPU provider; with
 onnxruntime-openvino the fp32 graph is run by OpenVINO in bf16 too. Per size: the largest absolute error of the
 fp32 graph's L2-normalised tokens, and the smallest cosine of a patch token (and of the CLS token) to PyTorch's fp32.
-"Patches" is the mean cosine between two patches of one picture in PyTorch: near 1 the other columns would say little.
+"Patches" is the mean cosine between two patches of one picture in PyTorch: were it near 1, the
+other columns would say little.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ _PRECISIONS: Final = ("fp32", "fp16", "int8")
 
 
 def main() -> None:
-    """Print one table row a network and size."""
+    """Print one table row per network and size."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=["vits14", "vitb14", "vits14-reg"])
     given = parser.parse_args()
@@ -79,22 +80,22 @@ def _print_rows(name: str, folder: Path, openvino: bool) -> None:
     checkpoint = open_checkpoint(str(made))
     features = load_features(checkpoint, ExportRequest(str(made)))
     expected = [expect(features, pictures(1, size, IMAGENET_MEAN, IMAGENET_STD)) for size in _SIZES]
-    found: dict[str, tuple[SizeParity, ...]] = {}
+    measured: dict[str, tuple[SizeParity, ...]] = {}
     for precision in _PRECISIONS:
         request = ExportRequest(str(made), precision=precision)
         work = folder / precision
         work.mkdir()
         graph = write_graph(load_features(checkpoint, request), request, work)
-        found[precision] = compare(expected, graph).sizes
+        measured[precision] = compare(expected, graph).sizes
         if precision == "fp32" and openvino:
-            found["bf16"] = tuple(_with_openvino(graph, expected))
-    for index, one in enumerate(expected):
-        _, _, height, width = one.images.shape
-        lower = [found[precision][index] for precision in ("fp16", "int8", "bf16") if precision in found]
-        cells = [f"{found['fp32'][index].max_abs_error:.1e}"]
+            measured["bf16"] = tuple(_with_openvino(graph, expected))
+    for index, expectation in enumerate(expected):
+        _, _, height, width = expectation.images.shape
+        lower = [measured[precision][index] for precision in ("fp16", "int8", "bf16") if precision in measured]
+        cells = [f"{measured['fp32'][index].max_abs_error:.1e}"]
         cells += [f"{figure.min_cosine:.6f} ({figure.min_cls_cosine:.6f})" for figure in lower]
         # unit vectors: the square of their mean is the mean of their cosines
-        alike = float((one.patches[0].mean(axis=0) ** 2).sum())
+        alike = float((expectation.patches[0].mean(axis=0) ** 2).sum())
         print(f"| {name} | {width} x {height} | {alike:.2f} | " + " | ".join(cells) + " |", flush=True)
 
 
@@ -105,9 +106,9 @@ def _with_openvino(graph: Path, expected: list[Expected]) -> list[SizeParity]:
     provider = {"device_type": "CPU", "load_config": '{"CPU": {"INFERENCE_PRECISION_HINT": "bf16"}}'}
     session: Any = ort.InferenceSession(str(graph), options, providers=[("OpenVINOExecutionProvider", provider)])
     rows = []
-    for one in expected:
-        patches, cls = session.run(["patch_tokens", "cls_token"], {"pixel_values": one.images})
-        rows.append(figures(one, np.asarray(patches), np.asarray(cls)))
+    for expectation in expected:
+        patches, cls = session.run(["patch_tokens", "cls_token"], {"pixel_values": expectation.images})
+        rows.append(figures(expectation, np.asarray(patches), np.asarray(cls)))
     return rows
 
 

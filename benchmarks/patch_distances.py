@@ -17,7 +17,7 @@ from patchbank.teaching.calibrator import NormalScore
 
 
 class PatchDistances:
-    """Of every patch of image i the cosine distance to the nearest patch of image j, for all i and j.
+    """For all pairs of images i and j: the cosine distance of every patch of i to the nearest patch of j.
 
     N images of P patches take 4 x N x N x P bytes (300 images of 1,024 patches: 370 MB). Scores made of them are those
     of an exhaustive search, which are the ones the service decides by.
@@ -28,12 +28,12 @@ class PatchDistances:
         if rule.neighbours != 1:
             raise ValueError("only the nearest patch is kept")
         self._rule = rule
-        self._grids = [one.grid for one in embeddings]
+        self._grids = [embedding.grid for embedding in embeddings]
         count = len(embeddings)
-        self._nearest = [np.empty((len(one.patches), count), dtype=np.float32) for one in embeddings]
-        for i, one in enumerate(embeddings):
+        self._nearest = [np.empty((len(embedding.patches), count), dtype=np.float32) for embedding in embeddings]
+        for i, embedding in enumerate(embeddings):
             for j in range(i, count):
-                similarity = one.patches @ embeddings[j].patches.T
+                similarity = embedding.patches @ embeddings[j].patches.T
                 self._nearest[i][:, j] = np.maximum(1.0 - similarity.max(axis=1), 0.0)
                 self._nearest[j][:, i] = np.maximum(1.0 - similarity.max(axis=0), 0.0)
 
@@ -46,7 +46,7 @@ class PatchDistances:
         return len(self._grids)
 
     def score(self, image: int, references: IntArray) -> NormalScore:
-        """An image against a bank of these references, itself left out where it is one of them."""
+        """Scores of an image by a bank of these references; it is left out of the bank where it is one of them."""
         others = references[references != image]
         scores = self._nearest[image][:, others].min(axis=1).reshape(self._grids[image])
         return NormalScore(image_score(scores, self._rule), map_peak(scores, self._rule))

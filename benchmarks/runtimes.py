@@ -1,4 +1,4 @@
-"""What other runtimes and models do to the self-test and to the scores of real images.
+"""How far other runtimes and models shift the self-test and the scores of real images.
 
 ::
 
@@ -43,7 +43,7 @@ LEVELS = {"none": "ORT_DISABLE_ALL", "basic": "ORT_ENABLE_BASIC", "extended": "O
 
 
 class LetIn(Admission):
-    """Lets every bank in, to see what would have come of it."""
+    """Admits every bank, so that scores are known of those that would be refused too."""
 
     def look(self, manifest: Manifest) -> Admitted:
         """Always passed."""
@@ -57,7 +57,7 @@ def judge(folder: Path, name: str, given: argparse.Namespace) -> None:
     if given.optimise:
         setattr(session, "session_options", _optimised(LEVELS[given.optimise]))  # noqa: B010  # not exported
     if given.resize:
-        filters = {one.name: one for one in Image.Resampling}
+        filters = {kind.name: kind for kind in Image.Resampling}
         filters["BICUBIC"] = filters[given.resize.upper()]
         setattr(Image, "Resampling", SimpleNamespace(**filters))  # noqa: B010  # as a changed Pillow
     runtime = Runtime((given.provider,), given.threads, given.precision)
@@ -67,7 +67,7 @@ def judge(folder: Path, name: str, given: argparse.Namespace) -> None:
         if given.weights:
             used = write_altered(model, _WEIGHTS[given.weights], Path(scratch) / "changed.onnx")
         ran = OnnxSession(used, runtime)
-        ran.sha256, ran.precision = file_sha256(model), "fp32"  # as if nothing told of the difference
+        ran.sha256, ran.precision = file_sha256(model), "fp32"  # so that the fingerprint stays the same
         embedder = Embedder(find_backbone(backbone, settings.data_dir), ran)
         with Inspector(settings, embedder, EdgeStore(settings.data_dir)) as inspector:
             inspector.admission = LetIn(embedder)
@@ -79,9 +79,9 @@ def judge(folder: Path, name: str, given: argparse.Namespace) -> None:
             assert manifest.self_test is not None
             then = Response.from_facts(manifest.self_test.model_dump(), manifest.patch_dim)
             own = embedder.self_test()
-    found = {"name": name, "runtime": own.runtime, "shift": then.shift(own), "scores": scores}
-    (folder / f"judged-{name.replace(' ', '-').replace('/', '-')}.json").write_text(json.dumps(found))
-    print(f"{name}: {found['shift']:.3g}")
+    run = {"name": name, "runtime": own.runtime, "shift": then.shift(own), "scores": scores}
+    (folder / f"judged-{name.replace(' ', '-').replace('/', '-')}.json").write_text(json.dumps(run))
+    print(f"{name}: {run['shift']:.3g}")
 
 
 def _optimised(level: str) -> Any:
@@ -104,22 +104,22 @@ _WEIGHTS: dict[str, Change] = {
 
 
 def table(folder: Path) -> None:
-    """One row a runtime: the self-test, and how far scores moved from those of the first run."""
+    """Print one row per runtime: the self-test, and how far scores moved from those of the reference run."""
     _, classes = read_taught(folder)
     judged = [json.loads(path.read_text()) for path in folder.glob("judged-*.json")]
-    first = next(one for one in judged if one["name"] == REFERENCE)
+    first = next(run for run in judged if run["name"] == REFERENCE)
     print("| what differs | self-test | largest score shift | median | largest, of the spread | verdicts changed |")
     print("|---|---|---|---|---|---|")
-    for one in sorted(judged, key=lambda one: one["shift"]):
+    for run in sorted(judged, key=lambda run: run["shift"]):
         moved, share, flips, count = [], [], 0, 0
         for data in classes:
-            before, after = (np.array(run["scores"][data.class_name]) for run in (first, one))
+            before, after = (np.array(side["scores"][data.class_name]) for side in (first, run))
             moved += list(np.abs(after - before))
             share += list(np.abs(after - before) / data.spread)
             flips += int(((after > data.threshold) != (before > data.threshold)).sum())
             count += len(before)
         print(
-            f"| {one['name']} | {one['shift']:.1e} | {max(moved):.1e} | {median(moved):.1e} | {max(share):.2%} | "
+            f"| {run['name']} | {run['shift']:.1e} | {max(moved):.1e} | {median(moved):.1e} | {max(share):.2%} | "
             f"{flips} of {count} |"
         )
 
@@ -143,8 +143,10 @@ def main() -> None:
     given = parser.parse_args()
     if given.work == "teach":
         given.folder.mkdir(parents=True, exist_ok=True)
-        for one in teach_all(given.folder, given.mvtec, given.references, given.images, given.backbone):
-            print(f"{one.class_name}: threshold {one.threshold:.4f}, usual {one.usual:.4f}, {len(one.images)} images")
+        for data in teach_all(given.folder, given.mvtec, given.references, given.images, given.backbone):
+            print(
+                f"{data.class_name}: threshold {data.threshold:.4f}, usual {data.usual:.4f}, {len(data.images)} images"
+            )
     elif given.work == "judge":
         judge(given.folder, given.name, given)
     else:

@@ -1,11 +1,11 @@
 """The search stage against NumPy's BLAS on the same bank: ``python -m benchmarks.search``.
 
 Banks are real patches: those of 150 solar cells, shuffled and cut to size. Queries are held-out good and defective
-images. For each image three ways, in turn: one exhaustive matrix product, the store's exact search, and the two-stage
-search that the service runs. Prints medians, the ratio to BLAS pair by pair, and whether image score, verdict and
-thresholded mask equal the exhaustive ones.
+images. Each image is searched in three ways, in turn: one exhaustive matrix product, the store's exact search, and the
+two-stage search that the service runs. Prints medians, the ratio of two-stage to BLAS image by image, and whether
+image score, verdict and thresholded mask equal the exhaustive ones.
 
-The floor of the exhaustive way is 2 x queries x patches x dimensions operations, and one pass over the bank's bytes.
+The exhaustive product takes at least 2 x queries x patches x dimensions operations, and one pass over the bank's bytes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _IMAGE = f"{1:024x}"
 
 
 def main() -> None:
-    """Print one table row a bank size and kind of image."""
+    """Print one table row per bank size and kind of image."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--images", type=int, default=12, help="good, and as many defective ones")
@@ -52,7 +52,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|")
     for size in given.sizes:
         bank = known[np.random.default_rng(0).permutation(len(known))[:size]]
-        normal = [image_score(_exhaustive(found.patches, bank), ScoringRule()) for found in images["good"]]
+        normal = [image_score(_exhaustive(embedding.patches, bank), ScoringRule()) for embedding in images["good"]]
         threshold = max(normal)  # as calibration sets it
         with tempfile.TemporaryDirectory() as folder:
             store = PooledStore(EdgeStore(Path(folder)), given.workers)
@@ -108,11 +108,11 @@ def _measure(index: Bank, bank: FloatArray, embeddings: list[Embedding], thresho
         after_blas = time.perf_counter()
         index.nearest(queries, 1, exact=True)
         after_exact = time.perf_counter()
-        found = search_patches(index, queries, grid, 1, demand)
+        answer = search_patches(index, queries, grid, 1, demand)
         spent.append((after_blas - begin, after_exact - after_blas, time.perf_counter() - after_exact))
-        asked.append(found.asked)
-        score, expected = image_score(found.scores, rule), image_score(truth, rule)
-        mask, right = (anomaly_map(scores, rule, size) > threshold for scores in (found.scores, truth))
+        asked.append(answer.asked)
+        score, expected = image_score(answer.scores, rule), image_score(truth, rule)
+        mask, right = (anomaly_map(scores, rule, size) > threshold for scores in (answer.scores, truth))
         same_verdict = (score > threshold) == (expected > threshold)
         alike += abs(score - expected) <= 1e-5 and same_verdict and bool((mask == right).all())
     times = np.array(spent[1:])

@@ -1,7 +1,7 @@
 """Does a score depend on how a picture is stored and sent? ``python -m benchmarks.stability FOLDER``.
 
 Classes are taught once into FOLDER (or found there). Every image is then judged as PNG, BMP, lossless WebP and JPEG,
-and some of them by every way that there is to ask.
+and some of them in every way that the project offers: Python, command, API and several settings of each.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     "JPEG 90, 4:2:0": ("JPEG", {"quality": 90, "subsampling": 2}),
 }
 FEW = 6
-"""Images a class that are asked for in every way; on small inputs where banks are taught for it, as the client's local
-mode, which stands for a server here, searches slowly."""
+"""Images per class that are judged in every way. Banks that are taught for it take small inputs, because the client's
+local mode, which stands in for a server here, searches slowly."""
 
 
 def stored(file: Path, name: str) -> bytes:
@@ -60,7 +60,7 @@ def stored(file: Path, name: str) -> bytes:
 
 
 def formats(inspector: Inspector, classes: list[Taught]) -> None:
-    """One row a class and format: shifts from the score as PNG."""
+    """Print one row per class and format: shifts from the score as PNG."""
     heads = ("class", "as", "median", "largest", "median, of the spread", "largest, of the spread", "verdicts changed")
     print(f"| {' | '.join(heads)} |")
     print("|---|---|---|---|---|---|---|")
@@ -69,9 +69,9 @@ def formats(inspector: Inspector, classes: list[Taught]) -> None:
             name: np.array([verdict_on(inspector, stored(file, name), data.class_name).score for file in data.images])
             for name in FORMATS
         }
-        for name, found in list(scores.items())[1:]:
-            moved = np.abs(found - scores["PNG"])
-            flips = int(((found > data.threshold) != (scores["PNG"] > data.threshold)).sum())
+        for name, changed in list(scores.items())[1:]:
+            moved = np.abs(changed - scores["PNG"])
+            flips = int(((changed > data.threshold) != (scores["PNG"] > data.threshold)).sum())
             print(
                 f"| {data.class_name} | {name} | {median(moved):.2g} | {moved.max():.2g} | "
                 f"{median(moved) / data.spread:.1%} | {moved.max() / data.spread:.1%} | {flips} of {len(moved)} |",
@@ -83,7 +83,7 @@ Answers = dict[str, list[float]]
 
 
 def ways(folder: Path, backbone: str, classes: list[Taught]) -> None:
-    """The largest shift of any image's score, from the score in Python, by way of asking."""
+    """Print one row per way to ask: the largest shift of a score from the one in Python."""
     few = {data.class_name: (*data.good[: FEW // 2], *data.defective[: FEW // 2]) for data in classes}
     settings = settings_of(folder, backbone)
     first = in_python(settings, few)
@@ -101,8 +101,8 @@ def ways(folder: Path, backbone: str, classes: list[Taught]) -> None:
     for name, ask in asked.items():
         _row(name, first, ask(), classes)
     small, taught = _small(backbone, classes, few)
-    for name, found in taught.items():
-        _row(name, small, found, classes)
+    for name, answers in taught.items():
+        _row(name, small, answers, classes)
 
 
 def in_python(settings: Settings, few: dict[str, tuple[Path, ...]], workers: int = 0) -> Answers:
@@ -112,15 +112,12 @@ def in_python(settings: Settings, few: dict[str, tuple[Path, ...]], workers: int
 
 
 def _judged(inspector: Inspector, few: dict[str, tuple[Path, ...]]) -> Answers:
-    found: Answers = {}
-    for name, files in few.items():
-        found[name] = [verdict_on(inspector, file, name).score for file in files]
-    return found
+    return {name: [verdict_on(inspector, file, name).score for file in files] for name, files in few.items()}
 
 
 def by_command(settings: Settings, few: dict[str, tuple[Path, ...]]) -> Answers:
     """Scores by the command line, in a process of its own."""
-    found = {}
+    scores = {}
     for name, files in few.items():
         words = [
             sys.executable,
@@ -135,45 +132,49 @@ def by_command(settings: Settings, few: dict[str, tuple[Path, ...]]) -> Answers:
             str(settings.data_dir),
         ]
         done = subprocess.run(words, capture_output=True, text=True, check=True)
-        found[name] = [row["anomaly_score"] for row in json.loads(done.stdout)["results"]]
-    return found
+        scores[name] = [row["anomaly_score"] for row in json.loads(done.stdout)["results"]]
+    return scores
 
 
 def by_api(settings: Settings, few: dict[str, tuple[Path, ...]], together: int) -> Answers:
-    """Scores by the API: one image a request for 0, else batches of so many."""
-    found = {}
+    """Scores by the API: one image per request where ``together`` is 0, else batches of that many."""
+    scores = {}
     with TestClient(create_app(settings.model_copy(update={"search_workers": 0}))) as client:
         for name, files in few.items():
             form = {"class_name": name, "return_map": "false"}
             if together == 0:
-                answers = [client.post("/detect", files={"file": file.read_bytes()}, data=form) for file in files]
-                found[name] = [answer.json()["anomaly_score"] for answer in answers]
+                replies = [client.post("/detect", files={"file": file.read_bytes()}, data=form) for file in files]
+                scores[name] = [reply.json()["anomaly_score"] for reply in replies]
                 continue
-            found[name] = []
+            scores[name] = []
             for begin in range(0, len(files), together):
                 parts = [("files", file.read_bytes()) for file in files[begin : begin + together]]
                 results = client.post("/detect/batch", files=parts, data={"class_name": name}).json()["results"]
-                found[name] += [row["anomaly_score"] for row in results]
-    return found
+                scores[name] += [row["anomaly_score"] for row in results]
+    return scores
 
 
 def _small(
     backbone: str, classes: list[Taught], few: dict[str, tuple[Path, ...]]
 ) -> tuple[Answers, dict[str, Answers]]:
-    """Banks of a few references (good images that are not asked about): taught one by one, otherwise, and copied."""
+    """Scores by banks of a few references, which are good images that are not judged.
+
+    First those of a bank taught one image after the other; then, by name, of one taught in batches and of a copy.
+    """
     with tempfile.TemporaryDirectory() as scratch:
-        found = {}
-        for name, batch in (("one by one", 1), ("taught in batches of 4", 4)):
+        scores: dict[str, Answers] = {}
+        alone = "one by one"
+        for name, batch in ((alone, 1), ("taught in batches of 4", 4)):
             settings = settings_of(Path(scratch) / name, backbone, batch_size=batch, input_size="112")
             store = EdgeStore(settings.data_dir)
             with Inspector(settings, Embedder.open(settings), store) as inspector:
                 teacher = Teacher(settings, inspector.embedder, store)
                 for data in classes:
                     teacher.teach(data.class_name, data.good[FEW // 2 :])
-                found[name] = _judged(inspector, few)
+                scores[name] = _judged(inspector, few)
                 if batch == 1:
-                    found["copied to a server's store"] = _on_server(settings, inspector, few)
-    return found.pop("one by one"), found
+                    scores["copied to a server's store"] = _on_server(settings, inspector, few)
+    return scores.pop(alone), scores
 
 
 def _on_server(settings: Settings, inspector: Inspector, few: dict[str, tuple[Path, ...]]) -> Answers:
@@ -187,10 +188,10 @@ def _on_server(settings: Settings, inspector: Inspector, few: dict[str, tuple[Pa
         store.close()
 
 
-def _row(name: str, first: Answers, found: Answers, classes: list[Taught]) -> None:
+def _row(name: str, first: Answers, other: Answers, classes: list[Taught]) -> None:
     moved, flips, count = 0.0, 0, 0
     for data in classes:
-        before, after = np.array(first[data.class_name]), np.array(found[data.class_name])
+        before, after = np.array(first[data.class_name]), np.array(other[data.class_name])
         moved = max(moved, float(np.abs(after - before).max()))
         flips += int(((after > data.threshold) != (before > data.threshold)).sum())
         count += len(before)

@@ -1,4 +1,4 @@
-"""Classes taught once into a folder, and images to judge with them, so that several runs judge the very same."""
+"""Classes taught once into a folder, and images to judge with them, so that several runs judge the same images."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Taught:
 
     @property
     def spread(self) -> float:
-        """From a usual normal image to the threshold: the room that a score has."""
+        """From the median score of normal images to the threshold."""
         return self.threshold - self.usual
 
     @property
     def images(self) -> tuple[Path, ...]:
-        """All to be judged."""
+        """All images to judge."""
         return self.good + self.defective
 
 

@@ -10,7 +10,7 @@ from patchbank.judging.verdict import Verdict
 
 
 def verdict_on(inspector: Inspector, image: Path | bytes | DecodedImage, class_name: str) -> Verdict:
-    """What the class's bank says of an image; with the class given there always is a verdict."""
+    """The verdict of the class's bank. With the class given, there always is one."""
     verdict = inspector.inspect(image, class_name).verdict
     assert verdict is not None
     return verdict

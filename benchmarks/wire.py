@@ -1,4 +1,4 @@
-"""What it costs to put an image's queries on the wire and to read the answer: the client's models, and protobuf alone.
+"""Time to encode the queries of an image and to decode the answer: with the client's models, and with protobuf alone.
 
 ``python -m benchmarks.wire``; no server is needed.
 """
@@ -19,7 +19,7 @@ QUERIES, DIM = 1_024, 384
 
 
 def best_ms(work: Callable[[], object], rounds: int = 5) -> float:
-    """Shortest of some rounds."""
+    """Shortest of ``rounds`` runs, in milliseconds."""
     times = []
     for _ in range(rounds):
         begin = time.perf_counter()
@@ -29,13 +29,13 @@ def best_ms(work: Callable[[], object], rounds: int = 5) -> float:
 
 
 def main() -> None:
-    """Print one line a way."""
+    """Print the time of each way."""
     queries = np.random.default_rng(0).normal(size=(QUERIES, DIM)).astype(np.float32)
     params = models.SearchParams(hnsw_ef=32)
 
     def by_models() -> bytes:
         asked = [models.QueryRequest(query=row.tolist(), using="patch", limit=1, params=params) for row in queries]
-        converted = [RestToGrpc.convert_query_request(one, "c") for one in asked]
+        converted = [RestToGrpc.convert_query_request(query, "c") for query in asked]
         return bytes(grpc.QueryBatchPoints(collection_name="c", query_points=converted).SerializeToString())
 
     def by_protobuf() -> bytes:
@@ -50,7 +50,7 @@ def main() -> None:
     copied = best_ms(lambda: bytearray(floor))
     print(f"{QUERIES} queries of {DIM}; floor, copying {len(floor) / 1e6:.1f} MB: {copied:.2f} ms")
     print(f"request by the client's models {best_ms(by_models):.1f} ms, by protobuf {best_ms(by_protobuf):.1f} ms")
-    converted = best_ms(lambda: [GrpcToRest.convert_scored_point(hit) for one in answer.result for hit in one.result])
+    converted = best_ms(lambda: [GrpcToRest.convert_scored_point(hit) for row in answer.result for hit in row.result])
     tabled = best_ms(lambda: read_hits(answer, 1))
     print(f"answer by the client's models {converted:.1f} ms, into arrays {tabled:.1f} ms")
 
