@@ -19,6 +19,7 @@ from patchbank.arrays import FloatArray, IntArray
 from patchbank.embedding.embedder import Embedder, Embedding
 from patchbank.images import read_image
 from patchbank.scoring.anomaly_map import enlarge, smooth
+from patchbank.scoring.inspected_area import InspectedArea
 from patchbank.settings import load_settings
 from patchbank_indexer.evaluate.curve import Curve
 
@@ -111,9 +112,14 @@ def reweighted(bank: References, compared: Compared) -> float:
     return float(1.0 - np.exp(length) / np.exp(lengths).sum()) * length
 
 
+def _smoothed(compared: Compared, sigma: float) -> FloatArray:
+    scores = compared.grid(compared.nearest[:, 0])
+    return smooth(scores, sigma, InspectedArea.everything((scores.shape[0], scores.shape[1])))
+
+
 def smoothed(sigma: float) -> Option:
     """Mean of the top patch scores after smoothing them; ``sigma`` in grid cells."""
-    return lambda _, compared: top(smooth(compared.grid(compared.nearest[:, 0]), sigma))
+    return lambda _, compared: top(_smoothed(compared, sigma))
 
 
 def alike(count: int) -> Option:
@@ -192,7 +198,7 @@ def build(embeddings: list[Embedding]) -> References:
     total = np.zeros(_USUAL, dtype=np.float32)
     for place, embedding in enumerate(embeddings):
         compared = compare(bank, embedding, left_out=place)
-        total += enlarge(smooth(compared.grid(compared.nearest[:, 0]), 1.0), _USUAL)
+        total += enlarge(_smoothed(compared, 1.0), _USUAL)
     return replace(bank, usual=total / np.float32(len(embeddings)))
 
 

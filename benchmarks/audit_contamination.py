@@ -18,6 +18,7 @@ from patchbank.bank.store import Reference
 from patchbank.embedding.embedder import Embedder
 from patchbank.images import read_image
 from patchbank.scoring.image_score import image_score
+from patchbank.scoring.inspected_area import InspectedArea
 from patchbank.settings import load_settings
 from patchbank.teaching.audit import audit_references
 from patchbank.teaching.reference_patches import ReferencePatches
@@ -87,7 +88,8 @@ def _patches(embedder: Embedder, file: Path) -> ReferencePatches:
     reference = Reference(
         picture.image_id, file.name, picture.sha256, "", str(file), *picture.size, rows, columns, thumbnail=b""
     )
-    return ReferencePatches(reference, embedding.patches, np.ones(rows * columns, dtype=np.bool_), whole=True)
+    area = InspectedArea.everything(embedding.grid)
+    return ReferencePatches(reference, embedding.patches, area.cells.ravel(), whole=True, area=area)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import numpy as np
 
 from benchmarks.datasets import load_datasets
 from patchbank.bank.open_store import open_store
+from patchbank.bank.view import View
 from patchbank.images import read_image
 from patchbank.judging.inspector import Inspector
 from patchbank.settings import load_settings
@@ -57,7 +58,8 @@ def _ask(inspector: Inspector, product: Product) -> list[np.ndarray[tuple[int], 
 
 
 def _found(inspector: Inspector, file: Path) -> str:
-    return inspector.retrieve(inspector.embedder.embed(read_image(file))).class_name or ""
+    embedding = inspector.embedder.embed(read_image(file))
+    return inspector.retrieve(embedding, View(inspector.store)).class_name or ""
 
 
 def _print(

@@ -13,6 +13,7 @@ from patchbank.embedding.embedder import Embedder, Embedding
 from patchbank.images import read_image
 from patchbank.scoring.anomaly_map import map_peak
 from patchbank.scoring.image_score import image_score
+from patchbank.scoring.inspected_area import InspectedArea
 from patchbank.teaching.calibrator import NormalScore
 
 
@@ -48,5 +49,7 @@ class PatchDistances:
     def score(self, image: int, references: IntArray) -> NormalScore:
         """Scores of an image by a bank of these references; it is left out of the bank where it is one of them."""
         others = references[references != image]
-        scores = self._nearest[image][:, others].min(axis=1).reshape(self._grids[image])
-        return NormalScore(image_score(scores, self._rule), map_peak(scores, self._rule))
+        grid = self._grids[image]
+        scores = self._nearest[image][:, others].min(axis=1).reshape(grid)
+        peak = map_peak(scores, self._rule, InspectedArea.everything(grid))
+        return NormalScore(image_score(scores, self._rule), peak)

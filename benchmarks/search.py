@@ -19,7 +19,6 @@ import numpy as np
 
 from patchbank.arrays import FloatArray
 from patchbank.bank.edge.pool import PooledStore
-from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.manifest import BackboneFacts, Manifest, RetrievalLimit, ScoringRule
 from patchbank.bank.search import search_patches
 from patchbank.bank.store import Bank, BankSpec, Reference
@@ -27,6 +26,7 @@ from patchbank.embedding.embedder import Embedder, Embedding
 from patchbank.images import read_image
 from patchbank.scoring.anomaly_map import anomaly_map, mask_and_score_demand
 from patchbank.scoring.image_score import image_score
+from patchbank.scoring.inspected_area import InspectedArea
 from patchbank.scoring.threshold import calibrate
 from patchbank.settings import load_settings
 from patchbank_indexer.demo.products import load_products
@@ -55,7 +55,7 @@ def main() -> None:
         normal = [image_score(_exhaustive(embedding.patches, bank), ScoringRule()) for embedding in images["good"]]
         threshold = max(normal)  # as calibration sets it
         with tempfile.TemporaryDirectory() as folder:
-            store = PooledStore(EdgeStore(Path(folder)), given.workers)
+            store = PooledStore(Path(folder), given.workers)
             try:
                 index = _teach(store, bank, threshold)
                 for kind, embeddings in images.items():
@@ -102,17 +102,18 @@ def _measure(index: Bank, bank: FloatArray, embeddings: list[Embedding], thresho
     asked, alike = [], 0
     for embedding in (embeddings[0], *embeddings):  # the first one warms everything up
         queries, grid = embedding.patches, embedding.grid
-        demand = mask_and_score_demand(rule, threshold, size)
+        area = InspectedArea.everything(grid)
+        demand = mask_and_score_demand(rule, threshold, size, area)
         begin = time.perf_counter()
         truth = _exhaustive(queries, bank).reshape(grid)
         after_blas = time.perf_counter()
         index.nearest(queries, 1, exact=True)
         after_exact = time.perf_counter()
-        answer = search_patches(index, queries, grid, 1, demand)
+        answer = search_patches(index, queries, area.cells, 1, demand)
         spent.append((after_blas - begin, after_exact - after_blas, time.perf_counter() - after_exact))
         asked.append(answer.asked)
         score, expected = image_score(answer.scores, rule), image_score(truth, rule)
-        mask, right = (anomaly_map(scores, rule, size) > threshold for scores in (answer.scores, truth))
+        mask, right = (anomaly_map(scores, rule, size, area) > threshold for scores in (answer.scores, truth))
         same_verdict = (score > threshold) == (expected > threshold)
         alike += abs(score - expected) <= 1e-5 and same_verdict and bool((mask == right).all())
     times = np.array(spent[1:])

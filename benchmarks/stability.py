@@ -13,15 +13,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from statistics import median
-from threading import RLock
 from typing import Any
 
 import numpy as np
 from fastapi.testclient import TestClient
 from PIL import Image
-from qdrant_client import QdrantClient
 
 from benchmarks.taught import Taught, read_taught, settings_of, teach_all
 from benchmarks.verdicts import verdict_on
@@ -29,13 +28,14 @@ from patchbank.api.app import create_app
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.server.link import ServerLink
 from patchbank.bank.server.store import ServerStore
-from patchbank.bank.store import PatchStore
 from patchbank.bank.transfer import put_class
 from patchbank.embedding.embedder import Embedder
 from patchbank.images import read_image
 from patchbank.judging.inspector import Inspector
 from patchbank.settings import Settings
 from patchbank.teaching.teacher import Teacher
+from tests.helpers.grpc_qdrant import serving_qdrant
+from tests.helpers.stores import settings_of as settings_of_server
 
 FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     "PNG": ("PNG", {}),
@@ -47,8 +47,8 @@ FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     "JPEG 90, 4:2:0": ("JPEG", {"quality": 90, "subsampling": 2}),
 }
 FEW = 6
-"""Images per class that are judged in every way. Banks that are taught for it take small inputs, because the client's
-local mode, which stands in for a server here, searches slowly."""
+"""Images per class that are judged in every way. Banks that are taught for it take small inputs, because the
+server that the tests use searches slowly."""
 
 
 def stored(file: Path, name: str) -> bytes:
@@ -178,14 +178,11 @@ def _small(
 
 
 def _on_server(settings: Settings, inspector: Inspector, few: dict[str, tuple[Path, ...]]) -> Answers:
-    """The same banks in the server's store (the client's local mode)."""
-    store: PatchStore = ServerStore(ServerLink(QdrantClient(":memory:"), 60.0, RLock()), index_from=10**9)
-    try:
+    """The same banks in the server's store, on the server that the tests use."""
+    with serving_qdrant() as served, closing(ServerStore(ServerLink.open(settings_of_server(served)))) as store:
         for name in few:
             put_class(inspector.store.bank(name), store)
         return _judged(Inspector(settings, inspector.embedder, store), few)
-    finally:
-        store.close()
 
 
 def _row(name: str, first: Answers, other: Answers, classes: list[Taught]) -> None:

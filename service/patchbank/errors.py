@@ -165,6 +165,12 @@ class StoreRefused(StoreUnavailable):
     code = "store_refused"
 
 
+class SearchWorkersNotStarted(StoreUnavailable):
+    """The processes that search the embedded store cannot be started."""
+
+    code = "search_workers_not_started"
+
+
 class DataDirNotWritable(StoreUnavailable):
     """The data directory cannot be made or written."""
 

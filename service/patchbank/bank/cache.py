@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 from patchbank.errors import Closed
@@ -15,24 +17,67 @@ T = TypeVar("T")
 class OpenCache(Generic[T]):
     """Opened things by name, least recently used out first.
 
-    What falls out is not closed here: another thread may be using it, and it is released with its last user.
+    Things are opened outside of the lock: who wants a name that is being opened waits for that one opener, everyone
+    else goes on. What falls out is not closed here: another thread may be using it, and it is released with its last
+    user.
     """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._guard = threading.Lock()
         self._opened: OrderedDict[str, T] | None = OrderedDict()
+        self._opening: dict[str, Future[T]] = {}
 
     def get(self, name: str, make: Callable[[], T]) -> T:
-        """The thing of that name, made now where it is not open; ``Closed`` after ``close``."""
+        """The thing of that name, made now where it is not open; ``Closed`` after ``close``.
+
+        What ``make`` raises is raised to all who waited for it. It may not ask for the same name.
+        """
         with self._guard:
             opened = self._alive()
-            if name not in opened:
-                opened[name] = make()
-                while len(opened) > self._capacity:
-                    opened.popitem(last=False)
-            opened.move_to_end(name)
-            return opened[name]
+            if name in opened:
+                opened.move_to_end(name)
+                return opened[name]
+            awaited = self._opening.get(name)
+            if awaited is None:
+                mine = self._opening[name] = Future[T]()
+        if awaited is None:
+            thing = self._open(name, make, mine)
+        else:
+            try:
+                thing = awaited.result()
+            except CancelledError:  # its opener was interrupted, which is no answer for other threads
+                return self.get(name, make)
+        with self._guard:
+            self._alive()
+        return thing
+
+    def _open(self, name: str, make: Callable[[], T], opening: Future[T]) -> T:
+        try:
+            thing = make()
+        except BaseException as error:
+            with self._guard:
+                self._end(opening, name)
+            if isinstance(error, Exception):
+                opening.set_exception(error)
+            else:
+                opening.cancel()
+            raise
+        with self._guard:
+            wanted = self._end(opening, name)
+            if wanted and self._opened is not None:
+                self._opened[name] = thing
+                while len(self._opened) > self._capacity:
+                    self._opened.popitem(last=False)
+        opening.set_result(thing)
+        return thing
+
+    def _end(self, opening: Future[T], name: str) -> bool:
+        """Forget that this is being opened; whether it was still wanted."""
+        wanted = self._opening.get(name) is opening
+        if wanted:
+            del self._opening[name]
+        return wanted
 
     def peek(self, name: str) -> T | None:
         """The thing of that name where it is open."""
@@ -44,17 +89,25 @@ class OpenCache(Generic[T]):
             return name in self._alive()
 
     def keep(self, wanted: Callable[[str], bool]) -> None:
-        """Let go of all whose name is no longer wanted."""
+        """Let go of all whose name is no longer wanted; what is being opened goes only to those who wait for it."""
         with self._guard:
             opened = self._alive()
             for name in [name for name in opened if not wanted(name)]:
                 del opened[name]
+            for name in [name for name in self._opening if not wanted(name)]:
+                del self._opening[name]
 
     def close(self) -> list[T]:
-        """Stop caching; what was open is handed back to be closed."""
+        """Stop caching. What was open is handed back to be closed, and what is being opened, once it is open."""
         with self._guard:
-            opened, self._opened = self._opened, None
-        return list((opened or {}).values())
+            if self._opened is None:
+                return []
+            things, self._opened = list(self._opened.values()), None
+            opening = list(self._opening.values())
+        for late in opening:
+            with suppress(Exception):  # raised to those who asked for it
+                things.append(late.result())
+        return things
 
     def _alive(self) -> OrderedDict[str, T]:
         if self._opened is None:

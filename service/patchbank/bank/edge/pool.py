@@ -45,6 +45,8 @@ class PooledStore(EdgeStore):
                 worker = Worker(data_dir, max(1, (os.cpu_count() or 1) // workers))
                 self._workers.append(worker)
                 self._idle.put(worker)
+            for worker in self._workers:
+                worker.wait_until_ready()
         except BaseException:
             self.close()
             raise
