@@ -18,7 +18,6 @@ import pytest
 
 from patchbank.bank.edge import worker as worker_module
 from patchbank.bank.edge.pool import PooledStore
-from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.edge.worker import START_PATIENCE, Call, Worker
 from patchbank.bank.names import BankRef
 from patchbank.errors import Closed, SearchWorkersNotStarted, StoreUnavailable, UnknownVersion
@@ -161,14 +160,14 @@ def test_a_pool_whose_processes_do_not_start_says_why(
 ) -> None:
     monkeypatch.setattr(worker_module, "serve", serve)
     with pytest.raises(SearchWorkersNotStarted, match=message):
-        PooledStore(EdgeStore(data_dir), 2)
+        PooledStore(data_dir, 2)
 
 
 def test_a_pool_whose_processes_hang_gives_up(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_module, "serve", never_be_ready)
     monkeypatch.setattr(worker_module, "START_PATIENCE", 0.2)
     with pytest.raises(SearchWorkersNotStarted, match="was not ready after 0 s"):
-        PooledStore(EdgeStore(data_dir), 2)
+        PooledStore(data_dir, 2)
 
 
 def test_a_process_that_the_system_refuses_is_an_error_with_a_code(
@@ -179,7 +178,7 @@ def test_a_process_that_the_system_refuses_is_an_error_with_a_code(
 
     monkeypatch.setattr(BaseProcess, "start", refuse)
     with pytest.raises(SearchWorkersNotStarted, match="no more processes"):
-        PooledStore(EdgeStore(data_dir), 2)
+        PooledStore(data_dir, 2)
 
 
 def test_a_replacement_that_does_not_start_is_told_and_tried_again(
