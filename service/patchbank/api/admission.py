@@ -1,4 +1,4 @@
-"""Admission: so many images are judged at once, so many requests wait, and one more is told to come back."""
+"""Admission: bounds how many images are judged at once and how many requests wait. One more is answered 429."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 class Gate:
     """Lets in at most ``concurrency`` + ``queue`` requests, and runs their blocking work in ``concurrency`` threads.
 
-    ``inside`` of at most ``most`` are in now.
+    ``inside`` is the number of requests that hold a place now, ``most`` the number of places.
     """
 
     def __init__(self, concurrency: int, queue: int) -> None:
@@ -26,7 +26,7 @@ class Gate:
 
     @contextmanager
     def admitted(self) -> Iterator[None]:
-        """Hold a place for one request; ``TooBusy`` at once where there is none."""
+        """Hold a place for one request; ``TooBusy`` at once if there is none."""
         if self.inside >= self.most:
             raise TooBusy(f"{self.inside} requests are running or waiting; try again in a moment")
         self.inside += 1

@@ -26,7 +26,7 @@ def add_error_handlers(app: FastAPI) -> None:
 
 
 def count_error(app: FastAPI, code: str) -> None:
-    """Tell the metrics of an error that a caller is told."""
+    """Count an error that a caller is told, in the metrics."""
     cast(Metrics, app.state.metrics).failed(code)
 
 

@@ -1,4 +1,4 @@
-"""A bound on the size of request bodies, kept while they arrive."""
+"""Bounds the size of request bodies, also while they arrive."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from patchbank.errors import ImageTooLarge
 
 
 class UploadLimit:
-    """ASGI middleware: a body over ``max_bytes`` is answered 413, by its announced length or as it comes."""
+    """ASGI middleware: a body over ``max_bytes`` is answered 413, by its announced length or while it arrives."""
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
         self._app = app
         self._max = max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, counting."""
+        """Pass the request on and count its bytes."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -11,7 +11,7 @@ from patchbank.bank.store import Neighbours, PatchBlock, Reference
 
 
 class EdgeBank:
-    """A version on disk; its files are opened when first asked."""
+    """A version on disk. Its files are opened when they are first needed."""
 
     def __init__(self, manifest: Manifest, open_shard: Callable[[], Shard]) -> None:
         self._manifest = manifest

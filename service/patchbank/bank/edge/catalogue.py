@@ -1,4 +1,4 @@
-"""Which version of which class serves: one small file, replaced atomically, in the place of Qdrant's aliases."""
+"""The active version of each class, in one small file, replaced atomically. It stands in for Qdrant's aliases."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Aliases:
     routers: dict[str, str] = field(default_factory=dict)
 
     def with_class(self, class_name: str, version: str | None) -> Aliases:
-        """The same with one class switched, or taken out for ``None``."""
+        """A copy in which one class has this version, or is left out if ``version`` is None."""
         classes = {name: value for name, value in self.classes.items() if name != class_name}
         if version is not None:
             classes[class_name] = version
@@ -57,7 +57,7 @@ class Catalogue:
             content: dict[str, Any] = json.loads(self._file.read_text(encoding="utf-8"))
             aliases = Aliases(dict(content["classes"]), dict(content["routers"]))
         except FileNotFoundError:
-            if self._was_there:  # it is only ever replaced, so the directory is away: no classes would be a lie
+            if self._was_there:  # never deleted, so the directory is missing: "no classes" would be wrong
                 raise StoreUnavailable(f"{self._file} is gone; is the data directory still in its place?") from None
             return Aliases()
         except OSError as error:
@@ -70,7 +70,7 @@ class Catalogue:
         return aliases
 
     def switch(self, change: Callable[[Aliases], Aliases], then: Callable[[Aliases], None]) -> None:
-        """Apply ``change`` under the directory's lock, publish the result in one step, ``then`` tidy up."""
+        """Apply ``change`` under the directory's lock and publish the result in one step; ``then`` tidies up."""
         with self._locked("aliases", wait=120.0):
             aliases = change(self.read())
             text = json.dumps({"classes": aliases.classes, "routers": aliases.routers}, indent=1, sort_keys=True)
@@ -82,7 +82,7 @@ class Catalogue:
             then(aliases)
 
     def class_lock(self, class_name: str) -> HeldLock:
-        """The held lock of one class; release it when done. ``ClassBusy`` where another process has it."""
+        """Take the lock of one class; release it when done. ``ClassBusy`` if another process holds it."""
         return self._locked(f"class-{class_name}", wait=0.0)
 
     def _locked(self, name: str, wait: float) -> HeldLock:
@@ -101,7 +101,7 @@ class Catalogue:
 
 
 class HeldLock:
-    """A lock that is already held: let it go with ``release`` or at the end of a ``with`` block."""
+    """A lock that is held until ``release`` or the end of a ``with`` block."""
 
     def __init__(self, lock: BaseFileLock) -> None:
         self._lock = lock
@@ -112,7 +112,7 @@ class HeldLock:
         return self._lock.is_locked
 
     def release(self) -> None:
-        """Let it go."""
+        """Release the lock."""
         self._lock.release()
 
     def __enter__(self) -> HeldLock:

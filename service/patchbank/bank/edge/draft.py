@@ -16,7 +16,7 @@ from patchbank.bank.store import Neighbours, Reference
 from patchbank.errors import Closed, DataDirNotWritable
 
 Publish = Callable[[Manifest, list[str], FloatArray], None]
-"""Lets a finished version serve, given its references' image ids and CLS embeddings."""
+"""Makes a finished version the active one; takes its manifest and its references' image ids and CLS embeddings."""
 
 
 class EdgeDraft:

@@ -1,10 +1,10 @@
-"""The embedded bank store: the Qdrant engine in this process, one directory a bank version.
+"""The embedded bank store: the Qdrant engine in this process, one directory per bank version.
 
 Layout of the data directory::
 
     aliases.json                                 which version serves, and the routers
     collections/patchbank__<class>__<version>/   shard/, exact/ and manifest.json
-    collections/...partial                       a version in work; swept up by the class's next change
+    collections/...partial                       a version in work; the class's next change removes leftovers
     locks/                                       the operating system's file locks
 """
 
@@ -144,7 +144,7 @@ class EdgeStore:
             self._sweep(class_name, finished=True)
 
     def _fingerprint(self, class_name: str) -> str | None:
-        """The fingerprint of a class's active bank; None for a damaged one, which no longer tells."""
+        """The fingerprint of a class's active bank, or None if the bank cannot be read."""
         try:
             return self.bank(class_name).manifest.backbone.fingerprint
         except (DamagedBank, UnknownClass):
@@ -159,7 +159,7 @@ class EdgeStore:
             routers = dict(aliases.routers)
             changed = {fingerprint, previous} - {None}
             if previous is None and class_name in aliases.classes:
-                changed |= set(routers)  # a damaged bank no longer tells which router it was in
+                changed |= set(routers)  # a damaged bank does not tell which router it is in
             for mark in sorted(mark for mark in changed if mark is not None):
                 old = routers.pop(mark, None)
                 entries = added if mark == fingerprint else None
