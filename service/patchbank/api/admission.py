@@ -1,4 +1,4 @@
-"""Admission: room in the queue. So many images are judged at once, so many requests wait, one more comes back later."""
+"""Admission: bounds how many images are judged at once and how many requests wait. One more is answered 429."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 class Admission:
     """Lets in at most ``concurrency`` + ``queue`` requests, and runs their blocking work in ``concurrency`` threads.
 
-    ``inside`` of at most ``most`` are in now.
+    ``inside`` is the number of requests that hold a place now, ``most`` the number of places.
     """
 
     def __init__(self, concurrency: int, queue: int) -> None:

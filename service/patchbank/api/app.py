@@ -1,4 +1,4 @@
-"""The application: everything is made here and in one lifespan, nothing at import."""
+"""The application. Everything is made here and in one lifespan, nothing at import."""
 
 from __future__ import annotations
 

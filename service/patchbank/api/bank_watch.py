@@ -1,4 +1,4 @@
-"""Looks at the bank store every few seconds, so that metrics tell of it and a scrape never waits for it."""
+"""Reads the bank store every few seconds for the metrics, so that a scrape never waits for the store."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ PATIENCE: Final = 10.0
 class BankWatch:
     """Feeds ``Metrics`` with what the store holds; ``look_at`` says whether this service can judge with a bank.
 
-    A manifest is read once a version, and a bank that fails the self-test is told of in the log. A store that hangs
-    occupies one thread, and counts as away after ``patience`` seconds.
+    A manifest is read once per version. A bank that fails the self-test is logged. A store that hangs occupies one
+    thread, and counts as away after ``patience`` seconds.
     """
 
     def __init__(
@@ -48,13 +48,13 @@ class BankWatch:
         self._away = False
 
     async def run(self) -> None:
-        """Look, wait, and again until cancelled."""
+        """Look every ``period`` seconds until cancelled."""
         while True:
             await self.look()
             await anyio.sleep(self._period)
 
     async def look(self) -> None:
-        """Look once. Whatever goes wrong counts as a store that is away; it never takes the service down."""
+        """Look once. Any error counts as a store that is away; it never stops the service."""
         try:
             with anyio.fail_after(self._patience):
                 facts = await to_thread.run_sync(self._read, limiter=self._limiter, abandon_on_cancel=True)

@@ -24,7 +24,7 @@ def list_classes(request: Request) -> ClassList:
             classes.append(_summary(state, state.inspector.store.bank(name).manifest))
         except DamagedBank:
             damaged.append(name)
-        except UnknownClass:  # removed this very moment
+        except UnknownClass:  # removed in the meantime
             continue
     return ClassList(classes=classes, damaged=damaged)
 

@@ -1,7 +1,7 @@
-"""The HTTP metrics, for the instrumentation library to feed.
+"""The HTTP metrics, which the instrumentation library feeds.
 
-Its own take the request's method as it comes, and any token is a method: a caller could make as many series as it
-likes. Here an unknown method is ``other``.
+The library's own metrics have the request's method as a label. HTTP allows any word as a method, so a caller could make
+any number of series. Here an unknown method is counted as ``other``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def http_metrics(registry: CollectorRegistry) -> Callable[[Info], None]:
         registry=registry,
         buckets=_SECONDS,
     )
-    for handler in _DETECTIONS:  # so that the first failure is an increase, too
+    for handler in _DETECTIONS:  # a series from 0 on shows the first failure as an increase
         for status in {200, *(kind.status for kind in all_errors())}:
             total.labels(handler, "POST", str(status))
 

@@ -1,4 +1,4 @@
-"""The gauge of requests being answered; the instrumentation library keeps its own in a global registry."""
+"""The gauge of requests being answered. The instrumentation library's own one lies in a global registry."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What Prometheus scrapes, in a registry of the app's own.
+"""The metrics that Prometheus scrapes, in the app's own registry.
 
-Labels are bounded whatever callers send: stages, verdicts and error codes are the code's own, and a class is a label
-only while it is taught. ``docs/monitoring.md`` lists every metric.
+The number of series is bounded, whatever callers send: stages, verdicts and error codes are fixed sets, and a class is
+a label only while it is taught. ``docs/monitoring.md`` lists every metric.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from patchbank.errors import all_errors
 
 CLASS_LABELS: Final = 1_000
-"""Classes with series of their own; later ones are counted together."""
+"""Most classes that have series of their own; further classes are counted together."""
 
 OTHER_CLASSES: Final = "_other"
-"""Label of the classes beyond that; no class can have this name."""
+"""Label of the further classes; no class can have this name."""
 
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _RATIOS: Final = (0.25, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 3.0)
@@ -28,7 +28,7 @@ _VERDICTS: Final = {True: "anomalous", False: "normal"}
 
 @dataclass(frozen=True)
 class BankFacts:
-    """What is told of one class's active bank; all but the name is None for a bank that cannot be read.
+    """What the metrics tell of one class's active bank. Optional fields are None if the bank cannot be read.
 
     ``usual_ratio`` is the median calibration score over the threshold: where the scores of normal parts should lie.
     """
@@ -86,14 +86,15 @@ class Metrics:
             buckets=_SECONDS,
         )
         self._verdicts.labels("", "unknown_product")
-        for kind in all_errors():  # so that the first error is an increase, too
+        for kind in all_errors():  # a series from 0 on shows the first error as an increase
             self._errors.labels(kind.code)
         self._banks = _BankGauges(registry)
 
     def serving(
         self, version: str, backbone: str, providers: Sequence[str], admitted: Callable[[], int], most: int
     ) -> None:
-        """The service begins: what it runs, how many detections are in (asked at every scrape), and the most."""
+        """Record what the service runs. ``admitted`` tells at every scrape how many detections run or wait; ``most`` is
+        the limit."""
         self._build.info({"version": version, "backbone": backbone, "providers": ",".join(providers)})
         self._admitted.set_function(admitted)
         self._admitted_max.set(most)
@@ -119,11 +120,11 @@ class Metrics:
                 self._stages.labels(stage).observe(spent / 1e3)
 
     def failed(self, code: str) -> None:
-        """Count an error; ``code`` is one of the code's own."""
+        """Count an error; ``code`` is one of a fixed set."""
         self._errors.labels(code).inc()
 
     def store_read(self, facts: Sequence[BankFacts]) -> None:
-        """The bank store answered: these classes are taught. Series of classes that are gone go too."""
+        """Record that the bank store answered and what it holds. Series of classes that are gone are removed."""
         with self._guard:
             gone = self._taught - {bank.class_name for bank in facts}
             for name in gone:
@@ -132,11 +133,11 @@ class Metrics:
             self._banks.show(labelled, len(facts))
 
     def store_away(self) -> None:
-        """The bank store did not answer; what was last known of the banks stays."""
+        """Record that the bank store did not answer. What was last known of the banks stays."""
         self._banks.up.set(0)
 
     def _label(self, class_name: str) -> str:
-        """The class's own label while there is room. Its series begin at 0, so that the first image counts."""
+        """The class's own label while there is room. Its series begin at 0, so the first image shows as an increase."""
         if class_name in self._taught:
             return class_name
         if len(self._taught) >= self._room:
@@ -156,7 +157,7 @@ class Metrics:
 
 
 class _BankGauges:
-    """One gauge a fact, one series a class."""
+    """One gauge per fact, one series per class."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def gauge(name: str, text: str) -> Gauge:

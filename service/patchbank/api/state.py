@@ -1,4 +1,4 @@
-"""What the routers share: built by the lifespan, found on the app."""
+"""What the routers share. The lifespan builds it and puts it on the app."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a backbone is, and the registry of known ones. A backbone is data: a new model is an entry, not new code."""
+"""What a backbone is, and the known ones. A backbone is data: a new model needs an entry here, but no new code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IMAGENET_STD: Final = (0.229, 0.224, 0.225)
 class HubFile:
     """One file of a repository on the Hugging Face hub, pinned by revision.
 
-    Where ``sha256`` is not known (None), the hash of the first pull is recorded and checked from then on.
+    If ``sha256`` is not known (None), the hash of the first pull is recorded and checked from then on.
     """
 
     repository: str
@@ -30,7 +30,7 @@ class HubFile:
 
 @dataclass(frozen=True)
 class LocalFile:
-    """A file on this machine that a manifest describes; ``sha256`` None where the manifest gives none."""
+    """A file on this machine that a manifest describes; ``sha256`` is None if the manifest gives none."""
 
     path: Path
     sha256: str | None = None
@@ -50,8 +50,8 @@ class Backbone:
     ``size`` says how large the input is, its sides multiples of ``multiple``; one grid cell covers ``stride`` x
     ``stride`` input pixels. ``tokens`` says what the outputs mean: ``"grid"`` is two outputs, ``patch_output``
     (B, N, D) in row-major order and ``cls_output`` (B, D'); ``"sequence"`` is one output (B, 1 + registers + N, D),
-    the CLS token first, ``registers`` skipped. ``max_batch`` bounds the images of one forward pass where the graph
-    does: dynamic int8 takes one scale for the whole batch, so an image's embedding would depend on its neighbours.
+    the CLS token first, ``registers`` skipped. ``max_batch`` is the most images that one forward pass
+    may take: dynamic int8 has one scale for a whole batch, so an image's embedding would depend on the other images.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Backbone:
     max_batch: int | None = None
 
     def resized(self, size: InputSize) -> Backbone:
-        """The same network at another input size; ``InvalidSettings`` where its sides are no multiples."""
+        """The same network at another input size; ``InvalidSettings`` if its sides are no multiples of ``multiple``."""
         size.check(self.multiple)
         return replace(self, size=size)
 

@@ -1,4 +1,4 @@
-"""Bringing a pinned model file, from the hub or by hand: verified before it takes its place, or nothing changes."""
+"""Brings a pinned model file, from the hub or by hand. The file is verified before it is put in its place."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def pull_model(
 ) -> Path:
     """Bring a backbone's file from the hub (or the mirror in ``HF_ENDPOINT``) and return its path.
 
-    ``patience`` is how many seconds the hub may take to answer at all; ``offline`` takes the file from the hub
-    client's cache alone. A transfer that breaks off is resumed a few times. A file that is already here is not asked
-    for again. Raises ``ModelUnavailable`` where the file can't be had or is not the pinned one.
+    ``patience`` is how many seconds the hub may take to answer; ``offline`` takes the file from the hub
+    client's cache alone. A transfer that breaks off is resumed a few times. A file that is already here is not
+    pulled again. Raises ``ModelUnavailable`` if the file can't be had or is not the pinned one.
     """
     source = _pullable(backbone)
     target = pulled_path(backbone.name, source, data_dir)
@@ -41,19 +41,19 @@ def pull_model(
 
 
 def _fetch(name: str, source: HubFile, folder: Path | None, patience: float, endpoint: str | None) -> Path:
-    """The file from the hub into ``folder``, or without one from the hub client's cache."""
+    """Fetch the file from the hub into ``folder``, or from the hub client's cache if ``folder`` is None."""
     repository, path, revision = source.repository, source.path, source.revision
     try:
         if folder is None:
             return Path(hf_hub_download(repository, path, revision=revision, local_files_only=True))
-        # hf_hub_download asks a silent hub six times, a minute each; asking once before keeps to the patience.
+        # hf_hub_download asks a silent hub six times, for a minute each. Asking once before keeps within ``patience``.
         get_hf_file_metadata(hf_hub_url(repository, path, revision=revision, endpoint=endpoint), timeout=patience)
         return Path(
             hf_hub_download(
                 repository, path, revision=revision, endpoint=endpoint, local_dir=folder, etag_timeout=patience
             )
         )
-    except Exception as error:  # the hub's client raises its HTTP library's errors too, and that library has changed
+    except Exception as error:  # it raises its HTTP library's errors too, and has changed that library before
         asked = "the hub" if folder is not None else "the hub client's cache"
         raise ModelUnavailable(
             f"{name} cannot be pulled from {asked} ({type(error).__name__}). Bring {path} of {repository}, revision "
@@ -62,14 +62,14 @@ def _fetch(name: str, source: HubFile, folder: Path | None, patience: float, end
 
 
 def place_model(backbone: Backbone, file: Path, data_dir: Path) -> Path:
-    """Put a file that was brought by hand in the place of a pulled one, if it is the pinned one."""
+    """Put a file that was brought by hand in the place of a pulled one, after checking that it is the pinned file."""
     source = _pullable(backbone)
     _make_folder(models_dir(data_dir))
     return _place(file, backbone, source, data_dir)
 
 
 def verify_model(backbone: Backbone, data_dir: Path) -> str:
-    """SHA-256 of a backbone's file; ``ModelUnavailable`` where it is missing or not the pinned one."""
+    """SHA-256 of a backbone's file; ``ModelUnavailable`` if it is missing or not the pinned file."""
     path = model_path(backbone, data_dir)
     source = backbone.source
     if not isinstance(source, HubFile):
@@ -95,7 +95,7 @@ def _make_folder(folder: Path) -> Path:
 
 
 def _place(file: Path, backbone: Backbone, source: HubFile, data_dir: Path) -> Path:
-    """Verify ``file`` and put a copy in its place in one step; a hash that is not pinned is recorded first."""
+    """Verify ``file`` and put a copy in its place in one step. If no hash is pinned, this one is recorded first."""
     target = pulled_path(backbone.name, source, data_dir)
     digest = _verify(file, source, pinned_sha256(backbone, data_dir))
     try:
@@ -109,7 +109,7 @@ def _place(file: Path, backbone: Backbone, source: HubFile, data_dir: Path) -> P
 
 
 def _verify(path: Path, source: HubFile, pinned: str | None) -> str:
-    """SHA-256 of the file, which has the pinned size and hash."""
+    """Check the file's size and hash against the pinned ones, and return its SHA-256."""
     try:
         size = path.stat().st_size
     except OSError as error:

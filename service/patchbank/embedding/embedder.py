@@ -1,4 +1,4 @@
-"""Images in, embeddings out: the one way that index time and request time share."""
+"""From images to embeddings. Teaching and detection embed through the same code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from patchbank.images import DecodedImage
 from patchbank.settings import Settings
 
 GPU_BATCH: Final = 16
-"""Images of one forward pass on a GPU where the settings don't say; on a processor one (docs/inference.md)."""
+"""Images per forward pass on a GPU, unless the settings say otherwise. On a CPU it is 1 (docs/inference.md)."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Embedding:
 class Embedder:
     """A backbone ready to run. Use as a context manager, or call ``close``.
 
-    ``batch_size`` is how many images a forward pass takes where many are at hand, 0 for what suits the provider.
+    ``batch_size`` is the most images that one forward pass takes; 0 stands for the provider's default.
     """
 
     def __init__(self, backbone: Backbone, session: OnnxSession, batch_size: int = 0) -> None:
@@ -78,8 +78,11 @@ class Embedder:
 
     @classmethod
     def open(cls, settings: Settings) -> Embedder:
-        """The backbone that the settings name, tried once at the size asked for; ``ModelUnavailable`` says how to get
-        one that is not here, and what to do about a graph that does not take that size."""
+        """Open the backbone that the settings name and try it once at the input size asked for.
+
+        ``ModelUnavailable`` says how to get a model that is not here, and what to do if the graph does not take that
+        size.
+        """
         backbone = find_backbone(settings.backbone, settings.data_dir)
         if settings.input_size:
             backbone = backbone.resized(parse_size(settings.input_size))
@@ -117,29 +120,29 @@ class Embedder:
         return Prepared(to_input(image.pixels, geometry, self.backbone), geometry)
 
     def embed(self, image: DecodedImage) -> Embedding:
-        """Embed one image; the forward pass leaves Python's global lock."""
+        """Embed one image. The forward pass releases Python's global lock."""
         return self.embed_batch([self.prepare(image)])[0]
 
     def embed_batch(self, batch: Sequence[Prepared]) -> list[Embedding]:
-        """Embed prepared pictures in their order: those of one input size share forward passes of ``batch_size``."""
+        """Embed prepared pictures, in their order. Those of one input size share forward passes of ``batch_size``."""
         by_size: dict[tuple[int, int], list[int]] = {}
-        for place, one in enumerate(batch):
-            by_size.setdefault(one.geometry.inputs, []).append(place)
-        found: dict[int, Embedding] = {}
+        for place, prepared in enumerate(batch):
+            by_size.setdefault(prepared.geometry.inputs, []).append(place)
+        embeddings: dict[int, Embedding] = {}
         for places in by_size.values():
             for begin in range(0, len(places), self.batch_size):
                 part = places[begin : begin + self.batch_size]
-                found.update(zip(part, self._forward([batch[place] for place in part]), strict=True))
-        return [found[place] for place in range(len(batch))]
+                embeddings.update(zip(part, self._forward([batch[place] for place in part]), strict=True))
+        return [embeddings[place] for place in range(len(batch))]
 
     def dimensions(self) -> tuple[int, int]:
-        """(D, D'): lengths of patch and CLS embeddings, found by running the graph once."""
+        """(D, D'): lengths of patch and CLS embeddings. The graph runs once to tell them."""
         if self._dimensions is None:
             self._dimensions = probe(self.backbone, self.try_out)
         return self._dimensions
 
     def self_test(self) -> Response:
-        """What this backbone makes of the self-test's picture; run once."""
+        """This backbone's embeddings of the self-test's picture, computed once."""
         if self._response is None:
             shown = self_test_picture()
             made = self.embed(shown)
@@ -148,7 +151,7 @@ class Embedder:
         return self._response
 
     def try_out(self, image: tuple[int, int]) -> Probe:
-        """What the graph makes of a grey image of that (width, height)."""
+        """Run the graph on a grey image of that (width, height)."""
         geometry = plan_geometry(image, self.backbone)
         wide, high = geometry.inputs
         tokens, summaries = self._run(np.zeros((self._session.fixed_batch or 1, 3, high, wide), dtype=np.float32))
@@ -157,7 +160,9 @@ class Embedder:
     def _forward(self, batch: Sequence[Prepared]) -> list[Embedding]:
         """One forward pass over pictures of one input size."""
         short = (self._session.fixed_batch or 0) - len(batch)
-        tokens, summaries = self._run(np.stack([*(one.inputs for one in batch), *[batch[0].inputs] * max(0, short)]))
+        tokens, summaries = self._run(
+            np.stack([*(prepared.inputs for prepared in batch), *[batch[0].inputs] * max(0, short)])
+        )
         rows, columns = batch[0].geometry.grid
         if tokens.shape[1] != rows * columns:
             wide, high = batch[0].geometry.inputs
@@ -166,8 +171,8 @@ class Embedder:
                 f"where {rows} x {columns} were expected: this graph does not take this input size"
             )
         return [
-            Embedding(_normalise(tokens[place]), _normalise(summaries[place][None])[0], one.geometry)
-            for place, one in enumerate(batch)
+            Embedding(_normalise(tokens[place]), _normalise(summaries[place][None])[0], prepared.geometry)
+            for place, prepared in enumerate(batch)
         ]
 
     def _run(self, inputs: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -197,7 +202,7 @@ class Embedder:
 
 
 def _normalise(vectors: FloatArray) -> FloatArray:
-    """Rows of unit length; a zero row stays zero, and what is not finite is an error, never a score."""
+    """Rows of unit length; a zero row stays zero. ``ModelUnavailable`` if a value is not finite."""
     if not np.isfinite(vectors).all():
         raise ModelUnavailable("the backbone's output is not finite")
     lengths = np.linalg.norm(vectors.astype(np.float64), axis=-1, keepdims=True)

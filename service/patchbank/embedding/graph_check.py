@@ -1,4 +1,4 @@
-"""Does a graph take the input size that is asked for? Found out at load, with a word on what to do if not."""
+"""Checks at load that a graph takes the input size asked for. The error says what to do if it does not."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SQUARE: Final = (200, 200)
 
 @dataclass(frozen=True)
 class Probe:
-    """What came out of one trial: ``tokens`` patch tokens of ``patch_dim``, and a CLS embedding of ``cls_dim``."""
+    """The outcome of one trial: ``tokens`` patch tokens of ``patch_dim``, and a CLS embedding of ``cls_dim``."""
 
     geometry: Geometry
     tokens: int
@@ -32,7 +32,7 @@ class Probe:
 
 
 def require_sides(backbone: Backbone, fixed: tuple[int, int] | None) -> None:
-    """Refuse a graph of one size, (width, height), at any other."""
+    """``ModelUnavailable`` if the graph takes only inputs of ``fixed`` (width, height) and the backbone has others."""
     if fixed is None or backbone.size == Sides(*fixed):
         return
     wide, high = fixed
@@ -43,29 +43,29 @@ def require_sides(backbone: Backbone, fixed: tuple[int, int] | None) -> None:
 
 
 def probe(backbone: Backbone, try_out: Callable[[tuple[int, int]], Probe]) -> tuple[int, int]:
-    """Run the graph once, by ``try_out`` on an image size, and return the dimensions (D, D').
+    """Run the graph on an image size with ``try_out``, and return the dimensions (D, D').
 
-    Where images keep their aspect an oblong one is tried, as a graph may take squares alone. Raises
-    ``ModelUnavailable`` where the graph fails or gives another number of tokens than the grid has cells.
+    If images keep their aspect, an oblong image is tried first: some graphs take only squares, and the error says so.
+    Raises ``ModelUnavailable`` if the graph fails or does not give one token per grid cell.
     """
     images = (_OBLONG, _SQUARE) if not isinstance(backbone.size, Sides) else (_OBLONG,)
     trouble = []
     for image in images:
         try:
-            found = try_out(image)
+            outcome = try_out(image)
         except ModelUnavailable as error:
             trouble.append(error.message)
             continue
-        if found.fits and not trouble:
-            return found.patch_dim, found.cls_dim
-        wide, high = found.geometry.inputs
-        if found.fits:
+        if outcome.fits and not trouble:
+            return outcome.patch_dim, outcome.cls_dim
+        wide, high = outcome.geometry.inputs
+        if outcome.fits:
             raise ModelUnavailable(
                 f"{backbone.name}: this graph takes squares alone ({trouble[0]}). Set "
                 f"PATCHBANK_INPUT_SIZE={wide}x{high} (every image is then stretched to it), {_MAKE_ANOTHER}"
             )
-        rows, columns = found.geometry.grid
-        trouble.append(f"{found.tokens} patch tokens for {wide} x {high}, where {rows} x {columns} were expected")
+        rows, columns = outcome.geometry.grid
+        trouble.append(f"{outcome.tokens} patch tokens for {wide} x {high}, where {rows} x {columns} were expected")
     raise ModelUnavailable(
         f"{backbone.name}: this graph does not take the input size {_asked(backbone)}: {trouble[-1]}. "
         f"If it was made for another size, set PATCHBANK_INPUT_SIZE to that, {_MAKE_ANOTHER}"

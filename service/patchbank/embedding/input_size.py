@@ -32,7 +32,7 @@ class Area:
         return max(multiple, round(wide / multiple) * multiple), max(multiple, round(high / multiple) * multiple)
 
     def check(self, multiple: int) -> None:
-        """Any budget of at least one cell will do."""
+        """``InvalidSettings`` if the side is below one cell or above ``LARGEST``."""
         if not multiple <= self.side <= LARGEST:
             raise InvalidSettings(f"input size {self}: it must be between {multiple} and {LARGEST}")
 
@@ -42,7 +42,7 @@ class Area:
 
 @dataclass(frozen=True)
 class Sides:
-    """The same ``width`` x ``height`` for every image, whatever its aspect: for graphs of one size."""
+    """The same ``width`` x ``height`` for every image, whatever its aspect: for graphs that take only one size."""
 
     width: int
     height: int
@@ -52,7 +52,7 @@ class Sides:
         return self.width, self.height
 
     def check(self, multiple: int) -> None:
-        """Both sides are multiples of ``multiple``."""
+        """``InvalidSettings`` if a side is no multiple of ``multiple`` or above ``LARGEST``."""
         for side in (self.width, self.height):
             if side % multiple or not multiple <= side <= LARGEST:
                 below = min(max(side // multiple, 1) * multiple, LARGEST // multiple * multiple)
@@ -72,8 +72,8 @@ def parse_size(text: str) -> InputSize:
 
     Raises ``InvalidSettings`` for anything else.
     """
-    found = re.fullmatch(r"\s*(\d{1,5})(?:\s*[xX]\s*(\d{1,5}))?\s*", text)
-    if found is None:
+    match = re.fullmatch(r"\s*(\d{1,5})(?:\s*[xX]\s*(\d{1,5}))?\s*", text)
+    if match is None:
         raise InvalidSettings(f"input size {text!r}: use a number such as 448, or WIDTHxHEIGHT such as 672x448")
-    width, height = found.groups()
+    width, height = match.groups()
     return Area(int(width)) if height is None else Sides(int(width), int(height))

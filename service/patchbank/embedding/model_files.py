@@ -1,4 +1,4 @@
-"""Which backbone a name means, where its file lies, and whether that is the file that is pinned."""
+"""Finds the backbone of a name and the backbone's file, and checks that it is the pinned file."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def local_names(data_dir: Path) -> list[str]:
 
 
 def pulled_path(name: str, source: HubFile, data_dir: Path) -> Path:
-    """Place of a pulled model; the revision is part of it, so that two pins never mix."""
+    """Path of a pulled model. The revision is part of it, so that files of two revisions never mix."""
     return models_dir(data_dir) / f"{name}-{source.revision[:12]}.onnx"
 
 
 def model_path(backbone: Backbone, data_dir: Path) -> Path:
-    """The backbone's file; ``ModelUnavailable`` says how to get one that is not here."""
+    """Path of the backbone's file. If it is not here, ``ModelUnavailable`` says how to get it."""
     match backbone.source:
         case HubFile() as source:
             path = pulled_path(backbone.name, source, data_dir)

@@ -14,7 +14,7 @@ from patchbank.embedding.input_size import parse_size
 from patchbank.errors import DataDirNotWritable, InvalidSettings, ModelUnavailable
 
 NAME: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}"
-"""What a backbone may be called; it is a file's name too."""
+"""Pattern of a backbone's name, which is a file's name too."""
 
 Triple = tuple[float, float, float]
 
@@ -22,8 +22,8 @@ Triple = tuple[float, float, float]
 class ModelManifest(BaseModel):
     """What the graph in ``file`` (beside the manifest) is and how to feed it; fields as in ``Backbone``.
 
-    ``input_size`` is ``"448"`` (pixel budget, aspect kept) or ``"448x448"`` (width x height, for graphs of one size).
-    ``made`` holds facts for people, such as the checkpoint that an export came from; nothing depends on them.
+    ``input_size`` is ``"448"`` (pixel budget, aspect kept) or ``"448x448"`` (width x height, for graphs that take only
+    one size). ``made`` holds facts for people, such as the checkpoint of an export; nothing depends on them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,7 +52,7 @@ class ModelManifest(BaseModel):
         return value
 
     def backbone(self, folder: Path) -> Backbone:
-        """The backbone that it describes, its file in ``folder``."""
+        """The backbone that this manifest describes; its file lies in ``folder``."""
         multiple = self.multiple or self.stride
         if multiple % self.stride:
             raise InvalidSettings(f"{self.name}: multiple {multiple} is no multiple of the stride {self.stride}")
@@ -94,7 +94,7 @@ def read_model_manifest(path: Path) -> Backbone:
 
 
 def write_model_manifest(manifest: ModelManifest, path: Path) -> None:
-    """Write it in one step: a reader sees the old one or the new one."""
+    """Write the manifest in one step: a reader sees either the old file or the new one."""
     try:
         replace_file(path, manifest.model_dump_json(indent=1, exclude_none=True) + "\n")
     except OSError as error:

@@ -20,7 +20,7 @@ RULES: Final = 1
 
 @dataclass(frozen=True)
 class Geometry:
-    """How the grid lies on the original image: it always covers the whole of it, cell by equal cell.
+    """How the grid lies on the original image. It always covers the whole image with cells of equal size.
 
     ``image`` is (width, height) of the upright original, ``inputs`` (width, height) of the network's input,
     ``grid`` (rows, columns).
@@ -52,7 +52,7 @@ def to_input(pixels: ByteArray, geometry: Geometry, backbone: Backbone) -> Float
 
 
 def fingerprint(backbone: Backbone, model_sha256: str, precision: str = "fp32") -> str:
-    """16 hex digits that change whenever the same picture could be embedded otherwise."""
+    """16 hex digits that change with everything that could change a picture's embedding."""
     facts = {
         "backbone": backbone.name,
         "model": model_sha256,
@@ -62,7 +62,7 @@ def fingerprint(backbone: Backbone, model_sha256: str, precision: str = "fp32") 
         "mean": backbone.mean,
         "std": backbone.std,
         "tokens": [backbone.tokens, backbone.patch_output, backbone.cls_output, backbone.registers],
-        "precision": precision,  # in bf16 a patch may differ from itself by more than a defect does
+        "precision": precision,  # bf16 may change a patch's embedding by more than a defect does
         "rules": RULES,
         "decoder": DECODER,
     }

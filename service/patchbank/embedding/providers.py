@@ -1,4 +1,4 @@
-"""Execution providers of ONNX Runtime: which are asked for, with which options, and what became of them."""
+"""Execution providers of ONNX Runtime: their names and options, and the check that they run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PROVIDERS: Final = {
 }
 
 _ELSEWHERE: Final = {"fp16": ("tensorrt",), "bf16": ("tensorrt", "openvino")}
-"""Providers that can run an fp32 graph at that precision; for the others the graph itself must be exported so."""
+"""Providers that can run an fp32 graph at that precision. For the others the graph must be exported at it."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def _options(short: str, runtime: Runtime) -> dict[str, str]:
 
 
 def _cache(runtime: Runtime, short: str) -> str | None:
-    """A directory for compiled engines, one a precision: a cached engine keeps the one it was made with."""
+    """A directory for compiled engines, one per precision: an engine keeps the precision that it was compiled for."""
     if runtime.cache_dir is None:
         return None
     folder = runtime.cache_dir / f"{short}-{runtime.precision}"
@@ -118,15 +118,17 @@ def session_options(runtime: Runtime) -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = runtime.threads
     options.enable_cpu_mem_arena = runtime.memory_arena
-    options.log_severity_level = 4  # what matters comes as an exception and is told once
+    options.log_severity_level = 4  # errors come as exceptions; a log would repeat them
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     return options
 
 
 def verify_providers(session: Any, asked: Sequence[str]) -> dict[str, int]:
-    """Nodes of the graph that each provider runs, where this version of ONNX Runtime tells; ``ProviderUnavailable``
-    where one that was asked for did not start, or where the first one got nothing to do."""
+    """Nodes of the graph that each provider runs; empty where ONNX Runtime does not tell.
+
+    Raises ``ProviderUnavailable`` if a provider that was asked for did not start, or if the first one runs no node.
+    """
     missing = [name for name in asked if name not in session.get_providers()]
     if missing:
         raise ProviderUnavailable(f"ONNX Runtime could not start {', '.join(missing)} on this machine")

@@ -1,7 +1,7 @@
-"""A fixed picture and what a backbone makes of it, so that a changed runtime or model shows before it gives verdicts.
+"""A fixed picture and its embeddings, which show that a runtime or model has changed before it gives verdicts.
 
-The picture goes the way of every other one, through resizing and the network. A few of its embeddings lie in each
-bank; whoever takes the bank up holds its own against them (docs/stability.md).
+The picture is resized and embedded like every other one. Each bank keeps a few of its embeddings, and a service
+compares its own with them before it uses the bank (docs/stability.md).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from patchbank.arrays import FloatArray, IntArray
 from patchbank.images import DecodedImage
 
 TOLERANCE: Final = 3e-4
-"""Largest shift of an embedding that passes: far above what runtimes of one precision differ by, far below what another
-precision does (docs/stability.md)."""
+"""Largest shift of an embedding that passes. Runtimes of the same precision differ by far less, another precision by
+far more (docs/stability.md)."""
 
 _SIZE: Final = (640, 480)
 _KEPT: Final = ((1, 1), (1, 6), (4, 3), (6, 1), (6, 6))
@@ -30,9 +30,9 @@ _KEPT: Final = ((1, 1), (1, 6), (4, 3), (6, 1), (6, 6))
 
 @dataclass(frozen=True)
 class Response:
-    """What a backbone made of the picture: ``patches`` float32 (K, D) of places spread over it, and ``cls`` (D',).
+    """A backbone's embeddings of the picture: ``patches`` float32 (K, D) of places spread over it, and ``cls`` (D',).
 
-    ``picture`` tells pictures apart; ``runtime`` names what computed it, for people.
+    ``picture`` is the picture's image id; ``runtime`` says, for people, what computed the embeddings.
     """
 
     picture: str
@@ -41,20 +41,21 @@ class Response:
     runtime: dict[str, str]
 
     def shift(self, other: Response) -> float:
-        """How far the embedding that moved most lies from where it was, as a length, 0..2.
+        """Largest distance between an embedding and the same embedding of ``other``, 0..2.
 
-        All are of unit length, so no cosine distance to anything moves by more where these do by that much:
-        ``|d(a, c) - d(b, c)| = |(a - b) . c| <= |a - b|``. It is infinite where the two are of other shapes.
+        All embeddings are of unit length, so no cosine distance changes by more than that:
+        ``|d(a, c) - d(b, c)| = |(a - b) . c| <= |a - b|``. The shift is infinite if the shapes differ.
         """
         pairs = ((self.patches, other.patches), (self.cls[None], other.cls[None]))
-        if any(one.shape != two.shape for one, two in pairs):
+        if any(mine.shape != theirs.shape for mine, theirs in pairs):
             return float("inf")
         return max(
-            float(np.linalg.norm(one.astype(np.float64) - two.astype(np.float64), axis=1).max()) for one, two in pairs
+            float(np.linalg.norm(mine.astype(np.float64) - theirs.astype(np.float64), axis=1).max())
+            for mine, theirs in pairs
         )
 
     def as_facts(self) -> dict[str, Any]:
-        """As it is written down: vectors as base64 of little-endian float32."""
+        """The form in which it is stored: vectors as base64 of little-endian float32."""
         return {
             "picture": self.picture,
             "patches": _text(self.patches),
@@ -73,13 +74,13 @@ class Response:
 
     @classmethod
     def from_facts(cls, facts: dict[str, Any], patch_dim: int) -> Response:
-        """Read back what ``as_facts`` wrote; ``ValueError`` where the vectors are not of ``patch_dim``."""
+        """Read back what ``as_facts`` wrote; ``ValueError`` if the vectors are not of ``patch_dim``."""
         patches, summary = _vector(facts["patches"]), _vector(facts["cls"])
         return cls(facts["picture"], patches.reshape(-1, patch_dim), summary, dict(facts["runtime"]))
 
 
 def runtime_facts(providers: Sequence[str], precision: str) -> dict[str, str]:
-    """What computes embeddings here."""
+    """The software and the processor that compute embeddings here."""
     return {
         "onnxruntime": ort.__version__,
         "providers": ", ".join(providers),
@@ -90,8 +91,8 @@ def runtime_facts(providers: Sequence[str], precision: str) -> dict[str, str]:
 
 
 def self_test_picture() -> DecodedImage:
-    """The picture: slopes, stripes, blocks with hard edges and grain, in colour. Integers alone, so that it is the same
-    to the last bit everywhere."""
+    """The picture: slopes, stripes, blocks with hard edges and grain, in colour. It is computed in integers,
+    so it is the same to the last bit on every machine."""
     width, height = _SIZE
     x = np.arange(width, dtype=np.int64)[None, :]
     y = np.arange(height, dtype=np.int64)[:, None]

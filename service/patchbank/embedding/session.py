@@ -1,4 +1,4 @@
-"""An ONNX Runtime session that runs where it was asked to run, or says why it can't."""
+"""An ONNX Runtime session on the execution providers asked for. An error says why it cannot run there."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ class OnnxSession:
 
     @property
     def fixed_batch(self) -> int | None:
-        """Images that the graph takes in one pass, None where it takes any number."""
+        """Images that the graph takes in one pass, None if it takes any number."""
         batch = self._alive().get_inputs()[0].shape[0]
         return batch if isinstance(batch, int) else None
 
     @property
     def fixed_sides(self) -> tuple[int, int] | None:
-        """(width, height) where the graph takes that size alone, else None."""
+        """(width, height) if the graph takes only that size, else None."""
         shape = self._alive().get_inputs()[0].shape
         if len(shape) != 4 or not all(isinstance(side, int) for side in shape[2:]):
             return None

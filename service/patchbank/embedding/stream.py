@@ -62,7 +62,7 @@ def embed_files(
 ) -> Generator[Seen | Skipped, None, None]:
     """Embed ``files`` in their order, each also in the given ``turns``.
 
-    At most two batches and one picture a thread are held, whatever the number of files. A file that is no usable
+    At most two batches and one picture per thread are held, whatever the number of files. A file that is no usable
     picture comes back as ``Skipped``; an error of the network is raised.
     """
 
@@ -84,7 +84,7 @@ def embed_files(
 def _parts(
     readers: ThreadPoolExecutor, make: Callable[[Path], _Ready | Skipped], files: Sequence[Path], size: int
 ) -> Iterator[list[_Ready | Skipped]]:
-    """Lists of ``size`` made items in order; the next ones are made meanwhile."""
+    """Lists of ``size`` items in order. While a list is in use, the next items are made."""
     waiting: deque[Future[_Ready | Skipped]] = deque()
     rest = iter(files)
     try:
@@ -101,15 +101,15 @@ def _parts(
 
 
 def _embed(embedder: Embedder, part: Sequence[_Ready | Skipped]) -> Iterator[Seen | Skipped]:
-    """One list through the network, in its order."""
-    batch = [prepared for one in part if isinstance(one, _Ready) for prepared in _all_of(one)]
+    """Embed one list, in its order."""
+    batch = [prepared for item in part if isinstance(item, _Ready) for prepared in _all_of(item)]
     embeddings = iter(embedder.embed_batch(batch))
-    for one in part:
-        if isinstance(one, Skipped):
-            yield one
+    for item in part:
+        if isinstance(item, Skipped):
+            yield item
         else:
             first = next(embeddings)
-            yield Seen(one.picture, first, tuple((turn, next(embeddings)) for turn, _ in one.turned))
+            yield Seen(item.picture, first, tuple((turn, next(embeddings)) for turn, _ in item.turned))
 
 
 def _all_of(ready: _Ready) -> list[Prepared]:

@@ -16,21 +16,21 @@ from patchbank.embedding.preprocess import Geometry, plan_geometry, to_input
 from patchbank.images import DecodedImage
 
 Turn = int
-"""So many eighths of a full turn, counter-clockwise: 0..7."""
+"""Number of eighths of a full turn, counter-clockwise, 0..7."""
 
 QUARTERS: Final[tuple[Turn, ...]] = (2, 4, 6)
-"""Every 90 degrees: for parts that lie this way or that."""
+"""Every 90 degrees: for parts that may lie turned by a right angle."""
 
 EIGHTHS: Final[tuple[Turn, ...]] = (1, 2, 3, 4, 5, 6, 7)
-"""Every 45 degrees, as AnomalyDINO does: for parts that lie anyhow."""
+"""Every 45 degrees, as AnomalyDINO does: for parts that may lie at any angle."""
 
 
 def turned(image: DecodedImage, turn: Turn, backbone: Backbone) -> Prepared:
     """The picture turned about its centre, ready for the network.
 
-    By quarters the whole picture is turned and its sides change places. In between, the frame stays: corners leave it,
-    and what comes into it is a mirror image of the picture, so that no edge of a fill colour is taught; the cells
-    there are not to be used (``source_cells``).
+    A turn by quarters turns the whole picture, and its sides change places. Any other turn keeps the frame: the
+    picture's corners leave it, and the frame's empty corners are filled with a mirror image of the picture, so that no
+    edge of a fill colour is taught. Cells in those corners must not be used (``source_cells``).
     """
     geometry = turned_geometry(image.size, turn, backbone)
     if turn % 2 == 0:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from patchbank.bank.edge.shard import Shard
 from patchbank.bank.edge.store import EdgeStore
-from patchbank.errors import DamagedBank, DataDirNotWritable
+from patchbank.errors import DamagedBank, DataDirNotWritable, PatchbankError
 from tests.helpers.banks import FINGERPRINT, SPEC, teach, vectors
 from tests.helpers.places import ROOT
 
@@ -87,3 +90,36 @@ def test_a_killed_indexer_leaves_the_old_version_serving_and_the_next_one_cleans
     folders = [folder.name for folder in (tmp_path / "data" / "collections").iterdir()]
     assert not [name for name in folders if name.endswith(".partial")]
     assert len([name for name in folders if name.startswith("patchbank__router__")]) == 1
+
+
+def test_a_bank_that_is_slow_to_open_holds_up_no_other_and_is_closed_with_the_store(
+    store: EdgeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = teach(store, "slow", 0)
+    teach(store, "quick", 1)
+    begun, go_on = threading.Event(), threading.Event()
+    closed: list[Shard] = []
+    load, close = Shard.load, Shard.close
+
+    def load_late(path: Path, exact: Path | None = None) -> Shard:
+        if slow.collection in path.parts:
+            begun.set()
+            assert go_on.wait(20)
+        return load(path, exact)
+
+    def note(shard: Shard) -> None:
+        closed.append(shard)
+        close(shard)
+
+    monkeypatch.setattr(Shard, "load", load_late)
+    monkeypatch.setattr(Shard, "close", note)
+    fresh = EdgeStore(tmp_path / "data")
+    with ThreadPoolExecutor(2) as pool:
+        opening = pool.submit(fresh.bank("slow").references)
+        assert begun.wait(20)
+        assert fresh.bank("quick").references() != []
+        closing = pool.submit(fresh.close)
+        go_on.set()
+        closing.result(20)
+        assert opening.exception(20) is None or isinstance(opening.exception(), PatchbankError)
+    assert len(closed) == 2

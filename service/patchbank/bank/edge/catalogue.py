@@ -1,4 +1,4 @@
-"""Which version of which class serves: one small file, replaced atomically, in the place of Qdrant's pointers."""
+"""The active version of each class, in one small file, replaced atomically. It stands in for Qdrant's aliases."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Catalogue:
             content: dict[str, Any] = json.loads(self._file.read_text(encoding="utf-8"))
             pointers = Pointers(dict(content["classes"]), dict(content["routers"]))
         except FileNotFoundError:
-            if self._was_there:  # it is only ever replaced, so the directory is away: no classes would be a lie
+            if self._was_there:  # never deleted, so the directory is missing: "no classes" would be wrong
                 raise StoreUnavailable(f"{self._file} is gone; is the data directory still in its place?") from None
             return Pointers()
         except OSError as error:
@@ -69,7 +69,7 @@ class Catalogue:
             then(pointers)
 
     def class_lock(self, class_name: str) -> HeldLock:
-        """The held lock of one class; release it when done. ``ClassBusy`` where another process has it."""
+        """Take the lock of one class; release it when done. ``ClassBusy`` if another process holds it."""
         return self._locked(f"class-{class_name}", wait=0.0)
 
     def _locked(self, name: str, wait: float) -> HeldLock:
@@ -88,7 +88,7 @@ class Catalogue:
 
 
 class HeldLock:
-    """A lock that is already held: let it go with ``release`` or at the end of a ``with`` block."""
+    """A lock that is held until ``release`` or the end of a ``with`` block."""
 
     def __init__(self, lock: BaseFileLock) -> None:
         self._lock = lock
@@ -99,7 +99,7 @@ class HeldLock:
         return self._lock.is_locked
 
     def release(self) -> None:
-        """Let it go."""
+        """Release the lock."""
         self._lock.release()
 
     def __enter__(self) -> HeldLock:

@@ -1,8 +1,8 @@
 """Exhaustive search over a flat copy of a bank's vectors.
 
 An engine built for graphs compares one query with one vector at a time; a matrix product does many at once, three times
-faster (docs/search.md). The copy is derived: it is written when a bank is sealed, memory-mapped, shared by all
-processes that search the bank, and can always be made again from the collection.
+faster (docs/search.md). The copy is written when a bank is sealed. It is memory-mapped, and all processes that
+search the bank share it. It can always be made again from the collection.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from patchbank.arrays import ByteArray, FloatArray, IntArray
 from patchbank.bank.store import Neighbours
 
 _BLOCK: Final = 4_096
-"""Bank patches multiplied at once; 1,024 queries of them make 16 MB."""
+"""Bank patches per matrix product. Their similarities to 1,024 queries take 16 MB."""
 
 
 class ExactIndex:
@@ -60,7 +60,7 @@ class ExactIndex:
         return len(self._ids)
 
     def nearest(self, queries: FloatArray, k: int, exclude_image: str | None = None) -> Neighbours:
-        """NumPy leaves Python's global lock while it multiplies."""
+        """The k nearest patches of each query. NumPy releases Python's global lock while it multiplies."""
         left_out = self._places_of(exclude_image)
         best = np.full((len(queries), k), -np.inf, dtype=np.float32)
         places = np.zeros((len(queries), k), dtype=np.int64)
@@ -82,7 +82,7 @@ class ExactIndex:
 
 
 def _merge(best: FloatArray, places: IntArray, similarity: FloatArray, begin: int) -> None:
-    """Let the columns of ``similarity`` (Q, M), bank places from ``begin`` on, into the best k so far, in place."""
+    """Update the best k so far in place. The columns of ``similarity`` (Q, M) are bank places from ``begin`` on."""
     rows = np.arange(len(best))
     k = best.shape[1]
     if k == 1:

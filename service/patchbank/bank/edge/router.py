@@ -1,7 +1,7 @@
 """The router collection: all active classes' CLS embeddings, for class retrieval in one query.
 
-It is derived. On disk it is never changed in place, since other processes may be reading it: a change is
-made on a copy that the pointer file then names.
+It can always be made again from the banks. Other processes may be reading it, so it is never changed in place: a
+change is made on a copy, and the pointer file then names the copy.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def write_router(
 ) -> None:
     """Write a router at the new directory ``path``.
 
-    It is a copy of ``base`` without the class ``dropped`` and with ``added``; where there is no usable base,
+    It is a copy of ``base`` without the class ``dropped`` and with ``added``; if there is no usable base,
     ``rebuild`` gives the entries of all other classes.
     """
     shard = _copy(path, base)
@@ -66,7 +66,7 @@ def _copy(path: Path, base: Path | None) -> Shard | None:
     try:
         shutil.copytree(base, path)
         return Shard.load(path)
-    except (OSError, DamagedBank):  # lost or damaged: it is made anew from the classes
+    except (OSError, DamagedBank):  # lost or damaged: the caller makes it again from the banks
         shutil.rmtree(path, ignore_errors=True)
         return None
 

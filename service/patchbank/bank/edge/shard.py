@@ -19,7 +19,7 @@ from patchbank.bank.store import Neighbours, PatchBlock, Reference
 from patchbank.errors import DamagedBank, StoreUnavailable, UnknownReference
 
 INDEX_FROM: Final = 20_000
-"""Patches from which HNSW over int8 vectors is faster than a matrix product over all of them (docs/search.md)."""
+"""From so many patches on, HNSW over int8 vectors is faster than a matrix product over all of them (docs/search.md)."""
 
 _EF: Final = 32
 _OVERSAMPLING: Final = 2.0
@@ -36,8 +36,8 @@ _FAST: Final = qe.SearchParams(
 class Shard:
     """Points of one bank: patches (vector ``patch``) and reference images (vector ``cls``).
 
-    The write-ahead log is off, so that several processes may read a finished collection at once; what is
-    written counts only after ``seal``. The engine's searches hold Python's global lock.
+    The write-ahead log is off, so that several processes may read a finished collection at once. Points
+    are safe on disk only after ``seal``. The engine's searches hold Python's global lock.
     """
 
     def __init__(self, shard: qe.EdgeShard, exact_dir: Path | None = None, exact: ExactIndex | None = None) -> None:
@@ -87,7 +87,7 @@ class Shard:
 
     @classmethod
     def load(cls, path: Path, exact: Path | None = None) -> Shard:
-        """An existing collection, with the flat copy at ``exact`` if it is there; ``DamagedBank`` where it can't be
+        """An existing collection, with the flat copy at ``exact`` if it is there; ``DamagedBank`` if it can't be
         opened."""
         with _translated(DamagedBank, f"opening {path}"):
             flat = ExactIndex.open(exact) if exact is not None and exact.is_dir() else None
@@ -104,7 +104,7 @@ class Shard:
             points = [
                 qe.Point(
                     patch_point(image_id, row, column),
-                    {"patch": vector},  # an array is taken, and much faster than a list
+                    {"patch": vector},  # an array is much faster than a list, and the engine takes it
                     {"image_id": image_id, "row": row, "col": column},
                 )
                 for image_id, (row, column), vector in zip(
@@ -143,7 +143,7 @@ class Shard:
     def nearest(
         self, queries: FloatArray, k: int, *, exact: bool = False, exclude_image: str | None = None
     ) -> Neighbours:
-        """One batch, one thread."""
+        """The k nearest patches of each query, as one batch in one thread."""
         exact = exact or not self._indexed
         if exact and self._exact is not None:
             return self._exact.nearest(queries, k, exclude_image)

@@ -1,10 +1,10 @@
-"""The embedded bank store: the Qdrant engine in this process, one directory a bank version.
+"""The embedded bank store: the Qdrant engine in this process, one directory per bank version.
 
 Layout of the data directory::
 
     aliases.json                                 which version serves, and the routers
     collections/patchbank__<class>__<version>/   shard/, exact/ and manifest.json
-    collections/...partial                       a version in work; swept up by the class's next change
+    collections/...partial                       a version in work; the class's next change removes leftovers
     locks/                                       the operating system's file locks
 """
 
@@ -128,7 +128,7 @@ class EdgeStore(VersionedStore[HeldLock]):
             shutil.rmtree(self._collections / ref.collection, ignore_errors=True)
 
     def _fingerprint(self, class_name: str) -> str | None:
-        """The fingerprint of a class's active bank; None for a damaged one, which no longer tells."""
+        """The fingerprint of a class's active bank, or None if the bank cannot be read."""
         try:
             return self.bank(class_name).manifest.backbone.fingerprint
         except (DamagedBank, UnknownClass):

@@ -163,7 +163,7 @@ class Failure:
 
 
 def serve(pipe: Connection, data_dir: Path, threads: int) -> None:
-    """The worker's main loop: answer calls until the pipe closes. Matrix products get so many threads."""
+    """The worker's main loop: answer calls until the pipe closes. A matrix product runs in ``threads`` threads."""
     threadpool_limits(threads)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which closes the pipe
     store = EdgeStore(data_dir)
@@ -189,5 +189,5 @@ def _answer(store: EdgeStore, call: Call) -> object:
         return bank.nearest(queries, k, exact=exact, exclude_image=exclude_image)
     except PatchbankError as error:
         return Failure(type(error), error.message, error.detail)
-    except Exception as error:  # the caller must hear of everything, or it would wait for ever
+    except Exception as error:  # without an answer the caller would wait for ever
         return Failure(StoreUnavailable, f"{type(error).__name__}: {error}", {})
