@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,7 +18,7 @@ from patchbank.api.metrics import OTHER_CLASSES, BankFacts, Metrics
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import BankRef
-from patchbank.bank.store import BankSpec, PatchStore
+from patchbank.bank.store import BankSpec, PatchStore, Pointers
 from patchbank.errors import StoreUnavailable
 from patchbank.judging.compatibility import Admitted
 from patchbank.settings import Settings
@@ -117,12 +116,12 @@ class Flaky:
         self.away = False
         self.hangs: threading.Event | None = None
 
-    def active(self) -> Mapping[str, str]:
+    def pointers(self) -> Pointers:
         if self.hangs:
             self.hangs.wait(10)
         if self.away:
             raise StoreUnavailable("gone")
-        return {}
+        return Pointers()
 
 
 def test_a_store_that_is_away_or_hangs_is_told_and_so_is_its_return(metrics: Metrics) -> None:

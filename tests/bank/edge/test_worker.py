@@ -20,9 +20,9 @@ from patchbank.bank.edge import worker as worker_module
 from patchbank.bank.edge.pool import PooledStore
 from patchbank.bank.edge.worker import START_PATIENCE, Call, Worker
 from patchbank.bank.names import BankRef
-from patchbank.errors import Closed, SearchWorkersNotStarted, StoreUnavailable, UnknownVersion
+from patchbank.errors import Closed, DamagedBank, SearchWorkersNotStarted, StoreUnavailable, UnknownVersion
 
-NO_HITS = Call(None, "nearest_references", ("fingerprint", np.zeros(4, np.float32), 3))
+NO_ROUTER = Call(None, "find_in_router", ("gone", np.zeros(4, np.float32), 3))
 NO_BANK = Call(BankRef("cookie", "1"), "image_patches", ("0" * 24,))
 OPEN = """
 with Inspector.open(load_settings(data_dir=Path("data")), search_workers=2) as inspector:
@@ -129,6 +129,12 @@ def children() -> set[BaseProcess]:
     return set(multiprocessing.active_children())
 
 
+def answers(worker: Worker) -> bool:
+    with pytest.raises(DamagedBank):
+        worker.run(NO_ROUTER)
+    return True
+
+
 def end(pipe: Connection, data_dir: Path, threads: int) -> None:
     """In the place of ``serve``: a process that ends."""
     sys.exit(7)
@@ -187,18 +193,18 @@ def test_a_replacement_that_does_not_start_is_told_and_tried_again(
     before = children()
     worker = Worker(data_dir)
     try:
-        assert worker.run(NO_HITS) == []
+        assert answers(worker)
         with monkeypatch.context() as patch:
             patch.setattr(worker_module, "serve", end)
             for process in children() - before:
                 process.kill()
             with pytest.raises(StoreUnavailable, match="ended unexpectedly"):
-                worker.run(NO_HITS)
+                worker.run(NO_ROUTER)
             with pytest.raises(SearchWorkersNotStarted, match="exit status 7"):
-                worker.run(NO_HITS)
+                worker.run(NO_ROUTER)
         with pytest.raises(SearchWorkersNotStarted, match="exit status 7"):
-            worker.run(NO_HITS)
-        assert worker.run(NO_HITS) == []
+            worker.run(NO_ROUTER)
+        assert answers(worker)
     finally:
         worker.close()
 
@@ -211,15 +217,15 @@ def test_a_replacement_that_the_system_refuses_is_tried_again(data_dir: Path, mo
         raise BlockingIOError("no more processes")
 
     try:
-        assert worker.run(NO_HITS) == []
+        assert answers(worker)
         with monkeypatch.context() as patch:
             patch.setattr(BaseProcess, "start", refuse)
             for process in children() - before:
                 process.kill()
             for _ in range(2):
                 with pytest.raises(SearchWorkersNotStarted, match="no more processes"):
-                    worker.run(NO_HITS)
-        assert worker.run(NO_HITS) == []
+                    worker.run(NO_ROUTER)
+        assert answers(worker)
     finally:
         worker.close()
 
@@ -234,7 +240,7 @@ def test_an_interrupted_call_leaves_its_answer_to_nobody(data_dir: Path, monkeyp
         with monkeypatch.context() as patch:
             patch.setattr(Connection, "recv", interrupt)
             with pytest.raises(KeyboardInterrupt):
-                worker.run(NO_HITS)
+                worker.run(NO_ROUTER)
         with pytest.raises(UnknownVersion):
             worker.run(NO_BANK)
     finally:
@@ -246,4 +252,4 @@ def test_a_closed_worker_starts_no_process(data_dir: Path) -> None:
     worker.close()
     worker.close()
     with pytest.raises(Closed):
-        worker.run(NO_HITS)
+        worker.run(NO_ROUTER)

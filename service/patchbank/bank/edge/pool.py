@@ -23,7 +23,7 @@ from patchbank.bank.edge.worker import Call, Worker
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import BankRef
 from patchbank.bank.store import Neighbours, RouterHit
-from patchbank.errors import Closed
+from patchbank.errors import Closed, StoreUnavailable
 
 _SPLIT_FROM: Final = 32
 _GET_PATIENCE: Final = 120.0
@@ -75,7 +75,10 @@ class PooledStore(EdgeStore):
         """Run a call on the next idle worker; one that died is replaced, and its caller told."""
         if self._closed.is_set():
             raise Closed("the bank store is closed")
-        worker = self._idle.get(timeout=_GET_PATIENCE)
+        try:
+            worker = self._idle.get(timeout=_GET_PATIENCE)
+        except queue.Empty:
+            raise StoreUnavailable(f"all search processes were busy for {_GET_PATIENCE:.0f} s; try again") from None
         try:
             return worker.run(call)
         finally:
