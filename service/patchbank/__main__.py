@@ -1,8 +1,10 @@
-"""``python -m patchbank``: the API on uvicorn."""
+"""``python -m patchbank``: the API on uvicorn, as ``patchbank serve`` runs it too."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Sequence
 
 import uvicorn
 
@@ -12,8 +14,17 @@ from patchbank.errors import PatchbankError
 from patchbank.settings import load_settings
 
 
-def main() -> int:
-    """Serve until stopped; 1 where the settings or the start don't work out, with one line that says why."""
+def main(arguments: Sequence[str] = ()) -> int:
+    """Serve until stopped; the exit status.
+
+    1 where the settings or the start don't work out, 2 where there are arguments: one line says why.
+    """
+    if arguments:
+        sys.stderr.write(
+            "patchbank: `python -m patchbank` serves and takes no arguments: call `patchbank serve` for its options, "
+            "`patchbank --help` for all commands\n"
+        )
+        return 2
     try:
         settings = load_settings()
         model_path(
@@ -25,9 +36,10 @@ def main() -> int:
     server = uvicorn.Server(
         uvicorn.Config(create_app(settings), host=settings.host, port=settings.port, log_level=settings.log_level)
     )
-    server.run()
+    with contextlib.suppress(KeyboardInterrupt):  # which uvicorn raises once more after it has shut down
+        server.run()
     return 0 if server.started else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
