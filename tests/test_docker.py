@@ -80,11 +80,17 @@ def test_the_build_context_holds_what_the_image_needs_and_no_more(tmp_path: Path
     assert {"pyproject.toml", "LICENSE", "docker/constraints.txt"} <= found
     assert {"service/patchbank/__main__.py", "indexer/patchbank_indexer/cli.py"} <= found
     assert any(name.endswith(".onnx") for name in found)
+    assert {name.split("/")[1] for name in found if name.startswith("monitoring/")} == {
+        "prometheus.yml",
+        "rules",
+        "grafana",
+    }
     assert {name.partition("/")[0] for name in found} == {
         "LICENSE",
         "README.md",
         "docker",
         "indexer",
+        "monitoring",
         "pyproject.toml",
         "service",
     }

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from patchbank.api.app import create_app
 from patchbank.embedding.model_files import find_backbone, model_path
@@ -33,12 +34,38 @@ def main(arguments: Sequence[str] = ()) -> int:
     except PatchbankError as error:
         sys.stderr.write(f"patchbank: {error.message}\n")
         return 1
+    app = _failing_in_a_line(create_app(settings))
     server = uvicorn.Server(
-        uvicorn.Config(create_app(settings), host=settings.host, port=settings.port, log_level=settings.log_level)
+        uvicorn.Config(app, host=settings.host, port=settings.port, log_level=settings.log_level, lifespan="on")
     )
-    with contextlib.suppress(KeyboardInterrupt):  # which uvicorn raises once more after it has shut down
-        server.run()
+    try:
+        with contextlib.suppress(KeyboardInterrupt):  # which uvicorn raises once more after it has shut down
+            server.run()
+    except SystemExit:  # a start that failed, which uvicorn has told of; its statuses are many
+        return 1
     return 0 if server.started else 1
+
+
+def _failing_in_a_line(app: ASGIApp) -> ASGIApp:
+    """The application; an error of ours that keeps it from starting is logged as its message, without a traceback."""
+
+    async def told(scope: Scope, receive: Receive, send: Send) -> None:
+        failed: list[Message] = []
+
+        async def hold_failure(message: Message) -> None:
+            if message["type"] == "lifespan.startup.failed":
+                failed.append(message)
+            else:
+                await send(message)
+
+        try:
+            await app(scope, receive, hold_failure if scope["type"] == "lifespan" else send)
+        except PatchbankError as error:
+            if not failed:
+                raise
+            await send({"type": "lifespan.startup.failed", "message": f"{error.message} [{error.code}]"})
+
+    return told
 
 
 if __name__ == "__main__":
