@@ -48,17 +48,23 @@ def readme(text: str) -> str:
 def cli_page() -> str:
     """Every command's help, as Markdown."""
     group: Any = typer.main.get_command(cli)
-    lines = ["# The `indexer` command", "", str(group.help), ""]
+    lines = ["# The command line", "", "One application under two names, `patchbank` and `indexer`.", str(group.help)]
+    lines += ["", *_parameters(group)]
     for name, command in _commands(group):
-        lines += [f"## `indexer {name}`", "", " ".join(str(command.help).split()), ""]
-        for parameter in command.params:
-            if parameter.name == "help":
-                continue
-            argument = parameter.param_type_name == "argument"
-            label = str(parameter.name).upper() if argument else ", ".join(parameter.opts)
-            lines.append(f"- `{label}`: {getattr(parameter, 'help', None) or ''}")
-        lines.append("")
+        lines += [f"## `{name}`", "", " ".join(str(command.help).split()), "", *_parameters(command)]
     return "\n".join(lines)
+
+
+def _parameters(command: Any) -> list[str]:
+    """A list of what a command takes."""
+    lines = []
+    for parameter in command.params:
+        if parameter.name == "help":
+            continue
+        argument = parameter.param_type_name == "argument"
+        label = str(parameter.name).upper() if argument else ", ".join(parameter.opts)
+        lines.append(f"- `{label}`: {getattr(parameter, 'help', None) or ''}")
+    return [*lines, ""]
 
 
 def _commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
@@ -22,6 +23,7 @@ from rich.table import Table
 
 from patchbank.errors import PatchbankError
 
+_PROGRAMS: Final = ("indexer", "patchbank")
 _PLAIN_WIDTH: Final = 140
 """Columns of tables where standard output is no terminal, such as a log."""
 
@@ -31,6 +33,7 @@ class Output:
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
+        self.program = _called_name()
         self.console = Console(highlight=False)
         if not self.console.is_terminal:
             self.console = Console(highlight=False, width=_PLAIN_WIDTH)
@@ -67,7 +70,7 @@ class Output:
         if self.as_json:
             sys.stdout.write(json.dumps({"error": error.as_dict()}, indent=1) + "\n")
         else:
-            self.remark(f"indexer: {error.message} [{error.code}]")
+            self.remark(f"{self.program}: {error.message} [{error.code}]")
 
     @contextmanager
     def progress(self) -> Iterator[Bars]:
@@ -111,6 +114,12 @@ class Bar:
     def done(self) -> None:
         reached = max(self._steps, 1)
         self._bars.update(self._task, total=reached, completed=reached)
+
+
+def _called_name() -> str:
+    """Which of its two names the program was called by; the first where by neither, such as with ``python -m``."""
+    name = Path(sys.argv[0]).stem
+    return name if name in _PROGRAMS else _PROGRAMS[0]
 
 
 def _text(cell: object) -> str:

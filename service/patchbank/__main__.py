@@ -1,10 +1,13 @@
-"""``python -m patchbank``: the API on uvicorn."""
+"""``python -m patchbank``: the API on uvicorn, as ``patchbank serve`` runs it too."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Sequence
 
 import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from patchbank.api.app import create_app
 from patchbank.embedding.model_files import find_backbone, model_path
@@ -12,8 +15,17 @@ from patchbank.errors import PatchbankError
 from patchbank.settings import load_settings
 
 
-def main() -> int:
-    """Serve until stopped; 1 where the settings or the start don't work out, with one line that says why."""
+def main(arguments: Sequence[str] = ()) -> int:
+    """Serve until stopped; the exit status.
+
+    1 where the settings or the start don't work out, 2 where there are arguments: one line says why.
+    """
+    if arguments:
+        sys.stderr.write(
+            "patchbank: `python -m patchbank` serves and takes no arguments: call `patchbank serve` for its options, "
+            "`patchbank --help` for all commands\n"
+        )
+        return 2
     try:
         settings = load_settings()
         model_path(
@@ -22,12 +34,39 @@ def main() -> int:
     except PatchbankError as error:
         sys.stderr.write(f"patchbank: {error.message}\n")
         return 1
+    app = _failing_in_a_line(create_app(settings))
     server = uvicorn.Server(
-        uvicorn.Config(create_app(settings), host=settings.host, port=settings.port, log_level=settings.log_level)
+        uvicorn.Config(app, host=settings.host, port=settings.port, log_level=settings.log_level, lifespan="on")
     )
-    server.run()
+    try:
+        with contextlib.suppress(KeyboardInterrupt):  # which uvicorn raises once more after it has shut down
+            server.run()
+    except SystemExit:  # a start that failed, which uvicorn has told of; its statuses are many
+        return 1
     return 0 if server.started else 1
 
 
+def _failing_in_a_line(app: ASGIApp) -> ASGIApp:
+    """The application; an error of ours that keeps it from starting is logged as its message, without a traceback."""
+
+    async def told(scope: Scope, receive: Receive, send: Send) -> None:
+        failed: list[Message] = []
+
+        async def hold_failure(message: Message) -> None:
+            if message["type"] == "lifespan.startup.failed":
+                failed.append(message)
+            else:
+                await send(message)
+
+        try:
+            await app(scope, receive, hold_failure if scope["type"] == "lifespan" else send)
+        except PatchbankError as error:
+            if not failed:
+                raise
+            await send({"type": "lifespan.startup.failed", "message": f"{error.message} [{error.code}]"})
+
+    return told
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -196,6 +196,19 @@ class ExportFailed(PatchbankError):
     code = "export_failed"
 
 
+class FileExists(PatchbankError):
+    """A file that would be overwritten, which nobody asked for."""
+
+    code = "file_exists"
+    status = 409
+
+
+class DamagedInstallation(PatchbankError):
+    """Files that belong to the program itself are missing."""
+
+    code = "damaged_installation"
+
+
 class TooBusy(PatchbankError):
     """More requests are waiting than the queue holds."""
 

@@ -1,57 +1,85 @@
-"""``indexer audit``: the work, and what is told of it."""
+"""``audit``: are the references what they should be, and are there enough?"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from patchbank.bank.open_store import open_store
+import typer
+
+from patchbank.bank.manifest import Manifest
 from patchbank.settings import Settings
 from patchbank.teaching.audit import Audit, audit_bank
 from patchbank_indexer.commands.audit_pictures import Located, write_twins
+from patchbank_indexer.commands.options import DataDir, Json, TaughtClass
+from patchbank_indexer.commands.running import opened, run
 from patchbank_indexer.output import Output
 
 _TWINS_SHOWN: Final = 20
 
 
-def audit(settings: Settings, out: Output, class_name: str, top: int, out_dir: Path | None) -> None:
-    """Audit a class's references; the ``top`` most unlike the others are shown, and all suspects."""
-    store = open_store(settings)
-    try:
+def audit(
+    class_name: TaughtClass,
+    top: Annotated[int, typer.Option(min=1, max=1000, help="References shown, the most unlike the others first.")] = 10,
+    out_dir: Annotated[
+        Path | None,
+        typer.Option("--out", help="Write pictures of them, with the place marked, and of near-duplicates."),
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Look for contaminated references of CLASS, for near-duplicates, and whether there are enough."""
+    run(lambda settings, out: _audit(settings, out, class_name, top, out_dir), as_json, data_dir=data_dir)
+
+
+def _audit(settings: Settings, out: Output, class_name: str, top: int, out_dir: Path | None) -> None:
+    """The ``top`` references most unlike the others are shown, and all suspects."""
+    with opened(settings) as store:
         bank = store.bank(class_name)
         with out.progress() as progress:
-            found = audit_bank(bank, progress)
-        suspects = sum(image.suspect for image in found.images)
-        located = [Located(bank, image, bank.manifest.scoring) for image in found.images[: max(top, suspects)]]
-    finally:
-        store.close()
-    rows = [_row(place, one, out_dir) for place, one in enumerate(located, 1)]
-    twins = _twins(found, out_dir)
-    coverage = found.coverage
-    out.result(
-        {
-            "class_name": class_name,
-            "version": bank.manifest.version,
-            "references": len(found.images),
-            "witnesses": found.witnesses,
-            "suspects": suspects,
-            "images": rows,
-            "near_duplicates": twins,
-            "coverage": {
-                "references": coverage.references,
-                "median_score": coverage.scores,
-                "last_doubling": coverage.last_doubling,
-                "enough": coverage.enough,
-            },
-        }
-    )
-    if bank.manifest.coreset is not None:
+            audited = audit_bank(bank, progress)
+        suspects = sum(image.suspect for image in audited.images)
+        located = [Located(bank, image, bank.manifest.scoring) for image in audited.images[: max(top, suspects)]]
+    rows = [_row(rank, place, out_dir) for rank, place in enumerate(located, 1)]
+    twins = _twins(audited, out_dir)
+    out.result(_document(bank.manifest, audited, rows, twins))
+    _tell(out, bank.manifest, audited, rows, twins)
+
+
+def _document(
+    manifest: Manifest, audited: Audit, rows: Sequence[dict[str, Any]], twins: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    coverage = audited.coverage
+    return {
+        "class_name": manifest.class_name,
+        "version": manifest.version,
+        "references": len(audited.images),
+        "witnesses": audited.witnesses,
+        "suspects": sum(image.suspect for image in audited.images),
+        "images": rows,
+        "near_duplicates": twins,
+        "coverage": {
+            "references": coverage.references,
+            "median_score": coverage.scores,
+            "last_doubling": coverage.last_doubling,
+            "enough": coverage.enough,
+        },
+    }
+
+
+def _tell(
+    out: Output, manifest: Manifest, audited: Audit, rows: Sequence[dict[str, Any]], twins: Sequence[dict[str, Any]]
+) -> None:
+    if manifest.coreset is not None:
         out.remark(
-            f"the bank keeps {bank.manifest.coreset.ratio:.1%} of the patches, the least alike ones: outliers stand "
+            f"the bank keeps {manifest.coreset.ratio:.1%} of the patches, the least alike ones: outliers stand "
             "out less, and coverage is not that of all patches; for a sure audit teach the class without a coreset"
         )
+    suspects = sum(image.suspect for image in audited.images)
     out.say(
-        f"{class_name}, version {bank.manifest.version}: {suspects} of {len(found.images)} references look contaminated"
+        f"{manifest.class_name}, version {manifest.version}: {suspects} of {len(audited.images)} references look "
+        "contaminated"
     )
     out.table(
         ("", "image", "score", "outlyingness", "suspect", "where (left, top, right, bottom)"),
@@ -67,20 +95,21 @@ def audit(settings: Settings, out: Output, class_name: str, top: int, out_dir: P
             for row in rows
         ],
     )
-    out.say(f"\nnear-duplicates: {len(found.twins)}")
+    out.say(f"\nnear-duplicates: {len(audited.twins)}")
     if twins:
         out.table(
             ("one", "other", "distance", "of the usual"),
             [(pair["one"], pair["other"], pair["distance"], f"{pair['ratio']:.0%}") for pair in twins],
         )
+    coverage = audited.coverage
     out.say("\nscore of a normal image, by references")
     out.table(("references", "median score"), list(zip(coverage.references, coverage.scores, strict=True)))
     judged = "more would change little" if coverage.enough else "more references would still lower the scores"
     out.say(f"the last doubling lowered it by {max(0.0, coverage.last_doubling):.1%}: {judged}")
 
 
-def _row(rank: int, one: Located, out_dir: Path | None) -> dict[str, Any]:
-    image, reference = one.image, one.image.patches.reference
+def _row(rank: int, place: Located, out_dir: Path | None) -> dict[str, Any]:
+    image, reference = place.image, place.image.patches.reference
     row = {
         "rank": rank,
         "image_id": reference.image_id,
@@ -89,16 +118,16 @@ def _row(rank: int, one: Located, out_dir: Path | None) -> dict[str, Any]:
         "score": image.score,
         "outlyingness": image.outlyingness,
         "suspect": image.suspect,
-        "box": one.box,
+        "box": place.box,
     }
     if out_dir is not None:
-        row["picture"] = str(one.write(out_dir / f"{rank:02d}-{Path(reference.name).stem}.png"))
+        row["picture"] = str(place.write(out_dir / f"{rank:02d}-{Path(reference.name).stem}.png"))
     return row
 
 
-def _twins(found: Audit, out_dir: Path | None) -> list[dict[str, Any]]:
+def _twins(audited: Audit, out_dir: Path | None) -> list[dict[str, Any]]:
     rows = []
-    for number, twins in enumerate(found.twins[:_TWINS_SHOWN], 1):
+    for number, twins in enumerate(audited.twins[:_TWINS_SHOWN], 1):
         row: dict[str, Any] = {
             "one": twins.one.name,
             "other": twins.other.name,

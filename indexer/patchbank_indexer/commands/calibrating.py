@@ -1,17 +1,21 @@
-"""``indexer calibrate``."""
+"""``calibrate``: new thresholds for a bank as it stands."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+import typer
 
 from patchbank.bank.manifest import Manifest
-from patchbank.bank.open_store import open_store
 from patchbank.embedding.embedder import Embedder
+from patchbank.judging.bank_facts import calibration_facts, threshold_facts
 from patchbank.scoring.threshold import shortfall
 from patchbank.settings import Settings
 from patchbank.teaching.recalibrator import Rates, RecalibrateReport, Recalibrator
-from patchbank_indexer.commands.classes import pixel_line
+from patchbank_indexer.commands.manifest_lines import pixel_line
+from patchbank_indexer.commands.options import BackboneName, DataDir, Json, Strict, TaughtClass
+from patchbank_indexer.commands.running import opened, run
 from patchbank_indexer.datasets.files import image_files
 from patchbank_indexer.output import Output
 
@@ -19,26 +23,56 @@ _NAMED: Final = 5
 
 
 def calibrate(
+    class_name: TaughtClass,
+    held_out: Annotated[
+        Path | None,
+        typer.Option("--with", help="Folder of normal images the bank does not hold; else the scores it has are used."),
+    ] = None,
+    target_far: Annotated[
+        float | None, typer.Option(min=0.0001, max=0.5, help="Target false-alarm rate; else the bank's own.")
+    ] = None,
+    pixel_target_far: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0001,
+            max=0.9,
+            help="Share of normal images that may have any pixel above. [env: PATCHBANK_PIXEL_TARGET_FAR]",
+        ),
+    ] = None,
+    strict: Strict = False,
+    backbone: BackboneName = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Give CLASS new thresholds, as a new version; its patches are taken as they are."""
+    if held_out is None and target_far is None and pixel_target_far is None:
+        raise typer.BadParameter("give --with DIR, --target-far or --pixel-target-far")
+    rates = Rates(target_far, pixel_target_far)
+    run(
+        lambda settings, out: _calibrate(settings, out, class_name, held_out, rates, strict=strict),
+        as_json,
+        backbone=backbone,
+        data_dir=data_dir,
+    )
+
+
+def _calibrate(
     settings: Settings, out: Output, class_name: str, held_out: Path | None, rates: Rates, *, strict: bool
 ) -> None:
-    """New thresholds for a class, and a word on what changed."""
     files = None if held_out is None else image_files([held_out])
-    store = open_store(settings)
-    try:
+    with opened(settings) as store:
         recalibrator = Recalibrator(settings, store)
         if files is None:
             report = recalibrator.from_known_scores(class_name, rates)
         else:
             with Embedder.open(settings) as embedder, out.progress() as progress:
                 report = recalibrator.from_images(class_name, files, embedder, rates, strict=strict, progress=progress)
-    finally:
-        store.close()
     _tell(out, report)
 
 
 def _tell(out: Output, report: RecalibrateReport) -> None:
     manifest, calibration = report.manifest, report.manifest.calibration
-    doubtful = [{"path": str(one.path), "score": one.score} for one in report.doubtful]
+    doubtful = [{"path": str(image.path), "score": image.score} for image in report.doubtful]
     out.result(
         {
             "class_name": manifest.class_name,
@@ -64,7 +98,7 @@ def _tell(out: Output, report: RecalibrateReport) -> None:
     )
     out.say(f"pixel threshold {pixel_line(calibration)}")
     if doubtful:
-        named = ", ".join(f"{one['path']} ({one['score']:.3f})" for one in doubtful[:_NAMED])
+        named = ", ".join(f"{image['path']} ({image['score']:.3f})" for image in doubtful[:_NAMED])
         out.remark(
             f"{len(doubtful)} of {calibration.count} calibration images score far above the others: {named}; where "
             "that is a defect, take it out and calibrate again, for it raises the thresholds"
@@ -76,10 +110,4 @@ def _tell(out: Output, report: RecalibrateReport) -> None:
 
 def _facts(manifest: Manifest) -> dict[str, Any]:
     calibration = manifest.calibration
-    return {
-        "version": manifest.version,
-        "threshold": calibration.threshold,
-        "pixel_threshold": calibration.mask_threshold,
-        **calibration.model_dump(include={"method", "target_far", "pixel_target_far", "reachable"}),
-        "count": calibration.count,
-    }
+    return {"version": manifest.version, **threshold_facts(calibration), **calibration_facts(calibration)}

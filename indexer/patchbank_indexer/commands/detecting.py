@@ -1,23 +1,46 @@
-"""``indexer detect``."""
+"""``detect``: judge images against the taught classes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from patchbank.errors import PatchbankError, StoreUnavailable
 from patchbank.judging.inspector import Inspector
 from patchbank.judging.verdict import Inspection
 from patchbank.scoring.heatmap import overlay
 from patchbank.settings import Settings
+from patchbank_indexer.commands.options import BackboneName, DataDir, Json
+from patchbank_indexer.commands.running import run
 from patchbank_indexer.datasets.files import image_files
 from patchbank_indexer.output import Output
 
 
+def detect(
+    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of images.")],
+    class_name: Annotated[str | None, typer.Option("--class-name", help="Skip class retrieval.")] = None,
+    threshold: Annotated[float | None, typer.Option(min=0.0, max=2.0, help="Instead of the calibrated one.")] = None,
+    pixel_threshold: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=2.0, help="For the map alone; else --threshold, else the calibrated one."),
+    ] = None,
+    out_dir: Annotated[Path | None, typer.Option("--out", help="Write overlays of the images here, as PNG.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Name the nearest normal patch of every region.")] = False,
+    backbone: BackboneName = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Judge images against the taught classes. Exit status 1 if any image could not be judged."""
+    request = _Request(images, class_name, threshold, pixel_threshold, out_dir, explain)
+    run(lambda settings, out: _detect(settings, out, request), as_json, backbone=backbone, data_dir=data_dir)
+
+
 @dataclass(frozen=True)
-class Request:
+class _Request:
     """What to judge, and how."""
 
     images: Sequence[Path]
@@ -28,7 +51,7 @@ class Request:
     explain: bool
 
 
-def detect(settings: Settings, out: Output, request: Request) -> int:
+def _detect(settings: Settings, out: Output, request: _Request) -> int:
     """Judge every image; 1 where one could not be judged."""
     files = image_files(request.images)
     results: list[dict[str, Any]] = []
@@ -37,9 +60,15 @@ def detect(settings: Settings, out: Output, request: Request) -> int:
             inspector.serving_bank(request.class_name)
         stage = progress.begin("detecting", len(files))
         for file in files:
-            results.append(_one(inspector, file, request))
+            results.append(_judged(inspector, file, request))
             stage.advance()
     out.result({"results": results})
+    _tell(out, results)
+    return int(any("error" in row for row in results))
+
+
+def _tell(out: Output, results: Sequence[dict[str, Any]]) -> None:
+    """The table, what went wrong, and each warning once."""
     out.table(
         ("image", "class", "verdict", "score", "threshold", "p-value", "ms"),
         [
@@ -63,10 +92,9 @@ def detect(settings: Settings, out: Output, request: Request) -> int:
             out.remark(f"{row['image']}: {row['error']['message']} [{row['error']['code']}]")
     for warning, images in warned.items():
         out.remark(f"{images[0] if len(images) == 1 else f'{len(images)} images'}: {warning}")
-    return int(any("error" in row for row in results))
 
 
-def _one(inspector: Inspector, file: Path, request: Request) -> dict[str, Any]:
+def _judged(inspector: Inspector, file: Path, request: _Request) -> dict[str, Any]:
     try:
         inspection = inspector.inspect(
             file,
@@ -79,11 +107,11 @@ def _one(inspector: Inspector, file: Path, request: Request) -> dict[str, Any]:
         return {"image": str(file), "status": "error", "verdict": "error", "error": error.as_dict()}
     row = _row(file, inspection)
     if request.out_dir is not None and inspection.verdict is not None:
-        row["overlay"] = str(write_overlay(inspection, request.out_dir / f"{file.stem}.png"))
+        row["overlay"] = str(_write_overlay(inspection, request.out_dir / f"{file.stem}.png"))
     return row
 
 
-def write_overlay(inspection: Inspection, path: Path) -> Path:
+def _write_overlay(inspection: Inspection, path: Path) -> Path:
     """Write the overlay of a judged image; a name that is taken gets a number."""
     verdict = inspection.verdict
     assert verdict is not None  # noqa: S101  # callers check
@@ -101,31 +129,9 @@ def write_overlay(inspection: Inspection, path: Path) -> Path:
 
 
 def _row(file: Path, inspection: Inspection) -> dict[str, Any]:
-    """The REST answer's fields, less the picture."""
-    verdict = inspection.verdict
-    row: dict[str, Any] = {
-        "image": str(file),
-        "status": inspection.status,
-        "verdict": "unknown product",
-        "class_confidence": inspection.retrieval.confidence,
-        "all_class_scores": inspection.retrieval.scores,
-        "backbone": inspection.backbone,
-        "timings_ms": inspection.timings_ms,
-        "processing_time_ms": sum(inspection.timings_ms.values()),
-        "warnings": list(inspection.warnings),
-    }
-    if verdict is None:
-        return row
-    return {
-        **row,
-        "verdict": "ANOMALOUS" if verdict.is_anomalous else "normal",
-        "class_name": verdict.class_name,
-        "is_anomalous": verdict.is_anomalous,
-        "anomaly_score": verdict.score,
-        "threshold": verdict.threshold,
-        "pixel_threshold": verdict.pixel_threshold,
-        "p_value": verdict.p_value,
-        "anomaly_percentage": 100.0 * verdict.anomalous_share,
-        "regions": [found.as_dict() for found in verdict.regions],
-        "bank_version": verdict.bank_version,
-    }
+    """The REST answer's fields, less the picture; an unknown product has none of the verdict's."""
+    told = inspection.as_dict()
+    if inspection.verdict is None:
+        known = {name: value for name, value in told.items() if value is not None and name != "regions"}
+        return {"image": str(file), "verdict": "unknown product", **known}
+    return {"image": str(file), "verdict": "ANOMALOUS" if inspection.verdict.is_anomalous else "normal", **told}

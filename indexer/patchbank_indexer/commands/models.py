@@ -1,11 +1,13 @@
-"""``indexer model list``, ``pull`` and ``verify``."""
+"""``model list``, ``pull`` and ``verify``; and the group of the ``model`` commands."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+import typer
 
 from patchbank.embedding.backbones import BACKBONES, CHECKPOINTS, Backbone, HubFile, LocalFile
 from patchbank.embedding.download import place_model, pull_model, verify_model
@@ -13,12 +15,66 @@ from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.model_files import find_backbone, local_names, model_path
 from patchbank.errors import InvalidSettings, PatchbankError
 from patchbank.settings import Settings
+from patchbank_indexer.commands import exporting
+from patchbank_indexer.commands.options import DataDir, Json
+from patchbank_indexer.commands.running import run
 from patchbank_indexer.output import Output
 
 _COLUMNS: Final = ("name", "state", "input", "stride", "licence", "origin")
 
 
-def list_models(settings: Settings, out: Output) -> None:
+app = typer.Typer(
+    help="Backbones: list them, bring their files, check them, make them from checkpoints.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@app.command("list")
+def list_(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """List the backbones, and which of them are here."""
+    run(_list, as_json, data_dir=data_dir)
+
+
+@app.command()
+def pull(
+    names: Annotated[list[str], typer.Argument(help="Backbones that `model list` shows.", metavar="NAME...")],
+    file: Annotated[
+        Path | None, typer.Option("--from", help="Take this file, brought by hand, instead of asking the hub.")
+    ] = None,
+    endpoint: Annotated[
+        str | None, typer.Option("--endpoint", help="A mirror of the hub, http(s)://... [env: HF_ENDPOINT]")
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Take the file from the hub client's cache alone. [env: HF_HUB_OFFLINE]")
+    ] = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Bring the pinned files of backbones; each is verified before it takes its place."""
+    run(
+        lambda settings, out: _pull(settings, out, names, file, endpoint, offline),
+        as_json,
+        data_dir=data_dir,
+    )
+
+
+@app.command()
+def verify(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Backbones; all that are here.", metavar="[NAME]...")
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Check the files of backbones, and run each once at the input size and on the providers of the settings."""
+    run(lambda settings, out: _verify(settings, out, names or []), as_json, data_dir=data_dir)
+
+
+app.command()(exporting.export)
+
+
+def _list(settings: Settings, out: Output) -> None:
     """All known backbones and what is here of them."""
     rows = [_row(name, settings) for name in [*BACKBONES, *local_names(settings.data_dir)]]
     named = {row["name"] for row in rows}
@@ -35,7 +91,7 @@ def list_models(settings: Settings, out: Output) -> None:
     out.say("* is the one that is used: PATCHBANK_BACKBONE or --backbone chooses")
 
 
-def pull(
+def _pull(
     settings: Settings, out: Output, names: Sequence[str], file: Path | None, endpoint: str | None, offline: bool
 ) -> None:
     """Bring the files of backbones, from the hub or from ``file``."""
@@ -56,7 +112,7 @@ def pull(
     out.result(pulled)
 
 
-def verify(settings: Settings, out: Output, names: Sequence[str]) -> int:
+def _verify(settings: Settings, out: Output, names: Sequence[str]) -> int:
     """Check hash and size of model files, then run each once as the service would; 1 where one fails."""
     chosen = list(names) or [row["name"] for row in _here(settings)]
     results = []

@@ -1,106 +1,166 @@
-"""``indexer add`` and ``indexer update``."""
+"""``add`` and ``update``: teach a class, or add to it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Annotated
 
+import typer
+
+from patchbank.bank.manifest import ScoringRule
 from patchbank.bank.names import check_class_name
-from patchbank.bank.open_store import open_store
 from patchbank.embedding.embedder import Embedder
-from patchbank.scoring.threshold import shortfall
+from patchbank.embedding.turned import EIGHTHS, QUARTERS, Turn
 from patchbank.settings import Settings
 from patchbank.teaching.plan import TeachOptions
-from patchbank.teaching.teacher import Teacher, TeachReport
-from patchbank_indexer.commands.classes import inspected_line
+from patchbank.teaching.roi_drawing import Box, RoiDrawing
+from patchbank.teaching.teacher import Teacher
+from patchbank_indexer.commands.options import BackboneName, ClassName, DataDir, Json, Strict, TargetFar
+from patchbank_indexer.commands.running import opened, run
+from patchbank_indexer.commands.teaching_report import tell
 from patchbank_indexer.datasets.files import image_files
 from patchbank_indexer.output import Output
-from patchbank_indexer.peak_memory import peak_memory_mb
 
-FEW: Final = 16
-"""References below which turned copies are worth a thought (docs/turned-references.md)."""
+Paths = Annotated[list[Path], typer.Argument(help="Image files, or folders that are searched for images.")]
+CalibrateWith = Annotated[
+    Path | None,
+    typer.Option("--calibrate-with", help="Folder of normal images the bank does not hold, for the threshold."),
+]
+Ratio = Annotated[
+    float | None,
+    typer.Option("--coreset", min=0.001, max=1.0, help="Share of patches to keep, chosen by greedy k-center."),
+]
+Augment = Annotated[
+    str,
+    typer.Option(
+        "--augment",
+        help="Teach turned copies of the references too, for parts that arrive turned: rotate (every 90 degrees), "
+        "rotate45, or none.",
+    ),
+]
+MaskFile = Annotated[
+    Path | None,
+    typer.Option("--mask", help="Picture of what is inspected: white is, black is ignored (docs/masks.md)."),
+]
+RoiBoxes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--roi",
+        metavar="X,Y,WIDTH,HEIGHT",
+        help="Inspect only this box, in pixels of the first reference image; may be given several times.",
+    ),
+]
+IgnoreBoxes = Annotated[
+    list[str] | None,
+    typer.Option("--ignore", metavar="X,Y,WIDTH,HEIGHT", help="Ignore this box; may be given several times."),
+]
 
 
-def teach(
-    settings: Settings,
-    out: Output,
-    class_name: str,
-    paths: Sequence[Path],
-    calibrate_with: Path | None,
-    options: TeachOptions,
-    *,
-    extend: bool,
+def add(
+    class_name: ClassName,
+    paths: Paths,
+    calibrate_with: CalibrateWith = None,
+    coreset: Ratio = None,
+    neighbours: Annotated[
+        int, typer.Option(min=1, max=50, help="Patch score: mean distance to so many neighbours.")
+    ] = 1,
+    image_score: Annotated[str, typer.Option(help="top1: mean of the highest 1 % of patch scores; or max.")] = "top1",
+    target_far: TargetFar = None,
+    augment: Augment = "none",
+    foreground: Annotated[
+        str,
+        typer.Option(help="Mask what the part lies on: on, off, or auto where the references show that it is safe."),
+    ] = "off",
+    mask: MaskFile = None,
+    roi: RoiBoxes = None,
+    ignore: IgnoreBoxes = None,
+    strict: Strict = False,
+    backbone: BackboneName = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
 ) -> None:
-    """Teach a class, tell of it, and of every file that was left out."""
-    check_class_name(class_name)
-    files = image_files(paths)
-    held_out = None if calibrate_with is None else image_files([calibrate_with])
-    store = open_store(settings)
-    try:
-        with Embedder.open(settings) as embedder, out.progress() as progress:
-            teacher = Teacher(settings, embedder, store)
-            report = teacher.teach(
-                class_name, files, calibrate_with=held_out, options=options, extend=extend, progress=progress
-            )
-    finally:
-        store.close()
-    tell(out, report, turned=bool(options.turns))
+    """Teach CLASS from images of good parts; a bank that is already there is replaced in one step at the end."""
+    if image_score not in ("top1", "max"):
+        raise typer.BadParameter("use top1 or max", param_hint="--image-score")
+    turns = _turns(augment)
+    if foreground not in ("off", "auto", "on"):
+        raise typer.BadParameter("use off, auto or on", param_hint="--foreground")
+    rule = ScoringRule.model_validate({"neighbours": neighbours, "image_score": image_score})
+    area = _drawing(mask, roi, ignore)
+    options = TeachOptions(coreset, rule, target_far, strict, turns, foreground, area)  # type: ignore[arg-type]
+    request = _Request(class_name, paths, calibrate_with, options, extend=False)
+    run(lambda settings, out: _teach(settings, out, request), as_json, backbone=backbone, data_dir=data_dir)
 
 
-def tell(out: Output, report: TeachReport, turned: bool = False) -> None:
-    """The report, as JSON or as lines; ``turned`` says that turned copies were taught too."""
-    peak = peak_memory_mb()
-    manifest, calibration = report.manifest, report.manifest.calibration
-    out.result(
-        {
-            "class_name": manifest.class_name,
-            "version": manifest.version,
-            "added": report.added,
-            "references": manifest.references,
-            "patches": manifest.patches,
-            "coreset": manifest.coreset.model_dump() if manifest.coreset else None,
-            "threshold": calibration.threshold,
-            "pixel_threshold": calibration.mask_threshold,
-            "calibration": {
-                "method": calibration.method,
-                "count": calibration.count,
-                "target_far": calibration.target_far,
-                "reachable": calibration.reachable,
-                "pixel_target_far": calibration.pixel_target_far,
-            },
-            "skipped": [{"path": str(bad.path), **bad.error.as_dict()} for bad in report.skipped],
-            "duplicates": [str(path) for path in report.duplicates],
-            "foreground": {"masked": manifest.foreground is not None, "reason": report.mask_reason},
-            "inspected_percentage": manifest.inspected_percentage,
-            "peak_memory_mb": peak,
-        }
-    )
-    for bad in report.skipped:
-        out.remark(f"skipped {bad.path}: {bad.error.message} [{bad.error.code}]")
-    if report.duplicates:
-        out.remark(f"{len(report.duplicates)} files hold a picture that is already in the bank and were left out")
-    out.say(
-        f"{manifest.class_name}: version {manifest.version} serves; {manifest.references} reference images, "
-        f"{manifest.patches} patches"
-    )
-    if manifest.coreset is not None:
-        core = manifest.coreset
-        out.say(f"coreset: {core.ratio:.1%} kept; no patch is farther than {core.radius:.3f} from a kept one")
-    out.say(
-        f"threshold {calibration.threshold:.4f} at a target false-alarm rate of {calibration.target_far:.2%}, "
-        f"{calibration.method}, {calibration.count} images"
-    )
-    if manifest.foreground is not None or report.mask_reason:
-        out.say(f"background {'masked' if manifest.foreground else 'not masked'}: {report.mask_reason or 'as asked'}")
-    if manifest.roi is not None:
-        out.say(f"inspected: {inspected_line(manifest)}")
-    if report.roi_note is not None:
-        out.remark(report.roi_note)
-    if peak is not None:
-        out.say(f"peak memory {peak:.0f} MB")
-    if manifest.references < FEW and not turned:
-        out.remark(f"fewer than {FEW} references: if parts arrive turned, --augment rotate teaches them turned too")
-    short = shortfall(calibration)
-    if short is not None:
-        out.remark(short)
+def update(
+    class_name: ClassName,
+    paths: Paths,
+    calibrate_with: CalibrateWith = None,
+    coreset: Ratio = None,
+    target_far: TargetFar = None,
+    augment: Augment = "none",
+    strict: Strict = False,
+    backbone: BackboneName = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Add more reference images to CLASS, as a new version. Its mask stays; for another one use `add`."""
+    options = TeachOptions(coreset, target_far=target_far, strict=strict, turns=_turns(augment))
+    request = _Request(class_name, paths, calibrate_with, options, extend=True)
+    run(lambda settings, out: _teach(settings, out, request), as_json, backbone=backbone, data_dir=data_dir)
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What to teach, and how; ``extend`` adds to the class instead of replacing it."""
+
+    class_name: str
+    paths: Sequence[Path]
+    calibrate_with: Path | None
+    options: TeachOptions
+    extend: bool
+
+
+def _teach(settings: Settings, out: Output, request: _Request) -> None:
+    check_class_name(request.class_name)
+    files = image_files(request.paths)
+    held_out = None if request.calibrate_with is None else image_files([request.calibrate_with])
+    with opened(settings) as store, Embedder.open(settings) as embedder, out.progress() as progress:
+        report = Teacher(settings, embedder, store).teach(
+            request.class_name,
+            files,
+            calibrate_with=held_out,
+            options=request.options,
+            extend=request.extend,
+            progress=progress,
+        )
+    tell(out, report, turned=bool(request.options.turns))
+
+
+def _turns(augment: str) -> tuple[Turn, ...]:
+    known = {"none": (), "rotate": QUARTERS, "rotate45": EIGHTHS}
+    if augment not in known:
+        raise typer.BadParameter(f"use {', '.join(known)}", param_hint="--augment")
+    return known[augment]
+
+
+def _drawing(mask: Path | None, roi: list[str] | None, ignore: list[str] | None) -> RoiDrawing | None:
+    """What is inspected; None where all of the picture is."""
+    if mask is None and not roi and not ignore:
+        return None
+    return RoiDrawing(mask, _boxes(roi, "--roi"), _boxes(ignore, "--ignore"))
+
+
+def _boxes(given: list[str] | None, option: str) -> tuple[Box, ...]:
+    boxes = []
+    for text in given or ():
+        try:
+            left, top, width, height = map(int, text.split(","))
+        except ValueError:
+            raise typer.BadParameter(
+                f"{text!r} is no box: give X,Y,WIDTH,HEIGHT in pixels, such as 40,20,300,200", param_hint=option
+            ) from None
+        boxes.append((left, top, width, height))
+    return tuple(boxes)

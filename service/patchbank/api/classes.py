@@ -10,6 +10,7 @@ from patchbank.api.schemas import ClassDetail, ClassList, ClassSummary, Referenc
 from patchbank.api.state import ApiState, state_of
 from patchbank.bank.manifest import Manifest
 from patchbank.errors import DamagedBank, UnknownClass
+from patchbank.judging.bank_facts import detail, summary
 
 router = APIRouter(prefix="/classes", tags=["classes"])
 
@@ -34,16 +35,10 @@ def show_class(request: Request, class_name: str) -> ClassDetail:
     """One class: its bank, its threshold and where that comes from."""
     state = state_of(request)
     manifest = state.inspector.store.bank(class_name).manifest
-    calibration = manifest.calibration
-    return ClassDetail(
-        **_summary(state, manifest).model_dump(),
-        versions=state.inspector.store.versions(class_name),
-        coreset=manifest.coreset.model_dump() if manifest.coreset else None,
-        scoring=manifest.scoring.model_dump(),
-        calibration={**calibration.model_dump(), "count": calibration.count},
-        retrieval=manifest.retrieval.model_dump(),
-        inspected_percentage=manifest.inspected_percentage,
-    )
+    admitted = state.inspector.admission.look(manifest)
+    told = {**detail(manifest, admitted), **summary(manifest, admitted)}  # of the backbone the name alone
+    told["calibration"]["count"] = manifest.calibration.count
+    return ClassDetail(**told, versions=state.inspector.store.versions(class_name))
 
 
 @router.get("/{class_name}/references")
@@ -83,16 +78,4 @@ def thumbnail(request: Request, class_name: str, image_id: str) -> Response:
 
 
 def _summary(state: ApiState, manifest: Manifest) -> ClassSummary:
-    admitted = state.inspector.admission.look(manifest)
-    return ClassSummary(
-        class_name=manifest.class_name,
-        version=manifest.version,
-        created_at=manifest.created_at,
-        backbone=manifest.backbone.name,
-        references=manifest.references,
-        patches=manifest.patches,
-        threshold=manifest.calibration.threshold,
-        usable=not admitted.refused,
-        self_test=admitted.outcome,
-        refusal=admitted.reason or None,
-    )
+    return ClassSummary(**summary(manifest, state.inspector.admission.look(manifest)))

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
 
-from patchbank.api.schemas import BatchAnswer, Detection, ErrorBody, FailedDetection, RegionOut
+from patchbank.api.schemas import BatchAnswer, Detection, ErrorBody, FailedDetection
 from patchbank.api.state import ApiState, state_of
 from patchbank.errors import ImageTooLarge, InvalidParameters, PatchbankError
 from patchbank.judging.verdict import Inspection
@@ -101,26 +101,16 @@ def _judge(state: ApiState, data: bytes, options: Options, return_map: bool) -> 
     picture = _picture(inspection, options.map_format) if return_map else None
     spent = (time.perf_counter() - begin) * 1e3
     timings = {**inspection.timings_ms, "render": spent - sum(inspection.timings_ms.values())}
-    verdict, retrieval = inspection.verdict, inspection.retrieval
-    answer = Detection(
-        status=inspection.status,
-        class_name=verdict.class_name if verdict else None,
-        class_confidence=None if options.class_name else retrieval.confidence,
-        is_anomalous=verdict.is_anomalous if verdict else None,
-        anomaly_score=verdict.score if verdict else None,
-        threshold=verdict.threshold if verdict else None,
-        pixel_threshold=verdict.pixel_threshold if verdict else None,
-        p_value=verdict.p_value if verdict else None,
-        anomaly_percentage=100.0 * verdict.anomalous_share if verdict else None,
-        anomaly_map_base64=picture,
-        regions=[RegionOut(**found.as_dict()) for found in verdict.regions] if verdict else [],
-        all_class_scores=retrieval.scores,
-        bank_version=verdict.bank_version if verdict else None,
-        backbone=inspection.backbone,
-        timings_ms={stage: round(ms, 3) for stage, ms in timings.items()},
-        processing_time_ms=round(spent, 3),
-        warnings=list(inspection.warnings),
-    )
+    told = {
+        **inspection.as_dict(),
+        "anomaly_map_base64": picture,
+        "timings_ms": {stage: round(ms, 3) for stage, ms in timings.items()},
+        "processing_time_ms": round(spent, 3),
+    }
+    if options.class_name:
+        told["class_confidence"] = None  # nobody voted
+    answer = Detection(**told)
+    verdict = inspection.verdict
     ratio = verdict.score_ratio if verdict else None
     state.metrics.judged(answer.class_name, answer.is_anomalous, timings, ratio)
     return answer

@@ -75,3 +75,25 @@ class Inspection:
     backbone: str
     timings_ms: dict[str, float]
     warnings: tuple[str, ...] = field(default=())
+
+    def as_dict(self) -> dict[str, Any]:
+        """What REST and command line both tell of an image; without a verdict its fields are None, regions empty."""
+        verdict = self.verdict
+        return {
+            "status": self.status,
+            "class_name": verdict.class_name if verdict else None,
+            "class_confidence": self.retrieval.confidence,
+            "is_anomalous": verdict.is_anomalous if verdict else None,
+            "anomaly_score": verdict.score if verdict else None,
+            "threshold": verdict.threshold if verdict else None,
+            "pixel_threshold": verdict.pixel_threshold if verdict else None,
+            "p_value": verdict.p_value if verdict else None,
+            "anomaly_percentage": 100.0 * verdict.anomalous_share if verdict else None,
+            "regions": [region.as_dict() for region in verdict.regions] if verdict else [],
+            "all_class_scores": self.retrieval.scores,
+            "bank_version": verdict.bank_version if verdict else None,
+            "backbone": self.backbone,
+            "timings_ms": self.timings_ms,
+            "processing_time_ms": sum(self.timings_ms.values()),
+            "warnings": list(self.warnings),
+        }

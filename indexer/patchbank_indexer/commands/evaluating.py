@@ -1,4 +1,4 @@
-"""The ``indexer evaluate`` command: options in, exit status out."""
+"""``evaluate``: how good detection is on labelled images."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from patchbank.teaching.plan import TeachOptions
+from patchbank_indexer.commands.options import BackboneName, DataDir, TargetFar
+from patchbank_indexer.commands.running import run
 from patchbank_indexer.datasets.layouts import NAMES
 from patchbank_indexer.evaluate.job import EvaluateRequest
 from patchbank_indexer.evaluate.job import evaluate as run_evaluation
-from patchbank_indexer.running import BackboneName, DataDir, run
 
 
 def evaluate(
@@ -35,9 +36,7 @@ def evaluate(
     coreset: Annotated[
         float | None, typer.Option(min=0.001, max=1.0, help="Share of patches to keep when teaching.")
     ] = None,
-    target_far: Annotated[
-        float | None, typer.Option(min=0.0001, max=0.5, help="Target false-alarm rate. [env: PATCHBANK_TARGET_FAR]")
-    ] = None,
+    target_far: TargetFar = None,
     masks: Annotated[
         Path | None,
         typer.Option(help="Folder with a mask CLASS.png for classes of which only part of the picture is inspected."),

@@ -1,4 +1,4 @@
-"""``indexer model export``: a checkpoint becomes a backbone of this machine, with its manifest."""
+"""``model export``: a checkpoint becomes a backbone of this machine, with its manifest."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import contextlib
 import re
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final, Literal
+
+import typer
 
 from patchbank.embedding.backbones import BACKBONES, CHECKPOINTS
 from patchbank.embedding.input_size import Sides, parse_size
@@ -14,6 +16,8 @@ from patchbank.embedding.model_files import find_backbone, models_dir
 from patchbank.embedding.model_manifest import NAME, ModelManifest, write_model_manifest
 from patchbank.errors import InvalidSettings
 from patchbank.settings import Settings
+from patchbank_indexer.commands.options import DataDir, Json
+from patchbank_indexer.commands.running import run
 from patchbank_indexer.export import ExportedModel, ExportRequest, export_model
 from patchbank_indexer.output import Output
 
@@ -21,7 +25,60 @@ DYNAMIC: Final = "448"
 """Input size of a graph that takes any, unless the settings say otherwise."""
 
 
-def export(settings: Settings, out: Output, request: ExportRequest, size: str, name: str | None) -> None:
+def export(
+    checkpoint: Annotated[
+        str,
+        typer.Argument(
+            help="A folder with config.json and safetensors, a repository of the hub such as facebook/dinov2-small, or "
+            "a name that `model list` shows as to be exported."
+        ),
+    ],
+    name: Annotated[str | None, typer.Option(help="Name of the backbone; else derived from the checkpoint.")] = None,
+    size: Annotated[
+        str,
+        typer.Option(help="WIDTHxHEIGHT for a graph of one size; a number for one of any size, used at that budget."),
+    ] = DYNAMIC,
+    fp16: Annotated[bool, typer.Option("--fp16", help="Half precision, for GPUs.")] = False,
+    int8: Annotated[bool, typer.Option("--int8", help="Dynamic int8, per channel, for processors.")] = False,
+    blocks: Annotated[
+        str | None,
+        typer.Option(help="Blocks whose tokens are the features, by comma, such as 8,12 or -4,-1; else the last."),
+    ] = None,
+    join: Annotated[str, typer.Option(help="How the tokens of several blocks are joined: concat or mean.")] = "concat",
+    optimise: Annotated[
+        bool,
+        typer.Option("--optimise/--no-optimise", help="Fuse operators for ONNX Runtime; TensorRT wants them apart."),
+    ] = True,
+    revision: Annotated[str | None, typer.Option(help="Revision of the hub's repository.")] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Make a backbone from a DINOv2 or DINOv3 checkpoint, checked against PyTorch (extra `export`)."""
+    if fp16 and int8:
+        raise typer.BadParameter("choose one of the two", param_hint="--fp16, --int8")
+    joined = _join(join)
+    request = ExportRequest(
+        checkpoint, None, "fp16" if fp16 else "int8" if int8 else "fp32", _blocks(blocks), joined, optimise, revision
+    )
+    run(lambda settings, out: _export(settings, out, request, size, name), as_json, data_dir=data_dir)
+
+
+def _blocks(text: str | None) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in (text or "").split(",") if part.strip())
+    except ValueError:
+        raise typer.BadParameter("use numbers by comma, such as 8,12", param_hint="--blocks") from None
+
+
+def _join(text: str) -> Literal["concat", "mean"]:
+    if text == "concat":
+        return "concat"
+    if text == "mean":
+        return "mean"
+    raise typer.BadParameter("use concat or mean", param_hint="--join")
+
+
+def _export(settings: Settings, out: Output, request: ExportRequest, size: str, name: str | None) -> None:
     """Make the graph and its manifest; the backbone's name is derived from the checkpoint unless one is given.
 
     ``size`` WIDTHxHEIGHT makes a graph of that size, a number one of any size that is used at that pixel budget. An

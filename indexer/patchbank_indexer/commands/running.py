@@ -1,23 +1,19 @@
-"""How a command runs: settings, output, exit status; and the options that most commands have."""
+"""How a command runs: settings, store, output, exit status."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Annotated, Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import typer
 from rich.console import Console
 
+from patchbank.bank.open_store import open_store
+from patchbank.bank.store import PatchStore
 from patchbank.errors import PatchbankError
 from patchbank.settings import Settings, load_settings
 from patchbank_indexer.output import Output
-
-DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", help="Directory of the embedded store. [env: PATCHBANK_DATA_DIR]")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, for machines.")]
-BackboneName = Annotated[str | None, typer.Option("--backbone", help="Backbone that embeds. [env: PATCHBANK_BACKBONE]")]
 
 
 def run(work: Callable[[Settings, Output], int | None], as_json: bool, **overrides: Any) -> None:
@@ -33,3 +29,13 @@ def run(work: Callable[[Settings, Output], int | None], as_json: bool, **overrid
         Console(stderr=True).print("interrupted: nothing was changed")
         raise typer.Exit(130) from None
     raise typer.Exit(status or 0)
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[PatchStore]:
+    """The store that the settings name, closed at the end."""
+    store = open_store(settings)
+    try:
+        yield store
+    finally:
+        store.close()

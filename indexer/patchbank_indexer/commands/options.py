@@ -1,0 +1,21 @@
+"""Options and arguments that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ClassName = Annotated[str, typer.Argument(help="Product class: letters, digits, '-' and single '_'.")]
+TaughtClass = Annotated[str, typer.Argument(help="A taught product class.")]
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="Directory of the embedded store. [env: PATCHBANK_DATA_DIR]")
+]
+BackboneName = Annotated[str | None, typer.Option("--backbone", help="Backbone that embeds. [env: PATCHBANK_BACKBONE]")]
+TargetFar = Annotated[
+    float | None,
+    typer.Option("--target-far", min=0.0001, max=0.5, help="Target false-alarm rate. [env: PATCHBANK_TARGET_FAR]"),
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Fail on the first bad file instead of skipping it.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, for machines.")]

@@ -1,0 +1,66 @@
+"""What is told of a class that was taught."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from patchbank.judging.bank_facts import calibration_facts, size_facts, threshold_facts
+from patchbank.scoring.threshold import shortfall
+from patchbank.teaching.teacher import TeachReport
+from patchbank_indexer.commands.manifest_lines import inspected_line, threshold_line
+from patchbank_indexer.output import Output
+from patchbank_indexer.peak_memory import peak_memory_mb
+
+FEW: Final = 16
+"""References below which turned copies are worth a thought (docs/turned-references.md)."""
+
+
+def tell(out: Output, report: TeachReport, turned: bool) -> None:
+    """The report, as JSON or as lines; ``turned`` says that turned copies were taught too."""
+    peak = peak_memory_mb()
+    out.result(_document(report, peak))
+    for bad in report.skipped:
+        out.remark(f"skipped {bad.path}: {bad.error.message} [{bad.error.code}]")
+    if report.duplicates:
+        out.remark(f"{len(report.duplicates)} files hold a picture that is already in the bank and were left out")
+    _say_what_serves(out, report)
+    if report.roi_note is not None:
+        out.remark(report.roi_note)
+    if peak is not None:
+        out.say(f"peak memory {peak:.0f} MB")
+    if report.manifest.references < FEW and not turned:
+        out.remark(f"fewer than {FEW} references: if parts arrive turned, --augment rotate teaches them turned too")
+    short = shortfall(report.manifest.calibration)
+    if short is not None:
+        out.remark(short)
+
+
+def _document(report: TeachReport, peak: float | None) -> dict[str, Any]:
+    manifest = report.manifest
+    return {
+        **size_facts(manifest),
+        "added": report.added,
+        "coreset": manifest.coreset.model_dump() if manifest.coreset else None,
+        **threshold_facts(manifest.calibration),
+        "calibration": calibration_facts(manifest.calibration),
+        "skipped": [{"path": str(bad.path), **bad.error.as_dict()} for bad in report.skipped],
+        "duplicates": [str(path) for path in report.duplicates],
+        "foreground": {"masked": manifest.foreground is not None, "reason": report.mask_reason},
+        "inspected_percentage": manifest.inspected_percentage,
+        "peak_memory_mb": peak,
+    }
+
+
+def _say_what_serves(out: Output, report: TeachReport) -> None:
+    manifest, calibration, coreset = report.manifest, report.manifest.calibration, report.manifest.coreset
+    out.say(
+        f"{manifest.class_name}: version {manifest.version} serves; {manifest.references} reference images, "
+        f"{manifest.patches} patches"
+    )
+    if coreset is not None:
+        out.say(f"coreset: {coreset.ratio:.1%} kept; no patch is farther than {coreset.radius:.3f} from a kept one")
+    out.say(f"threshold {threshold_line(calibration)}, {calibration.method}, {calibration.count} images")
+    if manifest.foreground is not None or report.mask_reason:
+        out.say(f"background {'masked' if manifest.foreground else 'not masked'}: {report.mask_reason or 'as asked'}")
+    if manifest.roi is not None:
+        out.say(f"inspected: {inspected_line(manifest)}")

@@ -1,0 +1,64 @@
+"""What REST and command line tell of a bank, as JSON: the manifest's facts, and whether it may be judged with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from patchbank.bank.manifest import Calibration, Manifest
+from patchbank.judging.compatibility import Admitted
+
+
+def size_facts(manifest: Manifest) -> dict[str, Any]:
+    """Which version it is, and how large."""
+    return {
+        "class_name": manifest.class_name,
+        "version": manifest.version,
+        "references": manifest.references,
+        "patches": manifest.patches,
+    }
+
+
+def usable_facts(admitted: Admitted | None) -> dict[str, Any]:
+    """Whether the backbone that runs may judge with it; None where that was not looked at."""
+    if admitted is None:
+        return {"usable": None, "self_test": "not checked", "refusal": None}
+    return {"usable": not admitted.refused, "self_test": admitted.outcome, "refusal": admitted.reason or None}
+
+
+def summary(manifest: Manifest, admitted: Admitted | None) -> dict[str, Any]:
+    """A class in a list of classes."""
+    return {
+        **size_facts(manifest),
+        "threshold": manifest.calibration.threshold,
+        "backbone": manifest.backbone.name,
+        "created_at": manifest.created_at,
+        **usable_facts(admitted),
+    }
+
+
+def detail(manifest: Manifest, admitted: Admitted | None) -> dict[str, Any]:
+    """All of the manifest but the self-test's embeddings, which are for machines alone."""
+    facts = manifest.model_dump(mode="json", exclude={"self_test": {"patches", "cls"}})
+    recorded = facts.pop("self_test")
+    return {
+        **facts,
+        "inspected_percentage": manifest.inspected_percentage,
+        **usable_facts(admitted),
+        "self_test_record": recorded,
+    }
+
+
+def threshold_facts(calibration: Calibration) -> dict[str, Any]:
+    """Both thresholds in force."""
+    return {"threshold": calibration.threshold, "pixel_threshold": calibration.mask_threshold}
+
+
+def calibration_facts(calibration: Calibration) -> dict[str, Any]:
+    """Where the thresholds come from, without the scores themselves."""
+    return {
+        "method": calibration.method,
+        "count": calibration.count,
+        "target_far": calibration.target_far,
+        "reachable": calibration.reachable,
+        "pixel_target_far": calibration.pixel_target_far,
+    }

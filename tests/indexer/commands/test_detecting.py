@@ -1,0 +1,56 @@
+"""``detect``: verdicts, overlays, and what cannot be judged."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from patchbank.settings import load_settings
+from patchbank_indexer.demo.products import Product
+from tests.helpers.command_line import indexer, indexer_json, teach
+from tests.helpers.http_service import serving
+
+
+def test_detect_finds_the_class_writes_overlays_and_scores_a_reference_nothing(
+    data: Path, tmp_path: Path, products: dict[str, Product]
+) -> None:
+    product = products["textile"]
+    assert indexer("add", "textile", *product.references, data=data).exit_code == 0
+    out = tmp_path / "overlays"
+    answer = indexer_json("detect", product.references[0], product.good[0], "--out", out, "--explain", data=data)
+    reference, other = answer["results"]
+    assert reference["anomaly_score"] < 1e-5
+    assert (reference["class_name"], reference["verdict"], other["status"]) == ("textile", "normal", "ok")
+    assert {Path(row["overlay"]).parent for row in answer["results"]} == {out}
+    assert all(Path(row["overlay"]).read_bytes().startswith(b"\x89PNG") for row in answer["results"])
+    again = indexer_json("detect", product.good[0], "--out", out, data=data)["results"][0]
+    assert again["overlay"] != other["overlay"], "an existing picture is not overwritten"
+    table = indexer("detect", product.good[0], "--class-name", "textile", data=data)
+    assert (table.exit_code, "textile" in table.stdout) == (0, True)
+
+
+def test_the_cli_and_http_give_the_same_scores(data: Path, products: dict[str, Product]) -> None:
+    product = products["solar_mono"]
+    assert indexer("add", "solar", *product.references, data=data).exit_code == 0
+    files = [product.references[0], product.good[0], product.defective[0]]
+    by_cli = indexer_json("detect", *files, "--class-name", "solar", data=data)["results"]
+    with serving(load_settings(data_dir=data)) as client:
+        for file, row in zip(files, by_cli, strict=True):
+            form = {"class_name": "solar"}
+            over_http = client.post("/detect", files={"file": file.read_bytes()}, data=form).json()
+            assert over_http["anomaly_score"] == pytest.approx(row["anomaly_score"], abs=1e-5)
+            assert over_http["p_value"] == row["p_value"]
+    assert by_cli[0]["anomaly_score"] < 0.02
+
+
+def test_detect_judges_what_it_can_and_exits_with_1(data: Path, tmp_path: Path) -> None:
+    teach(data, tmp_path / "in")
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"")
+    result = indexer("detect", bad, tmp_path / "in" / "good-000.png", "--json", data=data)
+    assert result.exit_code == 1
+    first, second = json.loads(result.stdout)["results"]
+    assert first["error"]["code"] == "undecodable_image"
+    assert second["anomaly_score"] < 1e-5

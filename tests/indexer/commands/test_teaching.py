@@ -1,0 +1,93 @@
+"""``add`` and ``update``: what they report, skip and refuse, and what a run that ends early leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from patchbank.bank.edge.store import EdgeStore
+from tests.helpers.command_line import indexer, indexer_json, teach
+from tests.helpers.pictures import bomb, folder_of
+from tests.helpers.places import ROOT
+
+
+def test_two_bad_files_are_skipped_and_listed_and_strict_fails(data: Path, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "in", 3)
+    (folder / "empty.png").write_bytes(b"")
+    (folder / "bomb.png").write_bytes(bomb())
+    result = indexer("add", "part", folder, data=data)
+    assert result.exit_code == 0
+    assert "empty.png" in result.stderr
+    assert "bomb.png" in result.stderr
+    report = indexer_json("add", "part", folder, data=data)
+    assert {Path(bad["path"]).name: bad["code"] for bad in report["skipped"]} == {
+        "empty.png": "undecodable_image",
+        "bomb.png": "image_too_large",
+    }
+    strict = indexer("add", "part", folder, "--strict", "--json", data=data)
+    assert strict.exit_code == 1
+    assert json.loads(strict.stdout)["error"]["code"] in ("undecodable_image", "image_too_large")
+    assert indexer_json("list", data=data)["classes"][0]["version"] == report["version"]
+
+
+def test_a_data_directory_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    result = indexer("add", "part", folder_of(tmp_path / "in", 2), data=tmp_path / "file" / "data")
+    assert result.exit_code == 1
+    assert "[data_dir_not_writable]" in result.stderr
+
+
+# Shells start background jobs with SIGINT ignored, and children inherit that.
+_INTERRUPTIBLE = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from patchbank_indexer.cli import main
+main()
+"""
+
+
+def _start_add(folder: Path, data: Path) -> subprocess.Popen[bytes]:
+    words = [sys.executable, "-c", _INTERRUPTIBLE, "add", "part", str(folder), "--data-dir", str(data)]
+    return subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _await_draft(data: Path, process: subprocess.Popen[bytes]) -> None:
+    while not list((data / "collections").glob("*part__*.partial/shard")):
+        assert process.poll() is None
+        time.sleep(0.01)
+
+
+def test_a_killed_add_leaves_the_old_version_serving_and_the_next_cleans_up(data: Path, tmp_path: Path) -> None:
+    report = teach(data, tmp_path / "in")
+    large = folder_of(tmp_path / "large", 400, first=1000)
+    process = _start_add(large, data)
+    _await_draft(data, process)
+    second = indexer("add", "part", large, data=data)
+    assert (second.exit_code, "[class_busy]" in second.stderr) == (1, True)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert list((data / "collections").glob("*.partial"))
+    rows = indexer_json("list", data=data)["classes"]
+    assert [row["version"] for row in rows] == [report["version"]]
+    row = indexer_json("detect", tmp_path / "in" / "good-001.png", data=data)["results"][0]
+    assert (row["class_name"], row["anomaly_score"] < 1e-5) == ("part", True)
+    again = indexer_json("update", "part", large / "good-1007.png", data=data)
+    assert again["references"] == 4
+    assert not list((data / "collections").glob("*.partial"))
+
+
+def test_an_interrupted_add_cleans_up_and_says_so(data: Path, tmp_path: Path) -> None:
+    large = folder_of(tmp_path / "large", 400, first=1000)
+    process = _start_add(large, data)
+    _await_draft(data, process)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    assert not list((data / "collections").glob("*.partial"))
+    store = EdgeStore(data)
+    assert dict(store.active()) == {}
+    store.close()
