@@ -11,6 +11,7 @@ import typer
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import BankRef
 from patchbank.bank.store import Reference
+from patchbank.bank.view import View
 from patchbank.embedding.embedder import Embedder
 from patchbank.errors import DamagedBank, PatchbankError
 from patchbank.judging.bank_facts import detail, summary, usable_facts
@@ -67,9 +68,10 @@ def _list(settings: Settings, out: Output) -> None:
     """All classes; a damaged bank is listed as such, and one that the backbone of the settings refuses."""
     banks = []
     with opened(settings) as store:
-        for name in sorted(store.active()):
+        view = View(store)
+        for name in sorted(view.active):
             try:
-                banks.append(store.bank(name).manifest)
+                banks.append(view.bank(name).manifest)
             except DamagedBank as error:
                 out.remark(f"{name}: {error.message} [{error.code}]")
     rows = [summary(*pair) for pair in zip(banks, _admitted(settings, out, banks), strict=True)]

@@ -9,7 +9,8 @@ from fastapi import APIRouter, Query, Request, Response
 from patchbank.api.schemas import ClassDetail, ClassList, ClassSummary, ReferenceList, ReferenceOut
 from patchbank.api.state import ApiState, state_of
 from patchbank.bank.manifest import Manifest
-from patchbank.errors import DamagedBank, UnknownClass
+from patchbank.bank.view import View
+from patchbank.errors import DamagedBank
 from patchbank.judging.bank_facts import detail, summary
 
 router = APIRouter(prefix="/classes", tags=["classes"])
@@ -19,14 +20,13 @@ router = APIRouter(prefix="/classes", tags=["classes"])
 def list_classes(request: Request) -> ClassList:
     """All product classes with their active versions."""
     state = state_of(request)
+    view = View(state.inspector.store)
     classes, damaged = [], []
-    for name in sorted(state.inspector.store.active()):
+    for name in sorted(view.active):
         try:
-            classes.append(_summary(state, state.inspector.store.bank(name).manifest))
+            classes.append(_summary(state, view.bank(name).manifest))
         except DamagedBank:
             damaged.append(name)
-        except UnknownClass:  # removed in the meantime
-            continue
     return ClassList(classes=classes, damaged=damaged)
 
 
@@ -50,11 +50,11 @@ def list_references(
 ) -> ReferenceList:
     """A page of the class's reference images."""
     bank = state_of(request).inspector.store.bank(class_name)
-    found = bank.references()
+    references = bank.references()
     return ReferenceList(
         class_name=class_name,
         version=bank.manifest.version,
-        total=len(found),
+        total=len(references),
         references=[
             ReferenceOut(
                 image_id=item.image_id,
@@ -65,7 +65,7 @@ def list_references(
                 width=item.width,
                 height=item.height,
             )
-            for item in found[offset : offset + limit]
+            for item in references[offset : offset + limit]
         ],
     )
 
