@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from patchbank.settings import load_settings
 from tests.helpers.command_line import indexer, indexer_json, teach
+from tests.helpers.http_service import serving
 from tests.helpers.pictures import folder_of
 
 
@@ -38,3 +40,27 @@ def test_a_damaged_bank_is_named_and_the_others_listed(data: Path, tmp_path: Pat
     assert [row["class_name"] for row in json.loads(result.stdout)["classes"]] == ["whole"]
     assert "damaged_bank" in result.stderr
     assert indexer("remove", "bad", "--yes", data=data).exit_code == 0
+
+
+def test_the_cli_and_http_tell_the_same_of_a_class(data: Path, tmp_path: Path) -> None:
+    teach(data, tmp_path / "in")
+    indexer_json("add", "small", folder_of(tmp_path / "in2", 3, first=20), "--coreset", "0.3", data=data)
+    with serving(load_settings(data_dir=data, search_workers=0)) as client:
+        assert client.get("/classes").json()["classes"] == indexer_json("list", data=data)["classes"]
+        for name in ("part", "small"):
+            over_http, by_cli = client.get(f"/classes/{name}").json(), indexer_json("show", name, data=data)
+            assert over_http.pop("threshold") == by_cli["calibration"]["threshold"]
+            assert over_http.pop("backbone") == by_cli["backbone"]["name"]
+            assert over_http["calibration"].pop("count") == len(by_cli["calibration"]["scores"])
+            assert over_http == {fact: by_cli[fact] for fact in over_http}
+            assert (over_http["self_test"], over_http["usable"]) == ("passed", True)
+
+
+def test_a_backbone_that_is_not_here_leaves_open_whether_banks_can_be_used(data: Path, tmp_path: Path) -> None:
+    teach(data, tmp_path / "in")
+    told = {"usable": None, "self_test": "not checked", "refusal": None}
+    absent = ("--backbone", "dinov2-vits14")
+    (listed,) = indexer_json("list", *absent, data=data)["classes"]
+    shown = indexer_json("show", "part", *absent, data=data)
+    assert told == {name: listed[name] for name in told} == {name: shown[name] for name in told}
+    assert "was not checked" in indexer("list", *absent, data=data).stderr

@@ -11,6 +11,9 @@ from patchbank.settings import load_settings
 from patchbank_indexer.demo.products import Product
 from tests.helpers.command_line import indexer, indexer_json, teach
 from tests.helpers.http_service import serving
+from tests.helpers.pictures import folder_of
+
+TIMES = ("timings_ms", "processing_time_ms")
 
 
 def test_detect_finds_the_class_writes_overlays_and_scores_a_reference_nothing(
@@ -54,3 +57,24 @@ def test_detect_judges_what_it_can_and_exits_with_1(data: Path, tmp_path: Path) 
     first, second = json.loads(result.stdout)["results"]
     assert first["error"]["code"] == "undecodable_image"
     assert second["anomaly_score"] < 1e-5
+
+
+def test_the_cli_and_http_tell_the_same_of_an_image_known_or_not(
+    data: Path, tmp_path: Path, products: dict[str, Product]
+) -> None:
+    product = products["solar_mono"]
+    assert indexer("add", "solar", *product.references, data=data).exit_code == 0
+    unknown = folder_of(tmp_path / "in", 1) / "good-000.png"
+    words = ("--explain", "--pixel-threshold", "0.1")
+    by_cli = indexer_json("detect", product.defective[0], unknown, *words, data=data)["results"]
+    assert [row["status"] for row in by_cli] == ["ok", "unknown_product"]
+    with serving(load_settings(data_dir=data, search_workers=0)) as client:
+        for file, row in zip((product.defective[0], unknown), by_cli, strict=True):
+            form = {"explain": "true", "pixel_threshold": "0.1", "return_map": "false"}
+            over_http = client.post("/detect", files={"file": file.read_bytes()}, data=form).json()
+            told = {name: row[name] for name in over_http if name in row and name not in TIMES}
+            assert told == {name: over_http[name] for name in told}
+            assert set(row) - set(over_http) == {"image", "verdict"}
+            assert all(over_http[name] in (None, []) for name in set(over_http) - set(row)), "without a verdict"
+    assert by_cli[0]["regions"][0]["nearest"]["reference_id"]
+    assert "is_anomalous" not in by_cli[1]
