@@ -1,4 +1,4 @@
-"""Files that are replaced whole: a reader, or a crash, sees the old content or the new one, never a mixture."""
+"""Replaces a file as a whole: a reader, or a crash, sees the old content or the new one, never a mixture."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import IO
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Write a text file, in UTF-8."""
+    """Replace a file with ``text`` in UTF-8."""
     with replacing(path) as file:
         file.write(text.encode())
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A new file that takes the place of ``path`` when the block is left in peace."""
+    """A new file that replaces ``path`` if the block ends without an error."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(handle, "wb") as file:

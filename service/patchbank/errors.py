@@ -1,7 +1,7 @@
-"""Every error a user can meet, each with a stable code and an HTTP status.
+"""Every error that a user can meet, each with a stable code and an HTTP status.
 
-One class a kind of trouble, so that callers catch what they mean and the API makes one error shape of all of
-them: ``{"error": {"code", "message", "detail"?}}``.
+There is one exception class per kind of trouble, so that callers catch only what they mean. The API answers all of them
+in one shape: ``{"error": {"code", "message", "detail"?}}``.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 
 
 class PatchbankError(Exception):
-    """Base of all errors that are told to a user.
+    """Base of all errors that are reported to a user.
 
-    ``code`` is stable and meant for programs, the message is meant for people, ``detail`` holds what a program
-    may want beside the code. ``status`` is the HTTP status of the answer.
+    ``code`` is stable and meant for programs, ``message`` is meant for people, and ``detail`` holds what a program may
+    need beside the code. ``status`` is the HTTP status of the answer.
     """
 
     code: ClassVar[str] = "internal_error"
@@ -25,7 +25,7 @@ class PatchbankError(Exception):
         self.detail = detail
 
     def as_dict(self) -> dict[str, Any]:
-        """The inside of the one error shape."""
+        """The content of ``error`` in the API's one error shape."""
         body: dict[str, Any] = {"code": self.code, "message": self.message}
         if self.detail:
             body["detail"] = self.detail
@@ -33,8 +33,8 @@ class PatchbankError(Exception):
 
 
 def all_errors(kind: type[PatchbankError] = PatchbankError) -> list[type[PatchbankError]]:
-    """Every kind of error there is, the base included."""
-    return [kind, *(found for below in kind.__subclasses__() for found in all_errors(below))]
+    """Every error class, the base included."""
+    return [kind, *(error for subclass in kind.__subclasses__() for error in all_errors(subclass))]
 
 
 class InvalidSettings(PatchbankError):
@@ -51,47 +51,47 @@ class InvalidParameters(PatchbankError):
 
 
 class InvalidClassName(InvalidParameters):
-    """A class name that cannot name a collection."""
+    """A class name cannot name a collection."""
 
     code = "invalid_class_name"
 
 
 class InvalidMask(InvalidParameters):
-    """A mask that ignores everything, or does not fit the images."""
+    """A mask ignores everything, or does not fit the images."""
 
     code = "invalid_mask"
 
 
 class UndecodableImage(PatchbankError):
-    """The bytes are not a picture, or a broken one."""
+    """The bytes are not a picture, or are a damaged one."""
 
     code = "undecodable_image"
     status = 400
 
 
 class UnsupportedImage(PatchbankError):
-    """A picture in a format or pixel type that is not read."""
+    """A picture has a format or pixel type that is not read."""
 
     code = "unsupported_image_type"
     status = 415
 
 
 class ImageTooLarge(PatchbankError):
-    """More bytes or pixels than the limits allow."""
+    """An image has more bytes or pixels than the limits allow."""
 
     code = "image_too_large"
     status = 413
 
 
 class UnknownClass(PatchbankError):
-    """No active bank of that product class."""
+    """There is no active bank of that product class."""
 
     code = "unknown_class"
     status = 404
 
 
 class UnknownReference(PatchbankError):
-    """No reference image of that id in the class."""
+    """The class has no reference image of that id."""
 
     code = "unknown_reference"
     status = 404
@@ -105,21 +105,21 @@ class UnknownVersion(PatchbankError):
 
 
 class NoReferences(PatchbankError):
-    """A class cannot be taught from no usable image."""
+    """There is no usable image to teach a class from."""
 
     code = "no_references"
     status = 422
 
 
 class EmptyBank(PatchbankError):
-    """A bank without patches cannot judge anything; it never reads as normal."""
+    """The bank has no patches, so it cannot judge; its images never pass as normal."""
 
     code = "empty_bank"
     status = 409
 
 
 class BackboneMismatch(PatchbankError):
-    """The bank was made with another backbone or preprocessing; scores across the two mean nothing."""
+    """The bank was made with another backbone or preprocessing, so scores would mean nothing."""
 
     code = "backbone_mismatch"
     status = 409
@@ -140,7 +140,7 @@ class DamagedBank(PatchbankError):
 
 
 class DamagedSnapshot(PatchbankError):
-    """A file is no snapshot of a class, or a broken one."""
+    """A file is not a snapshot of a class, or is a damaged one."""
 
     code = "damaged_snapshot"
     status = 422
@@ -185,13 +185,13 @@ class ModelUnavailable(PatchbankError):
 
 
 class ProviderUnavailable(ModelUnavailable):
-    """An execution provider that was asked for by name cannot be had."""
+    """An execution provider that was asked for by name is not available."""
 
     code = "provider_unavailable"
 
 
 class ExportFailed(PatchbankError):
-    """A checkpoint cannot be made into a graph that equals it."""
+    """A checkpoint cannot be exported as a graph that computes the same."""
 
     code = "export_failed"
 
@@ -217,7 +217,7 @@ class TooBusy(PatchbankError):
 
 
 class Closed(PatchbankError):
-    """Use after close."""
+    """Something was used after it was closed."""
 
     code = "closed"
     status = 503

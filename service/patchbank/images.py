@@ -1,7 +1,7 @@
-"""The one decoder: bytes or a file become upright 8-bit RGB pixels, or a clear error.
+"""The one image decoder: bytes or a file become upright 8-bit RGB pixels, or a clear error.
 
-Index time and request time both come through here, so that a reference image sent to ``/detect`` is the very
-picture that was indexed.
+Index time and request time both use it, so that a reference image sent to ``/detect`` is exactly the picture that was
+indexed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from patchbank.arrays import ByteArray
 from patchbank.errors import ImageTooLarge, PatchbankError, UndecodableImage, UnsupportedImage
 
 FORMATS: Final = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF")
-"""Pillow formats that are read. Of an animation or a multi-page file the first picture counts."""
+"""Pillow formats that are read. Of an animation or a multi-page file only the first picture is read."""
 
 SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif"})
 
@@ -27,12 +27,12 @@ DECODER: Final = 1
 """Version of the rules below; part of the preprocessing fingerprint."""
 
 _MATTE: Final = (255, 255, 255, 255)
-"""Transparent pixels are shown on white, as picture viewers do; what lies hidden below them is arbitrary."""
+"""Transparent pixels are shown on white, as picture viewers do; the colour stored for them is arbitrary."""
 
 
 @dataclass(frozen=True)
 class ImageLimits:
-    """Bounds checked before pixels are decoded: megapixels, and megabytes of the file."""
+    """Limits checked before pixels are decoded: megapixels of the picture, megabytes of the file."""
 
     max_megapixels: float = 50.0
     max_megabytes: float = 64.0
@@ -42,8 +42,8 @@ class ImageLimits:
 class DecodedImage:
     """An upright picture.
 
-    ``pixels`` is uint8 (H, W, 3) RGB after EXIF orientation; ``image_id`` 24 hex digits derived from size and
-    pixels, so the same picture has the same id whatever file holds it; ``sha256`` that of the file's bytes.
+    ``pixels`` is uint8 (H, W, 3) RGB after EXIF orientation; ``image_id`` is 24 hex digits derived from size and
+    pixels, so the same picture has the same id in whatever file; ``sha256`` is that of the file's bytes.
     """
 
     pixels: ByteArray
@@ -54,7 +54,7 @@ class DecodedImage:
 
     @classmethod
     def of_pixels(cls, pixels: ByteArray) -> DecodedImage:
-        """A picture that comes from no file; ``pixels`` uint8 (H, W, 3) RGB."""
+        """A picture that does not come from a file; ``pixels`` uint8 (H, W, 3) RGB."""
         return cls(pixels, _image_id(pixels), "", "raw")
 
     @property
@@ -72,7 +72,8 @@ class DecodedImage:
 
 
 def read_image(path: Path, limits: ImageLimits = ImageLimits()) -> DecodedImage:
-    """Decode a file; errors as in :func:`decode_image`, and ``UndecodableImage`` where it can't be read."""
+    """Decode a file. Raises the errors of :func:`decode_image`, and ``UndecodableImage`` where the file can't be
+    read."""
     try:
         size = path.stat().st_size
         if size > limits.max_megabytes * 1e6:
@@ -86,9 +87,9 @@ def read_image(path: Path, limits: ImageLimits = ImageLimits()) -> DecodedImage:
 def decode_image(data: bytes, limits: ImageLimits = ImageLimits(), name: str = "image") -> DecodedImage:
     """Decode an encoded picture.
 
-    Raises ``UndecodableImage`` for what is no picture or a broken one, ``UnsupportedImage`` for formats and
-    pixel types that are not read, ``ImageTooLarge`` for more bytes or pixels than ``limits`` allow (checked on
-    the header, before any pixel is decoded).
+    Raises ``UndecodableImage`` where ``data`` is not a picture or is damaged, ``UnsupportedImage`` for formats and
+    pixel types that are not read, ``ImageTooLarge`` for more bytes or pixels than ``limits`` allow (checked on the
+    header, before any pixel is decoded).
     """
     if not data:
         raise UndecodableImage(f"{name}: the file is empty (0 bytes)")
@@ -109,8 +110,8 @@ def decode_image(data: bytes, limits: ImageLimits = ImageLimits(), name: str = "
 
 
 def cell_box(size: tuple[int, int], grid: tuple[int, int], row: int, column: int) -> tuple[int, int, int, int]:
-    """(left, top, right, bottom), right and bottom exclusive, of a cell of ``grid`` (rows, columns) laid evenly
-    over an image of ``size`` (width, height)."""
+    """The box (left, top, right, bottom), right and bottom exclusive, of one cell. The ``grid`` (rows, columns) is laid
+    evenly over an image of ``size`` (width, height)."""
     (width, height), (rows, columns) = size, grid
     left, top = column * width // columns, row * height // rows
     right, bottom = -(-(column + 1) * width // columns), -(-(row + 1) * height // rows)
@@ -139,7 +140,7 @@ def _open(data: bytes, limits: ImageLimits, name: str) -> Image.Image:
 
 
 def _not_read(data: bytes, name: str) -> UndecodableImage | UnsupportedImage:
-    """Tell a picture of another format from what is no picture at all."""
+    """The error for undecodable data: a picture of another format, or no picture at all."""
     known = {b"%PDF": "PDF", b"<svg": "SVG", b"8BPS": "PSD"}
     kind = next((label for magic, label in known.items() if data.startswith(magic)), None)
     if data[4:8] == b"ftyp":
@@ -148,7 +149,7 @@ def _not_read(data: bytes, name: str) -> UndecodableImage | UnsupportedImage:
         try:
             with Image.open(io.BytesIO(data)) as other:
                 kind = other.format
-        except Exception:  # whatever a foreign decoder throws, it is not a picture to us
+        except Exception:  # other decoders raise anything; the data is then not a picture
             return UndecodableImage(f"{name}: not an image")
     return UnsupportedImage(f"{name}: {kind} is not read; send PNG, JPEG, BMP, TIFF, WebP or GIF", format=kind)
 
@@ -165,7 +166,7 @@ _TURNS: Final = {
 
 
 def _upright(picture: Image.Image) -> Image.Image:
-    # Not ImageOps.exif_transpose, which writes the EXIF anew and fails where another tag is damaged.
+    # ImageOps.exif_transpose would rewrite the EXIF data, and fails where another tag is damaged.
     turn = _TURNS.get(picture.getexif().get(0x0112, 1))
     return picture if turn is None else picture.transpose(turn)
 

@@ -1,4 +1,4 @@
-"""How long work tells of itself, without knowing who watches."""
+"""How long work reports its progress, without knowing who watches."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from typing import Final, Protocol
 
 
 class Stage(Protocol):
-    """One stretch of work with a count of steps."""
+    """One part of the work, with a count of steps."""
 
     def advance(self, steps: int = 1) -> None:
-        """So many more steps are done."""
+        """Report that ``steps`` more steps are done."""
         ...
 
     def done(self) -> None:
-        """The stage is over, whatever was expected."""
+        """Report that the stage is over, however many steps were expected."""
         ...
 
 
 class Progress(Protocol):
-    """Is told when stages begin; several may be under way at once."""
+    """Watches the stages of long work; several may run at once."""
 
     def begin(self, stage: str, total: int | None) -> Stage:
-        """A stage begins; ``total`` steps are expected, None where that is not known."""
+        """Begin a stage. ``total`` steps are expected; None where that is not known."""
         ...
 
 
 class _Silent:
-    """Nobody watches."""
+    """Reports to nobody."""
 
     def begin(self, stage: str, total: int | None) -> _Silent:
         return self

@@ -16,7 +16,7 @@ _URL: Final = re.compile(r"https?://([^/@\s:\[\]]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})
 
 
 class Settings(BaseSettings):
-    """What can be set. Each field's description is its documentation; the README's table is held to it by a test."""
+    """All settings. Each field's description is its documentation, and a test holds the README's table to it."""
 
     model_config = SettingsConfigDict(
         env_prefix="PATCHBANK_", env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
@@ -28,7 +28,7 @@ class Settings(BaseSettings):
     )
     qdrant_url: str = Field(
         default="",
-        description="Qdrant server as bank store, `http(s)://host`; empty: banks are embedded in the data directory.",
+        description="Qdrant server that stores the banks, `http(s)://host`; empty: they are in the data directory.",
     )
     qdrant_grpc_port: int = Field(default=6334, ge=1, le=65535, description="The Qdrant server's gRPC port.")
     qdrant_api_key: SecretStr = Field(default=SecretStr(""), description="The Qdrant server's API key.")
@@ -36,12 +36,12 @@ class Settings(BaseSettings):
         default=None, description="PEM file of the authority that signed the Qdrant server's certificate."
     )
     qdrant_timeout_s: float = Field(
-        default=10.0, gt=0, le=600, description="Seconds after which a call to the Qdrant server is given up."
+        default=10.0, gt=0, le=600, description="Seconds after which a call to the Qdrant server fails."
     )
     qdrant_shards: int = Field(default=1, ge=1, le=1024, description="Shards of a new collection on the Qdrant server.")
     qdrant_replicas: int = Field(default=1, ge=1, le=64, description="Copies of each shard, on different Qdrant nodes.")
     qdrant_write_consistency: int = Field(
-        default=1, ge=1, le=64, description="Copies that must have taken a write before it counts."
+        default=1, ge=1, le=64, description="Copies that must have stored a write before it counts as done."
     )
     qdrant_on_disk: bool = Field(
         default=False, description="Keep full vectors on the Qdrant server's disk and only int8 ones in its memory."
@@ -52,46 +52,47 @@ class Settings(BaseSettings):
     )
     providers: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("cpu",),
-        description="Execution providers in the order asked for, by comma: `cpu`, `cuda`, `tensorrt`, `openvino`.",
+        description="Execution providers in order of preference, separated by commas: `cpu`, `cuda`, `tensorrt`, "
+        "`openvino`.",
     )
     input_size: str = Field(
         default="",
-        description="Input of the backbone: `448` is a budget of 448 x 448 pixels in each image's own aspect, "
-        "`672x448` width x height for every image; empty takes the backbone's own.",
+        description="Input size of the backbone: `448` is a budget of 448 x 448 pixels in each image's own aspect "
+        "ratio; `672x448` is width x height for every image; empty takes the backbone's own size.",
     )
     precision: Literal["fp32", "fp16", "bf16"] = Field(
         default="fp32",
-        description="Arithmetic of an fp32 graph: `fp32`; `fp16` (TensorRT); `bf16` (TensorRT, OpenVINO): faster, less "
-        "exact.",
+        description="Arithmetic of an fp32 graph: `fp32`, or faster and less exact: `fp16` (TensorRT), `bf16` "
+        "(TensorRT, OpenVINO).",
     )
-    threads: int = Field(default=0, ge=0, le=1024, description="Threads of one forward pass; 0 takes all cores.")
+    threads: int = Field(default=0, ge=0, le=1024, description="Threads per forward pass; 0 takes all cores.")
     batch_size: int = Field(
         default=0,
         ge=0,
         le=256,
-        description="Images of one forward pass when indexing; 0 takes 1 on a processor and 16 on a GPU.",
+        description="Images per forward pass when indexing; 0 takes 1 on a CPU and 16 on a GPU.",
     )
     memory_arena: bool = Field(
         default=True,
-        description="Keep the memory of a forward pass for the next one; off gives it back, and costs time.",
+        description="Keep the memory of a forward pass for the next one; off frees it, which costs time.",
     )
     engine_cache: Path | None = Field(
         default=None,
-        description="Directory for engines that TensorRT and OpenVINO compile, so that the next start is quick.",
+        description="Directory where TensorRT and OpenVINO keep compiled engines, so that the next start is quick.",
     )
     search_workers: int = Field(
         default=2,
         ge=0,
         le=64,
-        description="Processes that search the embedded store for the API; 0 searches in the service's own process.",
+        description="Processes that search the embedded store for the API; 0: the service's own process searches.",
     )
     max_megapixels: float = Field(
         default=50.0, gt=0, le=178.0, description="Largest image in megapixels, checked before it is decoded."
     )
     max_upload_mb: float = Field(default=64.0, gt=0, description="Largest image file in megabytes (10^6 bytes).")
-    max_batch: int = Field(default=64, ge=1, description="Most images in one `/detect/batch` request.")
+    max_batch: int = Field(default=64, ge=1, description="Most images per `/detect/batch` request.")
     max_concurrency: int = Field(default=2, ge=1, description="Images judged at the same time.")
-    max_queue: int = Field(default=32, ge=0, description="Requests that may wait; one more is answered 429.")
+    max_queue: int = Field(default=32, ge=0, description="Requests that may wait; the next one is answered with 429.")
     retrieval_neighbours: int = Field(
         default=5, ge=1, le=100, description="Nearest CLS embeddings that vote on the product class."
     )
@@ -115,9 +116,7 @@ class Settings(BaseSettings):
         ge=1,
         description="Bank size above which a coreset is taken even if none is asked for.",
     )
-    keep_versions: int = Field(
-        default=3, ge=1, description="Versions of a bank that are kept, the active one included."
-    )
+    keep_versions: int = Field(default=3, ge=1, description="Versions kept per class, the active one included.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Level of the service's log: `debug`, `info`, `warning`, `error`."
     )
@@ -139,22 +138,22 @@ class Settings(BaseSettings):
     @field_validator("qdrant_ca_file", "engine_cache", mode="before")
     @classmethod
     def _no_file(cls, value: object) -> object:
-        return value or None  # an empty variable, as compose files pass it
+        return value or None  # compose files pass an unset variable as an empty one
 
     def at(self, place: str) -> Settings:
-        """The same with another bank store: a server's URL, or a directory."""
+        """The same settings with another bank store: a server's URL, or a directory."""
         is_url = "://" in place
         changed = {"qdrant_url": place} if is_url else {"qdrant_url": "", "data_dir": Path(place)}
         return load_settings(**{**{name: getattr(self, name) for name in type(self).model_fields}, **changed})
 
     @property
     def image_limits(self) -> ImageLimits:
-        """Bounds of the decoder."""
+        """Limits of the image decoder."""
         return ImageLimits(self.max_megapixels, self.max_upload_mb)
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Settings from the environment, overridden by keyword; raises ``InvalidSettings`` that names the variable."""
+    """Settings from the environment, overridden by keyword. Raises ``InvalidSettings``, which names the variable."""
     try:
         return Settings(**overrides)
     except (OSError, UnicodeDecodeError) as error:

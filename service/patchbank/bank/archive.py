@@ -1,7 +1,7 @@
-"""A class as one file: a zip archive, stored uncompressed, that says nothing of the store it came from.
+"""A class as one file: an uncompressed zip archive that does not depend on the store it came from.
 
 Entries: ``manifest.json``, ``references.json`` (with thumbnails), ``cls.npy`` (M, D'), ``ids.npy`` (N, 16) and
-``vectors.npy`` (N, D). Zip's check sums tell of damage; nothing in it is code.
+``vectors.npy`` (N, D). Zip's checksums reveal damage; no entry is code.
 """
 
 from __future__ import annotations
@@ -40,18 +40,19 @@ _DAMAGE: Final = (
 _REFERENCES: Final = TypeAdapter(list[Reference])
 _BLOCK: Final = 4_096
 _MOST_TEXT: Final = 1 << 30
-"""Bytes of JSON that are read at most: ten thousand thumbnails of 100 kB."""
+"""Most bytes of JSON that are read: ten thousand thumbnails of 100 kB."""
 
 
 def write_archive(path: Path, content: BankContent, progress: Progress = SILENT) -> None:
-    """Write a bank to ``path``, which appears whole or not at all. ``SnapshotNotWritable`` where that fails."""
+    """Write a bank to ``path``; the file appears whole or not at all. Raises ``SnapshotNotWritable`` where that
+    fails."""
     manifest = content.manifest
     try:
         with replacing(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
             image_ids, cls = content.cls_vectors()
             by_id = {reference.image_id: reference for reference in content.references()}
             if set(by_id) != set(image_ids):
-                raise DamagedBank(f"{manifest.ref.collection}: some references lack their embedding, or the reverse")
+                raise DamagedBank(f"{manifest.ref.collection}: its references and its CLS embeddings do not match")
             archive.writestr("manifest.json", manifest.model_dump_json(indent=1))
             references = [by_id[image_id].as_payload() for image_id in image_ids]
             archive.writestr("references.json", json.dumps(references))
@@ -77,7 +78,7 @@ def _write_patches(archive: zipfile.ZipFile, content: BankContent, progress: Pro
             steps.advance(len(block.ids))
     steps.done()
     if count != manifest.patches:
-        raise DamagedBank(f"{manifest.ref.collection} holds {count} patches, not the {manifest.patches} it tells of")
+        raise DamagedBank(f"{manifest.ref.collection} holds {count} patches, but its manifest says {manifest.patches}")
     return np.concatenate(ids)
 
 
@@ -90,7 +91,7 @@ def _array(archive: zipfile.ZipFile, name: str, dtype: np.dtype[Any], shape: Seq
 
 
 class Archive:
-    """``BankContent`` in a file. Use it as a context manager. Errors while reading are ``DamagedSnapshot``."""
+    """``BankContent`` in a file; a context manager. Errors while reading become ``DamagedSnapshot``."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -113,10 +114,10 @@ class Archive:
         with self._guarded():
             listed: list[dict[str, Any]] = json.loads(self._text("references.json"))
             decoded = [{**payload, "thumbnail": base64.b64decode(payload["thumbnail"])} for payload in listed]
-            found = _REFERENCES.validate_python(decoded)
-            if not all(is_image_id(reference.image_id) for reference in found):
-                raise ValueError("an image id is not one")
-        return found
+            references = _REFERENCES.validate_python(decoded)
+            if not all(is_image_id(reference.image_id) for reference in references):
+                raise ValueError("an image id is not 24 hex digits")
+        return references
 
     def cls_vectors(self) -> tuple[list[str], FloatArray]:
         image_ids = [reference.image_id for reference in self.references()]
@@ -137,19 +138,19 @@ class Archive:
         return self._zip.read(name)
 
     def _rows(self, name: str, descr: str, shape: tuple[int, int]) -> Iterator[npt.NDArray[Any]]:
-        """An array's rows, block by block; its type and shape must be those expected."""
+        """The rows of an array, block by block. Its type and shape must be the expected ones."""
         with self._zip.open(name) as file:
             if np.lib.format.read_magic(file) != (2, 0):
-                raise ValueError(f"{name} is no array of ours")
-            found, by_column, dtype = np.lib.format.read_array_header_2_0(file)
-            if (found, by_column, dtype) != (shape, False, np.dtype(descr)):
-                raise ValueError(f"{name} is {dtype} {found}, not {descr} {shape}")
+                raise ValueError(f"{name} is not an array that Patchbank writes")
+            stored_shape, by_column, dtype = np.lib.format.read_array_header_2_0(file)
+            if (stored_shape, by_column, dtype) != (shape, False, np.dtype(descr)):
+                raise ValueError(f"{name} is {dtype} {stored_shape}, not {descr} {shape}")
             for begin in range(0, max(shape[0], 1), _BLOCK):
                 rows = min(_BLOCK, shape[0] - begin)
                 raw = file.read(rows * shape[1] * dtype.itemsize)
                 yield np.frombuffer(raw, dtype=dtype).reshape(rows, shape[1])
-            if file.read(1):  # reading to the end also compares the check sum
-                raise ValueError(f"{name} is longer than it says")
+            if file.read(1):  # reading to the end also compares the checksum
+                raise ValueError(f"{name} is longer than its header says")
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:

@@ -15,11 +15,10 @@ T = TypeVar("T")
 
 
 class OpenCache(Generic[T]):
-    """Opened things by name, least recently used out first.
+    """Opened things by name; the least recently used falls out first.
 
-    Things are opened outside of the lock: who wants a name that is being opened waits for that one opener, everyone
-    else goes on. What falls out is not closed here: another thread may be using it, and it is released with its last
-    user.
+    Things are opened outside the lock. A caller that wants a name that is being opened waits for its opener; all others
+    go on. What falls out is not closed here, because another thread may be using it: it is released with its last user.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -29,9 +28,9 @@ class OpenCache(Generic[T]):
         self._opening: dict[str, Future[T]] = {}
 
     def get(self, name: str, make: Callable[[], T]) -> T:
-        """The thing of that name, made now where it is not open; ``Closed`` after ``close``.
+        """The thing of that name; ``make`` opens it where it is not open. Raises ``Closed`` after ``close``.
 
-        What ``make`` raises is raised to all who waited for it. It may not ask for the same name.
+        An exception of ``make`` is raised to all callers that waited for it. ``make`` must not ask for the same name.
         """
         with self._guard:
             opened = self._alive()
@@ -46,7 +45,7 @@ class OpenCache(Generic[T]):
         else:
             try:
                 thing = awaited.result()
-            except CancelledError:  # its opener was interrupted, which is no answer for other threads
+            except CancelledError:  # the opener was interrupted; this thread was not, so it tries again
                 return self.get(name, make)
         with self._guard:
             self._alive()
@@ -73,14 +72,14 @@ class OpenCache(Generic[T]):
         return thing
 
     def _end(self, opening: Future[T], name: str) -> bool:
-        """Forget that this is being opened; whether it was still wanted."""
+        """Forget that this is being opened, and return whether it was still wanted."""
         wanted = self._opening.get(name) is opening
         if wanted:
             del self._opening[name]
         return wanted
 
     def peek(self, name: str) -> T | None:
-        """The thing of that name where it is open."""
+        """The thing of that name if it is open, else None."""
         with self._guard:
             return self._alive().get(name)
 
@@ -89,7 +88,8 @@ class OpenCache(Generic[T]):
             return name in self._alive()
 
     def keep(self, wanted: Callable[[str], bool]) -> None:
-        """Let go of all whose name is no longer wanted; what is being opened goes only to those who wait for it."""
+        """Drop all names that are no longer wanted. A thing being opened under such a name goes only to those who wait
+        for it."""
         with self._guard:
             opened = self._alive()
             for name in [name for name in opened if not wanted(name)]:
@@ -98,14 +98,15 @@ class OpenCache(Generic[T]):
                 del self._opening[name]
 
     def close(self) -> list[T]:
-        """Stop caching. What was open is handed back to be closed, and what is being opened, once it is open."""
+        """Stop caching, and return all things for the caller to close: those that were open, and those being opened
+        once they are open."""
         with self._guard:
             if self._opened is None:
                 return []
             things, self._opened = list(self._opened.values()), None
             opening = list(self._opening.values())
         for late in opening:
-            with suppress(Exception):  # raised to those who asked for it
+            with suppress(Exception):  # it is raised to the callers that wait for this name
                 things.append(late.result())
         return things
 

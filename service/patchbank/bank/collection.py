@@ -1,4 +1,4 @@
-"""A bank version's collection, whatever engine keeps it, and the finished bank and the draft on top of it."""
+"""The collection of a bank version, whatever engine keeps it, and the finished bank and the draft that use it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Collection(PatchIndex, Protocol):
 
 
 class CollectionBank:
-    """``Bank``: a finished version; its collection is opened when first asked."""
+    """``Bank``: a finished version. Its collection is opened at the first use."""
 
     def __init__(self, manifest: Manifest, collection: Callable[[], Collection]) -> None:
         self._manifest = manifest
@@ -62,7 +62,7 @@ Written = TypeVar("Written", bound=Collection)
 
 
 class CollectionDraft(ABC, Generic[Written]):
-    """What all drafts read alike of their collection."""
+    """What all drafts share: reading from their collection."""
 
     def __init__(self, ref: BankRef) -> None:
         self._ref = ref
@@ -70,7 +70,7 @@ class CollectionDraft(ABC, Generic[Written]):
 
     @abstractmethod
     def _written(self) -> Written:
-        """The collection with all that was added; ``Closed`` where the draft is no longer in work."""
+        """The collection, once everything added is written to it. Raises ``Closed`` where the draft has ended."""
 
     @property
     def ref(self) -> BankRef:

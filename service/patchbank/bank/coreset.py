@@ -1,9 +1,9 @@
-"""Greedy k-center coreset: few patches that leave no patch far from a kept one.
+"""Greedy k-center coreset: few patches, chosen so that every patch is near a kept one.
 
-PatchCore (Roth et al. 2022, section 3.2) picks greedily over the whole bank, which takes time quadratic in it.
-Here the bank is cut into random parts that fit the processor's cache, and each part is reduced by itself: the
-union of such parts is a composable coreset (Malkomes et al. 2015, "Fast distributed k-center clustering with
-outliers"), the time is linear in the bank, and a part can be reduced while the next images are being read.
+PatchCore (Roth et al. 2022, section 3.2) picks greedily over the whole bank, which takes time quadratic in its size.
+Here the bank is cut into random parts that fit the processor's cache, and each part is reduced separately. The union of
+such parts is a composable coreset (Malkomes et al. 2015, "Fast distributed k-center clustering with outliers"), the
+time is linear in the bank's size, and a part can be reduced while the next images are being read.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from patchbank.arrays import FloatArray, IntArray
 
 PART: Final = 16_384
-"""Patches reduced together; with the projection below, 4 MB."""
+"""Patches reduced together; with the projection below they take 4 MB."""
 
 _PROJECTED: Final = 64
 _BLOCK: Final = 2_048
@@ -25,8 +25,8 @@ _BLOCK: Final = 2_048
 
 @dataclass(frozen=True)
 class Selection:
-    """Which of the given vectors are kept: ``kept`` int64, ascending; ``radius`` the largest cosine distance of
-    any vector to its nearest kept one."""
+    """Which of the given vectors are kept: ``kept`` int64 holds their indices, ascending; ``radius`` is the largest
+    cosine distance of any vector to its nearest kept one."""
 
     kept: IntArray
     radius: float
@@ -37,8 +37,8 @@ def select_coreset(
 ) -> Selection:
     """Choose at most ``count`` of ``vectors`` (N, D), L2-normalised, by greedy k-center on a random projection.
 
-    Fewer are kept where the rest are duplicates of kept ones. ``advance`` is called with the number of newly
-    chosen ones now and then.
+    Fewer are kept where the rest duplicate kept ones. ``advance`` is called from time to time with the number of newly
+    chosen vectors.
     """
     total = len(vectors)
     if count >= total:
@@ -49,7 +49,7 @@ def select_coreset(
 
 
 def _project(vectors: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Gaussian random projection (Johnson-Lindenstrauss), which keeps Euclidean distances to some per cent."""
+    """Gaussian random projection (Johnson-Lindenstrauss); it changes Euclidean distances by a few per cent."""
     if vectors.shape[1] <= _PROJECTED:
         return vectors
     matrix = rng.standard_normal((vectors.shape[1], _PROJECTED), dtype=np.float32) / np.sqrt(_PROJECTED)

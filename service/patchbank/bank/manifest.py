@@ -1,4 +1,4 @@
-"""What travels with a bank: how it was made, how it scores, and where its threshold comes from."""
+"""What is stored with a bank: how it was made, how it scores, and where its threshold comes from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class _Frozen(BaseModel):
 
 
 class BackboneFacts(_Frozen):
-    """The backbone that made the embeddings; banks of another fingerprint are never scored across."""
+    """The backbone that made the embeddings. Embeddings of different fingerprints are never compared."""
 
     name: str
     sha256: str
@@ -24,10 +24,10 @@ class BackboneFacts(_Frozen):
 
 
 class SelfTest(_Frozen):
-    """What the backbone made of a fixed picture when the class was taught.
+    """The backbone's embedding of a fixed picture when the class was taught.
 
-    ``picture`` names the picture; ``patches`` (K, D) and ``cls`` (D',) are base64 of little-endian float32;
-    ``runtime`` says what computed them, for people.
+    ``picture`` names the picture; ``patches`` (K, D) and ``cls`` (D',) are base64 of little-endian float32; ``runtime``
+    says, for people, what computed them.
     """
 
     picture: str
@@ -64,10 +64,10 @@ class ScoringRule(_Frozen):
 
 
 class Foreground(_Frozen):
-    """Where the foreground of a class is: patches whose product with ``axis`` lies above ``threshold``.
+    """The foreground of a class: patches whose product with ``axis`` is above ``threshold``.
 
-    ``axis`` (D,) is of unit length and points from background to part. ``places`` is a square map of the picture, row
-    by row: ``#`` where every image counts, ``+`` where parts are usual, ``.`` elsewhere. ``least`` is the share of
+    ``axis`` (D,) has unit length and points from background to part. ``places`` is a square map of the picture, row by
+    row: ``#`` where every image counts, ``+`` where parts are usual, ``.`` elsewhere. ``least`` is the share of
     foreground below which a mask is not trusted.
     """
 
@@ -78,15 +78,14 @@ class Foreground(_Frozen):
 
 
 class Calibration(_Frozen):
-    """Scores of normal images that the bank does not hold, and the thresholds made of them.
+    """Scores of normal images that the bank does not hold, and the thresholds computed from them.
 
     ``threshold`` is for image scores: at most the share ``target_far`` of normal images is above it.
-    ``pixel_threshold`` is for the map: at most the share ``pixel_target_far`` of normal images has any pixel above
-    it. ``peaks`` are the highest map values that it was made of; a bank calibrated without them cuts its map at
-    ``threshold``.
+    ``pixel_threshold`` is for the map: at most the share ``pixel_target_far`` of normal images has any pixel above it.
+    It is computed from ``peaks``, the highest map values; a bank calibrated without them cuts its map at ``threshold``.
 
-    ``reachable`` is False where the images are too few for the target rate: the threshold is then the highest
-    score seen and the rate that can be promised is ``1 / (count + 1)``.
+    ``reachable`` is False where the images are too few for the target rate: the threshold is then the highest score
+    seen, and the rate that can be promised is ``1 / (count + 1)``.
     """
 
     method: Literal["leave-one-image-out", "held-out"]
@@ -100,7 +99,7 @@ class Calibration(_Frozen):
 
     @property
     def mask_threshold(self) -> float:
-        """Where the map is cut."""
+        """The threshold at which the map is cut."""
         return self.threshold if self.pixel_threshold is None else self.pixel_threshold
 
     @property
@@ -112,9 +111,9 @@ class Calibration(_Frozen):
 class RetrievalLimit(_Frozen):
     """When an image is of this class.
 
-    It is where its CLS embedding is at least as similar to the nearest reference as ``similarity``; and where its
-    patches' residuals against the nearest references are no more coherent than ``coherence``. ``count`` references
-    and ``witnesses`` of them in more detail stand behind the two.
+    It is if its CLS embedding is at least as similar to the nearest reference as ``similarity``, or if its patches'
+    residuals against the nearest references are no more coherent than ``coherence``. ``similarity`` was computed from
+    ``count`` references, ``coherence`` from ``witnesses`` of them.
     """
 
     similarity: float
@@ -124,7 +123,7 @@ class RetrievalLimit(_Frozen):
 
 
 class Manifest(_Frozen):
-    """The bank's own description; everything a service needs to serve it, or to refuse it."""
+    """The bank's own description: everything that a service needs to serve the bank, or to refuse it."""
 
     layout: Literal[1] = 1
     class_name: str

@@ -18,14 +18,15 @@ _WHOLE_IMAGE: Final = "ffffffff"
 
 
 def check_class_name(name: str) -> str:
-    """The name itself, or ``InvalidClassName``: 1 to 64 letters, digits, ``-`` and single ``_``."""
+    """The name itself: 1 to 64 letters, digits, ``-`` and single ``_``. Raises ``InvalidClassName`` for any other
+    name."""
     if not _CLASS.fullmatch(name) or name.endswith("_"):
         raise InvalidClassName(
             f"{name!r} cannot name a product class: use 1 to 64 letters (a-z, A-Z), digits, '-' and single '_', "
             "beginning with a letter or digit"
         )
     if name.lower() in _RESERVED:
-        raise InvalidClassName(f"{name!r} is reserved")
+        raise InvalidClassName(f"the name {name!r} is reserved; choose another one")
     return name
 
 
@@ -43,7 +44,7 @@ class BankRef:
 
     @classmethod
     def parse(cls, collection: str) -> BankRef | None:
-        """The bank that a collection's name means, or None for any other name."""
+        """The bank that a collection belongs to by its name; None for any other name."""
         parts = collection.split("__")
         if len(parts) != 3 or parts[0] != PREFIX or not parts[2]:
             return None
@@ -59,7 +60,7 @@ def new_version(now: datetime | None = None) -> str:
 
 
 def now() -> str:
-    """The present moment as manifests and references write it: UTC, to the second, ``2026-01-31T23:59:59+00:00``."""
+    """The current time as manifests and references store it: UTC, to the second, ``2026-01-31T23:59:59+00:00``."""
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
@@ -84,8 +85,8 @@ def is_image_id(text: str) -> bool:
 
 @dataclass(frozen=True)
 class PatchId:
-    """Which patch of which reference image; ``row`` and ``column`` on the grid of the copy turned by ``turn`` eighths
-    of a full turn, 0 for the picture as it is."""
+    """A patch of a reference image. ``row`` and ``column`` are on the grid of the copy turned by ``turn`` eighths of a
+    full turn; 0 is the picture itself."""
 
     image_id: str
     row: int
@@ -94,7 +95,7 @@ class PatchId:
 
     @classmethod
     def from_bytes(cls, raw: ByteArray) -> PatchId:
-        """Read a point id's 16 bytes."""
+        """Decode the 16 bytes of a point id."""
         value = raw.tobytes().hex()
         turn, row = divmod(int(value[24:28], 16), TURN_ROWS)
         return cls(value[:24], row, int(value[28:32], 16), turn)

@@ -9,10 +9,10 @@ from patchbank.settings import Settings
 
 
 def open_store(settings: Settings, search_workers: int = 0) -> PatchStore:
-    """The Qdrant server's store where one is named, else the embedded one; with ``search_workers`` the embedded store's
-    searches run in that many processes of their own."""
+    """The Qdrant server's store if the settings name one, else the embedded store. With ``search_workers`` the embedded
+    store's searches run in that many processes of their own."""
     if settings.qdrant_url:
-        # The client takes a second to import, which the embedded store's users need not wait for.
+        # Importing the client takes a second; the embedded store does not need it.
         from patchbank.bank.server.store import ServerStore  # noqa: PLC0415
 
         return ServerStore.open(settings)

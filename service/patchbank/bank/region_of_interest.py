@@ -1,4 +1,4 @@
-"""What of a class's pictures is inspected: a mask that travels with the bank."""
+"""The inspected part of a class's pictures: a mask that is stored with the bank."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from patchbank.arrays import BoolArray
 
 SIDE: Final = 1024
-"""Longest side that a mask is kept at; a manifest then grows by some kilobytes, whatever the cameras are."""
+"""Longest side of a stored mask, in pixels. It adds a few kilobytes to a manifest, whatever the cameras are."""
 
 HALF: Final = 0.5 - 1e-4
-"""At least half of an area, with room for rounding."""
+"""At least half of an area, with a tolerance for rounding."""
 
 
 class RegionOfInterest(BaseModel):
     """The inspected part of the picture, stretched over every image of the class.
 
-    ``png`` is a mask in base64: a PNG of 1 bit a pixel, neither side above 1,024, white where the class is inspected.
-    ``width`` and ``height`` are those of the picture that it was drawn for, in pixels.
+    ``png`` is a mask in base64: a PNG with 1 bit per pixel, neither side above 1,024, white where the class is
+    inspected. ``width`` and ``height`` are those of the picture that it was drawn for, in pixels.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,8 +41,8 @@ class RegionOfInterest(BaseModel):
 
     @classmethod
     def of(cls, inspected: BoolArray, picture: tuple[int, int]) -> RegionOfInterest:
-        """Keep a mask (H, W), True where inspected, of a ``picture`` of that (width, height); ``ValueError`` where
-        nothing is inspected, or nothing that can be kept."""
+        """Store a mask (H, W), True where inspected, drawn for a ``picture`` of this (width, height). Raises
+        ``ValueError`` where nothing is inspected, or nothing is left at the stored size."""
         high, wide = inspected.shape
         shrink = SIDE / max(wide, high)
         if shrink < 1:
@@ -55,7 +55,7 @@ class RegionOfInterest(BaseModel):
 
     @property
     def inspected(self) -> BoolArray:
-        """The mask (H, W), at the size it is kept at."""
+        """The mask (H, W) at its stored size."""
         return _decode(self.png)
 
     @property
@@ -71,5 +71,5 @@ def _decode(png: str) -> BoolArray:
             fits = picture.mode == "1" and max(picture.size) <= SIDE
             mask = np.asarray(picture, dtype=np.bool_) if fits else np.zeros((1, 1), dtype=np.bool_)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"no mask: {error}") from error
+        raise ValueError(f"the mask cannot be read: {error}") from error
     return mask

@@ -1,4 +1,4 @@
-"""What the routers of all stores hold alike: CLS embeddings of reference images, for class retrieval in one query."""
+"""What the routers of all stores share: CLS embeddings of reference images, for class retrieval in one query."""
 
 from __future__ import annotations
 
@@ -26,6 +26,6 @@ def router_point(ref: BankRef, image_id: str) -> tuple[str, dict[str, str]]:
 
 
 def router_hit(payload: Mapping[str, Any] | None, similarity: float) -> RouterHit:
-    """The reference image that a point of a router stands for."""
+    """The reference image that a router's point stands for."""
     fields = payload or {}
     return RouterHit(fields["class_name"], fields["image_id"], similarity)

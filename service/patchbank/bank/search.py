@@ -1,8 +1,8 @@
 """Nearest-patch search: approximate where it is free, exact where it counts.
 
-An approximate search can miss a neighbour, so its distances may be too high, never too low. Whoever needs a
-decision says, as a *demand*, which patches the decision hangs on; those are asked again exactly until none is
-left. What the demand decides is then what an exhaustive search would have decided.
+An approximate search can miss a neighbour, so its distances may be too high, never too low. A caller that needs a
+decision passes a *demand*, which names the patches that decide it. Those patches are searched again, exactly, until the
+demand names no more. What the demand decides is then what an exhaustive search would have decided.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from patchbank.bank.store import Neighbours, PatchIndex
 from patchbank.errors import EmptyBank
 
 Demand = Callable[[FloatArray, BoolArray], BoolArray]
-"""(scores, exact), both (rows, columns) -> which patches must be known exactly; those already exact don't matter."""
+"""(scores, exact), both (rows, columns) -> which patches must be exact; patches that are already exact don't matter."""
 
 FARTHEST = np.float32(2.0)
 """Largest cosine distance; stands for neighbours that an approximate search did not find."""
@@ -28,9 +28,9 @@ FARTHEST = np.float32(2.0)
 class PatchScores:
     """Patch scores of one image on its grid.
 
-    ``scores`` float32 (rows, columns), 0..2; ``exact`` bool alike; ``nearest`` uint8 (rows, columns, 16): point
-    id of the nearest normal patch; ``asked`` how many patches were asked twice. ``counts`` bool (rows, columns) says
-    which patches count; the others were not searched and score 0.
+    ``scores`` float32 (rows, columns), 0..2; ``exact`` bool (rows, columns); ``nearest`` uint8 (rows, columns, 16):
+    point id of the nearest normal patch, at ``nearest_distance``; ``asked``: how many patches were searched again.
+    ``counts`` bool (rows, columns) says which patches count; the others were not searched and score 0.
     """
 
     scores: FloatArray
@@ -41,8 +41,8 @@ class PatchScores:
     counts: BoolArray
 
     def nearest_patch(self, row: int, column: int) -> tuple[PatchId, float]:
-        """The normal patch that a patch, or the nearest one to it that counts, was compared with, and its cosine
-        distance. ``EmptyBank`` where no patch counts."""
+        """The normal patch that this patch was compared with, and its cosine distance; for a patch that does not count,
+        those of the nearest patch that does. Raises ``EmptyBank`` where no patch counts."""
         if not self.counts[row, column]:
             places = np.argwhere(self.counts)
             if not len(places):
@@ -91,11 +91,11 @@ def search_patches(
     )
 
 
-def _mean_distance(found: Neighbours) -> FloatArray:
-    """Mean over the neighbours found, float32 (Q,)."""
-    distances = found.distances
+def _mean_distance(neighbours: Neighbours) -> FloatArray:
+    """Mean distance over the neighbours of each query, float32 (Q,)."""
+    distances = neighbours.distances
     present = np.isfinite(distances)
-    if not found.exact:
+    if not neighbours.exact:
         return np.asarray(np.where(present, distances, FARTHEST).mean(axis=1), dtype=np.float32)
     count = present.sum(axis=1)
     if (count == 0).any():

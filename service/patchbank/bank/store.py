@@ -1,4 +1,4 @@
-"""The ``PatchStore`` protocol: what every bank store does, whatever engine is below it."""
+"""The ``PatchStore`` protocol: what every bank store does, whatever its engine."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ from patchbank.bank.names import BankRef
 class Neighbours:
     """The nearest bank patches of Q queries.
 
-    ``distances`` float32 (Q, k): cosine distances, ascending, ``inf`` where fewer were found. ``ids`` uint8
-    (Q, k, 16): point ids. ``exact`` says whether the search was exhaustive; if not, a distance may be too high,
-    never too low.
+    ``distances`` float32 (Q, k): cosine distances, ascending, ``inf`` where fewer were found. ``ids`` uint8 (Q, k, 16):
+    point ids. ``exact`` says whether the search was exhaustive; if not, a distance may be too high, never too low.
     """
 
     distances: FloatArray
@@ -30,7 +29,7 @@ class Neighbours:
 
 @dataclass(frozen=True)
 class Reference:
-    """A normal image that the bank holds. ``thumbnail`` is a JPEG of at most 512 pixels a side."""
+    """A normal image that the bank holds. ``thumbnail`` is a JPEG of at most 512 pixels per side."""
 
     image_id: str
     name: str
@@ -55,7 +54,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class BankSpec:
-    """Sizes that a new bank is laid out for."""
+    """Sizes of the embeddings that a new bank is made for."""
 
     patch_dim: int
     cls_dim: int
@@ -79,7 +78,7 @@ class PatchBlock:
 
     @property
     def image_ids(self) -> list[str]:
-        """Each patch's image."""
+        """The image id of each patch."""
         digits = self.ids[:, :12].tobytes().hex()
         return [digits[begin : begin + 24] for begin in range(0, len(digits), 24)]
 
@@ -95,12 +94,12 @@ class PatchIndex(Protocol):
     def nearest(
         self, queries: FloatArray, k: int, *, exact: bool = False, exclude_image: str | None = None
     ) -> Neighbours:
-        """The k nearest patches of each of ``queries`` (Q, D), L2-normalised; those of one image can be left out."""
+        """The k nearest patches of each of ``queries`` (Q, D), L2-normalised, without those of ``exclude_image``."""
         ...
 
 
 class BankContent(Protocol):
-    """All that a bank holds; enough to make the same bank elsewhere."""
+    """All content of a bank; enough to make the same bank elsewhere."""
 
     @property
     def manifest(self) -> Manifest:
@@ -124,21 +123,21 @@ class Bank(PatchIndex, BankContent, Protocol):
     """One version of a class, open for reading."""
 
     def reference(self, image_id: str) -> Reference:
-        """One reference image, or ``UnknownReference``."""
+        """One reference image. Raises ``UnknownReference``."""
         ...
 
     def image_patches(self, image_id: str) -> FloatArray:
-        """The patches (M, D) that the bank holds of one reference image, by row and column, turned copies last; none
-        for an image it does not know."""
+        """The bank's patches (M, D) of one reference image, by row and column, turned copies last; none for an unknown
+        image."""
         ...
 
 
 class Draft(PatchIndex, Protocol):
-    """A version being built. Nobody sees it until ``activate``; leaving the ``with`` block before drops it."""
+    """A version being built, invisible until ``activate``. Leaving the ``with`` block without it drops the version."""
 
     @property
     def ref(self) -> BankRef:
-        """Class and version to be."""
+        """Class and future version."""
         ...
 
     def add_reference(self, reference: Reference, cls: FloatArray) -> None:
@@ -150,7 +149,7 @@ class Draft(PatchIndex, Protocol):
         ...
 
     def has_reference(self, image_id: str) -> bool:
-        """Whether that image is already in."""
+        """Whether the draft holds that reference image."""
         ...
 
     def cls_vectors(self) -> tuple[list[str], FloatArray]:
@@ -158,19 +157,19 @@ class Draft(PatchIndex, Protocol):
         ...
 
     def image_patches(self, image_id: str) -> FloatArray:
-        """The patches (M, D) that the bank holds of one reference image."""
+        """The draft's patches (M, D) of one reference image."""
         ...
 
     def count_patches(self) -> int:
-        """Patches in the bank so far."""
+        """Number of patches so far."""
         ...
 
     def seal(self) -> None:
-        """Build the search index; nothing is added afterwards."""
+        """Build the search index; nothing can be added afterwards."""
         ...
 
     def activate(self, manifest: Manifest) -> None:
-        """Write the manifest and make this the version that serves, in one atomic step."""
+        """Write the manifest and let this version serve, in one atomic step."""
         ...
 
     def __enter__(self) -> Draft: ...
@@ -179,14 +178,14 @@ class Draft(PatchIndex, Protocol):
 
 @dataclass(frozen=True)
 class Pointers:
-    """Which version of each class serves, and, where the store keeps such a pointer, which collection is the router of
-    each preprocessing fingerprint."""
+    """Which version of each class serves; and, where the store keeps it, which collection is the router of each
+    preprocessing fingerprint."""
 
     classes: Mapping[str, str] = field(default_factory=dict)
     routers: Mapping[str, str] = field(default_factory=dict)
 
     def with_class(self, class_name: str, version: str | None) -> Pointers:
-        """The same with one class switched, or taken out for ``None``."""
+        """A copy with one class switched, or removed where ``version`` is None."""
         classes = {name: value for name, value in self.classes.items() if name != class_name}
         if version is not None:
             classes[class_name] = version
@@ -197,12 +196,11 @@ class ViewSource(Protocol):
     """What a ``View`` reads from."""
 
     def pointers(self) -> Pointers:
-        """The pointers as they stand now; a change by another process shows at the next call."""
+        """The current pointers; a change by another process shows at the next call."""
         ...
 
     def open_bank(self, ref: BankRef, *, serves: bool) -> Bank:
-        """A finished version. Where it cannot be found: ``DamagedBank`` for one that ``serves``, else
-        ``UnknownVersion``."""
+        """A finished version. Where it is missing, raises ``DamagedBank`` if it ``serves``, else ``UnknownVersion``."""
         ...
 
     def find_references(self, pointers: Pointers, fingerprint: str, cls: FloatArray, k: int) -> list[RouterHit]:
@@ -214,16 +212,16 @@ class ViewSource(Protocol):
 class PatchStore(ViewSource, Protocol):
     """Banks of all classes: read by the service, written by the indexer.
 
-    ``active``, ``bank`` and ``nearest_references`` look at the store afresh each time. Whoever needs more than one
+    ``active``, ``bank`` and ``nearest_references`` read the store anew each time. A caller that needs more than one
     answer makes a ``View``.
     """
 
     def active(self) -> Mapping[str, str]:
-        """Active version of every class."""
+        """Active version per class."""
         ...
 
     def bank(self, class_name: str, version: str | None = None) -> Bank:
-        """A class's active (or given) version; ``UnknownClass``, ``UnknownVersion`` or ``DamagedBank``."""
+        """A class's active (or given) version. Raises ``UnknownClass``, ``UnknownVersion`` or ``DamagedBank``."""
         ...
 
     def nearest_references(self, fingerprint: str, cls: FloatArray, k: int) -> list[RouterHit]:
@@ -235,11 +233,11 @@ class PatchStore(ViewSource, Protocol):
         ...
 
     def draft(self, class_name: str, spec: BankSpec, base: BankRef | None = None) -> Draft:
-        """Begin a new version, empty or as a copy of ``base``. ``ClassBusy`` while another one is in work."""
+        """Begin a new version, empty or as a copy of ``base``. Raises ``ClassBusy`` while another one is built."""
         ...
 
     def activate(self, ref: BankRef) -> None:
-        """Make an existing version the one that serves."""
+        """Let an existing version serve."""
         ...
 
     def remove(self, class_name: str) -> None:

@@ -1,4 +1,4 @@
-"""A class from store to store, or to a file and back: the content unchanged, so that every score stays what it was."""
+"""Moves a class from store to store, or to a file and back. Its content is unchanged, and so is every score."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def put_class(
 ) -> Manifest:
     """Make a bank the serving version of its class (or of the class ``name``) in another store.
 
-    The new version has a name of its own; references, patches, threshold and all else stay as they are. Nothing changes
-    in the target unless all of it arrived.
+    The new version gets its own name; references, patches, thresholds and everything else stay the same. Nothing
+    changes in the target unless all content arrived.
     """
     manifest = content.manifest
     with target.draft(name or manifest.class_name, BankSpec(manifest.patch_dim, manifest.cls_dim)) as draft:
@@ -24,8 +24,8 @@ def put_class(
         draft.seal()
         indexing.done()
         held = draft.count_patches()
-        if held != manifest.patches:  # points of one id twice in a damaged file
-            raise DamagedBank(f"{held} patches arrived of the {manifest.patches} that the manifest tells of")
+        if held != manifest.patches:  # a damaged file may hold two points with the same id
+            raise DamagedBank(f"{held} patches arrived, but the manifest says {manifest.patches}")
         moved = manifest.model_copy(update={"class_name": draft.ref.class_name, "version": draft.ref.version})
         draft.activate(moved)
     return moved

@@ -1,4 +1,5 @@
-"""What every bank store does alike: names and versions are checked, one change per class at a time, old versions go."""
+"""What all bank stores share: they check names and versions, allow one change per class at a time and drop old
+versions."""
 
 from __future__ import annotations
 
@@ -15,10 +16,10 @@ from patchbank.errors import ClassBusy, UnknownClass
 
 
 class HeldClass(Protocol):
-    """The exclusive right to change one class; somebody else's try raises ``ClassBusy``."""
+    """The exclusive right to change one class; for anybody else ``ClassBusy`` is raised."""
 
     def release(self) -> None:
-        """Let it go."""
+        """Give up the right."""
         ...
 
 
@@ -26,7 +27,7 @@ Held = TypeVar("Held", bound=HeldClass)
 
 
 class VersionedStore(ABC, Generic[Held]):
-    """``PatchStore`` but for what depends on the engine. ``Held`` is how the engine's store holds a class."""
+    """``PatchStore`` without what depends on the engine. ``Held`` is how the engine's store holds a class."""
 
     def __init__(self, keep_versions: int) -> None:
         """``keep_versions`` finished versions of each class are kept, the active one included."""
@@ -47,23 +48,23 @@ class VersionedStore(ABC, Generic[Held]):
 
     @abstractmethod
     def _hold(self, class_name: str) -> Held:
-        """Hold a class; ``ClassBusy`` where somebody else does."""
+        """Hold a class. Raises ``ClassBusy`` where another process holds it."""
 
     @abstractmethod
     def _begin(self, ref: BankRef, spec: BankSpec, base: BankRef | None, held: Held) -> Draft:
-        """A draft that lets go of the class at its end."""
+        """A draft that releases the class when it ends."""
 
     @abstractmethod
     def _serve(self, ref: BankRef, held: Held) -> None:
-        """Let a finished version serve, in one step."""
+        """Let a finished version serve, in one atomic step."""
 
     @abstractmethod
     def _withdraw(self, class_name: str, held: Held) -> None:
-        """Take a class out of service, and delete all its versions."""
+        """Take a class out of service and delete all its versions."""
 
     @abstractmethod
     def _sweep(self, class_name: str) -> None:
-        """Remove what an interrupted change of a class left; the caller holds the class."""
+        """Remove what an interrupted change of the class left; the caller holds the class."""
 
     @abstractmethod
     def _drop(self, refs: Iterable[BankRef]) -> None:
@@ -110,7 +111,7 @@ class VersionedStore(ABC, Generic[Held]):
             held.release()
 
     def _publish(self, ref: BankRef, held: Held) -> None:
-        """Let a finished version serve, and let go of versions too old to keep."""
+        """Let a finished version serve, and drop versions that are too old to keep."""
         self._serve(ref, held)
         old = [version for version in self.versions(ref.class_name)[: -self._keep] if version != ref.version]
         self._drop(BankRef(ref.class_name, version) for version in old)

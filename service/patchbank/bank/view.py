@@ -1,4 +1,4 @@
-"""A bank store as it stood at one moment: what a request sees from its start to its end."""
+"""A bank store as it was at one moment: what a request sees from its start to its end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TRIES: Final = 4
 
 
 class View:
-    """The pointers are read once, when the view is made; a change that comes later does not show."""
+    """The pointers are read once, when the view is made. Later changes do not show."""
 
     def __init__(self, source: ViewSource) -> None:
         self._source = source
@@ -23,11 +23,11 @@ class View:
 
     @property
     def active(self) -> Mapping[str, str]:
-        """Active version of every class."""
+        """Active version per class."""
         return self.pointers.classes
 
     def bank(self, class_name: str, version: str | None = None) -> Bank:
-        """A class's active (or given) version; ``UnknownClass``, ``UnknownVersion`` or ``DamagedBank``."""
+        """A class's active (or given) version. Raises ``UnknownClass``, ``UnknownVersion`` or ``DamagedBank``."""
         check_class_name(class_name)
         active = self.active.get(class_name)
         if active is None:
@@ -40,8 +40,8 @@ class View:
 
 
 def with_view(source: ViewSource, work: Callable[[View], T]) -> T:
-    """The result of ``work`` on a view; done again on a newer one where a version it was reading was replaced and
-    removed meanwhile.
+    """The result of ``work`` on a view. If a version that it read was replaced and removed meanwhile, ``work`` runs
+    again on a newer view.
 
     Old versions are kept for a while, so this happens only where several new ones follow within one request.
     """

@@ -1,10 +1,10 @@
 """The anomaly map: patch scores, smoothed, at the original image's size.
 
-Smoothing happens on the grid and enlarging is bilinear, so that a pixel is a weighted mean of nearby patch scores
-with weights that are never negative. The exact search relies on that.
+Scores are smoothed on the grid and then enlarged bilinearly. So each pixel is a weighted mean of nearby patch scores,
+and no weight is negative. The exact search relies on that.
 
-Where only some cells are inspected, smoothing is a mean of those alone (normalised convolution), and every other cell
-takes the value of the nearest one: what is ignored neither dilutes nor adds.
+Where only some cells are inspected, a smoothed cell is a mean of inspected cells alone (normalised convolution), and
+every other cell takes the value of the nearest inspected one. Ignored cells neither dilute a score nor add to it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _TRUNCATE: Final = 2.5
 
 
 def smooth(scores: FloatArray, sigma: float, area: InspectedArea) -> FloatArray:
-    """Gaussian-smoothed patch scores (rows, columns); ``sigma`` in grid cells, 0 leaves them as they are. At least one
-    cell of the ``area`` counts."""
+    """Gaussian-smoothed patch scores (rows, columns). ``sigma`` is in grid cells; 0 leaves the scores as they are. At
+    least one cell of the ``area`` must count."""
     if area.all_cells:
         return _blurred(scores, sigma)
     cells = area.cells
@@ -43,29 +43,29 @@ def _blurred(scores: FloatArray, sigma: float) -> FloatArray:
 
 
 def enlarge(grid: FloatArray, size: tuple[int, int]) -> FloatArray:
-    """Bilinear interpolation of cell centres (rows, columns) to (height, width) pixels for ``size`` (width, height)."""
+    """Interpolate cell centres (rows, columns) bilinearly to (height, width) pixels; ``size`` is (width, height)."""
     return np.asarray(Image.fromarray(grid).resize(size, Image.Resampling.BILINEAR), dtype=np.float32)
 
 
 def anomaly_map(scores: FloatArray, rule: ScoringRule, size: tuple[int, int], area: InspectedArea) -> FloatArray:
-    """The map (H, W) for patch scores (rows, columns) of an image of ``size`` (width, height); 0 where it is not
+    """The map (H, W) of patch scores (rows, columns) for an image of ``size`` (width, height); 0 where the image is not
     inspected."""
     values = enlarge(smooth(scores, rule.smoothing, area), size)
     return values if area.everywhere else np.where(area.pixels(size), values, np.float32(0))
 
 
 def map_peak(scores: FloatArray, rule: ScoringRule, area: InspectedArea) -> float:
-    """The highest value that the map of patch scores (rows, columns) can have at any size: a pixel is a mean of
-    smoothed cells."""
+    """The highest value that the map of these patch scores (rows, columns) can have at any size: each pixel is a mean
+    of smoothed cells."""
     return float(smooth(scores, rule.smoothing, area).max())
 
 
 def mask_and_score_demand(rule: ScoringRule, threshold: float, size: tuple[int, int], area: InspectedArea) -> Demand:
-    """Ask exactly for all patches that the image score, the verdict or the map cut at ``threshold`` hang on.
+    """A demand for all patches that decide the image score, the verdict or the map cut at ``threshold``.
 
-    The verdict hangs on the image score alone, whatever its own threshold is. Approximate scores are never too low,
-    and neither is any pixel made of them: a pixel at or below the threshold is decided. A pixel above it is decided
-    once every patch within reach of it is exact.
+    The verdict depends on the image score alone, whatever threshold it uses. Approximate scores are never too low, and
+    neither is a pixel computed from them: a pixel at or below the threshold is decided. A pixel above it is decided
+    once every patch that contributes to it is exact.
     """
     by_score = score_demand(rule, area)
 
@@ -77,7 +77,7 @@ def mask_and_score_demand(rule: ScoringRule, threshold: float, size: tuple[int, 
 
 
 def score_demand(rule: ScoringRule, area: InspectedArea) -> Demand:
-    """Ask exactly for the patches that make the image score."""
+    """A demand for the patches that make the image score."""
 
     def demand(scores: FloatArray, exact: BoolArray) -> BoolArray:
         return _deciding(scores, rule, area)
@@ -86,42 +86,43 @@ def score_demand(rule: ScoringRule, area: InspectedArea) -> Demand:
 
 
 def peak_and_score_demand(rule: ScoringRule, area: InspectedArea) -> Demand:
-    """Ask exactly for the patches that make the image score, and for those that make the map's highest cell.
+    """A demand for the patches that make the image score, and for those that make the map's highest cell.
 
-    Approximate scores are never too low: once the highest smoothed cell is made of exact ones, no other can pass it.
+    Approximate scores are never too low: once the highest smoothed cell is computed from exact scores, no other cell
+    can exceed it.
     """
     by_score = score_demand(rule, area)
 
     def demand(scores: FloatArray, exact: BoolArray) -> BoolArray:
         highest = _deciding(smooth(scores, rule.smoothing, area), rule, area)
-        return by_score(scores, exact) | _weighing_in(highest, rule.smoothing)
+        return by_score(scores, exact) | _contributing(highest, rule.smoothing)
 
     return demand
 
 
 def _deciding(values: FloatArray, rule: ScoringRule, area: InspectedArea) -> BoolArray:
-    """The cells that make the image score of values (rows, columns), of those inspected."""
+    """The inspected cells whose values (rows, columns) make the image score."""
     chosen = np.zeros(area.grid, dtype=np.bool_)
     chosen[area.cells] = deciding_patches(values[area.cells], rule)
     return chosen
 
 
-def _weighing_in(chosen: BoolArray, sigma: float) -> BoolArray:
-    """Patches that the smoothed values of the chosen cells are made of."""
+def _contributing(chosen: BoolArray, sigma: float) -> BoolArray:
+    """Patches that contribute to the smoothed values of the chosen cells."""
     return np.asarray(ndimage.maximum_filter(chosen, size=2 * _kernel(sigma) + 1), dtype=np.bool_)
 
 
 def _kernel(sigma: float) -> int:
-    """Cells that the smoothing reaches to each side."""
+    """Number of cells that the smoothing reaches to each side."""
     return int(_TRUNCATE * sigma + 0.5)
 
 
 def _within_reach(above: BoolArray, sigma: float, size: tuple[int, int], area: InspectedArea) -> BoolArray:
-    """Patches that weigh in on any pixel near a cell above the threshold.
+    """Patches that contribute to any pixel near a cell above the threshold.
 
-    A pixel is a mean of the smoothed cells next to it: of neighbours where the picture has more pixels than the grid
-    has cells, of all cells that fall on it otherwise. Each of those cells, or the inspected one whose value it takes,
-    is a mean over the kernel's reach.
+    A pixel is a mean of smoothed cells. Where the picture has more pixels than the grid has cells, these are the
+    neighbouring cells; otherwise they are all cells that fall on the pixel. Each of those cells, or the inspected cell
+    whose value it takes, is a mean over the kernel's reach.
     """
     if not above.any():
         return above
@@ -133,4 +134,4 @@ def _within_reach(above: BoolArray, sigma: float, size: tuple[int, int], area: I
         down, across = area.nearest_cell
         near, taken = np.zeros_like(near), near
         near[down[taken], across[taken]] = True
-    return _weighing_in(near, sigma)
+    return _contributing(near, sigma)

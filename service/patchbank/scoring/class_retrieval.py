@@ -1,4 +1,4 @@
-"""Which product is it: the nearest reference images in CLS space vote, their patches are asked in doubt."""
+"""Class retrieval: the nearest reference images in CLS space vote; in doubt, their patches are compared."""
 
 from __future__ import annotations
 
@@ -13,32 +13,36 @@ from patchbank.bank.manifest import RetrievalLimit
 from patchbank.bank.store import RouterHit
 
 WITNESSES: Final = 5
-"""Reference images of a class whose patches are asked."""
+"""Reference images per class whose patches an image in doubt is compared with."""
 
 HITS_PER_VOTE: Final = 4
-"""So many times the voters are fetched, so that a class on the brink has witnesses too."""
+"""Hits fetched per voter, so that a class near the edge of the vote has witnesses too."""
 
 _SURE: Final = 2.0
-"""An image this many times the references' median distance from its class, or nearer, is taken for it at once."""
+"""An image is accepted at once where its distance from the class is at most this multiple of the references' median
+distance."""
 
 _MARGIN: Final = 1.8
-"""Coherence, over the references' median, from which an image is another product (docs/class-retrieval.md)."""
+"""An image whose coherence is above this multiple of the references' median is another product
+(docs/class-retrieval.md)."""
 
 _CEILING: Final = 0.39
-"""Coherence that no product reaches by itself; few references can have a high median."""
+"""Upper bound of a class's coherence limit: no product reaches this coherence by itself, but the median of few
+references can be high."""
 
 _CANDIDATES: Final = 3
 
 CoherenceOf = Callable[[str, Sequence[str]], float]
-"""(class, image ids of references) -> least coherence of the image with any of them."""
+"""(class, image ids of references) -> the image's least coherence with any of them."""
 
 
 @dataclass(frozen=True)
 class Retrieval:
     """Outcome of class retrieval.
 
-    ``class_name`` None means unknown product. ``confidence`` is that class's (or else the winner's) share of the
-    vote, ``scores`` every voted class's share, ``similarity`` the cosine similarity to its nearest reference.
+    ``class_name`` is None for an unknown product. ``confidence`` is the class's share of the vote (the winner's for an
+    unknown product), ``scores`` the share of every class that was voted for, ``similarity`` the cosine similarity to
+    the nearest reference of that class.
     """
 
     class_name: str | None
@@ -53,11 +57,12 @@ def retrieve(
     limits: Mapping[str, RetrievalLimit],
     coherence_of: CoherenceOf | None = None,
 ) -> Retrieval:
-    """Similarity-weighted vote of the ``voters`` nearest of ``hits``, most similar first.
+    """The ``voters`` nearest of ``hits`` (most similar first) vote for a class, weighted by similarity.
 
-    The winner stands at once where the image is as similar to it as its references are to each other. Otherwise
-    the classes near enough are held against their limits of coherence, the best one stands, and if none does the
-    product is unknown. It is unknown too where there is no hit at all, and in doubt where the patches can't be asked.
+    The winner is accepted at once where the image is as similar to it as its references are to each other. Otherwise
+    the coherence of the nearest classes is compared with their limits: the class with the lowest ratio is accepted if
+    it keeps its limit. The product is unknown if it does not, if there are no hits, or if patches would have to be
+    compared and ``coherence_of`` is None.
     """
     if not hits:
         return Retrieval(None, 0.0, {}, 0.0)
@@ -87,7 +92,8 @@ def retrieve(
 def retrieval_limit(cls: FloatArray, coherences: Sequence[float]) -> RetrievalLimit:
     """Limits of a class from its own references, left out one by one.
 
-    ``cls`` (M, D') are their CLS embeddings, ``coherences`` those of some of them with their nearest others.
+    ``cls`` (M, D') holds their CLS embeddings, ``coherences`` the coherence of some of them with their nearest other
+    references.
     """
     own = leave_one_out_similarity(cls)
     distance = _SURE * float(np.median(1.0 - own)) if own.size else 0.0

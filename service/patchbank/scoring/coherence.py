@@ -1,9 +1,9 @@
-"""Does an image differ from a reference in places, or as a whole?
+"""Whether an image differs from a reference in places, or as a whole.
 
-A defect moves some patches, each its own way. Another product moves nearly all of them the same way. So when the CLS
-embedding is far from every reference, the patches are asked: each is matched with the most similar patch of one
-reference image, the worst matches are set aside as possible defects, and the residuals of the rest are averaged.
-Residuals that point everywhere cancel out; a shared direction remains.
+A defect moves some patches, each in its own direction. Another product moves nearly all patches in the same direction.
+So when the CLS embedding is far from every reference, the patches are compared: each one is matched with the most
+similar patch of one reference image, the worst matches are set aside as possible defects, and the residuals of the rest
+are averaged. Residuals in random directions cancel out; a shared direction remains.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ import numpy as np
 from patchbank.arrays import FloatArray
 
 _TRUSTED: Final = 0.75
-"""Share of best matches that count."""
+"""Share of the matches that count: the best ones."""
 
 _SAMPLE: Final = 512
-"""Patches asked, spread evenly; so many tell as much as all of them."""
+"""Patches compared, spread evenly; this many tell as much as all of them."""
 
 
 def least_coherence(patches: FloatArray, references: Sequence[FloatArray]) -> float:
-    """The least coherence of an image with any of the references; 1 where a coreset kept no patch of any, or the image
-    has none."""
+    """The least coherence of an image with any of the references; 1 where the image has no patches, or a coreset kept
+    no patch of any reference."""
     if not len(patches):
         return 1.0
     return min((coherence(patches, reference) for reference in references if len(reference)), default=1.0)
@@ -33,8 +33,8 @@ def least_coherence(patches: FloatArray, references: Sequence[FloatArray]) -> fl
 def coherence(patches: FloatArray, reference: FloatArray) -> float:
     """Length of the mean residual over the mean length of the residuals, 0 (all directions) to 1 (one direction).
 
-    ``patches`` (N, D) of an image and ``reference`` (M, D) of one reference image, both L2-normalised. An image
-    that equals the reference has no residuals: 0.
+    ``patches`` (N, D) are the image's, ``reference`` (M, D) those of one reference image, both L2-normalised. An image
+    that equals the reference has no residuals: its coherence is 0.
     """
     sample = patches[:: -(-len(patches) // _SAMPLE)]
     similarity = sample @ reference.T

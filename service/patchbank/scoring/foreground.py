@@ -1,15 +1,14 @@
-"""Which patches show the part, and which only what it lies on.
+"""Which patches show the part, and which show only the background.
 
-Patches of a part and patches of a plain background lie apart along the first principal axis of the patches.
-AnomalyDINO (Damm et al. 2025) finds that axis image by image. Here axis and threshold belong to the class: they are
-learned once from the references and travel with the bank, so that index time and request time mask alike and a large
-defect cannot turn the axis.
+Patches of a part and patches of a plain background separate along the first principal axis of the patches. AnomalyDINO
+(Damm et al. 2025) computes that axis per image. Here axis and threshold belong to the class: they are learned once from
+the references and stored with the bank. So index time and request time mask alike, and a large defect cannot turn the
+axis.
 
-A background patch is not searched and scores 0; the bank keeps its background patches. Where in doubt, a patch is
-foreground.
+A background patch is not searched and scores 0; the bank keeps its background patches. In doubt, a patch is foreground.
 
 Where a class has a region of interest, axis and threshold are learned from whole pictures, and everything else from the
-cells inspected: what lies in the ignored ones changes no mask.
+inspected cells: the content of ignored cells changes no mask.
 """
 
 from __future__ import annotations
@@ -27,45 +26,45 @@ from patchbank.scoring.inspected_area import InspectedArea
 
 
 class Sample(NamedTuple):
-    """One image: ``patches`` (N, D), L2-normalised, in row-major order of the grid, and what ``area`` of it is
-    inspected."""
+    """One image: its ``patches`` (N, D), L2-normalised, in row-major order of the grid, and its inspected ``area``."""
 
     patches: FloatArray
     area: InspectedArea
 
 
 SAMPLES: Final = 32
-"""At most so many references are looked at, spread evenly: some ten thousand patches fix one axis well."""
+"""Most references used, spread evenly: some ten thousand patches determine one axis well."""
 
 _MAP: Final = 32
-"""Side of the map of places; about the grid of the backbones at their default size."""
+"""Side of the map of places, in cells; about the grid of the backbones at their default size."""
 
 _ALWAYS: Final = 0.9
-"""A place that is foreground in this share of the references counts in every image. Parts that lie anywhere have few
-such places; parts that always lie alike have their whole outline."""
+"""A place that is foreground in this share of the references counts in every image. If parts lie anywhere, there are
+few such places; if parts always lie alike, the places cover their whole outline."""
 
 _USUAL: Final = 0.2
-"""Parts are usual at a place that is foreground in this share of the references, and in two at least. A thing that
-reaches no such place is no part."""
+"""Parts are usual at a place that is foreground in this share of the references, and in at least two of them. A
+connected component that touches no such place is not a part."""
 
 _STRAY: Final = 0.01
-"""Places are asked only where at most this share of the references' own foreground reaches no usual one: the share of
-patches that makes an image score. Parts that lie anywhere, or too few references, exceed it."""
+"""The usual places are used only if at most this share of the references' own foreground touches none of them. It is
+the share of patches that makes an image score. Parts that lie anywhere, or too few references, exceed it."""
 
 _LEAST: Final = 0.5
-"""A mask with less than this part of the references' usual (median) foreground is not trusted and hides nothing."""
+"""A mask with less than this share of the references' usual (median) foreground is not trusted: it hides nothing."""
 
 _CENTRE: Final = 0.6
-"""Side of the middle of the picture, as a share of the picture's side; AnomalyDINO's choice."""
+"""Side of the middle of the picture, as a share of the picture's side; AnomalyDINO's value."""
 
 
 def foreground_mask(foreground: Foreground, patches: FloatArray, area: InspectedArea) -> BoolArray:
-    """Foreground (rows, columns) of one image's patches (N, D): True where a patch counts, inspected ones alone.
+    """Foreground (rows, columns) of one image's patches (N, D): True where a patch counts. Only inspected patches
+    count.
 
-    Patches on the part's side of the threshold, less the things that reach no place where parts are usual;
-    widened by a cell, gaps closed and holes filled, since a defect may look like background; and the places that are
-    foreground in nearly all references. Where far less is left than of the references (the part is missing, or this is
-    another scene) the whole image counts.
+    The mask starts with the patches on the part's side of the threshold. Connected components that touch no usual place
+    are removed. Since a defect may look like background, the mask is widened by one cell, gaps are closed, holes are
+    filled, and the places that are foreground in nearly all references are added. Where far less is left than in the
+    references (the part is missing, or this is another scene), the whole image counts.
     """
     inside, grid = area.cells, area.grid
     own = _tidy(_touching(raw_mask(foreground, patches, grid) & inside, _places(foreground, "#+", grid)))
@@ -77,15 +76,18 @@ def foreground_mask(foreground: Foreground, patches: FloatArray, area: Inspected
 def learn_foreground(samples: Sequence[Sample]) -> Foreground:
     """Learn axis, threshold and places from the patches of reference images.
 
-    Where the patches of each image are all alike, everything is foreground. ``NoReferences`` where there are none.
+    Where the patches of each image are all alike, everything is foreground. Raises ``NoReferences`` where there are no
+    samples.
     """
     chosen = spread_out(samples)
     axis = _first_axis(chosen)
     projections = [(sample.patches @ axis).reshape(sample.area.grid) for sample in chosen]
-    lean = sum(float(one[middle(one.shape)].mean() - one[border(one.shape)].mean()) for one in projections)
+    lean = sum(
+        float(values[middle(values.shape)].mean() - values[border(values.shape)].mean()) for values in projections
+    )
     if lean < 0:
-        axis, projections = -axis, [-one for one in projections]
-    threshold, _ = otsu(np.concatenate([one.ravel() for one in projections]))
+        axis, projections = -axis, [-projection for projection in projections]
+    threshold, _ = otsu(np.concatenate([projection.ravel() for projection in projections]))
     raw = [(projection > threshold) & sample.area.cells for projection, sample in zip(projections, chosen, strict=True)]
     masks = [_tidy(mask) for mask in raw]
     return Foreground(
@@ -97,14 +99,15 @@ def learn_foreground(samples: Sequence[Sample]) -> Foreground:
 
 
 def spread_out(samples: Sequence[Sample]) -> Sequence[Sample]:
-    """At most ``SAMPLES`` of them; ``NoReferences`` where there are none."""
+    """At most ``SAMPLES`` of the samples, spread evenly. Raises ``NoReferences`` where there are none."""
     if not samples:
-        raise NoReferences("a foreground cannot be learned from no reference image")
+        raise NoReferences("learning the foreground needs at least one reference image")
     return samples[:: -(-len(samples) // SAMPLES)]
 
 
 def _first_axis(samples: Sequence[Sample]) -> FloatArray:
-    """First principal axis (D,) within images; differences between images, such as their light, are left out."""
+    """First principal axis (D,) of the patches within images; differences between images, such as their light, are left
+    out."""
     dimension = samples[0].patches.shape[1]
     spread = np.zeros((dimension, dimension), dtype=np.float64)
     for patches, _ in samples:
@@ -114,9 +117,10 @@ def _first_axis(samples: Sequence[Sample]) -> FloatArray:
 
 
 def otsu(values: FloatArray) -> tuple[float, float]:
-    """The cut with the most variance between its two sides (Otsu 1979), and that share of the whole variance.
+    """The cut with the largest variance between its two sides (Otsu 1979), and the share of the whole variance that
+    lies between them.
 
-    Values that are all alike have no cut: the threshold then lies below any product of unit vectors.
+    Values that are all alike have no cut: the threshold is then below any product of unit vectors.
     """
     ordered = np.sort(values.astype(np.float64))
     total = float(ordered.var())
@@ -132,7 +136,8 @@ def otsu(values: FloatArray) -> tuple[float, float]:
 
 
 def _map(raw: Sequence[BoolArray], masks: Sequence[BoolArray]) -> tuple[str, ...]:
-    """The map of places; without ``.`` where too much of the references' own foreground would be lost to it."""
+    """The map of places. It has no ``.`` where the usual places would remove too much of the references' own
+    foreground."""
     size = (_MAP, _MAP)
     always = np.mean([_stretch(mask, size) for mask in masks], axis=0) >= _ALWAYS
     usual = np.sum([_stretch(mask, size) for mask in raw], axis=0) >= max(2.0, _USUAL * len(raw))
@@ -143,7 +148,7 @@ def _map(raw: Sequence[BoolArray], masks: Sequence[BoolArray]) -> tuple[str, ...
 
 
 def raw_mask(foreground: Foreground, patches: FloatArray, grid: tuple[int, int]) -> BoolArray:
-    """Patches on the part's side of the threshold, nothing added."""
+    """Patches on the part's side of the threshold, without any correction."""
     return (patches @ np.asarray(foreground.axis, dtype=np.float32) > foreground.threshold).reshape(grid)
 
 
@@ -153,13 +158,13 @@ def _places(foreground: Foreground, letters: str, grid: tuple[int, ...]) -> Bool
 
 
 def _touching(mask: BoolArray, places: BoolArray) -> BoolArray:
-    """Connected things of the mask that reach into ``places``."""
+    """Connected components of the mask that touch ``places``."""
     labels, _ = ndimage.label(mask, np.ones((3, 3), dtype=np.bool_))
     return np.isin(labels, np.unique(labels[mask & places]))
 
 
 def _tidy(mask: BoolArray) -> BoolArray:
-    """The mask a cell wider, gaps closed, holes filled."""
+    """The mask widened by one cell, with gaps closed and holes filled."""
     square = np.ones((3, 3), dtype=np.bool_)
     wide = ndimage.binary_dilation(mask, square, iterations=2)
     closed = ndimage.binary_erosion(wide, square, border_value=1)
@@ -167,7 +172,7 @@ def _tidy(mask: BoolArray) -> BoolArray:
 
 
 def _stretch(mask: BoolArray, grid: tuple[int, ...]) -> BoolArray:
-    """The mask on another grid laid over the same picture."""
+    """The mask resampled to another grid over the same picture."""
     rows, columns = (
         (2 * np.arange(count) + 1) * side // (2 * count) for count, side in zip(grid, mask.shape, strict=True)
     )

@@ -1,4 +1,4 @@
-"""``auto``: is the background of a class masked? Rule and figures: ``docs/foreground.md``."""
+"""``auto``: whether the background of a class is masked. Rule and figures: ``docs/foreground.md``."""
 
 from __future__ import annotations
 
@@ -21,21 +21,22 @@ from patchbank.scoring.foreground import (
 )
 
 _SPLIT: Final = 0.8
-"""Least share of the variance along the axis that lies between the two sides. The best cut of a bell curve puts 0.64
-between them, of an even spread 0.75: below that there is one heap, not two."""
+"""Least share of the variance along the axis that lies between the two sides. The best cut of a bell curve has 0.64
+between its sides, that of a uniform distribution 0.75: at these values there is one cluster, not two."""
 
 _MIDDLE: Final = 0.35
-"""Least share of foreground in the middle; AnomalyDINO's choice, which leaves room for small parts."""
+"""Least share of foreground in the middle; AnomalyDINO's value, which leaves room for small parts."""
 
 _BORDER: Final = 0.6
-"""Least share of background along the border. Part or fixture may run along one side of the four; a texture leaves
+"""Least share of background along the border. A part or fixture may run along one of the four sides; a texture has
 about half."""
 
 _WORTH: Final = 0.25
-"""Least share of cells that a mask must hide to be worth its risk. A part that fills the picture stays below."""
+"""Least share of cells that a mask must hide to be worth its risk. Where the part fills the picture, the share is
+lower."""
 
 _AGREEMENT: Final = 0.8
-"""Least overlap (intersection over union) of the backgrounds that two halves of the references lead to."""
+"""Least overlap (intersection over union) of the backgrounds learned from two halves of the references."""
 
 
 class Decision(NamedTuple):
@@ -46,14 +47,14 @@ class Decision(NamedTuple):
 
 
 def decide(foreground: Foreground, samples: Sequence[Sample]) -> Decision:
-    """Whether ``auto`` masks a class: decided on its references' patches and what was learned from them.
+    """Whether ``auto`` masks a class, decided from its references' patches and from the foreground learned from them.
 
-    On where all of this holds: the patches fall into two heaps; the middle of the picture is mostly part and its border
-    mostly background; there is enough background to hide; and two halves of the references, learned apart, hide
-    nearly the same cells, of those inspected. ``NoReferences`` where there are no samples.
+    It masks where all of this holds: the patches form two clusters; the middle of the picture is mostly part and its
+    border mostly background; there is enough background to hide; and two halves of the references, learned separately,
+    hide nearly the same inspected cells. Raises ``NoReferences`` where there are no samples.
     """
     chosen = spread_out(samples)
-    for objection in (_one_heap, _badly_placed, _unstable):
+    for objection in (_one_cluster, _badly_placed, _unstable):
         reason = objection(foreground, chosen)
         if reason is not None:
             return Decision(False, reason)
@@ -62,7 +63,7 @@ def decide(foreground: Foreground, samples: Sequence[Sample]) -> Decision:
     )
 
 
-def _one_heap(foreground: Foreground, samples: Sequence[Sample]) -> str | None:
+def _one_cluster(foreground: Foreground, samples: Sequence[Sample]) -> str | None:
     axis = np.asarray(foreground.axis, dtype=np.float32)
     split = otsu(np.concatenate([sample.patches @ axis for sample in samples]))[1]
     if split < _SPLIT:
@@ -96,7 +97,7 @@ def _unstable(foreground: Foreground, samples: Sequence[Sample]) -> str | None:
 
 
 def _hidden(foreground: Foreground, samples: Sequence[Sample]) -> BoolArray:
-    """Whether a cell is hidden, for all inspected cells of all samples."""
+    """Whether each cell is hidden, for all inspected cells of all samples."""
     hidden = []
     for patches, area in samples:
         hidden.append(~foreground_mask(foreground, patches, area)[area.cells])

@@ -27,12 +27,12 @@ _ANCHORS: Final = np.array(
         (252, 255, 164),
     ]
 )
-"""Eight colours along matplotlib's "inferno" map (CC0): even in lightness, readable when colours look alike."""
+"""Eight colours from matplotlib's "inferno" map (CC0): lightness rises evenly, so colour-blind viewers can read it."""
 
 _OUTLINE: Final = (0, 255, 255)
 
 _IGNORED: Final = (72, 72, 72)
-"""What is not inspected, in a heatmap: a grey that no score has."""
+"""Colour of pixels that are not inspected, in a heatmap: a grey that no score has."""
 
 
 def render(
@@ -43,10 +43,12 @@ def render(
     regions: Sequence[Region],
     inspected: BoolArray,
 ) -> bytes:
-    """A PNG of the map (H, W) of a picture's ``pixels`` (H, W, 3), of which those ``inspected`` (H, W) were judged.
+    """A PNG of the map ``values`` (H, W) of a picture with ``pixels`` (H, W, 3); ``inspected`` (H, W) says which were
+    judged.
 
-    ``heatmap``: colours from 0 to twice the threshold, so the threshold is always mid-scale; grey where not inspected.
-    ``overlay``: the picture with what is above the threshold coloured and outlined, dark where not inspected.
+    ``heatmap``: colours from 0 to twice the threshold, so that the threshold is always mid-scale; grey where not
+    inspected.
+    ``overlay``: the picture with the pixels above the threshold coloured and outlined, dark where not inspected.
     ``gray16``: 16-bit grey, value = score / 2 x 65535.
     """
     if kind == "gray16":
@@ -67,8 +69,8 @@ def overlay(
     inspected: BoolArray,
     colours: ByteArray | None = None,
 ) -> Image.Image:
-    """The picture with its anomalous pixels coloured, their border drawn, and a box round every region; dark where it
-    is not inspected."""
+    """The picture with its anomalous pixels coloured and outlined, and a box round every region; dark where not
+    inspected."""
     colours = _colours(values, threshold) if colours is None else colours
     above = (values > threshold) & inspected
     if not inspected.all():

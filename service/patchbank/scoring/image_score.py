@@ -1,4 +1,4 @@
-"""From patch scores to one number for the image."""
+"""The image score: one number per image, from its patch scores."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def deciding_count(patches: int, rule: ScoringRule) -> int:
 
 
 def image_score(scores: FloatArray, rule: ScoringRule) -> float:
-    """Mean of the highest 1 % of patch scores (any shape), or the highest, as the rule says."""
+    """Mean of the highest 1 % of patch scores (any shape), or the highest one, as the rule says."""
     flat = scores.ravel()
     count = deciding_count(flat.size, rule)
     return float(np.partition(flat, flat.size - count)[flat.size - count :].mean(dtype=np.float64))

@@ -1,6 +1,6 @@
-"""A class's region of interest on its images: which cells count, which pixels are inspected.
+"""A class's region of interest on its images: which cells count, and which pixels are inspected.
 
-Where a class has no region of interest, the area is everything. So nobody else has to ask whether there is one.
+Where a class has no region of interest, the area covers everything, so that no caller has to ask whether there is one.
 """
 
 from __future__ import annotations
@@ -18,19 +18,20 @@ from patchbank.bank.region_of_interest import HALF, RegionOfInterest
 from patchbank.errors import InvalidMask
 
 ASPECT: Final = 0.03
-"""Difference of two aspect ratios, as a share, from which a mask no longer lies where it was drawn."""
+"""Largest difference of two aspect ratios, as a share, at which a mask still lies where it was drawn."""
 
 _SIZES: Final = 2
-"""Image sizes per grid whose inspected pixels are kept, a byte a pixel."""
+"""Image sizes per grid whose inspected pixels are cached, at one byte per pixel."""
 
 _GRIDS: Final = 64
-"""Grids per class whose areas are kept; the images of a class seldom have more than a few shapes."""
+"""Grids per class whose areas are cached; the images of a class seldom have more than a few shapes."""
 
 
 class InspectedArea:
-    """What is inspected of images on one ``grid`` (rows, columns).
+    """The inspected area of images on one ``grid`` (rows, columns).
 
-    ``cells`` bool (rows, columns), read-only: the cells that count, those of which at least half is inspected.
+    ``cells`` bool (rows, columns), read-only: the cells that count. A cell counts where at least half of it is
+    inspected.
     """
 
     def __init__(self, mask: BoolArray, grid: tuple[int, int]) -> None:
@@ -54,7 +55,7 @@ class InspectedArea:
 
     @cached_property
     def everywhere(self) -> bool:
-        """Whether every pixel is inspected, too."""
+        """Whether every pixel is inspected as well."""
         return self.all_cells and bool(self._mask.all())
 
     @property
@@ -63,7 +64,8 @@ class InspectedArea:
         return not self.cells.any()
 
     def require_cells(self) -> InspectedArea:
-        """The area itself; ``InvalidMask`` where no cell counts, which must never read as normal."""
+        """The area itself. Raises ``InvalidMask`` where no cell counts, since such an image must never pass as
+        normal."""
         if self.is_empty:
             raise InvalidMask(
                 f"the mask leaves none of the {self.grid[0]} x {self.grid[1]} cells of this image: at least half of a "
@@ -72,14 +74,14 @@ class InspectedArea:
         return self
 
     def patches(self, patches: FloatArray) -> FloatArray:
-        """Those of an image's patches (N, D) that count; perhaps none."""
+        """The patches of an image (N, D) that count; there may be none."""
         return patches if self.all_cells else patches[self.cells.ravel()]
 
     def pixels(self, size: tuple[int, int]) -> BoolArray:
-        """Inspected pixels (H, W) of an image of ``size`` (width, height).
+        """Inspected pixels (H, W) of an image of ``size`` (width, height), read-only.
 
-        A pixel that the mask lets through, but that neither lies in a cell that counts nor beside one, was not
-        looked at. Read-only.
+        A pixel inside the mask is not inspected where neither its cell nor a neighbouring one counts: no patch covers
+        it.
         """
         return self._laid(size)
 
@@ -96,52 +98,53 @@ class InspectedArea:
 
     @property
     def overlooked(self) -> float:
-        """Share of the mask's inspected area that lies in no cell that counts, nor beside one."""
+        """Share of the mask's inspected area that lies neither in a cell that counts nor beside one."""
         high, wide = self._mask.shape
         return 1.0 - np.count_nonzero(self.pixels((wide, high))) / np.count_nonzero(self._mask)
 
     @cached_property
     def nearest_cell(self) -> IntArray:
-        """Row and column (2, rows, columns) of the cell that counts nearest to each cell."""
+        """Row and column (2, rows, columns) of the nearest cell that counts, for each cell."""
         nearest = ndimage.distance_transform_edt(~self.cells, return_distances=False, return_indices=True)
         return np.asarray(nearest, dtype=np.int64)
 
 
 class InspectedAreas:
-    """The areas of one class by grid; each is made once. Thread-safe."""
+    """The areas of one class, one per grid, each computed once. Thread-safe."""
 
     def __init__(self, roi: RegionOfInterest | None) -> None:
         """``roi`` None: everything is inspected."""
         self._drawn_for = None if roi is None else (roi.width, roi.height)
         mask = np.ones((1, 1), dtype=np.bool_) if roi is None else roi.inspected
-        self._made = lru_cache(_GRIDS)(lambda grid: InspectedArea(mask, grid))
+        self._area_on = lru_cache(_GRIDS)(lambda grid: InspectedArea(mask, grid))
 
     def on(self, grid: tuple[int, int]) -> InspectedArea:
-        """The area on a grid (rows, columns); perhaps empty."""
-        return self._made(grid)
+        """The area on a grid (rows, columns); it may be empty."""
+        return self._area_on(grid)
 
     def misfit(self, size: tuple[int, int]) -> str | None:
-        """What is wrong with laying the mask over an image of ``size`` (width, height); None where it fits."""
+        """Why the mask does not fit an image of ``size`` (width, height); None where it fits."""
         if self._drawn_for is None or same_aspect(size, self._drawn_for):
             return None
         width, height = self._drawn_for
         return (
             f"the image is {size[0]} x {size[1]} pixels, the class's mask was drawn for {width} x {height}: "
-            "their aspect ratios differ, so the mask does not lie on what it was drawn for"
+            "their aspect ratios differ, so the mask would not lie where it was drawn"
         )
 
 
 def same_aspect(first: tuple[int, int], second: tuple[int, int]) -> bool:
-    """Whether what is stretched from one (width, height) to the other still lies where it was drawn."""
+    """Whether a mask stretched from one (width, height) to the other still lies where it was drawn."""
     return abs(first[0] * second[1] / (first[1] * second[0]) - 1) <= ASPECT
 
 
 def _shares(mask: npt.NDArray[Any], cells: int) -> DoubleArray:
-    """Means of so many equal stretches of the rows of ``mask`` (H, W): (cells, W); exact, also amid a row."""
+    """Means of ``mask`` (H, W) over ``cells`` equal stretches of its rows: (cells, W). A row that two stretches share
+    is split exactly."""
     high = len(mask)
     edges = np.arange(cells + 1) * high / cells
     row = np.minimum(edges.astype(np.int64), high - 1)
     runs = np.add.reduceat(mask, row, axis=0, dtype=np.float64)[:-1]
-    runs[row[1:] == row[:-1]] = 0.0  # of an empty run reduceat gives its first row
+    runs[row[1:] == row[:-1]] = 0.0  # reduceat gives an empty run its first row
     below = np.concatenate([np.zeros((1, mask.shape[1])), runs.cumsum(axis=0)])
     return np.asarray(np.diff(below + (edges - row)[:, None] * mask[row], axis=0) * cells / high)

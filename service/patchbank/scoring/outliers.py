@@ -1,4 +1,4 @@
-"""Values that lie far above the others, by a statistic that the outliers themselves can't move much."""
+"""Values that lie far above the others, by a statistic that the outliers themselves hardly change."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import numpy.typing as npt
 from patchbank.arrays import DoubleArray
 
 FAR_ABOVE: Final = 3.5
-"""Modified z-score from which a value counts as an outlier (Iglewicz and Hoaglin 1993)."""
+"""Modified z-score above which a value counts as an outlier (Iglewicz and Hoaglin 1993)."""
 
 _MAD_TO_DEVIATION: Final = 0.6745
 _MEAN_TO_DEVIATION: Final = 0.7979
 
 
 def modified_z(values: npt.ArrayLike) -> DoubleArray:
-    """Distance of each value (N,) from the median, in robust standard deviations; 0 for all where they don't vary.
+    """Distance of each value (N,) from the median, in robust standard deviations; 0 for all where the values don't
+    vary.
 
-    The deviation is the median absolute one; where that is 0, for more than half of the values are equal, the mean
-    absolute one stands in.
+    The median absolute deviation is used. Where it is 0, because more than half of the values are equal, the mean
+    absolute deviation replaces it.
     """
     array = np.asarray(values, dtype=np.float64)
     apart = array - np.median(array)

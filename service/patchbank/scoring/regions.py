@@ -15,7 +15,7 @@ _EIGHT = np.ones((3, 3), dtype=np.int8)
 @dataclass(frozen=True)
 class Region:
     """One connected region: ``box`` (left, top, right, bottom) in original pixels, right and bottom exclusive;
-    ``score`` its highest map value; ``peak`` (x, y) where that is; ``area`` in pixels."""
+    ``score`` is its highest map value, ``peak`` (x, y) the place of that value, ``area`` its number of pixels."""
 
     box: tuple[int, int, int, int]
     score: float
@@ -24,8 +24,8 @@ class Region:
 
 
 def find_regions(values: FloatArray, threshold: float, inspected: BoolArray, limit: int = 20) -> list[Region]:
-    """The regions of a map (H, W) above the threshold, highest score first, at most ``limit``; of the ``inspected``
-    pixels (H, W) alone."""
+    """The regions of a map (H, W) above the threshold, among the ``inspected`` pixels (H, W): at most ``limit``,
+    highest score first."""
     labels, count = ndimage.label((values > threshold) & inspected, structure=_EIGHT)
     if count == 0:
         return []

@@ -29,40 +29,42 @@ def calibrate(
 ) -> Calibration:
     """The thresholds at target false-alarm rates: of images, and of images with any pixel of the map above.
 
-    With fewer than ``1 / target_far - 1`` scores no threshold can promise the rate: the highest score is taken
-    and ``reachable`` says so. ``peaks`` are the highest map values of the same images; without them there is no pixel
-    threshold. The pixels' rate is never below the images', or a verdict of anomalous would often show no pixel.
+    With fewer than ``1 / target_far - 1`` scores no threshold can promise the rate: the highest score is taken and
+    ``reachable`` says so. ``peaks`` are the highest map values of the same images; without them there is no pixel
+    threshold. The pixels' rate is never below the images' rate, or a verdict of anomalous would often show no pixel.
+    Raises ``NoReferences`` where there are no scores.
     """
     if not scores:
         raise NoReferences("calibration needs at least one normal image")
     ordered = sorted(float(score) for score in scores)
     threshold, reachable = _at_rate(ordered, target_far)
-    made = Calibration(
+    calibration = Calibration(
         method=method, target_far=target_far, threshold=threshold, reachable=reachable, scores=tuple(ordered)
     )
     if not peaks:
-        return made
+        return calibration
     if len(peaks) != len(scores):
         raise ValueError(f"{len(scores)} scores, {len(peaks)} peaks")
     highest, rate = sorted(float(peak) for peak in peaks), max(target_far, pixel_target_far)
     cut, _ = _at_rate(highest, rate)
-    return made.model_copy(update={"pixel_target_far": rate, "pixel_threshold": cut, "peaks": tuple(highest)})
+    return calibration.model_copy(update={"pixel_target_far": rate, "pixel_threshold": cut, "peaks": tuple(highest)})
 
 
 def _at_rate(ordered: Sequence[float], rate: float) -> tuple[float, bool]:
-    """The value that at most the share ``rate`` of new ones exceeds; the highest, and False, for too few values."""
+    """The value that at most the share ``rate`` of new values exceeds, and True; the highest value, and False, where
+    there are too few."""
     rank = max(1, math.ceil((len(ordered) + 1) * (1.0 - rate) - 1e-9))
     return ordered[min(rank, len(ordered)) - 1], rank <= len(ordered)
 
 
 def shortfall(calibration: Calibration) -> str | None:
-    """What to say where the calibration images are too few for the rate asked for; None where they suffice."""
+    """A warning where the calibration images are too few for the target rate; None where they suffice."""
     if calibration.reachable:
         return None
     needed = math.ceil(1 / calibration.target_far - 1 - 1e-9)
     return (
         f"{calibration.count} calibration images are too few for a false-alarm rate of {calibration.target_far:.2%}: "
-        f"the threshold is the highest score seen and can promise {1 / (calibration.count + 1):.2%}; "
+        f"the threshold is the highest score seen, which can promise only {1 / (calibration.count + 1):.2%}; "
         f"{needed} images would do"
     )
 

@@ -1,4 +1,4 @@
-"""Every reference against all others: outliers, near-duplicates, and whether there are enough."""
+"""Compares every reference with all others: outliers, near-duplicates, and whether there are enough references."""
 
 from __future__ import annotations
 
@@ -18,18 +18,23 @@ from patchbank.scoring.outliers import FAR_ABOVE, modified_z
 from patchbank.teaching.reference_patches import ReferencePatches, read_patches
 
 TWIN: Final = 0.25
-"""Mean patch distance of near-duplicates, as a share of what is usual between an image and the one most like it."""
+"""Near-duplicates have a mean patch distance below this share of the usual distance between an image and the one most
+like it."""
 
 ENOUGH: Final = 0.05
-"""Twice the references that lower scores by less than this share are not worth the trouble."""
+"""Twice as many references are not worth the effort where they lower scores by less than this share."""
 
 _ORDERS: Final = 3
 
 
 @dataclass(frozen=True)
 class Audited:
-    """A reference against the others. ``score`` is its image score where a patch must be alike in several other images
-    to be normal; ``outlyingness`` that in robust deviations from the median of all; ``patch_scores`` (M,)."""
+    """One reference compared with the others.
+
+    ``score`` is its image score where a patch counts as normal only if it resembles patches of several other images,
+    ``outlyingness`` the distance of that score from the median of all, in robust deviations, ``patch_scores`` (M,) the
+    scores of its patches.
+    """
 
     patches: ReferencePatches
     score: float
@@ -38,14 +43,14 @@ class Audited:
 
     @property
     def suspect(self) -> bool:
-        """Whether it is far from what references of this class are."""
+        """Whether it is far from the other references of its class."""
         return self.outlyingness > FAR_ABOVE
 
 
 @dataclass(frozen=True)
 class Twins:
     """Two references that show nearly the same. ``distance`` is the mean cosine distance of their patches, ``ratio``
-    that over what is usual."""
+    its ratio to the usual distance."""
 
     one: Reference
     other: Reference
@@ -55,25 +60,27 @@ class Twins:
 
 @dataclass(frozen=True)
 class Coverage:
-    """Median score of a reference that is left out, against banks of so many others, in several orders of chance."""
+    """Median score of a left-out reference, per number of other ``references`` it is compared with. Each score is a
+    mean over several random orders of the others."""
 
     references: tuple[int, ...]
     scores: tuple[float, ...]
 
     @property
     def last_doubling(self) -> float:
-        """By which share the last doubling of references lowered the score."""
+        """The share by which the last doubling of references lowered the score."""
         return 1.0 - self.scores[-1] / self.scores[-2] if self.scores[-2] > 0 else 0.0
 
     @property
     def enough(self) -> bool:
-        """Whether twice as many would change little."""
+        """Whether twice as many references would change little."""
         return self.last_doubling < ENOUGH
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What was found. ``images`` by falling outlyingness, ``twins`` by rising distance."""
+    """Result of an audit. ``images`` are sorted by falling outlyingness, ``twins`` by rising distance; ``witnesses`` is
+    the number of other images that a patch must resemble to be normal."""
 
     images: tuple[Audited, ...]
     twins: tuple[Twins, ...]
@@ -82,9 +89,9 @@ class Audit:
 
 
 def audit_bank(bank: Bank, progress: Progress = SILENT) -> Audit:
-    """Compare all references of a bank with each other; ``NoReferences`` for fewer than three.
+    """Compare all references of a bank with each other. Raises ``NoReferences`` for fewer than three.
 
-    Holds the bank's patches in memory, and costs one pass of all patches over all patches.
+    Holds the bank's patches in memory and compares every patch with every other one.
     """
     references = bank.references()
     if len(references) < 3:
@@ -99,7 +106,7 @@ def audit_bank(bank: Bank, progress: Progress = SILENT) -> Audit:
 
 
 def audit_references(images: list[ReferencePatches], rule: ScoringRule, progress: Progress = SILENT) -> Audit:
-    """Compare references whose patches are at hand, as ``audit_bank`` does those of a bank."""
+    """Compare references whose patches are in memory, as ``audit_bank`` compares those of a bank."""
     count = len(images)
     witnesses = max(2, round(0.03 * (count - 1)))
     sizes = _halvings(count - 1)
@@ -112,35 +119,35 @@ def audit_references(images: list[ReferencePatches], rule: ScoringRule, progress
         nearest = _nearest(image, [other for other in images if other is not image])
         others = np.delete(np.arange(count), place)
         between[place, others] = nearest.mean(axis=0) if len(nearest) else np.inf
-        lonely = np.partition(nearest, witnesses - 1, axis=1)[:, witnesses - 1]
-        patch_scores.append(lonely)
-        scores.append(_score(lonely, image, rule))
+        values = np.partition(nearest, witnesses - 1, axis=1)[:, witnesses - 1]
+        patch_scores.append(values)
+        scores.append(_score(values, image, rule))
         for _ in range(_ORDERS):
             best = np.minimum.accumulate(nearest[:, rng.permutation(count - 1)], axis=1)
             curve[place] += [_score(best[:, size - 1], image, rule) / _ORDERS for size in sizes]
         steps.advance()
-    far = modified_z(scores)
-    found = [
-        Audited(image, score, float(apart), lonely)
-        for image, score, apart, lonely in zip(images, scores, far, patch_scores, strict=True)
+    audited = [
+        Audited(image, score, float(outlyingness), values)
+        for image, score, outlyingness, values in zip(images, scores, modified_z(scores), patch_scores, strict=True)
     ]
-    found.sort(key=lambda one: -one.score)
+    audited.sort(key=lambda image: -image.score)
     coverage = Coverage(tuple(sizes), tuple(float(value) for value in np.median(curve, axis=0)))
-    return Audit(tuple(found), tuple(_twins(images, between)), coverage, witnesses)
+    return Audit(tuple(audited), tuple(_twins(images, between)), coverage, witnesses)
 
 
 def _nearest(image: ReferencePatches, others: list[ReferencePatches]) -> FloatArray:
-    """Cosine distance of every patch of an image to the nearest of each other image: (M, others); 0 for background."""
-    found = np.full((len(image.vectors), len(others)), 2.0, dtype=np.float32)
+    """Cosine distances (M, others) of every patch of an image to the nearest patch of each other image; 0 for
+    background."""
+    distances = np.full((len(image.vectors), len(others)), 2.0, dtype=np.float32)
     for column, other in enumerate(others):
         if len(other.vectors) and len(image.vectors):
-            found[:, column] = np.maximum(1.0 - (image.vectors @ other.vectors.T).max(axis=1), 0.0)
-    found[~image.counts] = 0.0
-    return found
+            distances[:, column] = np.maximum(1.0 - (image.vectors @ other.vectors.T).max(axis=1), 0.0)
+    distances[~image.counts] = 0.0
+    return distances
 
 
 def _score(values: FloatArray, image: ReferencePatches, rule: ScoringRule) -> float:
-    """The image score; of a coreset's patches so many of the highest as of the whole image."""
+    """The image score. Of a coreset's patches, as many of the highest count as of the whole image's."""
     if not len(values):
         return 0.0
     count = min(len(values), deciding_count(image.cells, rule))
@@ -156,11 +163,11 @@ def _halvings(count: int) -> list[int]:
 
 
 def _twins(images: list[ReferencePatches], between: FloatArray) -> list[Twins]:
-    """Pairs much more alike than an image and the one most like it usually are."""
+    """Pairs that are much more alike than an image and the one most like it usually are."""
     both = (between + between.T) / 2
     usual = float(np.median(both.min(axis=1)))
-    found = []
-    for one, other in zip(*np.nonzero(np.triu(both < TWIN * usual, k=1)), strict=True):
-        distance = float(both[one, other])
-        found.append(Twins(images[one].reference, images[other].reference, distance, distance / usual))
-    return sorted(found, key=lambda twins: twins.distance)
+    pairs = []
+    for first, second in zip(*np.nonzero(np.triu(both < TWIN * usual, k=1)), strict=True):
+        distance = float(both[first, second])
+        pairs.append(Twins(images[first].reference, images[second].reference, distance, distance / usual))
+    return sorted(pairs, key=lambda twins: twins.distance)

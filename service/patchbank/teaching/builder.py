@@ -1,4 +1,4 @@
-"""A bank version in the making: from image files to a manifest."""
+"""Builds a bank version: from image files to a manifest."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from patchbank.teaching.reader import Reader
 
 
 class BankBuilder:
-    """Fills a draft as the plan says, then measures it. ``images`` files are expected; the embeddings of the first
-    ``most_kept`` references are kept for calibration.
+    """Fills a draft as the plan says, then calibrates it. ``images`` is the expected number of files; the embeddings of
+    the first ``most_kept`` references are kept for calibration.
 
-    ``added`` counts new references, ``duplicates`` are files whose very picture was already in.
+    ``added`` counts new references, ``duplicates`` are files whose picture was already in the bank.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class BankBuilder:
         self.mask_reason = ""
 
     def add(self, files: Sequence[Path], turns: Sequence[Turn]) -> None:
-        """Take the references, with copies turned so."""
+        """Add the references, with copies turned by ``turns``."""
         self._whole = not turns
         for seen in self._reader.read(files, "embedding", turns):
             image_id = seen.picture.image_id
@@ -67,8 +67,11 @@ class BankBuilder:
                 self._kept[image_id] = seen.embedding
 
     def finish(self, embedder: Embedder, calibrate_with: Sequence[Path] | None) -> Manifest:
-        """Build the index and calibrate, with normal images of which the bank holds none, or by leaving references out
-        in turn; the manifest says what came of it."""
+        """Build the index, calibrate and return the manifest.
+
+        Calibration uses the normal images ``calibrate_with``, of which the bank holds none; None: references left out
+        one by one.
+        """
         draft, plan = self._draft, self._plan
         self._feed.finish()
         indexing = self._progress.begin("building the index", None)

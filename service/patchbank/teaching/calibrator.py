@@ -1,4 +1,4 @@
-"""What a bank in work thinks of normal images it does not hold: the ground its limits stand on."""
+"""Scores of normal images that a bank does not hold: its thresholds and limits are computed from them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from patchbank.scoring.class_retrieval import WITNESSES, retrieval_limit
 from patchbank.scoring.coherence import least_coherence
 
 WITNESSED: Final = 40
-"""References that are left out in turn to learn a class's usual coherence."""
+"""References that are left out one by one to learn a class's usual coherence."""
 
 
 @dataclass(frozen=True)
 class NormalScore:
-    """What a bank thinks of one normal image: the image score, and the highest value of its map. ``path`` is None for
-    a reference."""
+    """A bank's scores of one normal image: the image score, and the highest value of its map. ``path`` is None for a
+    reference."""
 
     score: float
     peak: float
@@ -35,9 +35,11 @@ class NormalScore:
 
 
 class Calibrator:
-    """Asks a finished bank, or a sealed draft, by way of the ``judge`` that will serve. ``kept`` are embeddings of some
-    references by image id; where the bank holds ``whole`` images (less what is not inspected), their patches need not
-    be read back."""
+    """Scores images against a finished bank, or a sealed draft, with the ``judge`` that will serve.
+
+    ``kept`` holds embeddings of some references by image id. Where the bank holds ``whole`` images (all inspected
+    patches of each), their patches need not be read back.
+    """
 
     def __init__(self, bank: Bank | Draft, judge: Judge, kept: dict[str, Embedding], *, whole: bool) -> None:
         self._bank = bank
@@ -46,12 +48,13 @@ class Calibrator:
         self._whole = whole
 
     def score(self, embedding: Embedding, left_out: str | None = None, path: Path | None = None) -> NormalScore:
-        """Scores against the bank without the patches of the image ``left_out``."""
+        """Scores of an image against the bank; the patches of the image ``left_out`` are left out."""
         judged = self._judge.judge(embedding, left_out=left_out)
         return NormalScore(judged.score, judged.peak, path)
 
     def left_out_scores(self, progress: Progress) -> list[NormalScore]:
-        """Scores of the kept references against the bank without them; ``NoReferences`` for fewer than two."""
+        """Scores of the kept references, each against the bank without it. Raises ``NoReferences`` for fewer than
+        two."""
         if len(self._bank.cls_vectors()[0]) < 2:
             raise NoReferences(
                 "leave-one-image-out calibration needs at least two different reference images; "
@@ -65,32 +68,33 @@ class Calibrator:
         return scores
 
     def held_out_scores(self, images: Iterable[Seen]) -> list[NormalScore]:
-        """Scores of normal images that are no references, each picture once; ``NoReferences`` where none is left."""
+        """Scores of normal images that are not references, each picture once. Raises ``NoReferences`` where none is
+        left."""
         known = set(self._bank.cls_vectors()[0])
         scores = []
-        for one in images:
-            if one.picture.image_id not in known:
-                known.add(one.picture.image_id)
-                scores.append(self.score(one.embedding, path=one.picture.path))
+        for image in images:
+            if image.picture.image_id not in known:
+                known.add(image.picture.image_id)
+                scores.append(self.score(image.embedding, path=image.picture.path))
         if not scores:
             raise NoReferences("no calibration image is usable, or all of them are references too")
         return scores
 
     def extended_retrieval_limit(self, known: RetrievalLimit) -> RetrievalLimit:
-        """The limit of an extended bank. It keeps the coherence of its ``known`` one: more references can only bring a
-        picture nearer."""
+        """The limit of an extended bank. It keeps the coherence of the ``known`` limit: more references can only bring
+        an image nearer."""
         limit = retrieval_limit(self._bank.cls_vectors()[1], [])
         return limit.model_copy(update={"coherence": known.coherence, "witnesses": known.witnesses})
 
     def retrieval_limit(self) -> RetrievalLimit:
-        """How near a picture must be to be of this class, from references left out in turn."""
+        """How near an image must be to be of this class, from references left out one by one."""
         image_ids, cls = self._bank.cls_vectors()
         coherences = []
         for image_id, embedding in list(self._kept.items())[:WITNESSED]:
             order = np.argsort(-(cls @ embedding.cls))
             others = [image_ids[place] for place in order if image_ids[place] != image_id]
-            found = [self._patches_of(other) for other in others[:WITNESSES]]
-            coherences.append(least_coherence(self._inspected(embedding), found))
+            witnesses = [self._patches_of(other) for other in others[:WITNESSES]]
+            coherences.append(least_coherence(self._inspected(embedding), witnesses))
         return retrieval_limit(cls, coherences)
 
     def _patches_of(self, image_id: str) -> FloatArray:

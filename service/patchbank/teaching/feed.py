@@ -1,4 +1,4 @@
-"""Patches on their way into a bank in work: all of them, or a coreset taken part by part."""
+"""Adds patches to a draft: all of them, or a coreset chosen part by part."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ from patchbank.scoring.inspected_area import InspectedAreas
 
 
 class PatchFeed:
-    """Feeds a draft. ``ratio`` is the share of patches to keep; it is lowered where the expected total would
-    overfill ``room``; patches that are not inspected, by ``areas``, are left out of everything. At most one part
-    (16,384 patches and one image) is held in memory."""
+    """Feeds a draft.
+
+    ``ratio`` is the share of patches to keep; it is lowered where the expected total would not fit into ``room``.
+    Patches outside of the inspected ``areas`` are left out of everything. At most one part (16,384 patches and one
+    image) is held in memory.
+    """
 
     def __init__(
         self,
@@ -48,13 +51,14 @@ class PatchFeed:
 
     @property
     def coreset(self) -> Coreset | None:
-        """Facts of the coreset, None where every patch was kept."""
+        """Facts about the coreset; None where every patch was kept."""
         if self._ratio >= 1.0:
             return None
         return Coreset(ratio=self._ratio, seen=self._seen, radius=self._radius)
 
     def add(self, seen: Seen) -> None:
-        """Take all inspected patches of one image and of its turned copies, none from outside of the picture."""
+        """Take all inspected patches of one image and of its turned copies. Cells of a copy that lie outside the
+        picture are left out."""
         cells = self._areas.on(seen.embedding.grid).cells
         if self._seen == 0:
             expected = self._images * int(np.count_nonzero(cells)) * (1 + len(seen.turned))
@@ -80,7 +84,7 @@ class PatchFeed:
         self._seen += count
 
     def finish(self) -> None:
-        """Pass on what is left."""
+        """Add what is still held."""
         if self._held:
             self._pass_on()
         if self._stage is not None:

@@ -1,4 +1,4 @@
-"""What teaching a class is going to do, decided before any work: for a new class, or for one that is extended."""
+"""What teaching a class will do, decided before any work: for a new class, or for one that is extended."""
 
 from __future__ import annotations
 
@@ -7,15 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from patchbank.bank.manifest import (
-    Calibration,
-    Coreset,
-    Foreground,
-    Manifest,
-    RetrievalLimit,
-    ScoringRule,
-    SelfTest,
-)
+from patchbank.bank.manifest import Calibration, Coreset, Foreground, Manifest, RetrievalLimit, ScoringRule, SelfTest
 from patchbank.bank.names import BankRef
 from patchbank.bank.region_of_interest import RegionOfInterest
 from patchbank.bank.store import BankSpec
@@ -36,10 +28,10 @@ from patchbank.teaching.roi_drawing import RoiDrawing, check_grid, draw, first_p
 class TeachOptions:
     """How to teach a class.
 
-    ``coreset`` is the share of patches to keep, None for all (up to the bank's bound); ``turns`` adds copies of the
-    references turned so; ``foreground`` masks the background (``auto``: where the references show that it is safe);
-    ``roi`` is the part of the picture that is inspected, None all of it; ``strict`` makes a bad file an error instead
-    of skipping it.
+    ``coreset`` is the share of patches to keep, None for all (up to the largest bank size); ``turns`` adds turned
+    copies of the references; ``foreground`` masks the background (``auto``: only where the references show that it is
+    safe); ``roi`` is the inspected part of the picture, None for all of it; ``strict`` raises the error of a bad file
+    instead of skipping it.
     """
 
     coreset: float | None = None
@@ -52,11 +44,11 @@ class TeachOptions:
 
 
 class TeachPlan(Protocol):
-    """One class's plan: what is known before the first image is read, and what is made of the results."""
+    """One class's plan: what is known before the first image is read, and how the results are used."""
 
     @property
     def base(self) -> BankRef | None:
-        """The version that the new one begins as a copy of; None: it begins empty."""
+        """The version that the new one begins as a copy of; None where it begins empty."""
         ...
 
     @property
@@ -71,22 +63,22 @@ class TeachPlan(Protocol):
 
     @property
     def roi(self) -> RegionOfInterest | None:
-        """What is inspected."""
+        """The region of interest; None where everything is inspected."""
         ...
 
     @property
     def roi_note(self) -> str | None:
-        """A word on inspected parts that are too small to be looked at."""
+        """A note on inspected parts that are too small for the grid; None where there are none."""
         ...
 
     @property
     def ratio(self) -> float:
-        """Share of the patches to keep, at most 1."""
+        """Share of patches to keep, at most 1."""
         ...
 
     @property
     def room(self) -> int:
-        """Patches that may be added."""
+        """Number of patches that may be added."""
         ...
 
     @property
@@ -95,29 +87,29 @@ class TeachPlan(Protocol):
         ...
 
     def is_served_by(self, added: int, duplicates: int) -> bool:
-        """Whether so many new references, beside so many that were in already, make a version worth having."""
+        """Whether this many new references and duplicates make a version worth having."""
         ...
 
     def foreground(self, samples: Sequence[Sample]) -> tuple[Foreground | None, str]:
-        """How the background is masked, and what ``auto`` had to say."""
+        """How the background is masked, and the reason that ``auto`` gives."""
         ...
 
     def coreset(self, taken: Coreset | None) -> Coreset | None:
-        """Facts of the whole bank's coreset, ``taken`` those of the references just read."""
+        """Facts about the whole bank's coreset; ``taken`` are those of the references just read."""
         ...
 
     def calibration(self, scores: Sequence[NormalScore], held_out: bool) -> Calibration:
-        """The thresholds from scores of normal images, ``held_out`` ones or references left out in turn."""
+        """The thresholds, from scores of ``held_out`` normal images or of references left out one by one."""
         ...
 
     def retrieval(self, calibrator: Calibrator) -> RetrievalLimit:
-        """When an image is of this class."""
+        """The limit within which an image is of this class."""
         ...
 
 
 @dataclass(frozen=True)
 class NewClass:
-    """A class that is taught from nothing but its references."""
+    """A class that is taught from its references alone."""
 
     options: TeachOptions
     settings: Settings
@@ -130,8 +122,8 @@ class NewClass:
 
     @classmethod
     def of(cls, files: Sequence[Path], options: TeachOptions, settings: Settings, embedder: Embedder) -> NewClass:
-        """Decide for ``files``. Raises ``InvalidMask``, and as ``read_image``, for a region of interest that cannot be
-        used."""
+        """Plan for ``files``. Raises ``InvalidMask``, and the errors of ``read_image``, for an unusable region of
+        interest."""
         roi, note = None, None
         if options.roi is not None:
             first = first_picture(files, settings.image_limits)
@@ -178,7 +170,7 @@ class NewClass:
 
 @dataclass(frozen=True)
 class Extension:
-    """A class that gets more references: it keeps its rule, its masks and what it was calibrated with."""
+    """A class that gets more references: it keeps its scoring rule, its masks and the scores it was calibrated with."""
 
     options: TeachOptions
     settings: Settings
@@ -188,10 +180,10 @@ class Extension:
 
     @classmethod
     def of(cls, known: Manifest, options: TeachOptions, settings: Settings) -> Extension:
-        """Decide for the class's active bank; ``InvalidParameters`` where another mask is asked for."""
+        """Plan for the class's active bank. Raises ``InvalidParameters`` where another mask is asked for."""
         if options.roi is not None:
             raise InvalidParameters(
-                f"an update keeps the mask of {known.class_name!r}: for another one teach the class anew"
+                f"an update keeps the mask of {known.class_name!r}; to change it, teach the class anew"
             )
         return cls(options, settings, known)
 
@@ -232,15 +224,15 @@ class Extension:
         return self.known.foreground, ""
 
     def coreset(self, taken: Coreset | None) -> Coreset | None:
-        """The wider radius holds for the whole."""
+        """The larger radius holds for the whole bank."""
         known = self.known.coreset
         if taken is None or known is None:
             return taken or known
         return Coreset(ratio=taken.ratio, seen=known.seen + taken.seen, radius=max(known.radius, taken.radius))
 
     def calibration(self, scores: Sequence[NormalScore], held_out: bool) -> Calibration:
-        """Without held-out images the bank keeps the scores it was calibrated with: more references can only lower
-        them, so the thresholds stay on the safe side."""
+        """Without held-out images the bank keeps the scores it was calibrated with. More references can only lower
+        scores, so the thresholds stay on the safe side."""
         known = self.known.calibration
         far = self.options.target_far or known.target_far
         images, peaks = [normal.score for normal in scores], [normal.peak for normal in scores]

@@ -1,4 +1,4 @@
-"""Image files on their way into a bank, or to its calibration."""
+"""Reads and embeds image files for a bank or for its calibration."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from patchbank.settings import Settings
 
 
 class Reader:
-    """Reads and embeds files. Bad ones, and those that the class's mask does not fit, are collected in ``skipped``;
-    with ``strict`` the first is an error."""
+    """Reads and embeds files. Bad files, and those that the class's mask does not fit, are collected in ``skipped``;
+    with ``strict`` the first of them raises its error."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Reader:
         self.skipped: list[Skipped] = []
 
     def read(self, files: Sequence[Path], stage: str, turns: Sequence[Turn] = ()) -> Iterator[Seen]:
-        """Files in an order of chance, so that every part of the coreset sees the whole class."""
+        """Read files in a random order, so that every part of the coreset sees the whole class."""
         steps = self._progress.begin(stage, len(files))
         mixed = [files[position] for position in np.random.default_rng(0).permutation(len(files))]
         with closing(embed_files(self._embedder, mixed, self._settings.image_limits, turns)) as stream:
@@ -52,7 +52,7 @@ class Reader:
                 steps.advance()
 
     def _checked(self, item: Seen | Skipped) -> Seen | Skipped:
-        """The file itself, or why the class's mask does not fit it."""
+        """The image itself, or the reason why the class's mask does not fit it."""
         if isinstance(item, Skipped):
             return item
         objection = self._areas.misfit(item.picture.size)

@@ -1,4 +1,4 @@
-"""The use case of other thresholds for a bank as it stands."""
+"""The use case of recalibration: new thresholds for a bank that stays as it is."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from patchbank.teaching.reader import Reader
 
 @dataclass(frozen=True)
 class Rates:
-    """Target false-alarm rates of images, and of images with any pixel above; None keeps the bank's for
-    images, and takes that of the settings for pixels."""
+    """Target false-alarm rates: of images, and of images with any pixel above. None keeps the bank's rate for images,
+    and takes the settings' rate for pixels."""
 
     images: float | None = None
     pixels: float | None = None
@@ -33,8 +33,8 @@ class Rates:
 
 @dataclass(frozen=True)
 class RecalibrateReport:
-    """What came of it. ``doubtful`` are calibration images that score far above the others, worst first: a defect
-    among them raises the threshold."""
+    """Result of a recalibration. ``doubtful`` are calibration images that score far above the others, worst first: a
+    defect among them raises the threshold."""
 
     before: Manifest
     manifest: Manifest
@@ -43,11 +43,11 @@ class RecalibrateReport:
 
 
 class Recalibrator:
-    """Gives a class new thresholds, as a new version: patches, index and references are copied, none is embedded.
+    """Gives a class new thresholds, as a new version: patches, index and references are copied, nothing is embedded.
 
-    A new version, and not a new manifest under the old name, because the version is what a verdict names: of two
-    verdicts of one version it is certain that the same thresholds were applied. Readers notice it as they notice any
-    version, and ``activate`` takes it back.
+    It makes a new version, not a new manifest under the old name, because a verdict names its version: two verdicts of
+    one version are sure to have used the same thresholds. Readers notice it like any other version, and ``activate``
+    can go back.
     """
 
     def __init__(self, settings: Settings, store: PatchStore) -> None:
@@ -55,17 +55,17 @@ class Recalibrator:
         self.store = store
 
     def from_known_scores(self, class_name: str, rates: Rates) -> RecalibrateReport:
-        """Thresholds at other rates from the scores that the bank was calibrated with."""
+        """Set thresholds at other rates, from the scores that the bank was calibrated with."""
         before = self.store.bank(class_name).manifest
         known = before.calibration
-        made = calibrate(
+        calibration = calibrate(
             known.scores,
             known.method,
             rates.images or known.target_far,
             known.peaks,
             rates.pixels or self.settings.pixel_target_far,
         )
-        return RecalibrateReport(before, self._publish(before, made))
+        return RecalibrateReport(before, self._publish(before, calibration))
 
     def from_images(
         self,
@@ -77,10 +77,10 @@ class Recalibrator:
         strict: bool = False,
         progress: Progress = SILENT,
     ) -> RecalibrateReport:
-        """Thresholds from normal images that the bank does not hold; references among them don't count.
+        """Set thresholds from normal images that the bank does not hold; references among them don't count.
 
-        Raises ``NoReferences`` where none is left, ``BackboneMismatch`` where the bank was made with other
-        embeddings, ``ClassBusy`` where another process is changing the class; nothing is changed then.
+        Raises ``NoReferences`` where none is left, ``BackboneMismatch`` where the bank was made with other embeddings,
+        and ``ClassBusy`` where another process is changing the class. Nothing is changed in these cases.
         """
         bank = self.store.bank(class_name)
         before = bank.manifest
@@ -90,17 +90,16 @@ class Recalibrator:
         calibrator = Calibrator(bank, Judge.of(bank, areas), {}, whole=False)
         normals = calibrator.held_out_scores(reader.read(files, "calibrating (held out)"))
         scores, peaks = [normal.score for normal in normals], [normal.peak for normal in normals]
-        made = calibrate(
+        calibration = calibrate(
             scores,
             "held-out",
             rates.images or before.calibration.target_far,
             peaks,
             rates.pixels or self.settings.pixel_target_far,
         )
-        far = modified_z(scores)
-        doubtful = [normal for normal, apart in zip(normals, far, strict=True) if apart > FAR_ABOVE]
+        doubtful = [normal for normal, z in zip(normals, modified_z(scores), strict=True) if z > FAR_ABOVE]
         doubtful.sort(key=lambda normal: -normal.score)
-        return RecalibrateReport(before, self._publish(before, made), tuple(reader.skipped), tuple(doubtful))
+        return RecalibrateReport(before, self._publish(before, calibration), tuple(reader.skipped), tuple(doubtful))
 
     def _publish(self, before: Manifest, calibration: Calibration) -> Manifest:
         spec = BankSpec(before.patch_dim, before.cls_dim)

@@ -1,4 +1,4 @@
-"""The patches of a bank, image by image."""
+"""Reads the patches of a bank, image by image."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from patchbank.scoring.inspected_area import InspectedArea, InspectedAreas
 
 @dataclass(frozen=True)
 class ReferencePatches:
-    """A reference image and its patches (M, D) in the bank, by row and column: all of them, or what a coreset kept.
+    """A reference image and its patches (M, D) in the bank, by row and column.
 
-    ``whole`` says which; turned copies are left out of whole ones. ``counts`` bool (M,) is False for masked background.
-    ``area`` says which cells are inspected; the bank holds no others.
+    ``whole`` is True where these are all its patches, without turned copies, and False where they are what a coreset
+    kept. ``counts`` bool (M,) is False for masked background. ``area`` says which cells are inspected; the bank holds
+    no others.
     """
 
     reference: Reference
@@ -35,11 +36,11 @@ class ReferencePatches:
 
     @property
     def cells(self) -> int:
-        """How many patches of the picture are inspected."""
+        """Number of inspected patches of the picture."""
         return int(np.count_nonzero(self.area.cells))
 
     def on_grid(self, bank: Bank, values: FloatArray) -> FloatArray:
-        """Values (M,) of the patches on the grid (rows, columns); 0 where the bank holds none."""
+        """Values (M,) of the patches, placed on the grid (rows, columns); 0 where the bank holds no patch."""
         spread = np.zeros(self.grid, dtype=np.float32)
         if self.whole:
             spread[self.area.cells] = values
@@ -55,8 +56,8 @@ class ReferencePatches:
 
 
 def read_patches(bank: Bank, reference: Reference, areas: InspectedAreas) -> ReferencePatches:
-    """One image's patches out of the bank, whose class has these ``areas``; no backbone and no picture file is
-    needed."""
+    """Read one image's patches from a bank whose class has these ``areas``. It needs neither a backbone nor the
+    picture's file."""
     manifest: Manifest = bank.manifest
     vectors = bank.image_patches(reference.image_id)
     area = areas.on((reference.rows, reference.columns))

@@ -1,4 +1,4 @@
-"""A region of interest as somebody draws it: a picture in black and white, boxes, or both."""
+"""A region of interest as a person draws it: a black-and-white picture, boxes, or both."""
 
 from __future__ import annotations
 
@@ -22,8 +22,11 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class RoiDrawing:
-    """What is inspected: pixels that are white in ``mask`` (at least half as bright as can be), where it is given; of
-    those the ones inside any of ``boxes``, where there are some; of those the ones outside all of ``ignored``."""
+    """What is inspected: the pixels that pass every filter that is given.
+
+    ``mask`` passes its white pixels (at least half of full brightness), ``boxes`` those inside any of its boxes,
+    ``ignored`` those outside all of its boxes.
+    """
 
     mask: Path | None = None
     boxes: tuple[Box, ...] = ()
@@ -31,27 +34,27 @@ class RoiDrawing:
 
 
 class FirstPicture(NamedTuple):
-    """The picture that boxes are drawn on: its file's name, and its (width, height)."""
+    """The picture that boxes are drawn on: its file's name and its (width, height)."""
 
     name: str
     size: tuple[int, int]
 
 
 def first_picture(files: Sequence[Path], limits: ImageLimits) -> FirstPicture:
-    """The first of ``files`` that is a usable image; ``NoReferences`` where none is."""
+    """The first of ``files`` that is a usable image. Raises ``NoReferences`` where none is."""
     for file in files:
         try:
             return FirstPicture(file.name, read_image(file, limits).size)
-        except PatchbankError:  # told of when its turn comes
+        except PatchbankError:  # reported when the file is read for the bank
             continue
     raise NoReferences(f"none of the {len(files)} files is a usable image", skipped=[str(file) for file in files])
 
 
 def draw(drawing: RoiDrawing, name: str, size: tuple[int, int], limits: ImageLimits) -> RegionOfInterest:
-    """The region of interest for pictures like the first reference image, of that ``name`` and (width, height).
+    """The region of interest for pictures like the first reference image, which has this ``name`` and (width, height).
 
-    Raises ``InvalidMask`` for a mask of another aspect ratio, a box that is not inside of the picture, and where
-    nothing is left to inspect; as ``read_image`` for a mask that can't be read.
+    Raises ``InvalidMask`` for a mask of another aspect ratio, for a box that is not inside the picture, and where
+    nothing is left to inspect; raises the errors of ``read_image`` for a mask that can't be read.
     """
     inspected = np.ones(size[::-1], dtype=np.bool_)
     if drawing.mask is not None:
@@ -69,8 +72,8 @@ def draw(drawing: RoiDrawing, name: str, size: tuple[int, int], limits: ImageLim
 
 
 def check_grid(roi: RegionOfInterest, size: tuple[int, int], grid: tuple[int, int]) -> str | None:
-    """A word where part of the inspected area is too small for the ``grid`` (rows, columns) of an image of ``size``
-    (width, height); ``InvalidMask`` where all of it is."""
+    """A note where part of the inspected area is too small for the ``grid`` (rows, columns) of an image of ``size``
+    (width, height). Raises ``InvalidMask`` where all of it is too small."""
     cell = f"cells are about {size[0] / grid[1]:.0f} x {size[1] / grid[0]:.0f} pixels"
     area = InspectedAreas(roi).on(grid)
     if area.is_empty:
@@ -82,7 +85,7 @@ def check_grid(roi: RegionOfInterest, size: tuple[int, int], grid: tuple[int, in
 
 
 def _read(path: Path, name: str, size: tuple[int, int], limits: ImageLimits) -> BoolArray:
-    """The mask (H, W) in a file."""
+    """Read a mask (H, W) from a file."""
     picture = read_image(path, limits)
     levels = np.asarray(Image.fromarray(picture.pixels).convert("L"))
     inspected = np.asarray(levels >= 128)
@@ -106,7 +109,7 @@ def _filled(boxes: Sequence[Box], option: str, name: str, size: tuple[int, int])
     for left, top, wide, high in boxes:
         if min(left, top) < 0 or min(wide, high) < 1 or left + wide > width or top + high > height:
             raise InvalidMask(
-                f"{option} {left},{top},{wide},{high} is no box inside of the first reference image, {name}, which is "
+                f"{option} {left},{top},{wide},{high} is not inside the first reference image, {name}, which is "
                 f"{width} x {height} pixels: give left, top, width and height"
             )
         inside[top : top + high, left : left + wide] = True

@@ -1,4 +1,4 @@
-"""The use case of teaching: normal images become a bank version with thresholds, and it serves."""
+"""The use case of teaching: normal images become a bank version with thresholds, which then serves."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from patchbank.teaching.reader import Reader
 
 @dataclass(frozen=True)
 class TeachReport:
-    """What came of it. ``duplicates`` are files whose very picture was already in; ``mask_reason`` says why ``auto``
-    masked the background or did not, empty where it was not asked; ``roi_note`` tells of inspected parts that are too
-    small to be looked at."""
+    """Result of teaching. ``duplicates`` are files whose picture was already in the bank; ``mask_reason`` says why
+    ``auto`` masked the background or did not, and is empty where it was not asked for; ``roi_note`` names inspected
+    parts that are too small for the grid."""
 
     manifest: Manifest
     added: int
@@ -41,7 +41,7 @@ _DEFAULTS: Final = TeachOptions()
 
 
 class Teacher:
-    """Builds bank versions. The serving one is never touched: a new one takes its place in one step, or not at all."""
+    """Builds bank versions. The serving version is never modified: a new one replaces it in one step, or not at all."""
 
     def __init__(self, settings: Settings, embedder: Embedder, store: PatchStore) -> None:
         self.settings = settings
@@ -60,12 +60,14 @@ class Teacher:
     ) -> TeachReport:
         """Build a new version of ``class_name`` from image ``files`` and let it serve.
 
-        With ``extend`` the new version begins as a copy of the active one. The threshold comes from
-        ``calibrate_with`` (normal images that the bank does not hold), else from leave-one-image-out over at most
-        ``max_calibration_images`` of the references. Raises ``NoReferences`` where nothing usable is left,
-        ``InvalidMask`` and as ``read_image`` for a region of interest that cannot be used, ``ClassBusy`` where another
-        process is changing the class, ``BackboneMismatch`` where the version to extend was made with other embeddings,
-        and with ``strict`` the first bad file's error.
+        With ``extend`` the new version begins as a copy of the active one. The thresholds come from ``calibrate_with``
+        (normal images that the bank does not hold), else from leave-one-image-out over at most
+        ``max_calibration_images`` references.
+
+        Raises ``NoReferences`` where no usable image is left, ``InvalidMask`` and the errors of ``read_image`` for a
+        region of interest that cannot be used, ``ClassBusy`` where another process is changing the class,
+        ``BackboneMismatch`` where the version to extend was made with other embeddings, and with ``strict`` the first
+        bad file's error.
         """
         check_class_name(class_name)
         if not files:

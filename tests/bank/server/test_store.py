@@ -345,7 +345,7 @@ def test_a_killed_indexer_leaves_the_old_version_serving_and_the_next_one_cleans
     done = subprocess.run([sys.executable, "-c", KILLED, str(served.port), where], cwd=ROOT, check=False)
     assert done.returncode == -9
     assert len([name for name in collections(served) if name.startswith(f"{PREFIX}__part__")]) == 2
-    with pytest.raises(ClassBusy, match="if it has died, in"):
+    with pytest.raises(ClassBusy, match="if it has died, its lease expires in"):
         store.draft("part", SPEC)
     assert store.bank("part").manifest.ref == ref
     assert len(store.nearest_references(FINGERPRINT, vectors(7, 3, 4)[0], 10)) == 3

@@ -1,4 +1,4 @@
-"""One bank version's collection on a Qdrant server: its layout, and reading it."""
+"""One bank version's collection on a Qdrant server: its layout, and how it is read."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from patchbank.errors import DamagedBank, StoreUnavailable, UnknownReference
 from patchbank.settings import Settings
 
 MANIFEST_POINT: Final = str(uuid5(NAMESPACE_URL, "patchbank:manifest"))
-"""The point that carries the manifest, so that a snapshot of the collection does; written last, it marks a version as
-finished."""
+"""The point that holds the manifest, so that a snapshot of the collection includes it. It is written last and marks a
+version as finished."""
 
 _PAGE: Final = 1_000
 _BATCH_BYTES: Final = 4_000_000
-"""Vectors of one search request. An image is one request; the server spreads it over its cores by itself."""
+"""Most bytes of vectors per search request. An image is one request; the server spreads it over its cores by itself."""
 _POLL: Final = 0.2
 _PATCHES: Final = models.Filter(must=[models.HasVectorCondition(has_vector="patch")])
 _IMAGES: Final = models.Filter(must=[models.HasVectorCondition(has_vector="cls")])
@@ -37,7 +37,8 @@ _IMAGES: Final = models.Filter(must=[models.HasVectorCondition(has_vector="cls")
 
 @dataclass(frozen=True)
 class Spread:
-    """How the server keeps a collection: shards, copies of each, copies a write waits for, full vectors on disk."""
+    """How the server keeps a collection: number of shards, copies of each shard, copies that a write waits for, and
+    whether full vectors lie on disk."""
 
     shards: int = 1
     replicas: int = 1
@@ -46,7 +47,7 @@ class Spread:
 
     @classmethod
     def of(cls, settings: Settings) -> Spread:
-        """As the settings say."""
+        """The spread that the settings ask for."""
         return cls(
             settings.qdrant_shards,
             settings.qdrant_replicas,
@@ -55,7 +56,7 @@ class Spread:
         )
 
     def as_arguments(self, shards: int | None = None) -> dict[str, Any]:
-        """For ``create_collection``."""
+        """Keyword arguments for ``create_collection``."""
         return {
             "shard_number": shards or self.shards,
             "replication_factor": self.replicas,
@@ -66,7 +67,7 @@ class Spread:
 class ServerCollection:
     """Patches (vector ``patch``), reference images (vector ``cls``) and the manifest of one version.
 
-    ``indexed`` says whether a graph is there to be searched first.
+    ``indexed`` says whether there is a graph for approximate searches.
     """
 
     def __init__(self, link: ServerLink, name: str, threads: Executor, *, indexed: bool = False) -> None:
@@ -77,7 +78,8 @@ class ServerCollection:
         self.points = Points(link.client, link.timeout)
 
     def create(self, spec: BankSpec, spread: Spread) -> None:
-        """Make it, empty. No graph is built until ``index``, so that a bulk upload does not build it time and again."""
+        """Create the empty collection. No graph is built before ``index``; otherwise a bulk upload would build it
+        repeatedly."""
         patch = models.VectorParams(
             size=spec.patch_dim,
             distance=models.Distance.DOT,
@@ -110,9 +112,9 @@ class ServerCollection:
         self.link.index_payload(self.name, "image_id", models.PayloadSchemaType.KEYWORD)
 
     def index(self, patches: int, limit: float) -> None:
-        """Have the graph built and wait until all of so many patches are in it.
+        """Have the graph built and wait until it holds all of this many patches.
 
-        Raises ``StoreUnavailable`` where it is not done after ``limit`` seconds, or the server gives up.
+        Raises ``StoreUnavailable`` where that takes more than ``limit`` seconds, or where the server gives up.
         """
         client, end = self.link.client, time.monotonic() + limit
         everything = models.OptimizersConfigDiff(indexing_threshold=1)
@@ -122,7 +124,7 @@ class ServerCollection:
             info = self.link.ask(doing, lambda: client.get_collection(self.name), WRITING)
             if info.status == models.CollectionStatus.RED:
                 raise StoreUnavailable(f"the bank store failed to index {self.name}: {info.optimizer_status}")
-            # Some versions count the CLS embeddings too; green says that nothing is left to do in either case.
+            # Some server versions count the CLS embeddings too; in either case green means that nothing is left to do.
             if info.status == models.CollectionStatus.GREEN and (info.indexed_vectors_count or 0) >= patches:
                 self.indexed = True
                 return
@@ -136,7 +138,7 @@ class ServerCollection:
     def nearest(
         self, queries: FloatArray, k: int, *, exact: bool = False, exclude_image: str | None = None
     ) -> Neighbours:
-        """Split by bytes, the parts asked at the same time."""
+        """The queries are split by bytes, and the parts are searched concurrently."""
         exact = exact or not self.indexed
         left_out = None if exclude_image is None else models.Filter(must_not=[_of_image(exclude_image)])
         parts = max(1, -(-queries.nbytes // _BATCH_BYTES))
@@ -148,8 +150,8 @@ class ServerCollection:
 
         pieces = np.array_split(queries, parts)
         waiting = [self._threads.submit(search, piece) for piece in pieces[1:]]
-        found = [search(pieces[0]), *(future.result() for future in waiting)]
-        distances, ids = (np.concatenate(side) for side in zip(*found, strict=True))
+        hits = [search(pieces[0]), *(future.result() for future in waiting)]
+        distances, ids = (np.concatenate(arrays) for arrays in zip(*hits, strict=True))
         return Neighbours(distances, ids, exact)
 
     def count(self) -> int:
@@ -167,52 +169,52 @@ class ServerCollection:
         ).count
 
     def manifest(self) -> tuple[Manifest, bool] | None:
-        """The manifest, and whether there is a graph to search by; None for a version that is not finished."""
+        """The manifest, and whether there is a graph to search; None for a version that is not finished."""
         client = self.link.client
-        found = self.link.ask(f"reading {self.name}", lambda: client.retrieve(self.name, [MANIFEST_POINT]))
-        if not found:
+        records = self.link.ask(f"reading {self.name}", lambda: client.retrieve(self.name, [MANIFEST_POINT]))
+        if not records:
             return None
-        payload = found[0].payload or {}
+        payload = records[0].payload or {}
         try:
             return Manifest.model_validate(payload["manifest"]), bool(payload["indexed"])
         except (ValidationError, KeyError) as error:
             raise DamagedBank(f"the manifest of {self.name} cannot be read: {error}") from error
 
     def write_manifest(self, manifest: Manifest) -> None:
-        """Finish the version."""
+        """Write the manifest, which finishes the version."""
         payload = {"manifest": manifest.model_dump(mode="json"), "indexed": self.indexed}
         self.upsert([models.PointStruct(id=MANIFEST_POINT, vector={}, payload=payload)])
 
     def upsert(self, points: list[models.PointStruct], unwanted: Callable[[], bool] = lambda: False) -> None:
-        """Write points and wait until they are in."""
+        """Write points and wait until the server has them."""
         client = self.link.client
         self.link.ask(f"writing {self.name}", lambda: client.upsert(self.name, points, wait=True), WRITING, unwanted)
 
     def drop(self, patience: Patience = WRITING) -> None:
-        """Delete it, with all it holds."""
+        """Delete the collection and everything in it."""
         client = self.link.client
         self.link.ask(f"dropping {self.name}", lambda: client.delete_collection(self.name), patience)
 
     def reference(self, image_id: str) -> Reference:
-        """One reference image, or ``UnknownReference``."""
-        client, found = self.link.client, []
+        """One reference image. Raises ``UnknownReference``."""
+        client, records = self.link.client, []
         if is_image_id(image_id):
             point = reference_point(image_id)
-            found = self.link.ask(f"reading {self.name}", lambda: client.retrieve(self.name, [point]))
-        if not found:
+            records = self.link.ask(f"reading {self.name}", lambda: client.retrieve(self.name, [point]))
+        if not records:
             raise UnknownReference(f"no reference image {image_id!r} in this bank")
-        return Reference.from_payload(found[0].payload or {})
+        return Reference.from_payload(records[0].payload or {})
 
     def references(self) -> list[Reference]:
         """All reference images, by name."""
         scroll = partial(self.link.client.scroll, self.name, _IMAGES, limit=100)
-        found: list[Reference] = []
+        references: list[Reference] = []
         after: Any = None
         while True:
             records, after = self.link.ask(f"reading {self.name}", partial(scroll, offset=after))
-            found += [Reference.from_payload(record.payload or {}) for record in records]
+            references += [Reference.from_payload(record.payload or {}) for record in records]
             if after is None:
-                return sorted(found, key=lambda reference: (reference.name, reference.image_id))
+                return sorted(references, key=lambda reference: (reference.name, reference.image_id))
 
     def cls_vectors(self) -> tuple[list[str], FloatArray]:
         """Image ids and CLS embeddings (M, D')."""
@@ -231,8 +233,8 @@ class ServerCollection:
     def _blocks(self, vector: str, chosen: models.Filter) -> Iterator[PatchBlock]:
         after: str | None = None
         while True:
-            turn = partial(self.points.page, self.name, vector, chosen, _PAGE, after)
-            page = self.link.ask(f"reading {self.name}", turn)
+            read = partial(self.points.page, self.name, vector, chosen, _PAGE, after)
+            page = self.link.ask(f"reading {self.name}", read)
             if len(page.block.ids):
                 yield page.block
             after = page.after

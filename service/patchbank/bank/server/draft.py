@@ -1,4 +1,4 @@
-"""A bank version in work, on a Qdrant server."""
+"""A bank version being built on a Qdrant server."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ Publish = Callable[[BankRef, Lease], None]
 
 _BATCH_BYTES: Final = 1_000_000
 _INDEXING: Final = 3_600.0
-"""Seconds that building a graph may take; 200,000 patches take minutes."""
+"""Most seconds that building a graph may take; 200,000 patches take minutes."""
 
 
 class ServerDraft(CollectionDraft[ServerCollection]):
-    """A version in work: a collection without a manifest, under the class's lease."""
+    """A version being built: a collection without a manifest, under the class's lease."""
 
     def __init__(
         self, publish: Publish, ref: BankRef, collection: ServerCollection, lease: Lease, index_from: int
@@ -53,7 +53,7 @@ class ServerDraft(CollectionDraft[ServerCollection]):
         self._references.add(reference.image_id)
 
     def add_patches(self, image_ids: Sequence[str], cells: IntArray, vectors: FloatArray) -> None:
-        """Returns when the last batches are on their way."""
+        """Returns when the last batches have been sent, not yet written."""
         collection = self._alive()
         size = max(1, _BATCH_BYTES // max(1, vectors[:1].nbytes))
         for begin in range(0, len(image_ids), size):
@@ -66,7 +66,7 @@ class ServerDraft(CollectionDraft[ServerCollection]):
             )
 
     def seal(self) -> None:
-        """Waits until the server has indexed every patch."""
+        """Wait until the server has indexed every patch."""
         collection = self._written()
         patches = collection.count()
         if patches >= self._index_from:
@@ -82,13 +82,13 @@ class ServerDraft(CollectionDraft[ServerCollection]):
             )
         self._lease.check()
         collection.write_manifest(manifest)
-        self._finished = True  # from here on it is a version, whatever happens to the alias
+        self._finished = True  # from here on it is a finished version, whatever happens to the alias
         self._publish(self._ref, self._lease)
         self._close()
 
     def _alive(self) -> ServerCollection:
         if self._open is None:
-            raise Closed("this bank version is no longer in work")
+            raise Closed("this bank version is no longer being built")
         return self._open
 
     def _written(self) -> ServerCollection:
@@ -109,7 +109,7 @@ class ServerDraft(CollectionDraft[ServerCollection]):
         try:
             if collection is not None and not self._finished:
                 collection.drop(READING)
-        except PatchbankError as error:  # the class's next change sweeps it up
+        except PatchbankError as error:  # the class's next change removes it
             _LOG.warning("%s was not dropped: %s", self._ref.collection, error.message)
         finally:
             self._lease.release()

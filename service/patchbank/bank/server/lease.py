@@ -1,7 +1,8 @@
-"""One indexer a class, on a server: a lease that its holder keeps renewing, and that runs out where the holder dies.
+"""Allows one indexer per class on a server: a lease that its holder keeps renewing, and that expires if the holder
+dies.
 
 A lease is a point of a small collection. It is taken and renewed by a conditional write: the server changes the point
-only where its payload still says that the lease is free, or ours, so of two takers one wins. Holders compare times of
+only if its payload still says that the lease is free, or our own. So of two takers one wins. Holders compare times of
 different machines, so their clocks must agree to within a few seconds.
 """
 
@@ -39,17 +40,17 @@ class Leases:
         self._seconds = seconds
 
     def take(self, class_name: str) -> Lease:
-        """Hold a class's lease; ``ClassBusy`` while another one does."""
+        """Take a class's lease. Raises ``ClassBusy`` while another process holds it."""
         self._prepare()
         return Lease(self._link, class_name, self._seconds)
 
     def _prepare(self) -> None:
         client = self._link.client
-        told = self._link.ask("asking for its version", lambda: client.info().version)
-        numbers = re.match(r"(\d+)\.(\d+)", told)
+        version = self._link.ask("asking for its version", lambda: client.info().version)
+        numbers = re.match(r"(\d+)\.(\d+)", version)
         if numbers is not None and (int(numbers[1]), int(numbers[2])) < _OLDEST:
             raise StoreUnavailable(
-                f"the Qdrant server is version {told}; writing needs {_OLDEST[0]}.{_OLDEST[1]} or newer"
+                f"the Qdrant server is version {version}; writing needs {_OLDEST[0]}.{_OLDEST[1]} or newer"
             )
         if self._link.ensure(
             COLLECTION, lambda: client.create_collection(COLLECTION, {}, **self._spread.as_arguments(shards=1))
@@ -59,7 +60,7 @@ class Leases:
 
 
 class Lease:
-    """A lease that is held, and renewed by a thread of its own. Let it go with ``release``."""
+    """A lease that is held; a separate thread renews it. Give it up with ``release``."""
 
     def __init__(self, link: ServerLink, class_name: str, seconds: float) -> None:
         self._link = link
@@ -77,7 +78,7 @@ class Lease:
         return models.FieldCondition(key="owner", match=models.MatchValue(value=self._owner))
 
     def _write(self, condition: models.Filter) -> None:
-        """Write the lease where the condition holds (or none was ever written), and see whether it is ours now."""
+        """Write the lease where the condition holds (or where none was ever written), and check that it is ours now."""
         client = self._link.client
         payload = {
             "class_name": self._class_name,
@@ -90,37 +91,37 @@ class Lease:
             client.upsert, COLLECTION, [point], wait=True, ordering=models.WriteOrdering.STRONG, update_filter=condition
         )
         self._link.ask(doing, write, WRITING, unwanted=self._end.is_set)
-        found = self._link.ask(
+        records = self._link.ask(
             doing,
             lambda: client.retrieve(COLLECTION, [self._point], consistency=models.ReadConsistencyType.MAJORITY),
         )
-        holder = (found[0].payload or {}) if found else {}
+        holder = (records[0].payload or {}) if records else {}
         if holder.get("owner") != self._owner:
             left = max(0.0, float(holder.get("expires_at", 0.0)) - time.time())
             raise ClassBusy(
                 f"another process is changing {self._class_name!r}; try again later "
-                f"(if it has died, in {left:.0f} seconds)"
+                f"(if it has died, its lease expires in {left:.0f} seconds)"
             )
 
     def check(self) -> None:
-        """Renew it now; ``ClassBusy`` where it ran out and another one took it."""
+        """Renew the lease now. Raises ``ClassBusy`` where it expired and another process took it."""
         self._write(models.Filter(must=[self._mine()]))
 
     def _keep(self) -> None:
         while not self._end.wait(self._seconds / 3):
             try:
                 self.check()
-            except PatchbankError as error:  # who holds it will see, at the next check
+            except PatchbankError as error:  # the holder sees it at its next check
                 _LOG.warning("lease of %s not renewed: %s", self._class_name, error.message)
 
     def release(self) -> None:
-        """Let it go; where the server is away it runs out by itself."""
+        """Give up the lease. If the server cannot be reached, the lease expires by itself."""
         if self._end.is_set():
             return
         self._end.set()
         self._keeper.join()
         client = self._link.client
-        # The point stays, without an owner: a late renewal then finds nothing that is its own.
+        # The point stays, without an owner, so that a late renewal does not take the lease again.
         free = models.PointStruct(
             id=self._point, vector={}, payload={"class_name": self._class_name, "owner": "", "expires_at": 0.0}
         )

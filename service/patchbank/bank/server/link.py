@@ -1,4 +1,5 @@
-"""The connection to a Qdrant server: every call goes through it, is retried where safe, and fails with a code."""
+"""The connection to a Qdrant server: every call goes through it, is retried where that is safe, and fails with a
+code."""
 
 from __future__ import annotations
 
@@ -23,11 +24,11 @@ _LONGEST_PAUSE: Final = 5.0
 _REFUSED: Final = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
 _PASSING: Final = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.ABORTED)
 _CHANNEL: Final[dict[str, Any]] = {
-    # A server that is back is found within a second or two; the library's own pauses grow to two minutes.
+    # Reconnect within a second or two once the server is back; the library's own pauses grow to two minutes.
     "grpc.initial_reconnect_backoff_ms": 100,
     "grpc.max_reconnect_backoff_ms": 1_000,
     "grpc.min_reconnect_backoff_ms": 2_000,
-    # A connection that swallows everything is noticed while a call waits, and made anew.
+    # Notice a dead connection while a call waits, and reconnect.
     "grpc.keepalive_time_ms": 10_000,
     "grpc.keepalive_timeout_ms": 3_000,
 }
@@ -39,7 +40,8 @@ class Missing(DamagedBank):
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a call is tried again: so many tries within so many seconds; ``late`` also after a time-out."""
+    """How long a call is retried: at most ``tries`` calls within ``seconds``; ``late`` retries a call that timed out,
+    too."""
 
     tries: int
     seconds: float
@@ -48,13 +50,13 @@ class Patience:
 
 ONCE: Final = Patience(1, 0.0)
 READING: Final = Patience(3, 2.0)
-"""Someone waits for the answer: a broken connection is tried again, a server that does not answer is not."""
+"""A caller waits for the answer: a broken connection is retried, a server that does not answer is not."""
 WRITING: Final = Patience(12, 60.0, late=True)
-"""Only for writes that do no harm when done twice; long enough for a server to start again."""
+"""Only for writes that can safely be repeated; long enough for a server to restart."""
 
 
 class ServerLink:
-    """A client and its error handling. Thread-safe. Connects at the first call, and again whenever it must."""
+    """A client and its error handling. Thread-safe. It connects at the first call and reconnects when needed."""
 
     def __init__(self, client: QdrantClient, timeout: float) -> None:
         """Takes over ``client``, whose calls end after ``timeout`` seconds, and closes it."""
@@ -81,7 +83,7 @@ class ServerLink:
             headers={"api-key": key} if key else None,
             timeout=max(1, round(settings.qdrant_timeout_s)),
             grpc_options=options,
-            check_compatibility=False,  # it asks in a thread of its own and can only warn
+            check_compatibility=False,  # the check runs in a separate thread and can only warn
         )
         return cls(client, settings.qdrant_timeout_s)
 
@@ -92,7 +94,7 @@ class ServerLink:
         patience: Patience = READING,
         unwanted: Callable[[], bool] = lambda: False,
     ) -> T:
-        """The call's result; it is not tried again once it is ``unwanted``.
+        """The call's result. A failed call is not retried once ``unwanted`` is true.
 
         Errors become ``StoreUnavailable``, ``StoreRefused``, ``Missing`` or ``Closed``.
         """
@@ -111,13 +113,14 @@ class ServerLink:
                 wait = pause * random.uniform(0.5, 1.5)  # noqa: S311  # no secret
                 over = attempt == patience.tries or time.monotonic() - begin + wait > patience.seconds
                 if over or unwanted() or not _worth_another(error, patience):
-                    raise _told(error, doing) from error
+                    raise _coded_error(error, doing) from error
             self._closed.wait(wait)
             pause = min(2 * pause, _LONGEST_PAUSE)
         raise AssertionError("unreachable")
 
     def ensure(self, name: str, create: Callable[[], object]) -> bool:
-        """Make a collection that is not there, and say whether; another process may be making it at the same time."""
+        """Create a collection if it is missing, and return whether it was. Another process may create it at the same
+        time."""
         if self._exists(name):
             return False
         try:
@@ -149,7 +152,7 @@ def _worth_another(error: Exception, patience: Patience) -> bool:
     return error.code() in _PASSING or (patience.late and error.code() is grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
-def _told(error: Exception, doing: str) -> PatchbankError:
+def _coded_error(error: Exception, doing: str) -> PatchbankError:
     """What the client raised, as an error with a code."""
     if not isinstance(error, grpc.Call):
         return StoreUnavailable(f"bank store, {doing}: {error}")

@@ -1,7 +1,7 @@
 """Points over the wire, many at a time.
 
-The client's own models cost more than the search: 1,024 queries of 384 numbers take 80 ms to be checked and converted,
-as protobuf messages 10 ms (``python -m benchmarks.wire``). So vectors go out as protobuf's packed floats, which are the
+The client's own models cost more than the search: checking and converting 1,024 queries of 384 numbers takes 80 ms, as
+protobuf messages 10 ms (``python -m benchmarks.wire``). So vectors are sent as protobuf's packed floats, which are the
 array's own bytes. Local mode knows no protobuf and takes the models.
 """
 
@@ -27,7 +27,7 @@ _DATA_FIELD: Final = b"\x0a"
 
 @dataclass(frozen=True)
 class Page:
-    """A page of points with one vector each; ``after`` is where the next one begins, None at the end."""
+    """A page of points with one vector each; ``after`` is where the next page begins, None at the end."""
 
     block: PatchBlock
     after: str | None
@@ -67,7 +67,7 @@ class Points:
         return read_hits(answer, k)
 
     def page(self, collection: str, vector: str, chosen: models.Filter, limit: int, after: str | None) -> Page:
-        """So many points that match, with one of their vectors."""
+        """At most ``limit`` points that match ``chosen``, with their vector of that name."""
         answer = self._client.grpc_points.Scroll(
             grpc.ScrollPoints(
                 collection_name=collection,
@@ -79,8 +79,8 @@ class Points:
             ),
             timeout=self._timeout,
         )
-        found = [point.vectors.vectors.vectors[vector] for point in answer.result]
-        vectors = np.asarray([_numbers(one) for one in found], dtype=np.float32)
+        outputs = [point.vectors.vectors.vectors[vector] for point in answer.result]
+        vectors = np.asarray([_numbers(output) for output in outputs], dtype=np.float32)
         more = answer.next_page_offset.uuid if answer.HasField("next_page_offset") else None
         return Page(PatchBlock(_raw_ids([point.id.uuid for point in answer.result]), vectors), more)
 
@@ -111,12 +111,12 @@ def search_request(
 
 
 def read_hits(answer: grpc.QueryBatchResponse, k: int) -> tuple[FloatArray, ByteArray]:
-    """Its answer, as ``Points.nearest`` gives it."""
-    return _table([[(hit.score, hit.id.uuid) for hit in one.result] for one in answer.result], k)
+    """The hits of a search's answer: distances and ids as ``Points.nearest`` returns them."""
+    return _table([[(hit.score, hit.id.uuid) for hit in query.result] for query in answer.result], k)
 
 
 def _packed(vectors: FloatArray) -> Iterator[grpc.DenseVector]:
-    """The rows as protobuf vectors, by way of their wire format: an array's little-endian bytes, copied."""
+    """The rows as protobuf vectors, made from their wire format: an array's little-endian bytes, copied."""
     rows = np.ascontiguousarray(vectors, dtype="<f4")
     head = _DATA_FIELD + _varint(rows.shape[1] * 4)
     parse = grpc.DenseVector.FromString
@@ -138,15 +138,15 @@ def _numbers(vector: grpc.VectorOutput) -> Sequence[float]:
     return list(vector.dense.data or vector.data)  # servers before 1.16 fill the second
 
 
-def _table(found: Sequence[Sequence[tuple[float, str]]], k: int) -> tuple[FloatArray, ByteArray]:
-    """Distances and ids of each query's hits, filled up to k."""
-    shape = (len(found), k)
+def _table(queries: Sequence[Sequence[tuple[float, str]]], k: int) -> tuple[FloatArray, ByteArray]:
+    """Distances (Q, k) and ids (Q, k, 16) of each query's hits; missing hits get distance ``inf``."""
+    shape = (len(queries), k)
     similarities = np.full(shape, -np.inf, dtype=np.float32)
     ids = np.zeros((*shape, 16), dtype=np.uint8)
-    counts = np.asarray([len(hits) for hits in found], dtype=np.int64)
+    counts = np.asarray([len(hits) for hits in queries], dtype=np.int64)
     present = np.arange(k) < counts[:, None]
-    similarities[present] = [score for hits in found for score, _ in hits]
-    ids[present] = _raw_ids([point for hits in found for _, point in hits])
+    similarities[present] = [score for hits in queries for score, _ in hits]
+    ids[present] = _raw_ids([point for hits in queries for _, point in hits])
     return np.maximum(1.0 - similarities, np.float32(0.0)), ids
 
 

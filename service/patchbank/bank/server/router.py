@@ -1,8 +1,8 @@
 """The router collections on a server: CLS embeddings of all classes, for class retrieval in one query.
 
-There is one for each preprocessing fingerprint. It holds every kept version, and a query is filtered to the versions
-that the aliases name at that moment: so switching an alias is all it takes, and a reader never meets a router that is
-half changed.
+There is one collection per preprocessing fingerprint. It holds every kept version, and a query is filtered to the
+versions that the aliases name at that moment. So switching an alias is enough, and a reader never meets a router that
+is half changed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _EXACT: Final = models.SearchParams(exact=True)
 
 
 class ServerRouter:
-    """Writes and asks the routers of one server. Its payload fields: ``bank`` (the version's collection),
+    """Writes and searches the routers of one server. Their payload fields: ``bank`` (the version's collection),
     ``class_name``, ``version``, ``image_id``."""
 
     def __init__(self, link: ServerLink, spread: Spread) -> None:
@@ -51,7 +51,7 @@ class ServerRouter:
         self._link.ensure(
             name, lambda: client.create_collection(name, {"cls": cls}, **self._spread.as_arguments(shards=1))
         )
-        # Every time, since it is needed for counting and a killed indexer may have left it out.
+        # Every time, because counting needs the index and a killed indexer may not have made it.
         self._link.index_payload(name, "bank", models.PayloadSchemaType.KEYWORD)
 
     def find(self, fingerprint: str, cls: FloatArray, k: int, among: Collection[BankRef]) -> list[RouterHit] | None:
@@ -76,14 +76,14 @@ class ServerRouter:
 
     def entered(self) -> set[str]:
         """Collection names of the versions that are in a router."""
-        found: set[str] = set()
+        collections: set[str] = set()
         for name in self._names():
             count = partial(self._link.client.facet, name, "bank", limit=_MANY, exact=True)
-            found |= {str(hit.value) for hit in self._link.ask(f"counting {name}", count).hits}
-        return found
+            collections |= {str(hit.value) for hit in self._link.ask(f"counting {name}", count).hits}
+        return collections
 
     def forget(self, refs: Collection[BankRef]) -> None:
-        """Drop versions that are gone."""
+        """Remove versions that no longer exist."""
         if not refs:
             return
         selector = models.FilterSelector(filter=_of_banks(refs))
@@ -93,7 +93,7 @@ class ServerRouter:
     def _names(self) -> list[str]:
         client = self._link.client
         listed = self._link.ask("listing collections", client.get_collections)
-        return [one.name for one in listed.collections if one.name.startswith(ROUTER_PREFIX)]
+        return [collection.name for collection in listed.collections if collection.name.startswith(ROUTER_PREFIX)]
 
 
 def _of_banks(refs: Collection[BankRef]) -> models.Filter:

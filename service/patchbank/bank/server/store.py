@@ -1,11 +1,11 @@
-"""The bank store on a Qdrant server or cluster: one collection a bank version, an alias that names the one that serves.
+"""The bank store on a Qdrant server or cluster: a collection per bank version, an alias per class.
 
 Collections::
 
     patchbank__<class>__<version>     a bank version; finished when its manifest point is in
     patchbank__<class>                alias of the version that serves
     patchbank__router__<fingerprint>  CLS embeddings of all classes; derived
-    patchbank__leases                 who changes which class
+    patchbank__leases                 which process is changing which class
 """
 
 from __future__ import annotations
@@ -33,15 +33,16 @@ from patchbank.errors import DamagedBank, UnknownVersion
 from patchbank.settings import Settings
 
 INDEX_FROM: Final = 2_000
-"""Patches from which a graph is built. The server's exhaustive search goes vector by vector, so a graph pays early."""
+"""Number of patches from which a graph is built. The server's exhaustive search compares vector by vector, so a graph
+pays early."""
 
 _SEARCHES: Final = 8
 _CACHED: Final = 1_024
 
 
 class ServerStore(VersionedStore[Lease]):
-    """``PatchStore`` on ``qdrant-client``. Thread-safe; holds no state but finished versions' manifests, so any number
-    of processes may work on one server."""
+    """``PatchStore`` on ``qdrant-client``. Thread-safe. It holds no state but the manifests of finished versions, so
+    any number of processes may work on one server."""
 
     def __init__(
         self,
@@ -63,11 +64,11 @@ class ServerStore(VersionedStore[Lease]):
 
     @classmethod
     def open(cls, settings: Settings) -> ServerStore:
-        """The store that the settings name. Nothing is sent yet: it may be away now and come back."""
+        """The store that the settings name. Nothing is sent yet: the server may be away now and come back."""
         return cls(ServerLink.open(settings), settings.keep_versions, Spread.of(settings))
 
     def pointers(self) -> Pointers:
-        """One call; the routers' names follow from the fingerprint, so there are no pointers to them."""
+        """Takes one call. The routers' names follow from the fingerprint, so there are no pointers to them."""
         classes = {}
         for alias in self._link.ask("reading the aliases", self._link.client.get_aliases).aliases:
             ref = BankRef.parse(alias.collection_name)
@@ -103,9 +104,11 @@ class ServerStore(VersionedStore[Lease]):
         hits = self._router.find(fingerprint, cls, k, serving)
         if hits is not None:
             return hits
-        for ref in serving:  # without a router every product would be unknown: only right where none is expected
+        for ref in (
+            serving
+        ):  # without a router every product would be unknown, which is right only if no bank has this fingerprint
             if self.open_bank(ref, serves=True).manifest.backbone.fingerprint == fingerprint:
-                raise DamagedBank("the router is lost; it is made anew by: indexer activate CLASS VERSION")
+                raise DamagedBank("the router is lost; rebuild it with: indexer activate CLASS VERSION")
         return []
 
     def _finished(self, class_name: str) -> Iterator[str]:
@@ -118,7 +121,7 @@ class ServerStore(VersionedStore[Lease]):
             if ref is not None and ref.class_name == class_name:
                 try:
                     yield ref, listed.name in self._manifests or self._collection(ref).manifest() is not None
-                except Missing:  # removed this very moment
+                except Missing:  # removed meanwhile
                     continue
                 except DamagedBank:
                     yield ref, True
@@ -169,7 +172,7 @@ class ServerStore(VersionedStore[Lease]):
         self._drop(ref for ref, _ in self._collections(class_name))
 
     def _sweep(self, class_name: str) -> None:
-        serving = self.active().get(class_name)  # is left alone even where its manifest cannot be found
+        serving = self.active().get(class_name)  # it is kept even if its manifest is missing
         left = [ref for ref, finished in self._collections(class_name) if not finished and ref.version != serving]
         self._drop(left)
 
@@ -182,7 +185,7 @@ class ServerStore(VersionedStore[Lease]):
         self._manifests.keep(lambda name: name not in gone)
 
     def close(self) -> None:
-        """Close the connection; a later use raises ``Closed``."""
+        """Close the connection; any later use raises ``Closed``."""
         self._link.close()
         self._threads.shutdown(wait=True)
 

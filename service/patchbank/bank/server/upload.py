@@ -1,4 +1,4 @@
-"""Bulk upload with back-pressure: a few batches on their way, and whoever brings more waits."""
+"""Bulk upload with back-pressure: a few batches are sent at a time, and a caller with more batches waits."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
 STREAMS: Final = 2
-"""Batches on their way at once. Each is answered when the server has it, so the server is never buried."""
+"""Batches sent at a time. The server answers each one when it has stored it, so it is never overloaded."""
 
 
 class Upload:
-    """Runs writes in threads, at most ``STREAMS`` at a time. The first error is raised to whoever comes next."""
+    """Runs writes in threads, at most ``STREAMS`` at a time. The first error is raised at the next call."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(STREAMS, thread_name_prefix="upload")
@@ -23,7 +23,7 @@ class Upload:
         self._pending: set[Future[None]] = set()
 
     def put(self, write: Callable[[], None]) -> None:
-        """Start a write when there is room for it."""
+        """Start a write as soon as there is room for it."""
         self._room.acquire()
         try:
             self._raise()
@@ -60,10 +60,10 @@ class Upload:
             raise error
 
     def abandoned(self) -> bool:
-        """Whether nobody waits for the writes any more: those that fail need not be tried again."""
+        """Whether nobody waits for the writes any more: a failed write need not be retried."""
         return self._abandoned.is_set()
 
     def close(self) -> None:
-        """Wait for what is on its way, once; nothing can be put after."""
+        """Wait for the writes that have begun; nothing can be put afterwards."""
         self._abandoned.set()
         self._threads.shutdown(wait=True, cancel_futures=True)
