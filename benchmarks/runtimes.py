@@ -35,19 +35,19 @@ from patchbank.embedding.model_files import find_backbone, model_path
 from patchbank.embedding.providers import Runtime, session_options
 from patchbank.embedding.self_test import Response
 from patchbank.embedding.session import OnnxSession, file_sha256
-from patchbank.judging.compatibility import Admission, Admitted
+from patchbank.judging.compatibility import Compatibility, CompatibilityChecks
 from patchbank.judging.inspector import Inspector
 
 REFERENCE = "the same again"
 LEVELS = {"none": "ORT_DISABLE_ALL", "basic": "ORT_ENABLE_BASIC", "extended": "ORT_ENABLE_EXTENDED"}
 
 
-class LetIn(Admission):
+class LetIn(CompatibilityChecks):
     """Admits every bank, so that scores are known of those that would be refused too."""
 
-    def look(self, manifest: Manifest) -> Admitted:
+    def look(self, manifest: Manifest) -> Compatibility:
         """Always passed."""
-        return Admitted("passed")
+        return Compatibility("passed")
 
 
 def judge(folder: Path, name: str, given: argparse.Namespace) -> None:
@@ -70,7 +70,7 @@ def judge(folder: Path, name: str, given: argparse.Namespace) -> None:
         ran.sha256, ran.precision = file_sha256(model), "fp32"  # so that the fingerprint stays the same
         embedder = Embedder(find_backbone(backbone, settings.data_dir), ran)
         with Inspector(settings, embedder, EdgeStore(settings.data_dir)) as inspector:
-            inspector.admission = LetIn(embedder)
+            inspector.compatibility = LetIn(embedder)
             scores = {
                 data.class_name: [verdict_on(inspector, file, data.class_name).score for file in data.images]
                 for data in classes

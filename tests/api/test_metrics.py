@@ -20,15 +20,15 @@ from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import BankRef
 from patchbank.bank.store import BankSpec, PatchStore, Pointers
 from patchbank.errors import StoreUnavailable
-from patchbank.judging.compatibility import Admitted
+from patchbank.judging.compatibility import Compatibility
 from patchbank.settings import Settings
 from tests.helpers.banks import FINGERPRINT, fill, manifest, unit
 from tests.helpers.http_service import serving
 from tests.helpers.pictures import png
 
 
-def look_at(bank: Manifest) -> Admitted:
-    return Admitted("passed" if bank.backbone.fingerprint == FINGERPRINT else "other backbone")
+def look_at(bank: Manifest) -> Compatibility:
+    return Compatibility("passed" if bank.backbone.fingerprint == FINGERPRINT else "other backbone")
 
 
 Series = dict[tuple[str, tuple[tuple[str, str], ...]], float]

@@ -32,7 +32,7 @@ from patchbank.embedding.providers import Runtime
 from patchbank.embedding.self_test import TOLERANCE, Response, self_test_picture
 from patchbank.embedding.session import OnnxSession
 from patchbank.errors import BackboneMismatch
-from patchbank.judging.compatibility import Admission, Admitted, compare
+from patchbank.judging.compatibility import Compatibility, CompatibilityChecks, compare
 from patchbank.judging.inspector import Inspector
 from patchbank.settings import Settings, load_settings
 from patchbank.teaching.recalibrator import Rates, Recalibrator
@@ -232,7 +232,7 @@ def test_a_bank_without_a_record_serves_and_an_extended_one_stays_without(
         draft.seal()
         facts = {"class_name": "old", "version": draft.ref.version, "self_test": None}
         draft.activate(manifest.model_copy(update=facts))
-    assert Admission(runs).look(store.bank("old").manifest).outcome == "not recorded"
+    assert CompatibilityChecks(runs).look(store.bank("old").manifest).outcome == "not recorded"
     assert Inspector(load_settings(), runs, store).inspect(product.good[0], "old").verdict is not None
     extended = Teacher(load_settings(), runs, store).teach("old", product.references[3:5], extend=True)
     assert extended.manifest.self_test is None, "its first patches were made by nobody knows what"
@@ -262,7 +262,7 @@ def test_a_version_is_looked_at_once(
     teach(store, runs, product)
     looked: list[str] = []
 
-    def counted(manifest: Manifest, asked: Embedder) -> Admitted:
+    def counted(manifest: Manifest, asked: Embedder) -> Compatibility:
         looked.append(manifest.version)
         return compare(manifest, asked)
 

@@ -15,7 +15,7 @@ from patchbank.bank.view import View
 from patchbank.embedding.embedder import Embedder
 from patchbank.errors import DamagedBank, PatchbankError
 from patchbank.judging.bank_facts import detail, summary, usable_facts
-from patchbank.judging.compatibility import Admitted, compare
+from patchbank.judging.compatibility import Compatibility, compare
 from patchbank.settings import Settings
 from patchbank_indexer.commands.manifest_lines import inspected_line, pixel_line, threshold_line
 from patchbank_indexer.commands.options import ClassName, DataDir, Json
@@ -88,14 +88,14 @@ def _show(settings: Settings, out: Output, class_name: str) -> None:
     with opened(settings) as store:
         bank = store.bank(class_name)
         manifest, references, kept = bank.manifest, bank.references(), store.versions(class_name)
-    (admitted,) = _admitted(settings, out, [manifest])
+    (compatibility,) = _admitted(settings, out, [manifest])
     listed = [_reference(item) for item in references]
-    out.result({**detail(manifest, admitted), "versions": kept, "reference_images": listed})
-    out.table(("", ""), _facts(manifest, admitted, len(kept)))
+    out.result({**detail(manifest, compatibility), "versions": kept, "reference_images": listed})
+    out.table(("", ""), _facts(manifest, compatibility, len(kept)))
     out.table(("image_id", "name", "added_at"), [(row["image_id"], row["name"], row["added_at"]) for row in listed])
 
 
-def _admitted(settings: Settings, out: Output, banks: Sequence[Manifest]) -> list[Admitted | None]:
+def _admitted(settings: Settings, out: Output, banks: Sequence[Manifest]) -> list[Compatibility | None]:
     """Whether the backbone of the settings may judge with each bank; None, and a remark, where it is not here."""
     if not banks:
         return []
@@ -105,9 +105,9 @@ def _admitted(settings: Settings, out: Output, banks: Sequence[Manifest]) -> lis
     except PatchbankError as error:
         out.remark(f"whether the banks can be used was not checked: {error.message} [{error.code}]")
         return [None] * len(banks)
-    for admitted in compared:
-        if admitted.refused:
-            out.remark(admitted.reason)
+    for compatibility in compared:
+        if compatibility.refused:
+            out.remark(compatibility.reason)
     return [*compared]
 
 
@@ -121,7 +121,7 @@ def _reference(item: Reference) -> dict[str, Any]:
     }
 
 
-def _facts(manifest: Manifest, admitted: Admitted | None, kept: int) -> list[tuple[str, object]]:
+def _facts(manifest: Manifest, compatibility: Compatibility | None, kept: int) -> list[tuple[str, object]]:
     """Rows of the table of one class; ``kept`` versions are there."""
     calibration, retrieval = manifest.calibration, manifest.retrieval
     facts: list[tuple[str, object]] = [
@@ -134,7 +134,7 @@ def _facts(manifest: Manifest, admitted: Admitted | None, kept: int) -> list[tup
         ("calibration", f"{calibration.method}, {calibration.count} images"),
         ("class retrieval", f"similarity {retrieval.similarity:.4f} or coherence {retrieval.coherence:.3f}"),
         ("references", manifest.references),
-        ("self-test", _self_test_line(manifest, admitted)),
+        ("self-test", _self_test_line(manifest, compatibility)),
     ]
     if manifest.coreset is not None:
         facts.append(("coreset", f"{manifest.coreset.ratio:.1%}, radius {manifest.coreset.radius:.3f}"))
@@ -145,13 +145,17 @@ def _facts(manifest: Manifest, admitted: Admitted | None, kept: int) -> list[tup
     return facts
 
 
-def _self_test_line(manifest: Manifest, admitted: Admitted | None) -> str:
+def _self_test_line(manifest: Manifest, compatibility: Compatibility | None) -> str:
     """What came of it, and what the bank was taught with."""
     record = manifest.self_test
     if record is None:
         return "not recorded: taught before there was one, so that a changed runtime does not show"
-    told = usable_facts(admitted)["self_test"]
-    moved = "" if admitted is None or admitted.shift is None else f", embeddings moved by {admitted.shift:.1g}"
+    told = usable_facts(compatibility)["self_test"]
+    moved = (
+        ""
+        if compatibility is None or compatibility.shift is None
+        else f", embeddings moved by {compatibility.shift:.1g}"
+    )
     return f"{told}{moved}; taught with " + ", ".join(f"{name} {value}" for name, value in record.runtime.items())
 
 

@@ -52,7 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
                 lambda: admission.inside,
                 admission.most,
             )
-            watch = BankWatch(inspector.store, inspector.admission.look, metrics)
+            watch = BankWatch(inspector.store, inspector.compatibility.look, metrics)
             app.state.patchbank = ApiState(settings, inspector, admission, metrics)
             async with create_task_group() as tasks:
                 tasks.start_soon(watch.run)

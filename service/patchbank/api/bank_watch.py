@@ -16,7 +16,7 @@ from patchbank.bank.manifest import Manifest
 from patchbank.bank.store import PatchStore
 from patchbank.bank.view import View
 from patchbank.errors import DamagedBank
-from patchbank.judging.compatibility import Admitted
+from patchbank.judging.compatibility import Compatibility
 
 _LOG = logging.getLogger("patchbank")
 PERIOD: Final = 10.0
@@ -33,7 +33,7 @@ class BankWatch:
     def __init__(
         self,
         store: PatchStore,
-        look_at: Callable[[Manifest], Admitted],
+        look_at: Callable[[Manifest], Compatibility],
         metrics: Metrics,
         period: float = PERIOD,
         patience: float = PATIENCE,
@@ -88,12 +88,12 @@ class BankWatch:
     def _facts(self, manifest: Manifest) -> BankFacts:
         calibration = manifest.calibration
         threshold = calibration.threshold
-        admitted = self._look_at(manifest)
-        if admitted.outcome == "failed":
-            _LOG.error("%s", admitted.reason)
+        compatibility = self._look_at(manifest)
+        if compatibility.outcome == "failed":
+            _LOG.error("%s", compatibility.reason)
         return BankFacts(
             class_name=manifest.class_name,
-            usable=not admitted.refused,
+            usable=not compatibility.refused,
             patches=manifest.patches,
             references=manifest.references,
             threshold=threshold,

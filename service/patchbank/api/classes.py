@@ -35,8 +35,8 @@ def show_class(request: Request, class_name: str) -> ClassDetail:
     """One class: its bank, its threshold and where that comes from."""
     state = state_of(request)
     manifest = state.inspector.store.bank(class_name).manifest
-    admitted = state.inspector.admission.look(manifest)
-    told = {**detail(manifest, admitted), **summary(manifest, admitted)}  # of the backbone the name alone
+    compatibility = state.inspector.compatibility.look(manifest)
+    told = {**detail(manifest, compatibility), **summary(manifest, compatibility)}  # of the backbone the name alone
     told["calibration"]["count"] = manifest.calibration.count
     return ClassDetail(**told, versions=state.inspector.store.versions(class_name))
 
@@ -78,4 +78,4 @@ def thumbnail(request: Request, class_name: str, image_id: str) -> Response:
 
 
 def _summary(state: ApiState, manifest: Manifest) -> ClassSummary:
-    return ClassSummary(**summary(manifest, state.inspector.admission.look(manifest)))
+    return ClassSummary(**summary(manifest, state.inspector.compatibility.look(manifest)))

@@ -24,7 +24,7 @@ def health(request: Request) -> Health:
     try:
         view = View(state.inspector.store)
         classes: int | None = len(view.active)
-        refused, _ = state.inspector.admission.failures(view)
+        refused, _ = state.inspector.compatibility.failures(view)
     except PatchbankError:
         classes = None
     return Health(
@@ -47,7 +47,7 @@ def live() -> dict[str, str]:
 def ready(request: Request) -> Ready:
     """Model and bank store can be used; 503 otherwise, and where every bank of this backbone fails the self-test."""
     inspector = state_of(request).inspector
-    refused, usable = inspector.admission.failures(View(inspector.store))
+    refused, usable = inspector.compatibility.failures(View(inspector.store))
     if refused and not usable:
         raise ModelUnavailable(f"every bank is refused; {next(iter(refused.values()))}", refused=sorted(refused))
     return Ready(status="degraded" if refused else "ok", refused=sorted(refused))

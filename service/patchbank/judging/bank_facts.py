@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from patchbank.bank.manifest import Calibration, Manifest
-from patchbank.judging.compatibility import Admitted
+from patchbank.judging.compatibility import Compatibility
 
 
 def size_facts(manifest: Manifest) -> dict[str, Any]:
@@ -18,32 +18,36 @@ def size_facts(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def usable_facts(admitted: Admitted | None) -> dict[str, Any]:
+def usable_facts(compatibility: Compatibility | None) -> dict[str, Any]:
     """Whether the backbone that runs may judge with it; None where that was not looked at."""
-    if admitted is None:
+    if compatibility is None:
         return {"usable": None, "self_test": "not checked", "refusal": None}
-    return {"usable": not admitted.refused, "self_test": admitted.outcome, "refusal": admitted.reason or None}
+    return {
+        "usable": not compatibility.refused,
+        "self_test": compatibility.outcome,
+        "refusal": compatibility.reason or None,
+    }
 
 
-def summary(manifest: Manifest, admitted: Admitted | None) -> dict[str, Any]:
+def summary(manifest: Manifest, compatibility: Compatibility | None) -> dict[str, Any]:
     """A class in a list of classes."""
     return {
         **size_facts(manifest),
         "threshold": manifest.calibration.threshold,
         "backbone": manifest.backbone.name,
         "created_at": manifest.created_at,
-        **usable_facts(admitted),
+        **usable_facts(compatibility),
     }
 
 
-def detail(manifest: Manifest, admitted: Admitted | None) -> dict[str, Any]:
+def detail(manifest: Manifest, compatibility: Compatibility | None) -> dict[str, Any]:
     """All of the manifest but the self-test's embeddings, which are for machines alone."""
     facts = manifest.model_dump(mode="json", exclude={"self_test": {"patches", "cls"}})
     recorded = facts.pop("self_test")
     return {
         **facts,
         "inspected_percentage": manifest.inspected_percentage,
-        **usable_facts(admitted),
+        **usable_facts(compatibility),
         "self_test_record": recorded,
     }
 

@@ -15,7 +15,7 @@ Outcome = Literal["passed", "not recorded", "failed", "other backbone"]
 
 
 @dataclass(frozen=True)
-class Admitted:
+class Compatibility:
     """What came of holding a bank against the backbone that runs.
 
     ``outcome`` ``not recorded`` is of a bank that carries no self-test, and is let in. ``shift`` is how far the
@@ -33,14 +33,14 @@ class Admitted:
         return self.outcome in ("failed", "other backbone")
 
 
-class Admission:
+class CompatibilityChecks:
     """Looks at each bank version once and remembers what came of it. Thread-safe."""
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
-        self._seen: dict[str, tuple[str, Admitted]] = {}
+        self._seen: dict[str, tuple[str, Compatibility]] = {}
 
-    def look(self, manifest: Manifest) -> Admitted:
+    def look(self, manifest: Manifest) -> Compatibility:
         """Whether this backbone may judge with the bank, and why not."""
         seen = self._seen.get(manifest.class_name)
         if seen is not None and seen[0] == manifest.version:
@@ -74,7 +74,7 @@ class Admission:
         return failed, good
 
 
-def compare(manifest: Manifest, embedder: Embedder) -> Admitted:
+def compare(manifest: Manifest, embedder: Embedder) -> Compatibility:
     """Hold a bank's fingerprint and self-test against the backbone that runs."""
     made = manifest.backbone
     if made.fingerprint != embedder.fingerprint:
@@ -82,10 +82,12 @@ def compare(manifest: Manifest, embedder: Embedder) -> Admitted:
             f"the bank of {manifest.class_name!r} was made with {made.name} ({made.fingerprint}), this is "
             f"{embedder.backbone.name} ({embedder.fingerprint}): teach the class again, or run that one"
         )
-        return Admitted("other backbone", None, reason, {"bank": made.fingerprint, "service": embedder.fingerprint})
+        return Compatibility(
+            "other backbone", None, reason, {"bank": made.fingerprint, "service": embedder.fingerprint}
+        )
     record = manifest.self_test
     if record is None:
-        return Admitted("not recorded")
+        return Compatibility("not recorded")
     own = embedder.self_test()
     try:
         then = Response.from_facts(record.model_dump(), manifest.patch_dim)
@@ -93,17 +95,17 @@ def compare(manifest: Manifest, embedder: Embedder) -> Admitted:
         shift = float("inf")
     else:
         if then.picture != own.picture:  # of a release with another picture: nothing to compare
-            return Admitted("not recorded")
+            return Compatibility("not recorded")
         shift = then.shift(own)
     if shift <= TOLERANCE:
-        return Admitted("passed", shift)
+        return Compatibility("passed", shift)
     detail = {
         "self_test_shift": min(shift, _UNLIKE),
         "tolerance": TOLERANCE,
         "bank": record.runtime,
         "service": own.runtime,
     }
-    return Admitted("failed", shift, _failure(manifest, record, own, shift), detail)
+    return Compatibility("failed", shift, _failure(manifest, record, own, shift), detail)
 
 
 _UNLIKE: Final = 2.0

@@ -21,7 +21,7 @@ from patchbank.embedding.turned import source_cell, turned_geometry
 from patchbank.errors import BackboneMismatch, DamagedBank, EmptyBank, UnknownClass
 from patchbank.images import DecodedImage, cell_box, decode_image, read_image
 from patchbank.judging.clock import StageClock
-from patchbank.judging.compatibility import Admission
+from patchbank.judging.compatibility import CompatibilityChecks
 from patchbank.judging.judge import Judge
 from patchbank.judging.verdict import Explained, Inspection, NearestPatch, Verdict
 from patchbank.scoring.class_retrieval import HITS_PER_VOTE, Retrieval, retrieve
@@ -46,7 +46,7 @@ class Inspector:
         self.settings = settings
         self.embedder = embedder
         self.store = store
-        self.admission = Admission(embedder)
+        self.compatibility = CompatibilityChecks(embedder)
         self._areas = lru_cache(_CLASSES)(InspectedAreas)
 
     @classmethod
@@ -119,7 +119,7 @@ class Inspector:
     def serving_bank(self, class_name: str, view: View | None = None) -> Bank:
         """The class's active bank; refused where it was made with other embeddings, fails the self-test or is empty."""
         bank = (view or View(self.store)).bank(class_name)
-        self.admission.check(bank.manifest)
+        self.compatibility.check(bank.manifest)
         if bank.manifest.patches == 0:
             raise EmptyBank(f"the bank of {class_name!r} holds no patches")
         return bank
@@ -139,7 +139,7 @@ class Inspector:
         for name in {hit.class_name for hit in hits}:
             try:
                 bank = view.bank(name)
-                self.admission.check(bank.manifest)
+                self.compatibility.check(bank.manifest)
                 banks[name] = bank
             except UnknownClass:  # of a router that knows more than the pointers: its hits do not count
                 continue

@@ -11,7 +11,7 @@ from patchbank.bank.names import now
 from patchbank.bank.store import BankSpec, PatchStore
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.stream import Skipped
-from patchbank.judging.compatibility import Admission
+from patchbank.judging.compatibility import CompatibilityChecks
 from patchbank.judging.judge import Judge
 from patchbank.progress import SILENT, Progress
 from patchbank.scoring.inspected_area import InspectedAreas
@@ -84,7 +84,7 @@ class Recalibrator:
         """
         bank = self.store.bank(class_name)
         before = bank.manifest
-        Admission(embedder).check(before)
+        CompatibilityChecks(embedder).check(before)
         areas = InspectedAreas(before.roi)
         reader = Reader(self.settings, embedder, areas, progress, strict=strict)
         calibrator = Calibrator(bank, Judge.of(bank, areas), {}, whole=False)

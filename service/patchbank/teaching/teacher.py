@@ -13,7 +13,7 @@ from patchbank.bank.store import PatchStore
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.stream import Skipped
 from patchbank.errors import NoReferences
-from patchbank.judging.compatibility import Admission
+from patchbank.judging.compatibility import CompatibilityChecks
 from patchbank.progress import SILENT, Progress
 from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.settings import Settings
@@ -99,5 +99,5 @@ class Teacher:
         if not extend:
             return NewClass.of(files, options, self.settings, self.embedder)
         known = self.store.bank(class_name).manifest
-        Admission(self.embedder).check(known)
+        CompatibilityChecks(self.embedder).check(known)
         return Extension.of(known, options, self.settings)
