@@ -57,7 +57,7 @@ class Located:
 
 def write_twins(twins: Twins, path: Path) -> Path:
     """Two near-duplicates side by side."""
-    return _beside(thumbnail(twins.one), thumbnail(twins.other), path)
+    return _beside(thumbnail(twins.first), thumbnail(twins.second), path)
 
 
 def _beside(left: Image.Image, right: Image.Image, path: Path) -> Path:

@@ -129,11 +129,11 @@ def _twins(audited: Audit, out_dir: Path | None) -> list[dict[str, Any]]:
     rows = []
     for number, twins in enumerate(audited.twins[:_TWINS_SHOWN], 1):
         row: dict[str, Any] = {
-            "one": twins.one.name,
-            "other": twins.other.name,
+            "one": twins.first.name,
+            "other": twins.second.name,
             "distance": twins.distance,
             "ratio": twins.ratio,
-            "image_ids": [twins.one.image_id, twins.other.image_id],
+            "image_ids": [twins.first.image_id, twins.second.image_id],
         }
         if out_dir is not None:
             row["picture"] = str(write_twins(twins, out_dir / f"twins-{number:02d}.png"))

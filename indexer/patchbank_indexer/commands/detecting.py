@@ -115,7 +115,7 @@ def _write_overlay(inspection: Inspection, path: Path) -> Path:
     """Write the overlay of a judged image; a name that is taken gets a number."""
     verdict = inspection.verdict
     assert verdict is not None  # noqa: S101  # callers check
-    regions = [found.region for found in verdict.regions]
+    regions = [explained.region for explained in verdict.regions]
     picture = overlay(verdict.map, verdict.pixel_threshold, inspection.image.pixels, regions, verdict.inspected)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -120,6 +120,6 @@ def _picture(inspection: Inspection, kind: MapFormat) -> str | None:
     verdict = inspection.verdict
     if verdict is None:
         return None
-    regions = [found.region for found in verdict.regions]
+    regions = [explained.region for explained in verdict.regions]
     picture = render(kind, verdict.map, verdict.pixel_threshold, inspection.image.pixels, regions, verdict.inspected)
     return base64.b64encode(picture).decode()

@@ -42,18 +42,22 @@ class CompatibilityChecks:
 
     def look(self, manifest: Manifest) -> Compatibility:
         """Whether this backbone may judge with the bank, and why not."""
-        seen = self._seen.get(manifest.class_name)
-        if seen is not None and seen[0] == manifest.version:
-            return seen[1]
-        found = compare(manifest, self._embedder)
-        self._seen[manifest.class_name] = (manifest.version, found)
-        return found
+        known = self._known(manifest.class_name, manifest.version)
+        if known is not None:
+            return known
+        compatibility = compare(manifest, self._embedder)
+        self._seen[manifest.class_name] = (manifest.version, compatibility)
+        return compatibility
+
+    def _known(self, class_name: str, version: str) -> Compatibility | None:
+        seen = self._seen.get(class_name)
+        return seen[1] if seen is not None and seen[0] == version else None
 
     def check(self, manifest: Manifest) -> None:
         """Raise ``BackboneMismatch`` for a bank that is refused."""
-        found = self.look(manifest)
-        if found.refused:
-            raise BackboneMismatch(found.reason, **(found.detail or {}))
+        compatibility = self.look(manifest)
+        if compatibility.refused:
+            raise BackboneMismatch(compatibility.reason, **(compatibility.detail or {}))
 
     def failures(self, view: View) -> tuple[dict[str, str], int]:
         """Classes of this backbone whose bank fails the self-test, with the reason, and how many may serve.
@@ -63,14 +67,13 @@ class CompatibilityChecks:
         """
         failed, good = {}, 0
         for name, version in view.active.items():
-            seen = self._seen.get(name)
             try:
-                found = seen[1] if seen is not None and seen[0] == version else self.look(view.bank(name).manifest)
+                compatibility = self._known(name, version) or self.look(view.bank(name).manifest)
             except PatchbankError:
                 continue
-            if found.outcome == "failed":
-                failed[name] = found.reason
-            good += not found.refused
+            if compatibility.outcome == "failed":
+                failed[name] = compatibility.reason
+            good += not compatibility.refused
         return failed, good
 
 

@@ -52,8 +52,8 @@ class Twins:
     """Two references that show nearly the same. ``distance`` is the mean cosine distance of their patches, ``ratio``
     its ratio to the usual distance."""
 
-    one: Reference
-    other: Reference
+    first: Reference
+    second: Reference
     distance: float
     ratio: float
 

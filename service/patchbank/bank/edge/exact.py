@@ -87,9 +87,9 @@ def _merge(best: FloatArray, places: IntArray, similarity: FloatArray, begin: in
     k = best.shape[1]
     if k == 1:
         column = similarity.argmax(axis=1)
-        found = similarity[rows, column]
-        better = found > best[:, 0]
-        best[better, 0], places[better, 0] = found[better], column[better] + begin
+        nearest = similarity[rows, column]
+        better = nearest > best[:, 0]
+        best[better, 0], places[better, 0] = nearest[better], column[better] + begin
         return
     top = np.argpartition(-similarity, min(k, similarity.shape[1]) - 1, axis=1)[:, :k]
     both = np.concatenate([best, np.take_along_axis(similarity, top, axis=1)], axis=1)

@@ -154,10 +154,10 @@ class Shard:
             left_out = qe.Filter(must_not=[own])
         hits = self._query("patch", queries, k, params, left_out, payload=False)
         scores, ids = [], []
-        for found in hits:
-            missing = k - len(found)
-            scores += [hit.score for hit in found] + [-np.inf] * missing
-            ids += [cast(UUID, hit.id).bytes for hit in found] + [bytes(16)] * missing
+        for nearest in hits:
+            missing = k - len(nearest)
+            scores += [hit.score for hit in nearest] + [-np.inf] * missing
+            ids += [cast(UUID, hit.id).bytes for hit in nearest] + [bytes(16)] * missing
         shape = (len(queries), k)
         distances = 1.0 - np.asarray(scores, dtype=np.float32).reshape(shape)
         points = np.frombuffer(b"".join(ids), dtype=np.uint8).reshape(*shape, 16)
@@ -201,8 +201,8 @@ class Shard:
 
     def references(self) -> list[Reference]:
         """All reference images, by name."""
-        found = [Reference.from_payload(record.payload or {}) for record in self._scroll(_IMAGES, payload=True)]
-        return sorted(found, key=lambda reference: (reference.name, reference.image_id))
+        references = [Reference.from_payload(record.payload or {}) for record in self._scroll(_IMAGES, payload=True)]
+        return sorted(references, key=lambda reference: (reference.name, reference.image_id))
 
     def cls_vectors(self) -> tuple[list[str], FloatArray]:
         """Image ids and CLS embeddings (M, D')."""
@@ -227,8 +227,8 @@ class Shard:
         """Patches (M, D) of one reference image."""
         own = qe.FieldCondition("image_id", match=qe.MatchValue(image_id))
         condition = qe.Filter(must=[own, qe.HasVectorCondition("patch")])
-        found = [_vector(record, "patch") for record in self._scroll(condition, vector="patch")]
-        return np.asarray(found, dtype=np.float32)
+        vectors = [_vector(record, "patch") for record in self._scroll(condition, vector="patch")]
+        return np.asarray(vectors, dtype=np.float32)
 
     def _scroll(self, condition: qe.Filter, *, payload: bool = False, vector: str | None = None) -> Iterator[qe.Record]:
         offset: qe.PointId | None = None
