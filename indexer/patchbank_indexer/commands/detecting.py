@@ -75,7 +75,7 @@ def _tell(out: Output, results: Sequence[dict[str, Any]]) -> None:
             (
                 row["image"],
                 row.get("class_name"),
-                row["verdict"],
+                _verdict(row),
                 row.get("anomaly_score"),
                 row.get("threshold"),
                 row.get("p_value"),
@@ -92,6 +92,11 @@ def _tell(out: Output, results: Sequence[dict[str, Any]]) -> None:
             out.remark(f"{row['image']}: {row['error']['message']} [{row['error']['code']}]")
     for warning, images in warned.items():
         out.remark(f"{images[0] if len(images) == 1 else f'{len(images)} images'}: {warning}")
+
+
+def _verdict(row: dict[str, Any]) -> str:
+    """The verdict, with the reason where it is another one than the score."""
+    return f"{row['verdict']} (unlike the class)" if "unlike_class" in row.get("reasons", ()) else str(row["verdict"])
 
 
 def _judged(inspector: Inspector, file: Path, request: _Request) -> dict[str, Any]:
