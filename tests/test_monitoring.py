@@ -58,10 +58,10 @@ def there() -> set[str]:
 
 def promtool(*arguments: str | Path) -> str:
     """What it prints; the test is skipped where it is not installed."""
-    found = shutil.which("promtool")
-    if found is None:
+    path = shutil.which("promtool")
+    if path is None:
         pytest.skip("promtool is not installed (Debian package prometheus)")
-    done = subprocess.run([found, *map(str, arguments)], capture_output=True, text=True, check=False)
+    done = subprocess.run([path, *map(str, arguments)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 

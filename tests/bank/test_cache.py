@@ -266,7 +266,7 @@ def test_what_cannot_be_opened_while_the_cache_closes_does_not_stop_it(
 def test_many_threads_open_each_name_once_and_closing_hands_all_back(pool: ThreadPoolExecutor) -> None:
     cache: OpenCache[str] = OpenCache(10_000)
     locks = [threading.Lock() for _ in range(10_000)]
-    made: list[str] = []
+    opened: list[str] = []
     enough = threading.Event()
 
     def make(number: int, *, fails: bool) -> str:
@@ -275,8 +275,8 @@ def test_many_threads_open_each_name_once_and_closing_hands_all_back(pool: Threa
         locks[number].release()
         if fails:
             raise OSError(str(number))
-        made.append(str(number))
-        if len(made) >= 1_000:
+        opened.append(str(number))
+        if len(opened) >= 1_000:
             enough.set()
         return str(number)
 
@@ -296,8 +296,8 @@ def test_many_threads_open_each_name_once_and_closing_hands_all_back(pool: Threa
     left = cache.close()
     for worker in workers:
         worker.result(PATIENCE)
-    assert len(set(made)) == len(made)
-    assert sorted(left) == sorted(made)
+    assert len(set(opened)) == len(opened)
+    assert sorted(left) == sorted(opened)
 
 
 def test_threads_never_see_more_than_the_capacity() -> None:

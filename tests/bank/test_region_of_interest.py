@@ -184,9 +184,9 @@ def test_mask_and_boxes_combine(tmp_path: Path) -> None:
     roi, ignored = box_mask(size, box), box_mask(size, hole)
 
     def drawn(drawing: RoiDrawing) -> BoolArray:
-        made = draw(drawing, "first.png", size, LIMITS)
-        assert (made.width, made.height) == size
-        return np.asarray(Image.fromarray(made.inspected).resize(size, Image.Resampling.NEAREST))
+        roi = draw(drawing, "first.png", size, LIMITS)
+        assert (roi.width, roi.height) == size
+        return np.asarray(Image.fromarray(roi.inspected).resize(size, Image.Resampling.NEAREST))
 
     np.testing.assert_array_equal(drawn(RoiDrawing(half)), left)
     np.testing.assert_array_equal(drawn(RoiDrawing(None, (box, (0, 0, 5, 5)))), roi | box_mask(size, (0, 0, 5, 5)))
@@ -204,8 +204,8 @@ def test_at_least_half_as_bright_as_can_be_is_inspected(tmp_path: Path, pixel: t
     picture = Image.new(mode, (20, 20), (127, 127, 127, 255)[: len(pixel)])
     picture.paste(pixel, (0, 0, 10, 20))
     picture.save(tmp_path / "mask.png")
-    found = draw(RoiDrawing(tmp_path / "mask.png"), "first.png", (20, 20), LIMITS).inspected
-    np.testing.assert_array_equal(found, box_mask((20, 20), (0, 0, 10, 20)))
+    inspected = draw(RoiDrawing(tmp_path / "mask.png"), "first.png", (20, 20), LIMITS).inspected
+    np.testing.assert_array_equal(inspected, box_mask((20, 20), (0, 0, 10, 20)))
 
 
 def test_what_cannot_be_drawn_says_why(tmp_path: Path) -> None:

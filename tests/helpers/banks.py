@@ -91,6 +91,6 @@ def teach(
         fill(draft, [vectors(100 * seed + number) for number in range(images)], vectors(seed + 7, images, 4))
         draft.seal()
         count = len(draft.cls_vectors()[0])
-        made = manifest(draft, references=count, patches=draft.count_patches(), dims=(8, 4), **facts)
-        draft.activate(made)
-    return made.ref
+        written = manifest(draft, references=count, patches=draft.count_patches(), dims=(8, 4), **facts)
+        draft.activate(written)
+    return written.ref

@@ -53,9 +53,9 @@ def reference(folder: Path, kind: str, images: Any, blocks: tuple[int, ...] = ()
     first = 1 + getattr(network.config, "num_register_tokens", 0)
     norm = getattr(network, "layernorm", None) or network.norm
     with torch.no_grad():
-        found = network.eval()(pixel_values=torch.from_numpy(images), output_hidden_states=True)
-        last = found.last_hidden_state
-        tokens = [norm(found.hidden_states[block]) for block in blocks] or [last]
+        output = network.eval()(pixel_values=torch.from_numpy(images), output_hidden_states=True)
+        last = output.last_hidden_state
+        tokens = [norm(output.hidden_states[block]) for block in blocks] or [last]
         parts = [_unit(each[:, first:]) for each in tokens]
         joined = torch.cat(parts, dim=-1) if join == "concat" else sum(parts) / len(parts)
         return _unit(joined).numpy(), _unit(last[:, 0]).numpy()

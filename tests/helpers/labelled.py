@@ -18,11 +18,11 @@ def part(product: int, seed: int, defective: bool = False) -> Image.Image:
     """A part of a product; its pictures differ by noise, and a defective one by another picture's patch in it."""
     base = np.asarray(picture(product, SIZE), dtype=np.int16)
     noise = np.random.default_rng(1000 * product + seed).integers(-6, 7, base.shape)
-    made = Image.fromarray(np.clip(base + noise, 0, 255).astype(np.uint8))
+    image = Image.fromarray(np.clip(base + noise, 0, 255).astype(np.uint8))
     if defective:
         strange = np.random.default_rng(seed).integers(0, 256, (24, 32, 3), dtype=np.uint8)
-        made.paste(Image.fromarray(strange), BOX[:2])
-    return made
+        image.paste(Image.fromarray(strange), BOX[:2])
+    return image
 
 
 def mask() -> Image.Image:

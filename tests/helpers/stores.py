@@ -77,7 +77,7 @@ class EdgeKind(StoreKind):
 
     def collections(self) -> set[str]:
         folder = self.data_dir / "collections"
-        return {found.name for found in folder.iterdir()} if folder.exists() else set()
+        return {path.name for path in folder.iterdir()} if folder.exists() else set()
 
     def damage(self, ref: BankRef) -> None:
         folder = self.data_dir / "collections" / ref.collection
@@ -106,7 +106,11 @@ class ServerKind(StoreKind):
         """One more connection."""
 
     def collections(self) -> set[str]:
-        return {one.name for one in self.admin.get_collections().collections if one.name.startswith(PREFIX)}
+        return {
+            collection.name
+            for collection in self.admin.get_collections().collections
+            if collection.name.startswith(PREFIX)
+        }
 
     def damage(self, ref: BankRef) -> None:
         self.admin.delete(ref.collection, models.PointIdsList(points=[MANIFEST_POINT]), wait=True)

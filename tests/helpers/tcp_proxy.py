@@ -74,10 +74,10 @@ class TcpProxy:
     def _drop(self, sockets: set[socket.socket]) -> None:
         with self._guard:
             self._sockets -= sockets
-        for one in sockets:
+        for end in sockets:
             with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
 
     def close(self) -> None:
         """Stop listening and break what is open."""

@@ -58,14 +58,14 @@ def write_vits14(path: Path, seed: int = 0, registers: int = 0) -> Path:
         tokens = graph.add("Add", tokens, graph.linear(inner, 4 * WIDTH, WIDTH))
     last = graph.norm(tokens)
     graph.nodes.append(helper.make_node("Identity", [last], ["last_hidden_state"]))
-    made = helper.make_graph(
+    proto = helper.make_graph(
         graph.nodes,
         "vits14",
         [helper.make_tensor_value_info("pixel_values", TensorProto.FLOAT, ["batch", 3, "height", "width"])],
         [helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, ["batch", "tokens", WIDTH])],
         graph.weights,
     )
-    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR)
+    model = helper.make_model(proto, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR)
     save_model(model, str(path))
     return path
 

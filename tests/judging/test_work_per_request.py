@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from patchbank.arrays import BoolArray
 from patchbank.bank import region_of_interest
 from patchbank.bank.server.link import ServerLink
 from patchbank.bank.server.store import ServerStore
@@ -64,8 +65,14 @@ def test_a_request_asks_for_aliases_router_and_patches_once_and_again_only_for_e
 def test_a_mask_is_decoded_a_few_times_per_class_and_not_for_every_image(
     teacher: Teacher, inspector: Inspector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    decoded, plain = [], region_of_interest._decode
-    monkeypatch.setattr(region_of_interest, "_decode", lambda png: decoded.append(png) or plain(png))
+    decoded: list[str] = []
+    plain = region_of_interest._decode
+
+    def decode(png: str) -> BoolArray:
+        decoded.append(png)
+        return plain(png)
+
+    monkeypatch.setattr(region_of_interest, "_decode", decode)
     options = TeachOptions(roi=mask_file(tmp_path / "mask.png", half()), foreground="on")
     counts = []
     for images in (5, 10):

@@ -60,7 +60,7 @@ def open_store(served: Served) -> Iterator[OpenServer]:
 
 
 def collections(served: Served) -> set[str]:
-    return {one.name for one in served.qdrant.client.get_collections().collections}
+    return {collection.name for collection in served.qdrant.client.get_collections().collections}
 
 
 def test_vectors_go_over_the_wire_bit_by_bit() -> None:
@@ -133,9 +133,9 @@ def test_an_image_is_one_request_and_a_large_one_is_split_by_bytes(open_store: O
         draft.seal()
         for queries, requests in ((few, 1), (many, 3)):
             served.qdrant.calls.clear()
-            found = draft.nearest(queries, 2)
+            neighbours = draft.nearest(queries, 2)
             assert served.qdrant.calls["QueryBatch"] == requests
-            assert found.distances.mean(axis=1) == pytest.approx(brute_force(queries, bank, 2), abs=1e-5)
+            assert neighbours.distances.mean(axis=1) == pytest.approx(brute_force(queries, bank, 2), abs=1e-5)
 
 
 def test_a_version_serves_only_when_the_server_has_indexed_all_of_it(
@@ -359,8 +359,8 @@ def test_a_killed_indexer_leaves_the_old_version_serving_and_the_next_one_cleans
 
 def test_a_bank_of_another_layout_is_damaged_not_guessed_at(open_store: OpenServer, served: Served) -> None:
     ref = teach(open_store(), "part")
-    found, _ = served.qdrant.client.scroll(ref.collection, limit=100)
-    point = next(point for point in found if "manifest" in (point.payload or {}))
+    records, _ = served.qdrant.client.scroll(ref.collection, limit=100)
+    point = next(point for point in records if "manifest" in (point.payload or {}))
     payload = {"manifest": {**(point.payload or {})["manifest"], "layout": 2}, "indexed": False}
     served.qdrant.client.upsert(ref.collection, [models.PointStruct(id=point.id, vector={}, payload=payload)])
     with pytest.raises(DamagedBank, match="layout"):
