@@ -1,4 +1,4 @@
-"""What the documentation says is what the code does."""
+"""The documentation says what the code does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every error has a code of its own, a status and one shape."""
+"""Every error has its own code, a status and the one error shape."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The coreset against brute force and against random choice."""
+"""The coreset, compared with brute force and with random choice."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from patchbank.arrays import FloatArray, IntArray
 from patchbank.bank.coreset import select_coreset
 
 Vectors = FloatArray
-# On both sides of the dimension above which distances are taken after a random projection.
+# Below and above the dimension from which distances are computed after a random projection.
 dimensions = st.sampled_from([2, 3, 17, 64, 65, 200])
 
 
@@ -23,7 +23,7 @@ def unit(count: int, dimension: int, seed: int) -> Vectors:
 
 
 def radius(vectors: Vectors, kept: IntArray) -> float:
-    """Largest cosine distance of any vector to its nearest kept one, one by one in double precision."""
+    """Largest cosine distance of any vector to its nearest kept one, computed one by one in double precision."""
     chosen = vectors[kept].astype(np.float64)
     return max(float((1.0 - chosen @ vector).min()) for vector in vectors.astype(np.float64))
 
@@ -63,7 +63,7 @@ def test_no_choice_of_as_many_covers_twice_as_well(total: int, dimension: int, c
 
 @pytest.mark.parametrize("dimension", [16, 384])
 def test_clustered_patches_are_covered_far_better_than_by_chance(dimension: int) -> None:
-    """Rare patches are what a random choice of a bank loses."""
+    """A random choice loses rare patches of a bank."""
     rng = np.random.default_rng(0)
     centres = unit(30, dimension, 1)
     often = rng.choice(30, 3000, p=np.r_[[0.97], np.full(29, 0.03 / 29)])

@@ -69,7 +69,8 @@ def assert_decides_alike(
 def assert_searches_exactly(
     index: PatchIndex, queries: FloatArray, bank: FloatArray, grid: tuple[int, int], k: int
 ) -> PatchScores:
-    """Decides as NumPy does, by several rules; the scores of the last, whose threshold all are above."""
+    """Check that it decides as NumPy does, by several rules; returns the scores of the last rule, whose threshold all
+    scores exceed."""
     truth, area = brute_force(queries, bank, k).reshape(grid), InspectedArea.everything(grid)
     for smoothing, share in ((0.0, 0.9), (0.6, 0.97), (0.6, 0.5), (1.0, 0.0)):
         rule = ScoringRule(neighbours=k, smoothing=smoothing)
@@ -144,7 +145,7 @@ def test_patches_that_do_not_count_score_nothing_and_the_others_decide_as_before
 
 
 def uncleared_map(scores: FloatArray, rule: ScoringRule, size: tuple[int, int], area: InspectedArea) -> FloatArray:
-    """The anomaly map before what is not inspected is set to 0."""
+    """The anomaly map before pixels that are not inspected are set to 0."""
     return enlarge(smooth(scores, rule.smoothing, area), size)
 
 
@@ -152,7 +153,7 @@ def uncleared_map(scores: FloatArray, rule: ScoringRule, size: tuple[int, int], 
 def masked_cases(
     draw: st.DrawFn,
 ) -> tuple[FloatArray, FloatArray, tuple[int, int], ScoringRule, float, tuple[int, int], BoolArray]:
-    """A case, and the cells that a class's mask lets through: few, many, in blocks or strewn; at least one."""
+    """A case, and the cells inside a class's mask: few, many, in blocks or scattered; at least one."""
     case = draw(cases())
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     cells = rng.random(case[2]) < draw(st.sampled_from([0.1, 0.5, 0.9, 1.0]))
@@ -163,7 +164,7 @@ def masked_cases(
 
 
 def plain_smooth(scores: FloatArray, sigma: float, cells: BoolArray) -> FloatArray:
-    """Normalised convolution by its definition, one inspected cell after the other; NaN elsewhere."""
+    """Normalised convolution by its definition, computed per inspected cell; NaN elsewhere."""
     reach = int(2.5 * sigma + 0.5)
     smooth = np.full(scores.shape, np.nan, dtype=np.float64)
     weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2) if sigma else np.ones(1)

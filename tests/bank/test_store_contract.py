@@ -1,4 +1,4 @@
-"""What every bank store does; the same cases on each."""
+"""What every bank store does: the same cases run on each store."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ OpenStore = Callable[[], PatchStore]
 
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StoreKind]:
-    """Each kind of store, with its tricks."""
+    """Each kind of store, with its test tricks."""
     with store_kind(request.param, tmp_path / "data") as opened:
         yield opened
 
 
 @pytest.fixture
 def open_store(kind: StoreKind) -> OpenStore:
-    """Opens one more store on the test's banks; all are closed at the end."""
+    """Opens one more store on the test's banks; all stores are closed at the end."""
     return kind.open
 
 
@@ -113,7 +113,7 @@ def test_the_patches_of_one_image_come_back(store: PatchStore) -> None:
 
 
 def test_a_bank_of_some_patches_of_each_image_and_its_mask_come_back(store: PatchStore) -> None:
-    """As a class with a mask has them: rows and columns have gaps, and a restart changes nothing."""
+    """A bank as a class with a mask has it: rows and columns have gaps, and a restart changes nothing."""
     inspected = np.zeros((3, 4), dtype=np.bool_)
     inspected[[0, 0, 2], [1, 3, 0]] = True
     roi = RegionOfInterest.of(inspected, (400, 300))
@@ -336,7 +336,7 @@ def test_a_lost_router_is_made_anew_at_the_next_change(store: PatchStore, kind: 
 
 
 def test_reading_goes_on_while_versions_come_and_go(store: PatchStore) -> None:
-    """Every answer during thirty switches is one version's answer, whole."""
+    """During thirty switches, every answer comes from one version alone."""
     teach(store, "part", 0)
     stop, errors, answers = threading.Event(), [], []
 

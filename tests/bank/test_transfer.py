@@ -1,4 +1,4 @@
-"""A class from store to store, and through a file: content, verdicts and failures."""
+"""A class moved from store to store, and through a file: content, verdicts and failures."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ OpenKind = Callable[[str], StoreKind]
 
 @pytest.fixture
 def open_kind(tmp_path: Path) -> Iterator[OpenKind]:
-    """Opens a kind of store on banks of its own."""
+    """Opens a store of a given kind on its own banks."""
     with ExitStack() as stack:
         yield lambda name: stack.enter_context(store_kind(name, tmp_path / f"{name}-{len(list(tmp_path.iterdir()))}"))
 
@@ -142,7 +142,7 @@ def _doubled(raw: bytes) -> bytes:
 
 
 def in_entry(name: str, old: bytes, new: bytes) -> Callable[[Path], Path]:
-    """Damage of one entry; ``old`` must be there."""
+    """Damages one entry by replacing ``old``, which must be in it."""
 
     def change(raw: bytes) -> bytes:
         assert old in raw
@@ -201,7 +201,7 @@ def test_a_snapshot_that_cannot_be_written_leaves_the_old_one(open_kind: OpenKin
 
 
 def _without_open_files(kind: StoreKind, bank: Bank) -> Bank:
-    """The same bank, opened anew."""
+    """The same bank, opened again."""
     return kind.open().bank(bank.manifest.class_name)
 
 

@@ -79,7 +79,7 @@ def brute_force(queries: FloatArray, bank: FloatArray, k: int) -> FloatArray:
 
 
 def vectors(seed: int, count: int = 6, dim: int = 8) -> FloatArray:
-    """So many random unit vectors."""
+    """``count`` random unit vectors (count, dim)."""
     return unit(np.random.default_rng(seed).normal(size=(count, dim)))
 
 

@@ -1,8 +1,8 @@
 """A Qdrant server for tests: real gRPC in front of the client's local mode.
 
-It stands in for a server wherever what matters is the wire: connections that break, slow answers, keys, certificates,
-conditional writes and the order of calls. It has local mode's exhaustive search, so it can show nothing about indexes,
-quantisation, shards and replicas; of those it only plays the states that a client waits for.
+It replaces a server where the test is about the wire: connections that break, slow answers, keys, certificates,
+conditional writes and the order of calls. Its search is local mode's exhaustive one, so it can show nothing about
+indexes, quantisation, shards and replicas; it only plays the states of these that a client waits for.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ Handler = Callable[[Any], Any]
 
 @dataclass
 class Behaviour:
-    """What a test wants to see. ``status`` are the collection states to play after an index is asked for, as
-    (status, share of points indexed); the last one stays. ``fail`` tells by call and collection what goes wrong."""
+    """How the server behaves. ``status`` are the collection states to play after an index is asked for, as (status,
+    share of points indexed); the last one stays. ``fail`` returns the error of a call on a collection, or None."""
 
     api_key: str | None = None
     version: str = "1.20.0"
@@ -49,7 +49,8 @@ class GrpcQdrant:
         self._threshold: dict[str, int] = {}
 
     def answer(self, name: str, handler: Handler, request: Any, context: wire.ServicerContext) -> Any:
-        """One call: key, wished-for failure, then local mode under a lock, since it is not thread-safe."""
+        """Handle one call: check the key, raise the failure asked for, then use local mode under a lock, since it is
+        not thread-safe."""
         self.calls[name] += 1
         self.requests.append(request)
         metadata = dict(context.invocation_metadata())
@@ -129,7 +130,7 @@ class GrpcQdrant:
         return grpc.ListAliasesResponse(aliases=[RestToGrpc.convert_alias_description(alias) for alias in aliases])
 
     def create_index(self, r: Any) -> Any:
-        self.client.get_collection(r.collection_name)  # local mode has no payload indexes, but collections
+        self.client.get_collection(r.collection_name)  # local mode has no payload indexes; the collection must exist
         return _completed()
 
     def upsert(self, r: Any) -> Any:
@@ -181,7 +182,7 @@ class GrpcQdrant:
         return [RestToGrpc.convert_scored_point(_with_payload(hit)) for hit in answer.points]
 
     def query_batch(self, r: Any) -> Any:
-        """The points are filtered once for all queries, which local mode does anew for each."""
+        """Filters the points once for all queries; local mode would do it again for each."""
         first = r.query_points[0]
         assert all(
             (query.filter, query.using, query.limit) == (first.filter, first.using, first.limit)
@@ -212,7 +213,7 @@ def _point(record: Any) -> Any:
 
 
 def _with_payload(record: Any) -> Any:
-    """The converters want a payload, if an empty one."""
+    """The converters need a payload, even an empty one."""
     return record if record.payload is not None else record.model_copy(update={"payload": {}})
 
 

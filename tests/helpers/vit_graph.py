@@ -17,7 +17,7 @@ _OPSET, _IR = 20, 9
 
 
 class _Graph:
-    """Nodes and weights, collected."""
+    """Collects nodes and weights."""
 
     def __init__(self, seed: int) -> None:
         self.rng = np.random.default_rng(seed)
@@ -71,7 +71,7 @@ def write_vits14(path: Path, seed: int = 0, registers: int = 0) -> Path:
 
 
 def _embed(graph: _Graph, registers: int) -> str:
-    """CLS, registers and patches with their positions, (B, 1 + registers + N, D)."""
+    """Embed CLS, registers and patches with their positions: (B, 1 + registers + N, D)."""
     kernel = graph.random(WIDTH, 3, PATCH, PATCH)
     patches = graph.add("Conv", "pixel_values", kernel, strides=[PATCH, PATCH], kernel_shape=[PATCH, PATCH])
     shape = graph.add("Shape", patches)

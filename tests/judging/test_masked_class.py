@@ -1,4 +1,4 @@
-"""A class with a mask, from teaching to verdict: what is ignored is neither stored, nor asked, nor told of."""
+"""A class with a mask, from teaching to verdict: what is ignored is neither stored nor searched nor reported."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from tests.helpers.graphs import GRID, write_grid
 from tests.helpers.stores import store_kind
 
 CELL, SIDE = 16, 128
-"""Cells of 16 x 16 pixels that see nothing but themselves; pictures of 8 x 8 of them."""
+"""Cells of 16 x 16 pixels, each embedded by itself; pictures of 8 x 8 cells."""
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def mask_file(path: Path, cells: BoolArray) -> RoiDrawing:
 
 
 def half() -> BoolArray:
-    """The left five of eight columns, less a cell amid them."""
+    """The left five of eight columns, without one cell in the middle of them."""
     cells = np.zeros((8, 8), dtype=np.bool_)
     cells[:, :5] = True
     cells[3, 2] = False
@@ -99,7 +99,7 @@ def inspector(settings: Settings, tiny: Embedder) -> Iterator[Inspector]:
 
 @contextmanager
 def fresh(embedder: Embedder) -> Iterator[tuple[Path, Teacher, Inspector]]:
-    """A folder and an empty store of one example's own."""
+    """A folder and an empty store per example."""
     with tempfile.TemporaryDirectory() as name:
         settings = load_settings(data_dir=Path(name) / "data")
         store = EdgeStore(settings.data_dir)
@@ -124,7 +124,7 @@ def as_set(cells: BoolArray) -> set[tuple[int, int]]:
 
 @st.composite
 def masks(draw: st.DrawFn) -> BoolArray:
-    """Which of the cells are inspected; at least one."""
+    """The inspected cells; at least one."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     cells = rng.random((8, 8)) < draw(st.sampled_from([0.1, 0.5, 0.9, 1.0]))
     cells[tuple(rng.integers(8, size=2))] = True
@@ -236,7 +236,7 @@ def test_a_defect_counts_as_in_a_picture_of_the_inspected_part_alone(
         assert verdict.score == pytest.approx(plain.score, abs=1e-6)
         assert verdict.is_anomalous == plain.is_anomalous
         assert verdict.anomalous_share == pytest.approx(plain.anomalous_share, abs=0.01)
-        # At the mask's border the map is what it is at a picture's border: nothing leaks in.
+        # The map is the same at the mask's border as at a picture's border: ignored cells add nothing.
         np.testing.assert_allclose(verdict.map[:, :80], plain.map, atol=1e-5)
         store.close()
 
@@ -281,7 +281,7 @@ def test_an_update_keeps_the_mask_and_takes_no_other(teacher: Teacher, inspector
     assert judged(inspector, files[5]).score < 1e-6
     with pytest.raises(InvalidParameters, match="teach the class anew"):
         teacher.teach("part", files[4:], options=TeachOptions(roi=drawing), extend=True)
-    assert teacher.teach("part", files).manifest.roi is None, "taught anew without one, there is none"
+    assert teacher.teach("part", files).manifest.roi is None, "a class taught again without a mask has none"
 
 
 def test_other_thresholds_keep_the_mask_and_are_of_what_is_inspected(

@@ -1,4 +1,4 @@
-"""One picture gets one score, however it is stored, sent and asked about (docs/stability.md)."""
+"""One picture gets one score, whichever way it is stored, sent and requested (docs/stability.md)."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ from tests.helpers.stores import store_kind
 Scores = DoubleArray
 
 SAME: Final = 1e-6
-"""Largest difference of scores of one picture by different ways: rounding in the last digits."""
+"""Largest difference between the scores of one picture by different ways: rounding in the last digits."""
 
 JPEG: Final = {(95, 0): 0.02, (95, 2): 0.02, (90, 0): 0.03, (90, 2): 0.03}
-"""Stated largest shifts of a score by quality and chroma subsampling (0: 4:4:4, 2: 4:2:0)."""
+"""Documented largest shifts of a score by quality and chroma subsampling (0: 4:4:4, 2: 4:2:0)."""
 
 TAUGHT: Final = 6
 

@@ -1,4 +1,4 @@
-"""The vote on the product class, and the patches' word where the vote is in doubt."""
+"""The vote on the product class, and the comparison of patches where the vote is in doubt."""
 
 from __future__ import annotations
 

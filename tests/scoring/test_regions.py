@@ -1,4 +1,4 @@
-"""Regions against a plain flood fill."""
+"""Regions, compared with a plain flood fill."""
 
 from __future__ import annotations
 

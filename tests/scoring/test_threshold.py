@@ -1,4 +1,4 @@
-"""Calibration and p-values, held to the laws of split conformal prediction."""
+"""Calibration and p-values obey the laws of split conformal prediction."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_one_per_cent_takes_99_images(count: int, reachable: bool) -> None:
 
 @pytest.mark.parametrize("far", [0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.3, 1 / 3, 0.7])
 def test_rounding_does_not_shift_the_rank(far: float) -> None:
-    """(n + 1)(1 - a) is a whole number for these, which floating point may miss by a little."""
+    """For these, (n + 1)(1 - a) is a whole number, which floating point may miss by a little."""
     for factor in range(1, 6):
         count = round(1 / far) * factor - 1 if far <= 0.5 else 10 * factor - 1
         expected = math.ceil(round((count + 1) * (1 - far), 6))
@@ -115,7 +115,7 @@ def test_p_values_count_equal_scores() -> None:
 @hypothesis.settings(deadline=None, max_examples=60)
 @hypothesis.given(st.lists(st.floats(0.0, 2.0, width=32), min_size=2, max_size=60), rates)
 def test_of_exchangeable_scores_no_more_than_the_rate_lie_above(values: list[float], far: float) -> None:
-    """Leave each out in turn: exchangeability makes each equally likely to be the new one."""
+    """Leave out each score in turn: if all are exchangeable, each is equally likely to be the new one."""
     above = 0
     for place, score in enumerate(values):
         calibration = held_out(values[:place] + values[place + 1 :], far)
@@ -142,7 +142,7 @@ def test_pixels_have_a_threshold_and_a_rate_of_their_own() -> None:
     calibration = calibrate(values, "held-out", 0.01, [2 * value for value in values], 0.1)
     assert (calibration.threshold, calibration.pixel_threshold, calibration.pixel_target_far) == (0.99, 1.8, 0.1)
     assert calibration.mask_threshold == 1.8
-    assert calibrate(values, "held-out", 0.2, values, 0.1).pixel_target_far == 0.2, "never stricter than the image"
+    assert calibrate(values, "held-out", 0.2, values, 0.1).pixel_target_far == 0.2, "never below the rate of images"
     without = held_out(values, 0.01)
     assert (without.pixel_threshold, without.mask_threshold, without.peaks) == (None, without.threshold, ())
     with pytest.raises(ValueError, match="peaks"):

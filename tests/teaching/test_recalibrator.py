@@ -1,4 +1,4 @@
-"""New thresholds for a bank as it stands: another version, the same patches."""
+"""New thresholds for an existing bank: another version, the same patches."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_thresholds_come_from_the_images_given_and_the_patches_stay(
     report = recalibrator.from_images("textile", files, inspector.embedder, Rates(0.2, 0.5))
     before, after = report.before, report.manifest
     assert after.calibration.method == "held-out"
-    assert after.calibration.count == 6, "a reference among them, and a picture given twice, don't count twice"
+    assert after.calibration.count == 6, "a reference among them does not count, and a picture given twice counts once"
     assert after.calibration.scores == pytest.approx(sorted(v.score for v in scores.values() if v), abs=1e-5)
     assert after.calibration.peaks == pytest.approx(sorted(float(v.map.max()) for v in scores.values() if v), abs=0.02)
     assert (after.calibration.target_far, after.calibration.pixel_target_far) == (0.2, 0.5)

@@ -1,4 +1,4 @@
-"""Exhaustive search over the flat copy."""
+"""The exhaustive search over the flat copy."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """What only a real Qdrant server can show; skipped unless ``PATCHBANK_TEST_QDRANT_URL`` names one.
 
 Neither local mode nor the test server in ``grpc_qdrant.py`` has an index, quantisation, payload indexes, segments, a
-write-ahead log or snapshots. Beside the cases here, a server is needed to see: that conditional writes let only one of
-two takers have a lease when both ask at once; how long indexing takes and when the status turns green; that a delayed
-optimizer, a full disk or a restart in the middle of an upload end in an error or a whole version; and, on a cluster,
-shards, replicas, write consistency, and reads while a node is down.
+write-ahead log or snapshots. Some behaviour needs a server and is not tested here: that conditional writes let only one
+of two takers have a lease when both ask at once; how long indexing takes and when the status turns green; that a
+delayed optimizer, a full disk or a restart in the middle of an upload ends in an error or a complete version; and, on a
+cluster, shards, replicas, write consistency, and reads while a node is down.
 """
 
 from __future__ import annotations
