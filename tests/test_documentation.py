@@ -1,4 +1,4 @@
-"""What the documentation says is what the code does."""
+"""The documentation says what the code does."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def test_the_python_example_runs(
     tmp_path: Path, embedder: Embedder, products: dict[str, Product], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = (ROOT / "README.md").read_text()
-    found = re.search(r"<!-- example -->\n```python\n(.*?)```", text, flags=re.DOTALL)
-    assert found is not None
+    example = re.search(r"<!-- example -->\n```python\n(.*?)```", text, flags=re.DOTALL)
+    assert example is not None
     settings = load_settings(data_dir=tmp_path / "patchbank-data")
     store = EdgeStore(settings.data_dir)
     Teacher(settings, embedder, store).teach("solar", products["solar_mono"].references)
     store.close()
     shutil.copy(products["solar_mono"].good[0], tmp_path / "part.png")
-    done = subprocess.run([sys.executable, "-c", found[1]], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", example[1]], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("solar ")
     assert "(300, 300)" in done.stdout

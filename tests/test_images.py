@@ -1,4 +1,4 @@
-"""The decoder: which files become which pixels, and which become which error."""
+"""The image decoder: which files become which pixels, and which raise which error."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ORIENTATION = 0x0112
 LOSSLESS = ("PNG", "BMP", "TIFF")
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF")
 
-# What a camera held that way stores of an upright picture, by EXIF orientation.
+# How a camera stores an upright picture, by EXIF orientation.
 STORED: dict[int, Callable[[Pixels], Pixels]] = {
     1: lambda upright: upright,
     2: lambda upright: upright[:, ::-1],
@@ -50,13 +50,13 @@ def noise(width: int = 20, height: int = 12, seed: int = 0) -> Pixels:
 
 
 def smooth(width: int = 20, height: int = 12) -> Pixels:
-    """Gradients that lossy formats keep to a few levels."""
+    """Gradients that lossy formats preserve to within a few levels."""
     down, across = np.mgrid[0:height, 0:width]
     return np.stack([across * 255 // width, down * 255 // height, 0 * down + 90], axis=2).astype(np.uint8)
 
 
 def png(width: int, height: int, rows: bytes) -> bytes:
-    """An RGB PNG whose header promises ``width`` x ``height``, whatever ``rows`` hold."""
+    """An RGB PNG whose header says ``width`` x ``height``, whatever ``rows`` hold."""
 
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
@@ -400,7 +400,7 @@ def test_cells_cover_the_image_without_gaps(size: tuple[int, int], grid: tuple[i
         assert spans[0][0] == 0
         assert spans[-1][1] == length
         assert all(begin < end <= length for begin, end in spans)
-        # Neighbours share at most the one pixel that the border between them runs through.
+        # Neighbours share at most one pixel, the one that their common border crosses.
         for before, after in pairwise(spans):
             assert before[1] >= after[0]
             assert before[1] - after[0] <= 1 or length < len(spans)
@@ -420,7 +420,7 @@ def test_cells_of_an_even_grid_do_not_overlap() -> None:
 
 
 def test_damaged_exif_does_not_leak_an_error_of_the_decoder() -> None:
-    entries = [(0x0100, 2, 4, b"abc\0"), (0x0112, 3, 1, b"\6\0\0\0")]  # a width that is text, and orientation 6
+    entries = [(0x0100, 2, 4, b"abc\0"), (0x0112, 3, 1, b"\6\0\0\0")]  # the width is text, the orientation is 6
     exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, len(entries))
     exif += b"".join(struct.pack("<HHI4s", *entry) for entry in entries) + bytes(4)
     out = io.BytesIO()

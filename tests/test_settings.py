@@ -104,8 +104,8 @@ def test_the_environment_sets_and_a_keyword_wins(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("PATCHBANK_DATA_DIR", "/srv/banks")
     monkeypatch.setenv("PATCHBANK_PORT", "9000")
     monkeypatch.setenv("patchbank_target_far", "0.05")
-    made = load_settings(port=9001)
-    assert (made.data_dir, made.port, made.target_far) == (Path("/srv/banks"), 9001, 0.05)
+    settings = load_settings(port=9001)
+    assert (settings.data_dir, settings.port, settings.target_far) == (Path("/srv/banks"), 9001, 0.05)
 
 
 def test_a_variable_without_the_prefix_sets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,8 +117,8 @@ def test_a_variable_without_the_prefix_sets_nothing(monkeypatch: pytest.MonkeyPa
 def test_a_dotenv_file_sets_and_the_environment_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     Path(".env").write_text("PATCHBANK_PORT=9000\nPATCHBANK_THREADS=3\nOTHER=1\n")
     monkeypatch.setenv("PATCHBANK_THREADS", "4")
-    made = load_settings()
-    assert (made.port, made.threads) == (9000, 4)
+    settings = load_settings()
+    assert (settings.port, settings.threads) == (9000, 4)
 
 
 def test_a_bad_value_in_a_dotenv_file_names_the_variable() -> None:
@@ -136,9 +136,9 @@ def test_errors_do_not_repeat_the_value(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("name", sorted(Settings.model_fields))
 def test_settings_are_frozen(name: str) -> None:
-    made = load_settings()
+    settings = load_settings()
     with pytest.raises(ValidationError, match="frozen"):
-        setattr(made, name, getattr(made, name))
+        setattr(settings, name, getattr(settings, name))
 
 
 def test_the_decoder_s_limits_are_the_settings() -> None:

@@ -1,4 +1,4 @@
-"""Small pictures for tests, and broken ones."""
+"""Small pictures for tests, some of them damaged."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def png(seed: int, size: tuple[int, int] = (96, 80)) -> bytes:
 
 
 def bomb(side: int = 30_000) -> bytes:
-    """A valid PNG of ``side`` x ``side`` black pixels in a few kilobytes."""
+    """A valid PNG of ``side`` x ``side`` black pixels that takes a few kilobytes."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -38,7 +38,7 @@ def bomb(side: int = 30_000) -> bytes:
 
 
 def folder_of(folder: Path, count: int, first: int = 0) -> Path:
-    """A folder with so many pictures."""
+    """A folder with this many pictures."""
     folder.mkdir(parents=True)
     for seed in range(first, first + count):
         (folder / f"good-{seed:03d}.png").write_bytes(png(seed))
