@@ -18,9 +18,9 @@ scores, regions with their nearest normal patches, and all bytes of the maps.
 
 Numbers are compared by their shortest exact decimal form, arrays and pictures by their bits. Left out are durations
 and, between two banks, when and where they were taught. Scores by two banks of 20,000 patches or more may differ by
-``--rounding``: the engine draws the search graph and the range of int8 at random, so other patches are searched exactly
-together, and a matrix product of another size rounds otherwise. Smaller banks have no graph, and ``--references 19
---rounding 0`` must show no difference at all.
+``--rounding``, even where one checkout taught both: the engine draws the search graph and the range of int8 at random,
+so other patches are searched exactly, and a patch that is searched alone is rounded otherwise than among others.
+Smaller banks have no graph, and ``--references 19 --rounding 0`` must show no difference at all.
 
 It prints two tables and names what differs. The exit status is 1 if anything differs by more than that. With the
 default counts it writes about 3 GB of temporary files.
