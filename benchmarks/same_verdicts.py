@@ -127,7 +127,7 @@ def _detect(client: httpx.Client, file: Path, shown: str) -> dict[str, Any]:
 def print_table(title: str, old: Answers, new: Answers, ignored: frozenset[str], rounding: float) -> int:
     """Print one row per question, then what differs by name; the number of values that differ by more than rounding."""
     print(f"\n{title}\n")
-    heads = ("asked", "classes or images", "values", "differ", f"differ by {rounding:g} at most", "largest difference")
+    heads = ("asked", "classes or images", "values", "differ", "differ by rounding", "largest difference")
     print(f"| {' | '.join(heads)} |")
     print("|---|---|---|---|---|---|")
     rows = {question: compare(old[question], new[question], ignored, rounding) for question in old}
