@@ -58,9 +58,12 @@ def remove(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Remove a class with all its versions."""
-    if not yes and not as_json and sys.stdin.isatty():
-        typer.confirm(f"Remove {class_name!r} with all its versions?", abort=True)
+    """Remove a class with all its versions. Without --yes it asks; exit status 2 where there is no terminal to ask."""
+    if not yes:
+        if not sys.stdin.isatty():
+            raise typer.BadParameter("there is no terminal to ask: give --yes to remove the class", param_hint="--yes")
+        # On standard error: standard output may hold the JSON document.
+        typer.confirm(f"Remove {class_name!r} with all its versions?", abort=True, err=True)
     run(lambda settings, out: _remove(settings, out, class_name), as_json, data_dir=data_dir)
 
 

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 from patchbank.settings import load_settings
 from tests.helpers.command_line import indexer, indexer_json, teach
@@ -64,3 +69,31 @@ def test_a_backbone_that_is_not_here_leaves_open_whether_banks_can_be_used(data:
     shown = indexer_json("show", "part", *absent, data=data)
     assert told == {name: listed[name] for name in told} == {name: shown[name] for name in told}
     assert "was not checked" in indexer("list", *absent, data=data).stderr
+
+
+def test_remove_without_a_terminal_wants_yes_and_removes_nothing(data: Path, tmp_path: Path) -> None:
+    teach(data, tmp_path / "in")
+    for words in ((), ("--json",)):
+        result = indexer("remove", "part", *words, data=data)
+        assert (result.exit_code, "--yes" in result.stderr) == (2, True)
+    assert len(indexer_json("list", data=data)["classes"]) == 1
+    assert indexer_json("remove", "part", "--yes", data=data) == {"removed": "part"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are POSIX")
+@pytest.mark.parametrize(("answer", "status", "left"), [("n", 1, 1), ("y", 0, 0)])
+def test_remove_asks_at_a_terminal(data: Path, tmp_path: Path, answer: str, status: int, left: int) -> None:
+    import pty
+
+    teach(data, tmp_path / "in")
+    keyboard, terminal = pty.openpty()
+    command = [sys.executable, "-m", "patchbank_indexer.cli", "remove", "part", "--json", "--data-dir", str(data)]
+    with subprocess.Popen(command, stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as asked:
+        os.close(terminal)
+        os.write(keyboard, f"{answer}\n".encode())
+        output, remarks = asked.communicate(timeout=120)
+    os.close(keyboard)
+    assert asked.returncode == status, remarks
+    assert "Remove 'part' with all its versions?" in remarks
+    assert output.strip() == ("" if left else '{\n "removed": "part"\n}')
+    assert len(indexer_json("list", data=data)["classes"]) == left
