@@ -83,7 +83,8 @@ def _list(settings: Settings, out: Output) -> None:
         out.say(f"no product class is taught yet; begin with: {out.program} add CLASS FOLDER")
         return
     shown = [name for name in rows[0] if name != "refusal"]
-    out.table(shown, [[row[name] for name in shown] for row in rows])
+    least = ("created_at", "backbone", "self_test", "patches", "references")
+    out.table(shown, [[row[name] for name in shown] for row in rows], names=("class_name",), least=least)
 
 
 def _show(settings: Settings, out: Output, class_name: str) -> None:
@@ -95,7 +96,8 @@ def _show(settings: Settings, out: Output, class_name: str) -> None:
     listed = [_reference(item) for item in references]
     out.result({**detail(manifest, compatibility), "versions": kept, "reference_images": listed})
     out.table(("", ""), _facts(manifest, compatibility, len(kept)))
-    out.table(("image_id", "name", "added_at"), [(row["image_id"], row["name"], row["added_at"]) for row in listed])
+    facts = ("image_id", "name", "added_at")
+    out.table(facts, [[row[fact] for fact in facts] for row in listed], names=("name",), least=("added_at",))
 
 
 def _admitted(settings: Settings, out: Output, banks: Sequence[Manifest]) -> list[Compatibility | None]:

@@ -94,6 +94,8 @@ def _tell(out: Output, results: Sequence[dict[str, Any]]) -> None:
             )
             for row in results
         ],
+        names=("image", "class"),
+        least=("ms", "p-value"),
     )
     warned: dict[str, list[str]] = {}
     for row in results:
