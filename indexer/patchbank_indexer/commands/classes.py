@@ -16,6 +16,7 @@ from patchbank.embedding.embedder import Embedder
 from patchbank.errors import DamagedBank, PatchbankError
 from patchbank.judging.bank_facts import detail, summary, usable_facts
 from patchbank.judging.compatibility import Compatibility, compare
+from patchbank.judging.version_facts import VersionFacts, kept_versions
 from patchbank.settings import Settings
 from patchbank_indexer.commands.manifest_lines import inspected_line, pixel_line, threshold_line
 from patchbank_indexer.commands.options import ClassName, DataDir, Json
@@ -38,7 +39,8 @@ def show(class_name: ClassName, backbone: Judging = None, data_dir: DataDir = No
 
 
 def versions(class_name: ClassName, data_dir: DataDir = None, as_json: Json = False) -> None:
-    """List the versions of a class that are kept."""
+    """List the versions of a class that are kept: when and why each was made, its size and its thresholds. Times are
+    UTC."""
     run(lambda settings, out: _versions(settings, out, class_name), as_json, data_dir=data_dir)
 
 
@@ -167,10 +169,31 @@ def _self_test_line(manifest: Manifest, compatibility: Compatibility | None) -> 
 def _versions(settings: Settings, out: Output, class_name: str) -> None:
     """The kept versions of a class, the serving one marked."""
     with opened(settings) as store:
-        serving = store.bank(class_name).manifest.version
-        kept = store.versions(class_name)
-    out.result({"class_name": class_name, "active": serving, "versions": kept})
-    out.table(("version", ""), [(version, "serves" if version == serving else "") for version in kept])
+        kept = kept_versions(store, class_name)
+    serving = next((facts.version for facts in kept if facts.serves), None)
+    names = [facts.version for facts in kept]
+    details = [facts.as_dict() for facts in kept]
+    out.result({"class_name": class_name, "active": serving, "versions": names, "details": details})
+    out.table(
+        ("version", "", "made", "why", "references", "patches", "threshold", "pixel threshold"),
+        [_version_row(facts) for facts in kept],
+        least=("made", "patches", "pixel threshold"),
+    )
+    for facts in kept:
+        if facts.damage is not None:
+            out.remark(f"{facts.version}: {facts.damage.message} [{facts.damage.code}]")
+
+
+def _version_row(facts: VersionFacts) -> tuple[object, ...]:
+    mark = "serves" if facts.serves else ""
+    reason = "damaged" if facts.damage is not None else facts.reason
+    manifest = facts.manifest
+    if manifest is None:
+        return (facts.version, mark, None, reason, None, None, None, None)
+    made = manifest.created_at.replace("T", " ").removesuffix("+00:00")
+    calibration = manifest.calibration
+    thresholds = (calibration.threshold, calibration.mask_threshold)
+    return (facts.version, mark, made, reason, manifest.references, manifest.patches, *thresholds)
 
 
 def _activate(settings: Settings, out: Output, class_name: str, version: str) -> None:
