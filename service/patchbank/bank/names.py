@@ -13,7 +13,9 @@ from patchbank.errors import InvalidClassName
 
 PREFIX: Final = "patchbank"
 _CLASS: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]|_(?!_)){0,63}")
-_RESERVED: Final = frozenset({"router"})
+NO_CLASS: Final = "router"
+"""A name that no class can have."""
+_RESERVED: Final = frozenset({NO_CLASS})
 _WHOLE_IMAGE: Final = "ffffffff"
 _VERSION: Final = "%Y%m%d-%H%M%S-%f"
 
