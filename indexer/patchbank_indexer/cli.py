@@ -11,8 +11,10 @@ from patchbank_indexer.commands import (
     auditing,
     calibrating,
     classes,
+    config,
     demo,
     detecting,
+    doctor,
     evaluating,
     models,
     monitoring,
@@ -64,6 +66,8 @@ app.command()(evaluating.evaluate)
 app.command()(profiling.profile)
 app.command()(serving.serve)
 app.command()(monitoring.monitoring)
+app.command()(doctor.doctor)
+app.command()(config.config)
 app.command()(demo.demo)
 app.add_typer(models.app, name="model")
 

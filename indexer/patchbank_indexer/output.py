@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -22,10 +23,11 @@ from rich.progress import (
 from rich.table import Table
 
 from patchbank.errors import PatchbankError
+from patchbank_indexer.table_width import fit
 
 _PROGRAMS: Final = ("indexer", "patchbank")
-_PLAIN_WIDTH: Final = 140
-"""Columns of tables where standard output is no terminal, such as a log."""
+_UNBOUNDED: Final = 100_000
+"""Columns where standard output is no terminal, such as a pipe or a log: a row is a line, however long."""
 
 
 class Output:
@@ -35,8 +37,10 @@ class Output:
         self.as_json = as_json
         self.program = _called_name()
         self.console = Console(highlight=False)
-        if not self.console.is_terminal:
-            self.console = Console(highlight=False, width=_PLAIN_WIDTH)
+        self._width: int | None = self.console.width
+        if not self.console.is_terminal and "COLUMNS" not in os.environ:
+            self._width = None
+            self.console = Console(highlight=False, width=_UNBOUNDED)
         self.remarks = Console(stderr=True, highlight=False)
 
     def result(self, document: Any) -> None:
@@ -53,17 +57,33 @@ class Output:
         """A line beside the result, such as a warning."""
         self.remarks.print(text, soft_wrap=True, markup=False)
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        """A table for people; numbers to the right."""
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[object]],
+        *,
+        names: Collection[str] = (),
+        least: Sequence[str] = (),
+    ) -> None:
+        """A table for people; numbers to the right.
+
+        On a narrow terminal the columns ``least`` are left out, in that order, and cells of the columns ``names`` are
+        shortened in the middle. In a pipe or a file every row is one line, unless the variable COLUMNS gives a width.
+        """
         if self.as_json:
             return
+        fitted = fit(columns, [[_text(cell) for cell in row] for row in rows], self._width, names, least)
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for index, column in enumerate(columns):
-            numeric = all(isinstance(row[index], (int, float)) for row in rows) and bool(rows)
-            table.add_column(column, justify="right" if numeric else "left", overflow="fold")
-        for row in rows:
-            table.add_row(*(_text(cell) for cell in row))
+        for column in fitted:
+            numeric = all(isinstance(row[column.index], (int, float)) for row in rows) and bool(rows)
+            justify: JustifyMethod = "right" if numeric else "left"
+            table.add_column(columns[column.index], justify=justify, overflow="fold", width=column.width)
+        for cells in zip(*(column.cells for column in fitted), strict=True):
+            table.add_row(*cells)
         self.console.print(table)
+        left_out = [name for index, name in enumerate(columns) if index not in {column.index for column in fitted}]
+        if left_out:
+            self.remark(f"left out on a terminal of {self._width} columns: {', '.join(left_out)}")
 
     def error(self, error: PatchbankError) -> None:
         """An error: one JSON document, or one line on standard error."""

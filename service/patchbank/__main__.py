@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import logging.config
 import sys
 from collections.abc import Sequence
 
@@ -10,6 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from patchbank.api.app import create_app
+from patchbank.api.log import log_config
 from patchbank.embedding.model_files import find_backbone, model_path
 from patchbank.errors import PatchbankError
 from patchbank.settings import load_settings
@@ -28,15 +31,32 @@ def main(arguments: Sequence[str] = ()) -> int:
         return 2
     try:
         settings = load_settings()
+    except PatchbankError as error:
+        sys.stderr.write(f"patchbank: {error.message}\n")
+        return 1
+    config = log_config(settings)
+    logging.config.dictConfig(config)
+    logging.captureWarnings(True)
+    try:
         model_path(
             find_backbone(settings.backbone, settings.data_dir), settings.data_dir
         )  # the likeliest reason not to start
     except PatchbankError as error:
-        sys.stderr.write(f"patchbank: {error.message}\n")
+        if settings.log_format == "json":
+            logging.getLogger("patchbank").log(logging.ERROR, "%s [%s]", error.message, error.code)
+        else:
+            sys.stderr.write(f"patchbank: {error.message}\n")
         return 1
     app = _failing_in_a_line(create_app(settings))
     server = uvicorn.Server(
-        uvicorn.Config(app, host=settings.host, port=settings.port, log_level=settings.log_level, lifespan="on")
+        uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            log_config=config,
+            log_level=settings.log_level,
+            lifespan="on",
+        )
     )
     try:
         with contextlib.suppress(KeyboardInterrupt):  # which uvicorn raises once more after it has shut down

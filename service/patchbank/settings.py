@@ -120,6 +120,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Level of the service's log: `debug`, `info`, `warning`, `error`."
     )
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="Form of the service's log: `text`, or `json` for one JSON object per line."
+    )
     host: str = Field(default="127.0.0.1", description="Address that `patchbank serve` listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port that `patchbank serve` listens on.")
 

@@ -208,6 +208,7 @@ def test_a_batch_answers_in_order_and_one_bad_image_fails_alone(
     files = [("files", ("a.png", good[0])), ("files", ("b.png", b"no picture")), ("files", ("c.png", good[1]))]
     answer = client.post("/detect/batch", files=files).json()
     assert answer["total_images"] == 3
+    assert [row["file_name"] for row in answer["results"]] == ["a.png", "b.png", "c.png"]
     assert answer["avg_time_ms"] == pytest.approx(answer["total_time_ms"] / 3)
     first, second, third = answer["results"]
     assert (first["class_name"], third["class_name"]) == ("textile", "solar_mono")

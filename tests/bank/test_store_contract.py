@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -383,3 +384,10 @@ def test_a_copy_with_nothing_added_serves_with_another_manifest(store: PatchStor
     assert bank.manifest == after
     assert len(bank.references()) == before.references
     assert store.versions("part") == [first.version, after.version]
+
+
+def test_a_store_names_its_engine_and_can_be_tried_for_writing_without_a_class_to_show(store: PatchStore) -> None:
+    assert re.fullmatch(r"(qdrant-edge-py|Qdrant) \d+\.\d+.*", store.engine())
+    store.check_writable()
+    store.check_writable()
+    assert store.active() == {}

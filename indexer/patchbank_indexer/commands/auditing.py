@@ -94,12 +94,15 @@ def _tell(
             )
             for row in rows
         ],
+        names=("image",),
+        least=("outlyingness",),
     )
     out.say(f"\nnear-duplicates: {len(audited.twins)}")
     if twins:
         out.table(
             ("one", "other", "distance", "of the usual"),
             [(pair["one"], pair["other"], pair["distance"], f"{pair['ratio']:.0%}") for pair in twins],
+            names=("one", "other"),
         )
     coverage = audited.coverage
     out.say("\nscore of a normal image, by references")

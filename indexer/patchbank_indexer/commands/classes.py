@@ -16,6 +16,7 @@ from patchbank.embedding.embedder import Embedder
 from patchbank.errors import DamagedBank, PatchbankError
 from patchbank.judging.bank_facts import detail, summary, usable_facts
 from patchbank.judging.compatibility import Compatibility, compare
+from patchbank.judging.version_facts import VersionFacts, kept_versions
 from patchbank.settings import Settings
 from patchbank_indexer.commands.manifest_lines import inspected_line, pixel_line, threshold_line
 from patchbank_indexer.commands.options import ClassName, DataDir, Json
@@ -38,7 +39,8 @@ def show(class_name: ClassName, backbone: Judging = None, data_dir: DataDir = No
 
 
 def versions(class_name: ClassName, data_dir: DataDir = None, as_json: Json = False) -> None:
-    """List the versions of a class that are kept."""
+    """List the versions of a class that are kept: when and why each was made, its size and its thresholds. Times are
+    UTC."""
     run(lambda settings, out: _versions(settings, out, class_name), as_json, data_dir=data_dir)
 
 
@@ -58,9 +60,12 @@ def remove(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Remove a class with all its versions."""
-    if not yes and not as_json and sys.stdin.isatty():
-        typer.confirm(f"Remove {class_name!r} with all its versions?", abort=True)
+    """Remove a class with all its versions. Without --yes it asks; exit status 2 where there is no terminal to ask."""
+    if not yes:
+        if not sys.stdin.isatty():
+            raise typer.BadParameter("there is no terminal to ask: give --yes to remove the class", param_hint="--yes")
+        # On standard error: standard output may hold the JSON document.
+        typer.confirm(f"Remove {class_name!r} with all its versions?", abort=True, err=True)
     run(lambda settings, out: _remove(settings, out, class_name), as_json, data_dir=data_dir)
 
 
@@ -80,7 +85,8 @@ def _list(settings: Settings, out: Output) -> None:
         out.say(f"no product class is taught yet; begin with: {out.program} add CLASS FOLDER")
         return
     shown = [name for name in rows[0] if name != "refusal"]
-    out.table(shown, [[row[name] for name in shown] for row in rows])
+    least = ("created_at", "backbone", "self_test", "patches", "references")
+    out.table(shown, [[row[name] for name in shown] for row in rows], names=("class_name",), least=least)
 
 
 def _show(settings: Settings, out: Output, class_name: str) -> None:
@@ -92,7 +98,8 @@ def _show(settings: Settings, out: Output, class_name: str) -> None:
     listed = [_reference(item) for item in references]
     out.result({**detail(manifest, compatibility), "versions": kept, "reference_images": listed})
     out.table(("", ""), _facts(manifest, compatibility, len(kept)))
-    out.table(("image_id", "name", "added_at"), [(row["image_id"], row["name"], row["added_at"]) for row in listed])
+    facts = ("image_id", "name", "added_at")
+    out.table(facts, [[row[fact] for fact in facts] for row in listed], names=("name",), least=("added_at",))
 
 
 def _admitted(settings: Settings, out: Output, banks: Sequence[Manifest]) -> list[Compatibility | None]:
@@ -162,10 +169,31 @@ def _self_test_line(manifest: Manifest, compatibility: Compatibility | None) -> 
 def _versions(settings: Settings, out: Output, class_name: str) -> None:
     """The kept versions of a class, the serving one marked."""
     with opened(settings) as store:
-        serving = store.bank(class_name).manifest.version
-        kept = store.versions(class_name)
-    out.result({"class_name": class_name, "active": serving, "versions": kept})
-    out.table(("version", ""), [(version, "serves" if version == serving else "") for version in kept])
+        kept = kept_versions(store, class_name)
+    serving = next((facts.version for facts in kept if facts.serves), None)
+    names = [facts.version for facts in kept]
+    details = [facts.as_dict() for facts in kept]
+    out.result({"class_name": class_name, "active": serving, "versions": names, "details": details})
+    out.table(
+        ("version", "", "made", "why", "references", "patches", "threshold", "pixel threshold"),
+        [_version_row(facts) for facts in kept],
+        least=("made", "patches", "pixel threshold"),
+    )
+    for facts in kept:
+        if facts.damage is not None:
+            out.remark(f"{facts.version}: {facts.damage.message} [{facts.damage.code}]")
+
+
+def _version_row(facts: VersionFacts) -> tuple[object, ...]:
+    mark = "serves" if facts.serves else ""
+    reason = "damaged" if facts.damage is not None else facts.reason
+    manifest = facts.manifest
+    if manifest is None:
+        return (facts.version, mark, None, reason, None, None, None, None)
+    made = manifest.created_at.replace("T", " ").removesuffix("+00:00")
+    calibration = manifest.calibration
+    thresholds = (calibration.threshold, calibration.mask_threshold)
+    return (facts.version, mark, made, reason, manifest.references, manifest.patches, *thresholds)
 
 
 def _activate(settings: Settings, out: Output, class_name: str, version: str) -> None:

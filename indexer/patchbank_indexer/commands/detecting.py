@@ -14,6 +14,7 @@ from patchbank.judging.inspector import Inspector
 from patchbank.judging.verdict import Inspection
 from patchbank.scoring.heatmap import overlay
 from patchbank.settings import Settings
+from patchbank_indexer.commands.detect_table import check_csv_path, counts, summary_line, write_csv
 from patchbank_indexer.commands.options import BackboneName, DataDir, Json
 from patchbank_indexer.commands.running import run
 from patchbank_indexer.datasets.files import image_files
@@ -30,12 +31,15 @@ def detect(
     ] = None,
     out_dir: Annotated[Path | None, typer.Option("--out", help="Write overlays of the images here, as PNG.")] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Name the nearest normal patch of every region.")] = False,
+    csv_path: Annotated[
+        Path | None, typer.Option("--csv", help="Write a row per image to this file, with the plain values.")
+    ] = None,
     backbone: BackboneName = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Judge images against the taught classes. Exit status 1 if any image could not be judged."""
-    request = _Request(images, class_name, threshold, pixel_threshold, out_dir, explain)
+    request = _Request(images, class_name, threshold, pixel_threshold, out_dir, explain, csv_path)
     run(lambda settings, out: _detect(settings, out, request), as_json, backbone=backbone, data_dir=data_dir)
 
 
@@ -49,11 +53,14 @@ class _Request:
     pixel_threshold: float | None
     out_dir: Path | None
     explain: bool
+    csv_path: Path | None
 
 
 def _detect(settings: Settings, out: Output, request: _Request) -> int:
     """Judge every image; 1 where one could not be judged."""
     files = image_files(request.images)
+    if request.csv_path is not None:
+        check_csv_path(request.csv_path)
     results: list[dict[str, Any]] = []
     with Inspector.open(settings) as inspector, out.progress() as progress:
         if request.class_name is not None:
@@ -62,8 +69,12 @@ def _detect(settings: Settings, out: Output, request: _Request) -> int:
         for file in files:
             results.append(_judged(inspector, file, request))
             stage.advance()
-    out.result({"results": results})
+    if request.csv_path is not None:
+        write_csv(request.csv_path, results)
+    told = counts(results)
+    out.result({"results": results, "summary": told})
     _tell(out, results)
+    out.say(summary_line(told))
     return int(any("error" in row for row in results))
 
 
@@ -83,6 +94,8 @@ def _tell(out: Output, results: Sequence[dict[str, Any]]) -> None:
             )
             for row in results
         ],
+        names=("image", "class"),
+        least=("ms", "p-value"),
     )
     warned: dict[str, list[str]] = {}
     for row in results:

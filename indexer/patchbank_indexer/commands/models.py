@@ -87,7 +87,7 @@ def _list(settings: Settings, out: Output) -> None:
         row["chosen"] = row["name"] == settings.backbone
     out.result(rows)
     marked = [("*" if row["chosen"] else "", *(row[column] for column in _COLUMNS)) for row in rows]
-    out.table(("", *_COLUMNS), marked)
+    out.table(("", *_COLUMNS), marked, names=("origin",), least=("licence", "stride", "input"))
     out.say("* is the one that is used: PATCHBANK_BACKBONE or --backbone chooses")
 
 

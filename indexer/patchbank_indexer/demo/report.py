@@ -68,7 +68,12 @@ def tell(out: Output, out_dir: Path, backbone: str, products: Sequence[Product],
         for kind in kinds.values()
         for answer in kind[:_ROWS]
     ]
-    out.table(("image", "what it is", "class found", "score", "threshold", "verdict", "ms"), rows)
+    out.table(
+        ("image", "what it is", "class found", "score", "threshold", "verdict", "ms"),
+        rows,
+        names=("image",),
+        least=("ms",),
+    )
     if len(rows) < len(answers):
         out.say(f"... the first {_ROWS} of each kind; all {len(answers)} are in {out_dir / 'results.json'}")
     summary = [_summary(product, [a for a in answers if a.product == product.class_name]) for product in products]

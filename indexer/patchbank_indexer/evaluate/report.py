@@ -32,11 +32,15 @@ def tell(
     out.table(
         ("class", "good + defective", *(heading for heading, _, _ in DETECTION)),
         [(row["class"], _count(row), *cells(row, DETECTION)) for row in rows],
+        names=("class",),
+        least=("pixel F1-max", "F1-max"),
     )
     out.say("\nat the calibrated threshold:")
     out.table(
         ("class", "threshold", *(heading for heading, _, _ in DECISION)),
         [(row["class"], row.get("calibration", {}).get("threshold"), *cells(row, DECISION)) for row in rows],
+        names=("class",),
+        least=("p95 ms", "p50 ms", "mask Dice", "mask precision", "mask recall"),
     )
     for result, figures in zip(results, classes, strict=True):
         _remarks(out, result, figures)

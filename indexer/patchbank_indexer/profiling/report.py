@@ -40,6 +40,8 @@ def profile_root(settings: Settings, out: Output, root: Path, html: Path | None)
             )
             for name, facts in rows
         ],
+        names=("data set",),
+        least=("sharpness", "brightness"),
     )
     for data_set in profiles:
         for part in data_set.splits:

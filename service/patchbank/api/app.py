@@ -22,6 +22,7 @@ from patchbank.api.http_metrics import http_metrics
 from patchbank.api.in_progress import InProgress
 from patchbank.api.lingering_close import LingeringClose
 from patchbank.api.metrics import Metrics
+from patchbank.api.request_id import RequestId
 from patchbank.api.schemas import ErrorAnswer
 from patchbank.api.state import ApiState
 from patchbank.judging.inspector import Inspector
@@ -79,6 +80,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(InProgress, gauge=metrics.in_progress)
     Instrumentator(should_group_status_codes=False).add(http_metrics(registry)).instrument(app)
     app.add_middleware(LingeringClose, max_bytes=one_image)
+    app.add_middleware(RequestId)
     for part in (detect, classes, health):
         app.include_router(part.router)
     return app

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
 
-from patchbank.api.schemas import BatchAnswer, Detection, ErrorBody, FailedDetection
+from patchbank.api.schemas import BatchAnswer, BatchDetection, Detection, ErrorBody, FailedDetection
 from patchbank.api.state import ApiState, state_of
 from patchbank.errors import ImageTooLarge, InvalidParameters, PatchbankError
 from patchbank.judging.verdict import Inspection
@@ -68,14 +68,15 @@ async def detect_batch(
             f"{len(files)} files, the limit is {state.settings.max_batch}", limit=state.settings.max_batch
         )
     begin = time.perf_counter()
-    results: list[Detection | FailedDetection] = []
+    results: list[BatchDetection | FailedDetection] = []
     for file in files:
         try:
             data = await _read(state, file)
-            results.append(await state.admission.run(partial(_judge, state, data, options, return_maps)))
+            answer = await state.admission.run(partial(_judge, state, data, options, return_maps))
+            results.append(BatchDetection(**dict(answer), file_name=file.filename))
         except PatchbankError as error:
             state.metrics.failed(error.code)
-            results.append(FailedDetection(error=ErrorBody(**error.as_dict())))
+            results.append(FailedDetection(file_name=file.filename, error=ErrorBody(**error.as_dict())))
     spent = (time.perf_counter() - begin) * 1e3
     return BatchAnswer(
         results=results, total_images=len(files), total_time_ms=spent, avg_time_ms=spent / max(1, len(files))

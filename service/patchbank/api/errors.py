@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from patchbank.api.metrics import Metrics
+from patchbank.api.request_id import HEADER, current_request_id
 from patchbank.errors import InvalidParameters, PatchbankError, TooBusy
 
 _LOG = logging.getLogger("patchbank")
@@ -73,4 +74,6 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
 async def _unforeseen(request: Request, error: Exception) -> JSONResponse:
     _count(request.app, PatchbankError.code)
     _LOG.exception("%s %s failed", request.method, request.url.path, exc_info=error)
-    return _answer(500, {"code": PatchbankError.code, "message": "the service failed; its log says why"})
+    # This answer is sent outside of all middleware.
+    headers = {HEADER: current_request_id()}
+    return _answer(500, {"code": PatchbankError.code, "message": "the service failed; its log says why"}, headers)

@@ -68,17 +68,24 @@ class Detection(BaseModel):
     warnings: list[str]
 
 
+class BatchDetection(Detection):
+    """The answer for one image of a batch."""
+
+    file_name: str | None = Field(description="the name that the file was sent under")
+
+
 class FailedDetection(BaseModel):
     """An image of a batch that could not be judged."""
 
     status: Literal["error"] = "error"
+    file_name: str | None = Field(description="the name that the file was sent under")
     error: ErrorBody
 
 
 class BatchAnswer(BaseModel):
     """Answers in the order of the files."""
 
-    results: list[Detection | FailedDetection]
+    results: list[BatchDetection | FailedDetection]
     total_images: int
     total_time_ms: float
     avg_time_ms: float

@@ -13,8 +13,11 @@ from patchbank.errors import InvalidClassName
 
 PREFIX: Final = "patchbank"
 _CLASS: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]|_(?!_)){0,63}")
-_RESERVED: Final = frozenset({"router"})
+NO_CLASS: Final = "router"
+"""A name that no class can have."""
+_RESERVED: Final = frozenset({NO_CLASS})
 _WHOLE_IMAGE: Final = "ffffffff"
+_VERSION: Final = "%Y%m%d-%H%M%S-%f"
 
 
 def check_class_name(name: str) -> str:
@@ -56,7 +59,16 @@ class BankRef:
 def new_version(now: datetime | None = None) -> str:
     """A version name that sorts by time, to the microsecond, e.g. ``20260131-235959-012345``."""
     moment = now or datetime.now(timezone.utc)
-    return f"{moment:%Y%m%d-%H%M%S-%f}"
+    return f"{moment:{_VERSION}}"
+
+
+def begun_at(version: str) -> datetime | None:
+    """When a version was begun, to the second as in ``now``; None for a name that tells no time."""
+    try:
+        moment = datetime.strptime(version, _VERSION).replace(tzinfo=timezone.utc)
+    except ValueError:
+        return None
+    return moment.replace(microsecond=0)
 
 
 def now() -> str:

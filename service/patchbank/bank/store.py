@@ -244,6 +244,14 @@ class PatchStore(ViewSource, Protocol):
         """Remove a class with all its versions."""
         ...
 
+    def engine(self) -> str:
+        """Name and version of what stores the banks; a server is asked for its own."""
+        ...
+
+    def check_writable(self) -> None:
+        """Raise what a change of a class would raise where nothing can be written. No class is touched."""
+        ...
+
     def close(self) -> None:
         """Release everything."""
         ...

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Generic, Protocol, TypeVar
 
 from patchbank.arrays import FloatArray
-from patchbank.bank.names import BankRef, check_class_name, new_version
+from patchbank.bank.names import NO_CLASS, BankRef, check_class_name, new_version
 from patchbank.bank.store import Bank, BankSpec, Draft, Pointers, RouterHit
 from patchbank.bank.view import View, with_view
 from patchbank.errors import ClassBusy, UnknownClass
@@ -115,6 +115,13 @@ class VersionedStore(ABC, Generic[Held]):
         self._serve(ref, held)
         old = [version for version in self.versions(ref.class_name)[: -self._keep] if version != ref.version]
         self._drop(BankRef(ref.class_name, version) for version in old)
+
+    @abstractmethod
+    def engine(self) -> str: ...
+
+    def check_writable(self) -> None:
+        with suppress(ClassBusy), self._holding(NO_CLASS):  # held by another process: then it can be written
+            pass
 
     def remove(self, class_name: str) -> None:
         check_class_name(class_name)

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
+
+import pytest
 
 from patchbank.settings import load_settings
 from tests.helpers.command_line import indexer, indexer_json, teach
@@ -64,3 +70,60 @@ def test_a_backbone_that_is_not_here_leaves_open_whether_banks_can_be_used(data:
     shown = indexer_json("show", "part", *absent, data=data)
     assert told == {name: listed[name] for name in told} == {name: shown[name] for name in told}
     assert "was not checked" in indexer("list", *absent, data=data).stderr
+
+
+def test_remove_without_a_terminal_wants_yes_and_removes_nothing(data: Path, tmp_path: Path) -> None:
+    teach(data, tmp_path / "in")
+    for words in ((), ("--json",)):
+        result = indexer("remove", "part", *words, data=data)
+        assert (result.exit_code, "--yes" in result.stderr) == (2, True)
+    assert len(indexer_json("list", data=data)["classes"]) == 1
+    assert indexer_json("remove", "part", "--yes", data=data) == {"removed": "part"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are POSIX")
+@pytest.mark.parametrize(("answer", "status", "left"), [("n", 1, 1), ("y", 0, 0)])
+def test_remove_asks_at_a_terminal(data: Path, tmp_path: Path, answer: str, status: int, left: int) -> None:
+    import pty
+
+    teach(data, tmp_path / "in")
+    keyboard, terminal = pty.openpty()
+    command = [sys.executable, "-m", "patchbank_indexer.cli", "remove", "part", "--json", "--data-dir", str(data)]
+    with subprocess.Popen(command, stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as asked:
+        os.close(terminal)
+        os.write(keyboard, f"{answer}\n".encode())
+        output, remarks = asked.communicate(timeout=120)
+    os.close(keyboard)
+    assert asked.returncode == status, remarks
+    assert "Remove 'part' with all its versions?" in remarks
+    assert output.strip() == ("" if left else '{\n "removed": "part"\n}')
+    assert len(indexer_json("list", data=data)["classes"]) == left
+
+
+def test_versions_says_when_and_why_each_was_made_and_what_it_holds(data: Path, tmp_path: Path) -> None:
+    names = [teach(data, tmp_path / "in")["version"]]
+    more, other = folder_of(tmp_path / "more", 2, first=10), folder_of(tmp_path / "other", 2, first=20)
+    snapshot = tmp_path / "part.snapshot"
+    for words in (
+        ("update", "part", more),
+        ("calibrate", "part", "--with", other),
+        ("snapshot", "part", snapshot),
+        ("restore", snapshot),
+    ):
+        time.sleep(1.1)  # times are stored to the second
+        told = indexer_json(*words, data=data)
+        if words[0] != "snapshot":
+            names.append(told["version"])
+    kept = ("taught", "extended", "recalibrated", "copied or restored")[-3:]
+    document = indexer_json("versions", "part", data=data)
+    assert (document["versions"], document["active"]) == (names[-3:], names[-1])
+    details = document["details"]
+    assert tuple(row["reason"] for row in details) == kept
+    assert [(row["references"], row["serves"]) for row in details] == [(5, False), (5, False), (5, True)]
+    assert all(row["patches"] > 0 and row["threshold"] > 0 and row["pixel_threshold"] > 0 for row in details)
+    assert details[0]["created_at"] < details[1]["created_at"] == details[2]["created_at"]
+    table = indexer("versions", "part", data=data).stdout
+    assert [row for row in kept if row in table] == list(kept)
+    (data / "collections" / f"patchbank__part__{names[-1]}" / "manifest.json").write_text("{")
+    damaged = indexer("versions", "part", data=data)
+    assert (damaged.exit_code, damaged.stdout.count("damaged"), "damaged_bank" in damaged.stderr) == (0, 1, True)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -46,6 +47,9 @@ class EdgeStore(VersionedStore[HeldLock]):
         self._index_from = index_from
         self._shards: OpenCache[Shard] = OpenCache(_CACHED)
         self._manifests: OpenCache[Manifest] = OpenCache(16 * _CACHED)
+
+    def engine(self) -> str:
+        return f"qdrant-edge-py {version('qdrant-edge-py')}"
 
     def pointers(self) -> Pointers:
         return self._catalogue.read()

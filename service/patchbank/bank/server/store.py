@@ -67,6 +67,9 @@ class ServerStore(VersionedStore[Lease]):
         """The store that the settings name. Nothing is sent yet: the server may be away now and come back."""
         return cls(ServerLink.open(settings), settings.keep_versions, Spread.of(settings))
 
+    def engine(self) -> str:
+        return f"Qdrant {self._link.ask('asking for its version', lambda: self._link.client.info().version)}"
+
     def pointers(self) -> Pointers:
         """Takes one call. The routers' names follow from the fingerprint, so there are no pointers to them."""
         classes = {}

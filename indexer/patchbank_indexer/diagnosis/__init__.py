@@ -1,0 +1,1 @@
+"""What ``doctor`` looks at: settings, libraries, files, backbone, bank store."""

@@ -1,0 +1,110 @@
+"""What judges: execution providers, the backbone, the bank store and its banks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Final
+
+import onnxruntime as ort
+
+from patchbank.bank.open_store import open_store
+from patchbank.bank.store import PatchStore
+from patchbank.bank.view import View
+from patchbank.embedding.embedder import Embedder
+from patchbank.embedding.model_files import find_backbone, model_path
+from patchbank.embedding.providers import PROVIDERS, Runtime, provider_arguments
+from patchbank.embedding.self_test import self_test_picture
+from patchbank.errors import PatchbankError
+from patchbank.judging.compatibility import compare
+from patchbank.settings import Settings
+from patchbank_indexer.diagnosis.check import Check, Status, looked_at
+
+_RUNS: Final = 3
+
+
+def look_at_providers(settings: Settings) -> Iterator[Check]:
+    """Execution providers asked for and available; raises ``ProviderUnavailable``."""
+    provider_arguments(Runtime(settings.providers, precision=settings.precision))
+    short = {name: key for key, name in PROVIDERS.items()}
+    available = [short.get(name, name) for name in ort.get_available_providers()]
+    told = f"{', '.join(settings.providers)} asked for, {', '.join(available)} available"
+    yield Check("execution providers", "ok", told)
+
+
+def look_at_backbone(settings: Settings) -> Iterator[Check]:
+    """The file, its hash, and how long an image takes; raises what ``Embedder.open`` raises."""
+    path = model_path(find_backbone(settings.backbone, settings.data_dir), settings.data_dir)
+    with Embedder.open(settings) as embedder:
+        image = self_test_picture()
+        embedder.embed(image)  # the first pass of a size takes longer
+        begin = time.perf_counter()
+        for _ in range(_RUNS):
+            embedder.embed(image)
+        spent = (time.perf_counter() - begin) / _RUNS
+        told = (
+            f"{settings.backbone}: {path}, {path.stat().st_size / 1e6:.1f} MB, SHA-256 {embedder.model_sha256}; "
+            f"{spent:.2f} s per image of {image.size[0]} x {image.size[1]} on {', '.join(embedder.providers)}"
+        )
+    yield Check("backbone", "ok", told)
+
+
+def look_at_store(settings: Settings) -> Iterator[Check]:
+    """Whether the store can be reached and written, then each of its banks; raises what the store raises."""
+    with closing(open_store(settings)) as store:
+        place = settings.qdrant_url or str(settings.data_dir)
+        view = View(store)
+        yield Check("store", "ok", f"{store.engine()} in {place}, {len(view.active)} classes")
+        if settings.qdrant_url or settings.data_dir.exists():
+            store.check_writable()
+            yield Check("store", "ok", "it can be written")
+        else:
+            yield Check("store", "ok", "it is made when the first class is taught")
+        yield from _banks(settings, store, view)
+
+
+def _banks(settings: Settings, store: PatchStore, view: View) -> Iterator[Check]:
+    if not view.active:
+        yield Check("banks", "ok", "no product class is taught yet: `add CLASS FOLDER` teaches one")
+        return
+    try:
+        embedder = Embedder.open(settings)
+    except PatchbankError as error:
+        embedder = None
+        yield Check("banks", "warning", f"no self-test: {error.message}", "mend the backbone first")
+    try:
+        for name in sorted(view.active):
+            yield from looked_at(
+                f"bank {name}",
+                lambda name=name: [_bank(view, name, embedder)],  # type: ignore[misc]
+                f"`activate {name} VERSION` lets an earlier version serve; or restore a snapshot, or teach it again",
+            )
+    finally:
+        if embedder is not None:
+            embedder.close()
+
+
+def _bank(view: View, name: str, embedder: Embedder | None) -> Check:
+    bank = view.bank(name)
+    references = len(bank.references())
+    manifest = bank.manifest
+    told = f"version {manifest.version}, {references} references, {manifest.patches} patches"
+    if references != manifest.references:
+        why = f"{told}, but its manifest says {manifest.references} references"
+        return Check(f"bank {name}", "fault", why, "restore a snapshot, or teach it again")
+    if embedder is None:
+        return Check(f"bank {name}", "ok", f"{told}; self-test not run")
+    compatibility = compare(manifest, embedder)
+    status: Status = {"failed": "fault", "passed": "ok"}.get(compatibility.outcome, "warning")  # type: ignore[assignment]
+    advice = {
+        "failed": "run the versions that it was taught with, or teach it again",
+        "other backbone": "set PATCHBANK_BACKBONE to the one it was taught with, or teach it again",
+        "not recorded": "teach it again, so that a changed runtime shows",
+    }
+    return Check(
+        f"bank {name}",
+        status,
+        f"{told}; self-test: {compatibility.reason or compatibility.outcome}",
+        advice.get(compatibility.outcome, ""),
+    )

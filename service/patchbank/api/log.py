@@ -1,0 +1,68 @@
+"""The service's log, uvicorn's included: as text, or one JSON object per line."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import datetime, timezone
+from typing import Any, Final
+
+from patchbank.settings import Settings
+
+_REQUEST: Final = ("client", "method", "path", "http_version", "status")
+
+
+def log_config(settings: Settings) -> dict[str, Any]:
+    """For ``logging.config.dictConfig``: log lines go to standard error, those of requests to standard output."""
+    level = settings.log_level.upper()
+    formatters = {
+        "text": {"()": "uvicorn.logging.DefaultFormatter", "fmt": "%(levelprefix)s %(message)s [%(request_id)s]"},
+        "access": {
+            "()": "uvicorn.logging.AccessFormatter",
+            "fmt": '%(levelprefix)s %(client_addr)s - "%(request_line)s" %(status_code)s [%(request_id)s]',
+        },
+        "json": {"()": JsonFormatter},
+    }
+    as_json = settings.log_format == "json"
+
+    def handler(formatter: str, stream: str) -> dict[str, Any]:
+        return {
+            "class": "logging.StreamHandler",
+            "formatter": "json" if as_json else formatter,
+            "filters": ["request_id"],
+            "stream": f"ext://sys.{stream}",
+        }
+
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "filters": {"request_id": {"()": "patchbank.api.request_id.RequestIdFilter"}},
+        "formatters": formatters,
+        "handlers": {"log": handler("text", "stderr"), "requests": handler("access", "stdout")},
+        "root": {"handlers": ["log"], "level": "WARNING"},
+        "loggers": {
+            "patchbank": {"level": level},
+            "uvicorn": {"level": level},
+            "uvicorn.access": {"handlers": ["requests"], "level": level, "propagate": False},
+        },
+    }
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object per record: ``time`` (UTC), ``level``, ``logger``, ``message`` and ``request_id``; ``exception``
+    where there is one; for requests also ``client``, ``method``, ``path``, ``http_version`` and ``status``."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, in ASCII, without line breaks."""
+        told: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            "request_id": getattr(record, "request_id", None),
+        }
+        if record.name == "uvicorn.access" and isinstance(record.args, tuple) and len(record.args) == len(_REQUEST):
+            told |= zip(_REQUEST, record.args, strict=True)
+        if record.exc_info:
+            told["exception"] = self.formatException(record.exc_info)
+        return json.dumps(told, default=str)

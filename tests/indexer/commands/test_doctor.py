@@ -1,0 +1,102 @@
+"""``doctor``: what it finds where all is well, where nothing is there, and where everything is broken."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.helpers.command_line import indexer, teach
+from tests.helpers.grpc_qdrant import Behaviour, serving_qdrant
+
+NAMES = ("settings", "libraries", "permissions", "disk", "execution providers", "backbone", "store")
+
+
+def examined(data: Path, status: int) -> dict[str, list[dict[str, str]]]:
+    """The checks by name; the command must end with that exit status, and the report say the same."""
+    result = indexer("doctor", "--json", data=data)
+    assert result.exit_code == status, result.output
+    assert "Traceback" not in result.output
+    document: dict[str, Any] = json.loads(result.stdout)
+    checks: dict[str, list[dict[str, str]]] = {}
+    for check in document["checks"]:
+        checks.setdefault(check["name"], []).append(check)
+        assert check["advice"] or check["status"] == "ok", check
+    worst = {check["status"] for check in document["checks"]}
+    assert document["status"] == next(kind for kind in ("fault", "warning", "ok") if kind in worst)
+    assert (document["status"] == "fault") == bool(status)
+    assert set(NAMES) <= set(checks)
+    return checks
+
+
+def test_where_nothing_is_set_up_there_is_no_fault_and_nothing_is_made(data: Path) -> None:
+    checks = examined(data, 0)
+    assert {check["status"] for name in NAMES for check in checks[name]} <= {"ok", "warning"}
+    assert "SHA-256" in checks["backbone"][0]["told"]
+    assert "s per image" in checks["backbone"][0]["told"]
+    assert "taught yet" in checks["banks"][0]["told"]
+    assert not data.exists()
+    lines = indexer("doctor", data=data).stdout.splitlines()
+    assert len(lines) == sum(map(len, checks.values())) + 1
+    assert all(line.split()[0] in ("ok", "warning", "fault") for line in lines[:-1])
+
+
+def test_every_bank_is_read_and_self_tested(data: Path, tmp_path: Path) -> None:
+    teach(data, tmp_path / "in", "whole")
+    report = teach(data, tmp_path / "in2", "bad")
+    assert "self-test: passed" in examined(data, 0)["bank bad"][0]["told"]
+    folder = data / "collections" / f"patchbank__bad__{report['version']}"
+    shutil.rmtree(folder / "shard")
+    checks = examined(data, 1)
+    assert (checks["bank bad"][0]["status"], checks["bank whole"][0]["status"]) == ("fault", "ok")
+    (folder / "manifest.json").write_text("{")
+    assert "damaged_bank" in examined(data, 1)["bank bad"][0]["told"]
+    (data / "aliases.json").write_text("{")
+    assert "damaged_bank" in examined(data, 1)["store"][0]["told"]
+
+
+def test_where_everything_is_broken_each_fault_is_told_of(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data.write_text("a file")
+    for name, value in (
+        ("PORT", "http"),
+        ("PROVIDERS", "cuda"),
+        ("BACKBONE", "nothing"),
+        ("QDRANT_URL", "http://127.0.0.1:9"),
+        ("QDRANT_GRPC_PORT", "9"),
+        ("QDRANT_CA_FILE", "/nowhere/ca.pem"),
+        ("DATADIR", "x"),
+    ):
+        monkeypatch.setenv(f"PATCHBANK_{name}", value)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1))
+    checks = examined(data, 1)
+    for name in ("settings", "permissions", "disk", "execution providers", "backbone", "store"):
+        assert "fault" in {check["status"] for check in checks[name]}, name
+    assert "is PATCHBANK_DATA_DIR meant?" in {check["advice"] for check in checks["settings"]}
+
+
+def test_a_server_is_asked_for_its_version_and_whether_it_can_be_written(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving_qdrant(Behaviour(version="1.17.3")) as served:
+        monkeypatch.setenv("PATCHBANK_QDRANT_URL", "http://127.0.0.1")
+        monkeypatch.setenv("PATCHBANK_QDRANT_GRPC_PORT", str(served.port))
+        told = [check["told"] for check in examined(data, 0)["store"]]
+        assert (told[0].startswith("Qdrant 1.17.3 in http://127.0.0.1"), told[1]) == (True, "it can be written")
+    with serving_qdrant(Behaviour(version="1.1.0")) as served:
+        monkeypatch.setenv("PATCHBANK_QDRANT_GRPC_PORT", str(served.port))
+        assert "writing needs" in examined(data, 1)["store"][1]["told"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+def test_a_key_that_every_user_can_read_is_a_warning(data: Path) -> None:
+    file = Path(".env")
+    file.write_text("PATCHBANK_QDRANT_API_KEY=s3cret\n")
+    file.chmod(0o644)
+    assert "chmod 600" in examined(data, 0)["permissions"][0]["advice"]
+    file.chmod(0o600)
+    assert examined(data, 0)["permissions"][0]["status"] == "ok"
