@@ -46,10 +46,11 @@ class MaskImage:
         return np.asarray(self.levels > 0) if self.exact else self.bright()
 
     def bright(self) -> BoolArray:
-        """Whatever is at least half white (regions of interest). Where nothing is, and the format is exact, values are
-        numbers, such as 0 and 1, and every one but 0 counts."""
-        half = self.levels * 255 >= _HALF * self.top
-        return np.asarray(self.levels > 0) if self.exact and not half.any() else np.asarray(half)
+        """Whatever is at least half white (regions of interest). Where nothing is, the format is exact and 0 occurs,
+        values are numbers, such as 0 and 1, and every one but 0 counts."""
+        half = self.levels.astype(np.int64) * 255 >= _HALF * self.top
+        numbers = self.exact and not half.any() and bool(self.levels.min() == 0)
+        return np.asarray(self.levels > 0) if numbers else np.asarray(half)
 
 
 def read_mask(path: Path, limits: ImageLimits) -> MaskImage:
