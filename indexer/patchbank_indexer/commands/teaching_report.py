@@ -19,8 +19,8 @@ FEW: Final = 16
 
 
 def tell(out: Output, report: TeachReport, left_out: LeftOut, turned: bool) -> None:
-    """The report, as JSON or as lines; ``left_out`` are files that were no references, ``turned`` says that turned copies
-    were taught too."""
+    """The report, as JSON or as lines; ``left_out`` are files that were no references, ``turned`` says that turned
+    copies were taught too."""
     peak = peak_memory_mb()
     out.result({**_document(report, peak), "left_out": left_out.as_list()})
     for bad in report.skipped:
