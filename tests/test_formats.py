@@ -13,7 +13,8 @@ import tifffile
 from hypothesis import strategies as st
 from PIL import Image
 
-from docs.formats import PAGE, Case, cases, judge, page
+from docs.format_truth import Case
+from docs.formats import PAGE, cases, judge, page
 from patchbank.errors import ImageTooLarge, PatchbankError, UndecodableImage, UnsupportedImage
 from patchbank.images import ImageLimits, decode_image
 from tests.helpers.pictures import animation
