@@ -24,6 +24,14 @@ def png(seed: int, size: tuple[int, int] = (96, 80)) -> bytes:
     return out.getvalue()
 
 
+def animation(kind: str = "GIF", count: int = 2) -> bytes:
+    """A file of so many pictures of that format: a red one first, blue ones after it."""
+    out = io.BytesIO()
+    others = [Image.new("RGB", (16, 16), (0, 60 * number % 256, 255)) for number in range(1, count)]
+    Image.new("RGB", (16, 16), (255, 0, 0)).save(out, kind, save_all=True, append_images=others)
+    return out.getvalue()
+
+
 def bomb(side: int = 30_000) -> bytes:
     """A valid PNG of ``side`` x ``side`` black pixels that takes a few kilobytes."""
 
