@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from rich.progress import (
 from rich.table import Table
 
 from patchbank.errors import PatchbankError
+from patchbank.text import json_text, shown
 
 _PROGRAMS: Final = ("indexer", "patchbank")
 _PLAIN_WIDTH: Final = 140
@@ -29,29 +29,32 @@ _PLAIN_WIDTH: Final = 140
 
 
 class Output:
-    """Standard output holds the result alone; progress and remarks go to standard error."""
+    """Standard output holds the result alone; progress and remarks go to standard error.
+
+    Text may hold any file name: nothing in it is markup, and what is not a visible character is shown escaped.
+    """
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
         self.program = _called_name()
-        self.console = Console(highlight=False)
+        self.console = Console(highlight=False, markup=False, emoji=False)
         if not self.console.is_terminal:
-            self.console = Console(highlight=False, width=_PLAIN_WIDTH)
-        self.remarks = Console(stderr=True, highlight=False)
+            self.console = Console(highlight=False, markup=False, emoji=False, width=_PLAIN_WIDTH)
+        self.remarks = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
     def result(self, document: Any) -> None:
         """The JSON document of a command, where JSON is asked for."""
         if self.as_json:
-            sys.stdout.write(json.dumps(document, indent=1) + "\n")
+            sys.stdout.write(json_text(document) + "\n")
 
     def say(self, text: str) -> None:
         """A line for people."""
         if not self.as_json:
-            self.console.print(text, soft_wrap=True)
+            self.console.print(_visible(text), soft_wrap=True)
 
     def remark(self, text: str) -> None:
         """A line beside the result, such as a warning."""
-        self.remarks.print(text, soft_wrap=True, markup=False)
+        self.remarks.print(shown(text), soft_wrap=True)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """A table for people; numbers to the right."""
@@ -60,7 +63,7 @@ class Output:
         table = Table(box=None, pad_edge=False, header_style="bold")
         for index, column in enumerate(columns):
             numeric = all(isinstance(row[index], (int, float)) for row in rows) and bool(rows)
-            table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+            table.add_column(_visible(column), justify="right" if numeric else "left", overflow="fold")
         for row in rows:
             table.add_row(*(_text(cell) for cell in row))
         self.console.print(table)
@@ -68,7 +71,7 @@ class Output:
     def error(self, error: PatchbankError) -> None:
         """An error: one JSON document, or one line on standard error."""
         if self.as_json:
-            sys.stdout.write(json.dumps({"error": error.as_dict()}, indent=1) + "\n")
+            sys.stdout.write(json_text({"error": error.as_dict()}) + "\n")
         else:
             self.remark(f"{self.program}: {error.message} [{error.code}]")
 
@@ -77,7 +80,7 @@ class Output:
         """Progress bars on standard error; silent where that is no terminal, but for a line a stage."""
         columns = (
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
@@ -96,7 +99,7 @@ class Bars:
     def begin(self, stage: str, total: int | None) -> Bar:
         if self._bars.disable and not self._out.as_json:
             self._out.remark(f"{stage} ({total})" if total else stage)
-        return Bar(self._bars, self._bars.add_task(stage, total=total))
+        return Bar(self._bars, self._bars.add_task(shown(stage), total=total))
 
 
 class Bar:
@@ -125,4 +128,9 @@ def _called_name() -> str:
 def _text(cell: object) -> str:
     if isinstance(cell, float):
         return f"{cell:.4f}"
-    return "-" if cell is None else str(cell)
+    return "-" if cell is None else _visible(str(cell))
+
+
+def _visible(text: str) -> str:
+    """The text as standard output can show it."""
+    return shown(text, sys.stdout.encoding or "utf-8")

@@ -48,7 +48,8 @@ def profile_root(settings: Settings, out: Output, root: Path, html: Path | None)
         for text in data_set.warnings:
             out.remark(f"{data_set.name}: {text}")
     if html is not None:
-        out.say(f"\nwritten: {html}")
+        out.say("")
+        out.say(f"written: {html}")
 
 
 def _facts(data_set: Profile) -> dict[str, Any]:
