@@ -17,6 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from patchbank.arrays import ByteArray
 from patchbank.errors import ImageTooLarge, PatchbankError, UndecodableImage, UnsupportedImage
+from patchbank.jpeg_check import jpeg_damage
 
 FORMATS: Final = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF")
 """Pillow formats that are read. Of an animation or a multi-page file only the first picture is read."""
@@ -106,6 +107,9 @@ def decode_image(data: bytes, limits: ImageLimits = ImageLimits(), name: str = "
         except Exception as error:  # decoders raise struct.error, TypeError and more on damaged files
             raise UndecodableImage(f"{name}: truncated or damaged {picture.format}: {error}") from error
         kind = str(picture.format)
+    damage = jpeg_damage(data) if kind in ("JPEG", "MPO") else None
+    if damage is not None:
+        raise UndecodableImage(f"{name}: truncated or damaged {kind}: {damage}")
     return DecodedImage(pixels, _image_id(pixels), hashlib.sha256(data).hexdigest(), kind, notes)
 
 
