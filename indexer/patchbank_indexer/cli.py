@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import version
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -74,6 +76,9 @@ app.add_typer(models.app, name="model")
 
 def main() -> None:
     """Entry point of the console scripts."""
+    for stream in (sys.stdout, sys.stderr):  # a character that a terminal cannot show must not end the command
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     app()
 
 

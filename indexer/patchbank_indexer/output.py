@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
@@ -23,6 +22,7 @@ from rich.progress import (
 from rich.table import Table
 
 from patchbank.errors import PatchbankError
+from patchbank.text import json_text, shown
 from patchbank_indexer.table_width import fit
 
 _PROGRAMS: Final = ("indexer", "patchbank")
@@ -31,31 +31,34 @@ _UNBOUNDED: Final = 100_000
 
 
 class Output:
-    """Standard output holds the result alone; progress and remarks go to standard error."""
+    """Standard output holds the result alone; progress and remarks go to standard error.
+
+    Text may hold any file name: nothing in it is markup, and what is not a visible character is shown escaped.
+    """
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
         self.program = _called_name()
-        self.console = Console(highlight=False)
+        self.console = Console(highlight=False, markup=False, emoji=False)
         self._width: int | None = self.console.width
         if not self.console.is_terminal and "COLUMNS" not in os.environ:
             self._width = None
-            self.console = Console(highlight=False, width=_UNBOUNDED)
-        self.remarks = Console(stderr=True, highlight=False)
+            self.console = Console(highlight=False, markup=False, emoji=False, width=_UNBOUNDED)
+        self.remarks = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
     def result(self, document: Any) -> None:
         """The JSON document of a command, where JSON is asked for."""
         if self.as_json:
-            sys.stdout.write(json.dumps(document, indent=1) + "\n")
+            sys.stdout.write(json_text(document) + "\n")
 
     def say(self, text: str) -> None:
         """A line for people."""
         if not self.as_json:
-            self.console.print(text, soft_wrap=True)
+            self.console.print(_visible(text), soft_wrap=True)
 
     def remark(self, text: str) -> None:
         """A line beside the result, such as a warning."""
-        self.remarks.print(text, soft_wrap=True, markup=False)
+        self.remarks.print(shown(text), soft_wrap=True)
 
     def table(
         self,
@@ -77,7 +80,7 @@ class Output:
         for column in fitted:
             numeric = all(isinstance(row[column.index], (int, float)) for row in rows) and bool(rows)
             justify: JustifyMethod = "right" if numeric else "left"
-            table.add_column(columns[column.index], justify=justify, overflow="fold", width=column.width)
+            table.add_column(_visible(columns[column.index]), justify=justify, overflow="fold", width=column.width)
         for cells in zip(*(column.cells for column in fitted), strict=True):
             table.add_row(*cells)
         self.console.print(table)
@@ -88,7 +91,7 @@ class Output:
     def error(self, error: PatchbankError) -> None:
         """An error: one JSON document, or one line on standard error."""
         if self.as_json:
-            sys.stdout.write(json.dumps({"error": error.as_dict()}, indent=1) + "\n")
+            sys.stdout.write(json_text({"error": error.as_dict()}) + "\n")
         else:
             self.remark(f"{self.program}: {error.message} [{error.code}]")
 
@@ -97,7 +100,7 @@ class Output:
         """Progress bars on standard error; silent where that is no terminal, but for a line a stage."""
         columns = (
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
@@ -116,7 +119,7 @@ class Bars:
     def begin(self, stage: str, total: int | None) -> Bar:
         if self._bars.disable and not self._out.as_json:
             self._out.remark(f"{stage} ({total})" if total else stage)
-        return Bar(self._bars, self._bars.add_task(stage, total=total))
+        return Bar(self._bars, self._bars.add_task(shown(stage), total=total))
 
 
 class Bar:
@@ -145,4 +148,9 @@ def _called_name() -> str:
 def _text(cell: object) -> str:
     if isinstance(cell, float):
         return f"{cell:.4f}"
-    return "-" if cell is None else str(cell)
+    return "-" if cell is None else _visible(str(cell))
+
+
+def _visible(text: str) -> str:
+    """The text as standard output can show it."""
+    return shown(text, sys.stdout.encoding or "utf-8")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from patchbank.arrays import FloatArray
+from patchbank.bank.archive import Archive, write_archive
 from patchbank.bank.names import BankRef, PatchId
 from patchbank.bank.region_of_interest import RegionOfInterest
 from patchbank.bank.store import BankSpec, PatchStore
@@ -103,6 +106,21 @@ def test_references_come_back_whole(store: PatchStore) -> None:
     for wrong in (image_id(9), "", "../../etc", "F" * 24):
         with pytest.raises(UnknownReference):
             bank.reference(wrong)
+
+
+def test_names_that_are_not_utf_8_are_stored_with_their_bytes_escaped(store: PatchStore, tmp_path: Path) -> None:
+    raw = os.fsdecode(b"gr\xfc\xdfe[/]\x1b\n.png")
+    item = replace(reference(0, 1, 6), name=raw, source=f"in/{raw}")
+    with store.draft("part", SPEC) as draft:
+        draft.add_reference(item, vectors(7, 3, 4)[0])
+        draft.add_patches([item.image_id] * 6, np.array([[0, c] for c in range(6)]), vectors(0))
+        draft.seal()
+        draft.activate(manifest(draft, references=1, patches=6, dims=(8, 4)))
+    stored = replace(item, name="gr\\xfc\\xdfe[/]\x1b\n.png", source="in/gr\\xfc\\xdfe[/]\x1b\n.png")
+    assert store.bank("part").references() == [stored]
+    write_archive(tmp_path / "part.bank", store.bank("part"))
+    with Archive(tmp_path / "part.bank") as archive:
+        assert archive.references() == [stored]
 
 
 def test_the_patches_of_one_image_come_back(store: PatchStore) -> None:

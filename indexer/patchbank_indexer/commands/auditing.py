@@ -11,6 +11,7 @@ import typer
 from patchbank.bank.manifest import Manifest
 from patchbank.settings import Settings
 from patchbank.teaching.audit import Audit, audit_bank
+from patchbank.text import file_stem
 from patchbank_indexer.commands.audit_pictures import Located, write_twins
 from patchbank_indexer.commands.options import DataDir, Json, TaughtClass
 from patchbank_indexer.commands.running import opened, run
@@ -97,7 +98,8 @@ def _tell(
         names=("image",),
         least=("outlyingness",),
     )
-    out.say(f"\nnear-duplicates: {len(audited.twins)}")
+    out.say("")
+    out.say(f"near-duplicates: {len(audited.twins)}")
     if twins:
         out.table(
             ("one", "other", "distance", "of the usual"),
@@ -105,7 +107,8 @@ def _tell(
             names=("one", "other"),
         )
     coverage = audited.coverage
-    out.say("\nscore of a normal image, by references")
+    out.say("")
+    out.say("score of a normal image, by references")
     out.table(("references", "median score"), list(zip(coverage.references, coverage.scores, strict=True)))
     judged = "more would change little" if coverage.enough else "more references would still lower the scores"
     out.say(f"the last doubling lowered it by {max(0.0, coverage.last_doubling):.1%}: {judged}")
@@ -124,7 +127,7 @@ def _row(rank: int, place: Located, out_dir: Path | None) -> dict[str, Any]:
         "box": place.box,
     }
     if out_dir is not None:
-        row["picture"] = str(place.write(out_dir / f"{rank:02d}-{Path(reference.name).stem}.png"))
+        row["picture"] = str(place.write(out_dir / f"{rank:02d}-{file_stem(reference.name)}.png"))
     return row
 
 

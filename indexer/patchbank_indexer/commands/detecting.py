@@ -14,6 +14,7 @@ from patchbank.judging.inspector import Inspector
 from patchbank.judging.verdict import Inspection
 from patchbank.scoring.heatmap import overlay
 from patchbank.settings import Settings
+from patchbank.text import file_stem
 from patchbank_indexer.commands.detect_table import check_csv_path, counts, summary_line, write_csv
 from patchbank_indexer.commands.options import BackboneName, DataDir, Json
 from patchbank_indexer.commands.running import run
@@ -128,7 +129,7 @@ def _judged(inspector: Inspector, file: Path, request: _Request) -> dict[str, An
         return {"image": str(file), "status": "error", "verdict": "error", "error": error.as_dict()}
     row = _row(file, inspection)
     if request.out_dir is not None and inspection.verdict is not None:
-        row["overlay"] = str(_write_overlay(inspection, request.out_dir / f"{file.stem}.png"))
+        row["overlay"] = str(_write_overlay(inspection, request.out_dir / f"{file_stem(file.name)}.png"))
     return row
 
 

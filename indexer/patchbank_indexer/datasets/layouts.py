@@ -192,10 +192,10 @@ def _folders(root: Path, layout: Layout, purpose: Purpose) -> dict[str, Reader]:
 def _visa(root: Path, purpose: Purpose) -> dict[str, Reader]:
     rows: dict[str, list[dict[str, str]]] = {}
     try:
-        with (root / SPLIT_FILE).open(newline="", encoding="utf-8-sig") as file:
+        with (root / SPLIT_FILE).open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
             for row in csv.DictReader(file):
                 rows.setdefault(row["object"], []).append({name: row[name] for name in _COLUMNS})
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, csv.Error) as error:
         raise NoReferences(f"{root / SPLIT_FILE} cannot be read: {error}") from error
     except KeyError as error:
         raise NoReferences(f"{root / SPLIT_FILE} has no column {error}; it needs {', '.join(_COLUMNS)}") from None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from patchbank.text import json_text
 from patchbank_indexer.demo.products import Product
 from patchbank_indexer.demo.sheet import Pair, write_sheet
 from patchbank_indexer.evaluate.curve import Curve
@@ -80,10 +80,11 @@ def tell(out: Output, out_dir: Path, backbone: str, products: Sequence[Product],
     out.say("")
     out.table(list(summary[0]), [list(row.values()) for row in summary])
     document = {"backbone": backbone, "classes": summary, "images": [_flat(answer) for answer in answers]}
-    (out_dir / "results.json").write_text(json.dumps(document, indent=1))
+    (out_dir / "results.json").write_text(json_text(document))
     out.result(document)
     sample = next((out_dir / "images").glob("*-defective-*"), None)
-    out.say(f"\nOverlays: {out_dir / 'overlays'}/ and, side by side, {out_dir / 'overlays.png'}")
+    out.say("")
+    out.say(f"Overlays: {out_dir / 'overlays'}/ and, side by side, {out_dir / 'overlays.png'}")
     out.say("To go on: run make serve, then open http://127.0.0.1:8000/docs, or in a second terminal")
     out.say(f"  curl -s -F file=@{sample} -F return_map=false -F explain=true http://127.0.0.1:8000/detect")
 

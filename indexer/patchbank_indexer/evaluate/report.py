@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from patchbank.errors import StoreUnavailable
+from patchbank.text import json_text
 from patchbank_indexer.evaluate.columns import DECISION, DETECTION, cells
 from patchbank_indexer.evaluate.page import page
 from patchbank_indexer.evaluate.results import ClassResult, Judged, Problem, mean_figures
@@ -35,7 +35,8 @@ def tell(
         names=("class",),
         least=("pixel F1-max", "F1-max"),
     )
-    out.say("\nat the calibrated threshold:")
+    out.say("")
+    out.say("at the calibrated threshold:")
     out.table(
         ("class", "threshold", *(heading for heading, _, _ in DECISION)),
         [(row["class"], row.get("calibration", {}).get("threshold"), *cells(row, DECISION)) for row in rows],
@@ -53,8 +54,9 @@ def tell(
             "classes": [{**figures, "results": images[figures["class"]]} for figures in classes],
             "problems": [_problem(bad) for result in results for bad in (*result.problems, *result.skipped)],
         }
-        write_whole(json_file, json.dumps(document, indent=1, allow_nan=False) + "\n")
-        out.say(f"\nfigures: {json_file}")
+        write_whole(json_file, json_text(document, allow_nan=False) + "\n")
+        out.say("")
+        out.say(f"figures: {json_file}")
     if html_file is not None:
         write_whole(html_file, page(head, results, classes, means))
         out.say(f"report: {html_file}")

@@ -54,7 +54,8 @@ def profile_root(settings: Settings, out: Output, root: Path, html: Path | None)
     for line in left_out.lines():
         out.remark(line)
     if html is not None:
-        out.say(f"\nwritten: {html}")
+        out.say("")
+        out.say(f"written: {html}")
 
 
 def _facts(data_set: Profile) -> dict[str, Any]:

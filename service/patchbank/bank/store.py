@@ -12,6 +12,7 @@ import numpy as np
 from patchbank.arrays import ByteArray, FloatArray, IntArray
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import BankRef
+from patchbank.text import storable
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,9 @@ class Reference:
     thumbnail: bytes
 
     def as_payload(self) -> dict[str, Any]:
-        """The point's payload."""
-        return {**asdict(self), "thumbnail": base64.b64encode(self.thumbnail).decode()}
+        """The point's payload; names are stored as ``patchbank.text.storable`` makes them."""
+        payload = {**asdict(self), "thumbnail": base64.b64encode(self.thumbnail).decode()}
+        return {field: storable(value) if isinstance(value, str) else value for field, value in payload.items()}
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any]) -> Reference:

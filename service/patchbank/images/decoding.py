@@ -14,6 +14,7 @@ from PIL import Image, UnidentifiedImageError
 from patchbank.errors import ImageTooLarge, PatchbankError, UndecodableImage, UnsupportedImage
 from patchbank.images import headers
 from patchbank.images.formats import FORMATS, HEAD, FileKind, kind_of
+from patchbank.images.jpeg_check import jpeg_damage
 from patchbank.images.limits import DEFAULT_LIMITS, ImageLimits
 from patchbank.images.picture import DecodedImage, image_id
 from patchbank.images.pixels import Loaded, to_rgb
@@ -128,6 +129,9 @@ def _load_by_pillow(
             upright = _turned(picture, picture.getexif().get(0x0112, 1))
         except Exception as error:  # decoders raise struct.error, TypeError and more on damaged files
             raise UndecodableImage(f"{name}: truncated or damaged {label}: {error}") from error
+        damage = jpeg_damage(data) if label == "JPEG" else None
+        if damage is not None:
+            raise UndecodableImage(f"{name}: truncated or damaged {label}: {damage}")
     lossy = label in ("JPEG", "AVIF", "WEBP", "JPEG2000")
     if layout is not None:
         white, notes = layout.white or _FULL, _sign_note(layout, upright)
