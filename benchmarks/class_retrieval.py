@@ -59,7 +59,7 @@ def _ask(inspector: Inspector, product: Product) -> list[np.ndarray[tuple[int], 
 
 def _found(inspector: Inspector, file: Path) -> str:
     embedding = inspector.embedder.embed(read_image(file))
-    return inspector.retrieve(embedding, View(inspector.store)).class_name or ""
+    return inspector.retriever(embedding, View(inspector.store)).retrieve().class_name or ""
 
 
 def _print(

@@ -16,15 +16,20 @@ MISSING: Final = "(missing)"
 
 @dataclass
 class Comparison:
-    """What came of comparing two sets of answers to the same questions."""
+    """What came of comparing two sets of answers to one question.
 
+    Numbers that differ by at most ``rounding`` are counted as ``rounded``, all others that differ as ``differing``.
+    """
+
+    rounding: float = 0.0
     values: int = 0
     differing: int = 0
+    rounded: int = 0
     largest: float = 0.0
     named: list[str] = field(default_factory=list)
 
     def add(self, name: str, old: Any, new: Any) -> None:
-        """Compare two values: scalars, bytes, or arrays of any shape."""
+        """Compare two values: scalars, bytes, or arrays of any shape. Arrays are never rounded."""
         if isinstance(old, np.ndarray) and isinstance(new, np.ndarray) and _alike(old, new):
             bits = f"u{old.itemsize}"
             changed = old.view(bits) != new.view(bits)
@@ -35,8 +40,12 @@ class Comparison:
             return
         self.values += 1
         if type(old) is not type(new) or repr(old) != repr(new):
-            numbers = all(isinstance(value, (int, float)) for value in (old, new))
-            self._differs(f"{name}: {_short(old)} and {_short(new)}", 1, abs(old - new) if numbers else 0.0)
+            distance = abs(old - new) if isinstance(old, float) and isinstance(new, float) else 0.0
+            if 0.0 < distance <= self.rounding:
+                self.rounded += 1
+                self.largest = max(self.largest, distance)
+            else:
+                self._differs(f"{name}: {_short(old)} and {_short(new)}", 1, distance)
 
     @property
     def distance(self) -> str:
@@ -62,9 +71,9 @@ def _short(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:80]}..."
 
 
-def compare(old: Mapping[str, Any], new: Mapping[str, Any], ignored: frozenset[str]) -> Comparison:
+def compare(old: Mapping[str, Any], new: Mapping[str, Any], ignored: frozenset[str], rounding: float) -> Comparison:
     """Compare the answers to one question, for each class or image; fields named in ``ignored`` are left out."""
-    result = Comparison()
+    result = Comparison(rounding)
     for item in sorted({*old, *new}):
         before, after = (dict(values_of(side.get(item, MISSING), ignored)) for side in (old, new))
         for name in dict.fromkeys((*before, *after)):

@@ -28,7 +28,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """Settings with a data directory of the test's own."""
+    """Settings with a data directory per test."""
     return load_settings(data_dir=tmp_path / "data")
 
 
@@ -47,7 +47,7 @@ def products() -> dict[str, Product]:
 
 @pytest.fixture
 def inspector(settings: Settings, embedder: Embedder) -> Iterator[Inspector]:
-    """On an empty embedded store; modules that want another one name theirs alike."""
+    """An inspector on an empty embedded store. Modules that need another one define a fixture of the same name."""
     store = EdgeStore(settings.data_dir)
     yield Inspector(settings, embedder, store)
     store.close()
@@ -55,5 +55,5 @@ def inspector(settings: Settings, embedder: Embedder) -> Iterator[Inspector]:
 
 @pytest.fixture
 def teacher(inspector: Inspector) -> Teacher:
-    """Teaches what the inspector judges by."""
+    """Teaches the classes that the inspector judges."""
     return Teacher(inspector.settings, inspector.embedder, inspector.store)

@@ -1,4 +1,4 @@
-"""The compose file: pinned, small in rights, and of one piece with settings and monitoring."""
+"""The compose file: pinned images, few rights, and consistent with settings and monitoring."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def compose() -> dict[str, Any]:
 
 
 def example() -> dict[str, str]:
-    """Variables of .env.example, those that are commented out as well."""
+    """Variables of .env.example, including those commented out."""
     lines = (ROOT / ".env.example").read_text().splitlines()
     matches = [re.fullmatch(r"(?:# )?([A-Z][A-Z0-9_]+)=(.*)", line) for line in lines]
     return {match[1]: match[2] for match in matches if match}
@@ -46,7 +46,7 @@ def test_services_are_pinned_and_small_in_rights(compose: dict[str, Any]) -> Non
         assert "build" in service or pinned(service["image"]), name
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
-        assert "container_name" not in service, "replicas need names of their own"
+        assert "container_name" not in service, "each replica needs its own name"
         assert service.get("read_only") or name == "prometheus", name
     assert {name for name in compose["services"] if "PATCHBANK_QDRANT_URL" in _environment(compose, name)} == {
         "api",

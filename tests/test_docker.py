@@ -1,4 +1,4 @@
-"""The Dockerfile: pinned, small in rights, and of one piece with settings and requirements."""
+"""The Dockerfile: pinned images, few rights, and consistent with settings and requirements."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CONSTRAINTS = ROOT / "docker" / "constraints.txt"
 
 
 def instructions(name: str, text: str | None = None) -> list[str]:
-    """What follows each instruction of that name, continued lines joined."""
+    """The arguments of each instruction of that name, continued lines joined."""
     joined = re.sub(r"\\\n\s*", " ", text or DOCKERFILE.read_text())
     return re.findall(rf"^{name} (.+)$", joined, flags=re.MULTILINE)
 
@@ -105,6 +105,6 @@ def test_pinned_versions_meet_the_requirements() -> None:
     wanted = [text for text in requires("patchbank") or [] if "extra ==" not in text or re.search(r"\b[cg]pu\b", text)]
     assert len(wanted) > 10
     for requirement in map(Requirement, wanted):
-        if requirement.name in versions:  # one that came later is taken as the index has it
+        if requirement.name in versions:  # a requirement without a pin is resolved from the index
             assert versions[requirement.name] in requirement.specifier, requirement
     assert {"numpy", "onnxruntime", "onnxruntime-gpu", "qdrant-client", "nvidia-cudnn-cu13"} <= set(versions)

@@ -1,4 +1,4 @@
-"""What the documentation says is what the code does."""
+"""The documentation says what the code does."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def test_the_python_example_runs(
     tmp_path: Path, embedder: Embedder, products: dict[str, Product], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = (ROOT / "README.md").read_text()
-    found = re.search(r"<!-- example -->\n```python\n(.*?)```", text, flags=re.DOTALL)
-    assert found is not None
+    example = re.search(r"<!-- example -->\n```python\n(.*?)```", text, flags=re.DOTALL)
+    assert example is not None
     settings = load_settings(data_dir=tmp_path / "patchbank-data")
     store = EdgeStore(settings.data_dir)
     Teacher(settings, embedder, store).teach("solar", products["solar_mono"].references)
     store.close()
     shutil.copy(products["solar_mono"].good[0], tmp_path / "part.png")
-    done = subprocess.run([sys.executable, "-c", found[1]], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", example[1]], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("solar ")
     assert "(300, 300)" in done.stdout
@@ -72,7 +72,12 @@ def test_the_api_page_explains_every_field_of_an_answer() -> None:
 def test_the_api_page_lists_errors_under_their_status() -> None:
     page = (ROOT / "docs" / "api.md").read_text()
     statuses = {kind.code: kind.status for kind in all_errors()}
-    statuses |= {"bad_request": 400, "not_found": 404, "method_not_allowed": 405}  # the framework's own
+    statuses |= {
+        "bad_request": 400,
+        "not_found": 404,
+        "method_not_allowed": 405,
+        "request_timeout": 408,
+    }  # the framework's own
     rows = re.findall(r"^\| (\d{3}) \| (`.*?`) \|", page, flags=re.MULTILINE)
     listed = {code: int(status) for status, codes in rows for code in re.findall(r"`(\w+)`", codes)}
     assert len(listed) > 20

@@ -1,4 +1,4 @@
-"""Every error has a code of its own, a status and one shape."""
+"""Every error has its own code, a status and the one error shape."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def test_every_error_has_a_code_a_status_and_an_explanation(error: type[Patchban
 
 @pytest.mark.parametrize("error", ALL)
 def test_an_error_without_detail_is_a_code_and_a_message(error: type[PatchbankError]) -> None:
-    made = error("no such bolt")
-    assert made.as_dict() == {"code": error.code, "message": "no such bolt"}
-    assert str(made) == made.message == "no such bolt"
+    raised = error("no such bolt")
+    assert raised.as_dict() == {"code": error.code, "message": "no such bolt"}
+    assert str(raised) == raised.message == "no such bolt"
 
 
 @pytest.mark.parametrize("error", ALL)

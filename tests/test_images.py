@@ -1,9 +1,10 @@
-"""The decoder: which files become which pixels, and which become which error."""
+"""The image decoder: which files become which pixels, and which raise which error."""
 
 from __future__ import annotations
 
 import hashlib
 import io
+import re
 import struct
 import zlib
 from collections.abc import Callable
@@ -23,10 +24,10 @@ from patchbank.images import DecodedImage, ImageLimits, cell_box, decode_image, 
 
 Pixels = ByteArray
 ORIENTATION = 0x0112
-LOSSLESS = ("PNG", "BMP", "TIFF")
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF")
+LOSSLESS = ("PNG", "BMP", "DIB", "TIFF", "PPM", "JPEG2000")
+FORMATS = ("PNG", "JPEG", "BMP", "DIB", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000", "AVIF")
 
-# What a camera held that way stores of an upright picture, by EXIF orientation.
+# How a camera stores an upright picture, by EXIF orientation.
 STORED: dict[int, Callable[[Pixels], Pixels]] = {
     1: lambda upright: upright,
     2: lambda upright: upright[:, ::-1],
@@ -50,13 +51,13 @@ def noise(width: int = 20, height: int = 12, seed: int = 0) -> Pixels:
 
 
 def smooth(width: int = 20, height: int = 12) -> Pixels:
-    """Gradients that lossy formats keep to a few levels."""
+    """Gradients that lossy formats preserve to within a few levels."""
     down, across = np.mgrid[0:height, 0:width]
     return np.stack([across * 255 // width, down * 255 // height, 0 * down + 90], axis=2).astype(np.uint8)
 
 
 def png(width: int, height: int, rows: bytes) -> bytes:
-    """An RGB PNG whose header promises ``width`` x ``height``, whatever ``rows`` hold."""
+    """An RGB PNG whose header says ``width`` x ``height``, whatever ``rows`` hold."""
 
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
@@ -121,12 +122,15 @@ def test_16_bit_big_endian_and_turned_is_read_like_any_other() -> None:
     np.testing.assert_array_equal(decoded.pixels[:, :, 0], (levels // 257)[::-1, ::-1])
 
 
-@pytest.mark.parametrize(("top", "warns"), [(255, False), (256, True), (1023, True), (4095, True), (4096, False)])
-def test_12_bit_data_in_a_16_bit_file_is_pointed_out(top: int, warns: bool) -> None:
-    levels = np.array([[0, top // 2, top]], dtype=np.uint16)
-    notes = decode_image(encode(Image.fromarray(levels), "PNG")).warnings
-    assert len(notes) == int(warns)
-    assert all(str(top) in note for note in notes)
+@pytest.mark.parametrize("dtype", ["uint16", "int32"])
+@pytest.mark.parametrize(
+    ("top", "bits"), [(0, None), (1, 8), (255, 8), (256, 10), (1023, 10), (1024, 12), (4095, 12), (4096, None)]
+)
+def test_data_of_fewer_bits_in_a_16_bit_file_is_pointed_out(top: int, bits: int | None, dtype: str) -> None:
+    levels = np.array([[0, top // 2, top]]).astype(dtype)
+    notes = decode_image(encode(Image.fromarray(levels), "TIFF")).warnings
+    assert len(notes) == int(bits is not None)
+    assert all(f"looks like {bits}-bit data" in note for note in notes)
 
 
 @pytest.mark.parametrize("kind", LOSSLESS)
@@ -136,7 +140,7 @@ def test_greyscale_becomes_three_equal_bands(kind: str) -> None:
     np.testing.assert_array_equal(pixels, np.repeat(grey[:, :, None], 3, axis=2))
 
 
-@pytest.mark.parametrize("kind", LOSSLESS)
+@pytest.mark.parametrize("kind", [kind for kind in LOSSLESS if kind != "JPEG2000"])
 def test_1_bit_becomes_black_and_white(kind: str) -> None:
     bits = noise()[:, :, 0] > 127
     pixels = decode_image(encode(Image.fromarray(bits), kind)).pixels
@@ -179,20 +183,37 @@ def test_rgba_is_shown_on_white(kind: str) -> None:
 
 
 def test_what_lies_hidden_below_transparency_does_not_change_the_image() -> None:
-    ids = {decode_image(encode(Image.new("RGBA", (4, 4), (hidden, 0, 0, 0)), "PNG")).image_id for hidden in (0, 99)}
+    ids = set()
+    for hidden in (0, 99):
+        picture = Image.new("RGBA", (4, 4), (hidden, 0, 0, 0))
+        picture.putpixel((1, 1), (7, 8, 9, 255))
+        ids.add(decode_image(encode(picture, "PNG")).image_id)
     assert len(ids) == 1
 
 
 def test_grey_with_alpha_is_shown_on_white() -> None:
-    pixels = decode_image(encode(Image.new("LA", (2, 2), (40, 0)), "PNG")).pixels
-    assert (pixels == 255).all()
+    picture = Image.new("LA", (2, 2), (40, 0))
+    picture.putpixel((1, 0), (40, 255))
+    pixels = decode_image(encode(picture, "PNG")).pixels
+    np.testing.assert_array_equal(pixels[:, :, 0], [[255, 40], [255, 255]])
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "RGB"])
+@pytest.mark.parametrize("mode", ["1", "L", "RGB", "I;16"])
 def test_a_transparent_colour_is_shown_on_white(mode: str) -> None:
-    colour: Any = {"1": 0, "L": 7, "RGB": (7, 8, 9)}[mode]
-    pixels = decode_image(encode(Image.new(mode, (2, 2), colour), "PNG", transparency=colour)).pixels
-    assert (pixels == 255).all()
+    colour: Any = {"1": 0, "L": 7, "RGB": (7, 8, 9), "I;16": 1799}[mode]
+    other: Any = {"1": 1, "L": 40, "RGB": (40, 40, 40), "I;16": 10280}[mode]
+    picture = Image.new(mode, (2, 2), colour)
+    picture.putpixel((1, 0), other)
+    pixels = decode_image(encode(picture, "PNG", transparency=colour)).pixels
+    np.testing.assert_array_equal(pixels[:, :, 0], [[255, 255 if mode == "1" else 40], [255, 255]])
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "L", "I;16"])
+def test_a_picture_that_is_transparent_everywhere_is_an_error(mode: str) -> None:
+    picture = Image.new(mode, (2, 2))
+    options = {} if mode in ("RGBA", "LA") else {"transparency": 0}
+    with pytest.raises(UnsupportedImage, match=r"plate\.png: every pixel is transparent"):
+        decode_image(encode(picture, "PNG", **options), name="plate.png")
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
@@ -200,14 +221,6 @@ def test_cmyk_becomes_rgb(kind: str) -> None:
     red = Image.new("CMYK", (16, 16), (0, 255, 255, 0))
     pixels = decode_image(encode(red, kind)).pixels.astype(int)
     assert np.abs(pixels - (255, 0, 0)).max() <= 4
-
-
-@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF", "MPO"])
-def test_the_first_picture_of_several_counts(kind: str) -> None:
-    red, blue = Image.new("RGB", (16, 16), (255, 0, 0)), Image.new("RGB", (16, 16), (0, 0, 255))
-    decoded = decode_image(encode(red, kind, save_all=True, append_images=[blue]))
-    assert decoded.format == kind
-    assert np.abs(decoded.pixels.astype(int) - (255, 0, 0)).max() <= 4
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -253,17 +266,17 @@ def test_any_bytes_are_a_picture_or_a_told_error(data: bytes) -> None:
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
         (b"8BPS\0\1", "PSD"),
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIF"),
-        (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1", "AVIF"),
-        (encode(Image.new("RGB", (16, 16)), "PPM"), "PPM"),
+        (b"II*\0\x10\0\0\0CR\2\0" + bytes(40), "raw photograph .CR2"),
+        (b"\xff\x0a" + bytes(40), "JPEG XL"),
         (encode(Image.new("RGB", (16, 16)), "ICO"), "ICO"),
         (encode(Image.new("RGB", (16, 16)), "TGA"), "TGA"),
     ],
-    ids=["pdf", "svg", "psd", "heic", "avif", "ppm", "ico", "tga"],
+    ids=["pdf", "svg", "psd", "heic", "cr2", "jxl", "ico", "tga"],
 )
 def test_another_format_is_unsupported_and_named(data: bytes, kind: str) -> None:
     with pytest.raises(UnsupportedImage, match=f"{kind}.* is not read") as caught:
         decode_image(data)
-    assert kind in caught.value.detail["format"]
+    assert re.search(kind, caught.value.detail["format"])
 
 
 def test_floating_point_pixels_are_unsupported() -> None:
@@ -400,7 +413,7 @@ def test_cells_cover_the_image_without_gaps(size: tuple[int, int], grid: tuple[i
         assert spans[0][0] == 0
         assert spans[-1][1] == length
         assert all(begin < end <= length for begin, end in spans)
-        # Neighbours share at most the one pixel that the border between them runs through.
+        # Neighbours share at most one pixel, the one that their common border crosses.
         for before, after in pairwise(spans):
             assert before[1] >= after[0]
             assert before[1] - after[0] <= 1 or length < len(spans)
@@ -420,7 +433,7 @@ def test_cells_of_an_even_grid_do_not_overlap() -> None:
 
 
 def test_damaged_exif_does_not_leak_an_error_of_the_decoder() -> None:
-    entries = [(0x0100, 2, 4, b"abc\0"), (0x0112, 3, 1, b"\6\0\0\0")]  # a width that is text, and orientation 6
+    entries = [(0x0100, 2, 4, b"abc\0"), (0x0112, 3, 1, b"\6\0\0\0")]  # the width is text, the orientation is 6
     exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, len(entries))
     exif += b"".join(struct.pack("<HHI4s", *entry) for entry in entries) + bytes(4)
     out = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Links between the documents lead somewhere."""
+"""Links between the documents have targets that exist."""
 
 from __future__ import annotations
 

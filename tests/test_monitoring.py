@@ -57,11 +57,11 @@ def there() -> set[str]:
 
 
 def promtool(*arguments: str | Path) -> str:
-    """What it prints; the test is skipped where it is not installed."""
-    found = shutil.which("promtool")
-    if found is None:
+    """The output of promtool; the test is skipped where it is not installed."""
+    path = shutil.which("promtool")
+    if path is None:
         pytest.skip("promtool is not installed (Debian package prometheus)")
-    done = subprocess.run([found, *map(str, arguments)], capture_output=True, text=True, check=False)
+    done = subprocess.run([path, *map(str, arguments)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -149,7 +149,8 @@ def test_alerts_fire_when_they_should_and_are_silent_when_not() -> None:
 
 
 def send_requests(client: httpx.Client, products: dict[str, Product]) -> None:
-    """Parts of a product that is taught and of one that is not, one by one and as a batch, and what must fail."""
+    """Requests with parts of a taught product and of one that is not, one by one and as a batch, and some that must
+    fail."""
     taught, unknown = products["solar_mono"], products["textile"]
     for path in (*taught.good[:3], *taught.defective[:3], *unknown.good[:3]):
         assert client.post("/detect", files={"file": path.read_bytes()}).status_code == httpx.codes.OK
@@ -160,7 +161,7 @@ def send_requests(client: httpx.Client, products: dict[str, Product]) -> None:
 
 
 def queries_without_data(prometheus: httpx.Client) -> list[str]:
-    """The dashboard's queries about the service that find no number; Prometheus must accept the others too."""
+    """The dashboard's queries about the service that return no number; Prometheus must accept the others too."""
     without = []
     for query in dashboard_queries():
         expr = query.plain()
@@ -177,7 +178,7 @@ def rules_not_evaluated(prometheus: httpx.Client) -> list[str]:
 
 
 def last_answer(question: Callable[[], list[str]]) -> list[str]:
-    """What a question lists: asked again until that is nothing, for 20 seconds at most."""
+    """What the last call of ``question`` lists. It is called again until it lists nothing, for at most 20 seconds."""
     deadline = time.monotonic() + 20
     while (listed := question()) and time.monotonic() < deadline:
         time.sleep(0.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 from patchbank.errors import InvalidSettings
 from patchbank.images import ImageLimits
 from patchbank.settings import Settings, load_settings
+from tests.helpers.places import ROOT
 
 # At least one bad value of every setting that is a number.
 BAD = [
@@ -104,21 +106,59 @@ def test_the_environment_sets_and_a_keyword_wins(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("PATCHBANK_DATA_DIR", "/srv/banks")
     monkeypatch.setenv("PATCHBANK_PORT", "9000")
     monkeypatch.setenv("patchbank_target_far", "0.05")
-    made = load_settings(port=9001)
-    assert (made.data_dir, made.port, made.target_far) == (Path("/srv/banks"), 9001, 0.05)
+    settings = load_settings(port=9001)
+    assert (settings.data_dir, settings.port, settings.target_far) == (Path("/srv/banks"), 9001, 0.05)
 
 
 def test_a_variable_without_the_prefix_sets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", "9000")
-    monkeypatch.setenv("PATCHBANK_NO_SUCH_SETTING", "1")
     assert load_settings() == Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("PATCHBANK_TARGET_RATE", "PATCHBANK_TARGET_RATE is no setting; is PATCHBANK_TARGET_FAR meant?"),
+        ("patchbank_max_megapixel", "patchbank_max_megapixel is no setting; is PATCHBANK_MAX_MEGAPIXELS meant?"),
+        ("PATCHBANK_QDRANT_APIKEY", "is PATCHBANK_QDRANT_API_KEY meant"),
+        ("PATCHBANK_ZZZ", "the README lists all settings"),
+        ("PATCHBANK_TEST", "no setting"),
+    ],
+)
+def test_a_variable_that_is_no_setting_is_an_error_with_the_nearest_name(
+    name: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "s3cret")
+    with pytest.raises(InvalidSettings, match=words) as caught:
+        load_settings()
+    assert "s3cret" not in caught.value.message
+
+
+def test_an_unknown_variable_in_a_dotenv_file_is_an_error_but_not_those_of_other_programs() -> None:
+    Path(".env").write_text("OTHER=1\nGF_SECURITY_ADMIN_PASSWORD=x\nPATCHBANK_GPU_PROVIDERS=cuda\n")
+    assert load_settings() == Settings()
+    Path(".env").write_text("OTHER=1\nPATCHBANK_BACKBON=x\n")
+    with pytest.raises(InvalidSettings, match=r"PATCHBANK_BACKBON \(in \.env\) is no setting; is PATCHBANK_BACKBONE"):
+        load_settings()
+
+
+def test_the_tests_and_the_stack_have_variables_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATCHBANK_TEST_QDRANT_URL", "http://localhost:6333")
+    monkeypatch.setenv("PATCHBANK_GPU_PROVIDERS", "cuda")
+    assert load_settings() == Settings()
+    compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    for name in set(re.findall(r"\bPATCHBANK_[A-Z_]+", compose)):
+        monkeypatch.setenv(name, "")
+    with pytest.raises(InvalidSettings) as caught:  # empty numbers
+        load_settings()
+    assert "is no setting" not in caught.value.message
 
 
 def test_a_dotenv_file_sets_and_the_environment_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     Path(".env").write_text("PATCHBANK_PORT=9000\nPATCHBANK_THREADS=3\nOTHER=1\n")
     monkeypatch.setenv("PATCHBANK_THREADS", "4")
-    made = load_settings()
-    assert (made.port, made.threads) == (9000, 4)
+    settings = load_settings()
+    assert (settings.port, settings.threads) == (9000, 4)
 
 
 def test_a_bad_value_in_a_dotenv_file_names_the_variable() -> None:
@@ -136,9 +176,9 @@ def test_errors_do_not_repeat_the_value(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("name", sorted(Settings.model_fields))
 def test_settings_are_frozen(name: str) -> None:
-    made = load_settings()
+    settings = load_settings()
     with pytest.raises(ValidationError, match="frozen"):
-        setattr(made, name, getattr(made, name))
+        setattr(settings, name, getattr(settings, name))
 
 
 def test_the_decoder_s_limits_are_the_settings() -> None:

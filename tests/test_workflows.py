@@ -1,4 +1,4 @@
-"""The workflows of continuous integration: they meet their schema and name what is there."""
+"""The workflows of continuous integration: they match their schema, and what they name exists."""
 
 from __future__ import annotations
 

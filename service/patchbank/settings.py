@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -155,9 +158,19 @@ class Settings(BaseSettings):
         return ImageLimits(self.max_megapixels, self.max_upload_mb)
 
 
+_PREFIX: Final = "PATCHBANK_"
+
+_OTHERS: Final = re.compile(r"PATCHBANK_(GPU_PROVIDERS|TEST_\w+)")
+"""Variables that are no settings, but used by the compose file and the tests, which share a ``.env`` file with us."""
+
+
 def load_settings(**overrides: Any) -> Settings:
-    """Settings from the environment, overridden by keyword. Raises ``InvalidSettings``, which names the variable."""
+    """Settings from the environment, overridden by keyword. Raises ``InvalidSettings``, which names the variable.
+
+    A variable that begins with ``PATCHBANK_`` and is no setting is an error: a misspelt one would be passed over.
+    """
     try:
+        _refuse_unknown()
         return Settings(**overrides)
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidSettings(f".env cannot be read: {error}") from error
@@ -165,3 +178,15 @@ def load_settings(**overrides: Any) -> Settings:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         raise InvalidSettings(f"PATCHBANK_{name.upper()}: {first['msg']}") from error
+
+
+def _refuse_unknown() -> None:
+    known = [name.upper() for name in Settings.model_fields]
+    places = {"": list(os.environ), " (in .env)": list(dotenv_values(".env", encoding="utf-8", interpolate=False))}
+    for place, names in places.items():
+        for name in names:
+            upper = name.upper()
+            if upper.startswith(_PREFIX) and upper.removeprefix(_PREFIX) not in known and not _OTHERS.fullmatch(upper):
+                near = difflib.get_close_matches(upper.removeprefix(_PREFIX), known, n=1)
+                advice = f"is {_PREFIX}{near[0]} meant?" if near else "the README lists all settings"
+                raise InvalidSettings(f"{name}{place} is no setting; {advice}")

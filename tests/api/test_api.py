@@ -31,7 +31,7 @@ from patchbank.teaching.roi_drawing import RoiDrawing
 from patchbank.teaching.teacher import Teacher
 from patchbank_indexer.demo.products import Product
 from tests.helpers.http_service import serving
-from tests.helpers.pictures import bomb, png
+from tests.helpers.pictures import animation, bomb, png
 from tests.helpers.places import ROOT
 
 DETECTION_FIELDS = {
@@ -201,6 +201,33 @@ def test_the_16_bit_map_holds_the_scores_that_the_regions_report(
         assert max(picture.size) <= 512
 
 
+@pytest.mark.parametrize(
+    ("path", "parts", "words"),
+    [
+        ("/detect", ["file", "file"], "2 fields 'file', and one is meant; several images go to /detect/batch"),
+        ("/detect", ["file", "class_name", "class_name"], "2 fields 'class_name'"),
+        ("/detect", ["file", "clas_name"], "no form field 'clas_name'; is 'class_name' meant"),
+        ("/detect", ["file", "Threshold"], "is 'threshold' meant"),
+        ("/detect", ["file", "return_maps"], "is 'return_map' meant"),
+        ("/detect", ["file", "zzz"], "there are file, return_map, class_name"),
+        ("/detect", ["files"], "is 'file' meant"),
+        ("/detect", ["image"], "no form field 'image'"),
+        ("/detect/batch", ["files", "return_map"], "is 'return_maps' meant"),
+        ("/detect/batch", ["file"], "is 'files' meant"),
+        ("/detect/batch", ["files", "files", "explain", "explain"], "2 fields 'explain'"),
+        ("/detect?class_name=textile", ["file"], "'class_name' belongs into the form"),
+    ],
+)
+def test_an_unknown_or_repeated_field_is_an_error_with_the_nearest_name(
+    client: httpx.Client, path: str, parts: list[str], words: str
+) -> None:
+    values: dict[str, Any] = {"file": ("a.png", png(1)), "files": ("a.png", png(1)), "image": ("a.png", png(1))}
+    form = [(name, values.get(name, (None, "1"))) for name in parts]
+    answer = client.post(path, files=form)
+    assert_error(answer, 422, "invalid_parameters")
+    assert words in answer.json()["error"]["message"]
+
+
 def test_a_batch_answers_in_order_and_one_bad_image_fails_alone(
     client: httpx.Client, products: dict[str, Product]
 ) -> None:
@@ -226,13 +253,13 @@ def test_a_batch_answers_in_order_and_one_bad_image_fails_alone(
         (b"", 400, "undecodable_image"),
         (b"hello", 400, "undecodable_image"),
         (png(1)[:300], 400, "undecodable_image"),
-        (b"P6 2 2 255\n" + bytes(12), 415, "unsupported_image_type"),
+        (animation(), 415, "unsupported_image_type"),
         (b"%PDF-1.7 ...", 415, "unsupported_image_type"),
         (bomb(), 413, "image_too_large"),
         (png(1, (2000, 1100)), 413, "image_too_large"),
         (bytes(600_000), 413, "image_too_large"),
     ],
-    ids=["empty", "text", "truncated", "ppm", "pdf", "bomb", "megapixels", "megabytes"],
+    ids=["empty", "text", "truncated", "animation", "pdf", "bomb", "megapixels", "megabytes"],
 )
 def test_bad_images_get_their_status_and_code(client: httpx.Client, data: bytes, status: int, code: str) -> None:
     assert_error(post(client, data), status, code)

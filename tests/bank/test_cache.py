@@ -17,11 +17,11 @@ from patchbank.bank.cache import OpenCache
 from patchbank.errors import Closed
 
 PATIENCE = 20.0
-"""Seconds after which a test that hangs is given up."""
+"""Seconds after which a hanging test is given up."""
 
 
 class Maker:
-    """Makes a new thing at every call and remembers for whom."""
+    """Makes a new thing at every call and records its name."""
 
     def __init__(self) -> None:
         self.made: list[str] = []
@@ -115,7 +115,7 @@ def test_threads_that_want_the_same_thing_share_one() -> None:
 
 
 class Opening:
-    """An opening of "a" in a thread of its own that goes on when it is told to."""
+    """Opens "a" in a separate thread, which continues when the test says so."""
 
     def __init__(self, cache: OpenCache[str], pool: ThreadPoolExecutor, failure: BaseException | None = None) -> None:
         self._begun = threading.Event()
@@ -136,7 +136,7 @@ class Opening:
 
 
 class Watched(OpenCache[str]):
-    """A cache that tells when a thread is about to wait for an opening, and when it is closing."""
+    """A cache that reports when a thread is about to wait for an opening, and when it is closing."""
 
     def __init__(self) -> None:
         super().__init__(3)
@@ -151,7 +151,8 @@ class Watched(OpenCache[str]):
 
 
 class Openings(dict[str, "Future[str]"]):
-    """Openings in progress. ``given`` counts who was given one to wait for, ``listed`` says that all were asked for."""
+    """Openings in progress. ``given`` counts the callers that got one to wait for, ``listed`` is set once all were
+    listed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -266,7 +267,7 @@ def test_what_cannot_be_opened_while_the_cache_closes_does_not_stop_it(
 def test_many_threads_open_each_name_once_and_closing_hands_all_back(pool: ThreadPoolExecutor) -> None:
     cache: OpenCache[str] = OpenCache(10_000)
     locks = [threading.Lock() for _ in range(10_000)]
-    made: list[str] = []
+    opened: list[str] = []
     enough = threading.Event()
 
     def make(number: int, *, fails: bool) -> str:
@@ -275,14 +276,14 @@ def test_many_threads_open_each_name_once_and_closing_hands_all_back(pool: Threa
         locks[number].release()
         if fails:
             raise OSError(str(number))
-        made.append(str(number))
-        if len(made) >= 1_000:
+        opened.append(str(number))
+        if len(opened) >= 1_000:
             enough.set()
         return str(number)
 
     def work(seed: int) -> None:
         choice = random.Random(seed)  # noqa: S311
-        for step in itertools.count():  # all go the same way, so they meet
+        for step in itertools.count():  # all threads use the same order, so they meet
             number, fails = step + choice.randrange(20), choice.random() < 0.2
             try:
                 assert cache.get(str(number), partial(make, number, fails=fails)) == str(number)
@@ -296,8 +297,8 @@ def test_many_threads_open_each_name_once_and_closing_hands_all_back(pool: Threa
     left = cache.close()
     for worker in workers:
         worker.result(PATIENCE)
-    assert len(set(made)) == len(made)
-    assert sorted(left) == sorted(made)
+    assert len(set(opened)) == len(opened)
+    assert sorted(left) == sorted(opened)
 
 
 def test_threads_never_see_more_than_the_capacity() -> None:

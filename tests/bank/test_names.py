@@ -63,9 +63,9 @@ def test_a_collection_s_name_says_which_bank_it_is(name: str, moment: datetime) 
 
 @hypothesis.settings(deadline=None)
 @hypothesis.given(names, names, moments)
-def test_banks_of_two_classes_have_two_names(one: str, other: str, moment: datetime) -> None:
+def test_banks_of_two_classes_have_two_names(first: str, second: str, moment: datetime) -> None:
     version = new_version(moment)
-    assert (BankRef(one, version).collection == BankRef(other, version).collection) == (one == other)
+    assert (BankRef(first, version).collection == BankRef(second, version).collection) == (first == second)
 
 
 @pytest.mark.parametrize(
@@ -87,16 +87,16 @@ def test_other_collections_are_no_banks(collection: str) -> None:
 
 @hypothesis.settings(deadline=None)
 @hypothesis.given(moments, moments)
-def test_versions_sort_by_time(one: datetime, other: datetime) -> None:
-    earlier, later = sorted((one, other))
+def test_versions_sort_by_time(first: datetime, second: datetime) -> None:
+    earlier, later = sorted((first, second))
     assert new_version(earlier) <= new_version(later)
     assert (new_version(earlier) == new_version(later)) == (earlier == later)
 
 
 def test_a_version_is_of_now_in_utc() -> None:
     before = new_version(datetime.now(timezone.utc))
-    made = new_version()
-    assert before <= made <= new_version(datetime.now(timezone.utc))
+    version = new_version()
+    assert before <= version <= new_version(datetime.now(timezone.utc))
 
 
 @hypothesis.settings(deadline=None)

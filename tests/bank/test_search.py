@@ -47,37 +47,38 @@ class ForgetfulIndex:
         if not exact:
             distances[self.rng.random(distances.shape) < self.missed] = np.inf
         order = np.argsort(distances, axis=1)[:, :k]
-        found = np.full((len(queries), k), np.inf, dtype=np.float32)
-        found[:, : order.shape[1]] = np.take_along_axis(distances, order, axis=1)
-        return Neighbours(found, np.zeros((len(queries), k, 16), dtype=np.uint8), exact)
+        padded = np.full((len(queries), k), np.inf, dtype=np.float32)
+        padded[:, : order.shape[1]] = np.take_along_axis(distances, order, axis=1)
+        return Neighbours(padded, np.zeros((len(queries), k, 16), dtype=np.uint8), exact)
 
 
 def assert_decides_alike(
-    found: PatchScores, truth: FloatArray, rule: ScoringRule, threshold: float, size: tuple[int, int]
+    searched: PatchScores, truth: FloatArray, rule: ScoringRule, threshold: float, size: tuple[int, int]
 ) -> None:
-    assert image_score(found.scores, rule) == pytest.approx(image_score(truth, rule), abs=1e-5)
+    assert image_score(searched.scores, rule) == pytest.approx(image_score(truth, rule), abs=1e-5)
     area = InspectedArea.everything((truth.shape[0], truth.shape[1]))
-    got, expected = anomaly_map(found.scores, rule, size, area), anomaly_map(truth, rule, size, area)
+    got, expected = anomaly_map(searched.scores, rule, size, area), anomaly_map(truth, rule, size, area)
     undecided = np.abs(expected - threshold) <= 1e-5  # within rounding of the threshold
     assert ((got > threshold) == (expected > threshold))[~undecided].all()
     assert np.abs(got - expected)[(expected > threshold) & ~undecided].max(initial=0.0) <= 1e-5
     true_score = image_score(truth, rule)
     if abs(true_score - threshold) > 1e-5:
-        assert (image_score(found.scores, rule) > threshold) == (true_score > threshold)
+        assert (image_score(searched.scores, rule) > threshold) == (true_score > threshold)
 
 
 def assert_searches_exactly(
     index: PatchIndex, queries: FloatArray, bank: FloatArray, grid: tuple[int, int], k: int
 ) -> PatchScores:
-    """Decides as NumPy does, by several rules; the scores of the last, whose threshold all are above."""
+    """Check that it decides as NumPy does, by several rules; returns the scores of the last rule, whose threshold all
+    scores exceed."""
     truth, area = brute_force(queries, bank, k).reshape(grid), InspectedArea.everything(grid)
     for smoothing, share in ((0.0, 0.9), (0.6, 0.97), (0.6, 0.5), (1.0, 0.0)):
         rule = ScoringRule(neighbours=k, smoothing=smoothing)
         threshold = float(np.quantile(truth, share))
         demand = mask_and_score_demand(rule, threshold, (90, 70), area)
-        found = search_patches(index, queries, area.cells, k, demand)
-        assert_decides_alike(found, truth, rule, threshold, (90, 70))
-    return found
+        searched = search_patches(index, queries, area.cells, k, demand)
+        assert_decides_alike(searched, truth, rule, threshold, (90, 70))
+    return searched
 
 
 @st.composite
@@ -115,10 +116,10 @@ def test_missed_neighbours_change_neither_score_nor_verdict_nor_mask(
     index = ForgetfulIndex(bank, missed, seed)
     area = InspectedArea.everything(grid)
     demand = mask_and_score_demand(rule, threshold, size, area)
-    found = search_patches(index, queries, area.cells, rule.neighbours, demand)
+    searched = search_patches(index, queries, area.cells, rule.neighbours, demand)
     truth = brute_force(queries, bank, rule.neighbours).reshape(grid)
-    assert (found.scores >= truth - 1e-5).all()
-    assert_decides_alike(found, truth, rule, threshold, size)
+    assert (searched.scores >= truth - 1e-5).all()
+    assert_decides_alike(searched, truth, rule, threshold, size)
 
 
 @settings(max_examples=150, deadline=None)
@@ -130,21 +131,21 @@ def test_patches_that_do_not_count_score_nothing_and_the_others_decide_as_before
     counts = np.random.default_rng(seed).random(grid) < counted
     index = ForgetfulIndex(bank, 0.5, seed)
     demand = mask_and_score_demand(rule, threshold, size, InspectedArea.everything(grid))
-    found = search_patches(index, queries, counts, rule.neighbours, demand)
+    searched = search_patches(index, queries, counts, rule.neighbours, demand)
     truth = np.where(counts, brute_force(queries, bank, rule.neighbours).reshape(grid), 0).astype(np.float32)
-    assert (found.scores[~counts] == 0).all()
-    assert_decides_alike(found, truth, rule, threshold, size)
+    assert (searched.scores[~counts] == 0).all()
+    assert_decides_alike(searched, truth, rule, threshold, size)
     if counts.any():
         for row, column in np.ndindex(grid):
-            _, distance = found.nearest_patch(row, column)
-            assert distance in found.nearest_distance[counts]
+            _, distance = searched.nearest_patch(row, column)
+            assert distance in searched.nearest_distance[counts]
     else:
         with pytest.raises(EmptyBank):
-            found.nearest_patch(0, 0)
+            searched.nearest_patch(0, 0)
 
 
 def uncleared_map(scores: FloatArray, rule: ScoringRule, size: tuple[int, int], area: InspectedArea) -> FloatArray:
-    """The anomaly map before what is not inspected is set to 0."""
+    """The anomaly map before pixels that are not inspected are set to 0."""
     return enlarge(smooth(scores, rule.smoothing, area), size)
 
 
@@ -152,7 +153,7 @@ def uncleared_map(scores: FloatArray, rule: ScoringRule, size: tuple[int, int], 
 def masked_cases(
     draw: st.DrawFn,
 ) -> tuple[FloatArray, FloatArray, tuple[int, int], ScoringRule, float, tuple[int, int], BoolArray]:
-    """A case, and the cells that a class's mask lets through: few, many, in blocks or strewn; at least one."""
+    """A case, and the cells inside a class's mask: few, many, in blocks or scattered; at least one."""
     case = draw(cases())
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     cells = rng.random(case[2]) < draw(st.sampled_from([0.1, 0.5, 0.9, 1.0]))
@@ -163,7 +164,7 @@ def masked_cases(
 
 
 def plain_smooth(scores: FloatArray, sigma: float, cells: BoolArray) -> FloatArray:
-    """Normalised convolution by its definition, one inspected cell after the other; NaN elsewhere."""
+    """Normalised convolution by its definition, computed per inspected cell; NaN elsewhere."""
     reach = int(2.5 * sigma + 0.5)
     smooth = np.full(scores.shape, np.nan, dtype=np.float64)
     weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2) if sigma else np.ones(1)
@@ -190,10 +191,10 @@ def test_under_a_mask_missed_neighbours_change_neither_score_nor_verdict_nor_mas
     index = ForgetfulIndex(bank, missed, seed)
     area = InspectedArea(cells, grid)
     demand = mask_and_score_demand(rule, threshold, size, area)
-    found = search_patches(index, queries, cells, rule.neighbours, demand)
+    searched = search_patches(index, queries, cells, rule.neighbours, demand)
     truth = np.where(cells, brute_force(queries, bank, rule.neighbours).reshape(grid), 0).astype(np.float32)
-    assert image_score(found.scores[cells], rule) == pytest.approx(image_score(truth[cells], rule), abs=1e-5)
-    got, expected = (uncleared_map(scores, rule, size, area) for scores in (found.scores, truth))
+    assert image_score(searched.scores[cells], rule) == pytest.approx(image_score(truth[cells], rule), abs=1e-5)
+    got, expected = (uncleared_map(scores, rule, size, area) for scores in (searched.scores, truth))
     assert (got >= expected - 1e-5).all()
     undecided = np.abs(expected - threshold) <= 1e-5
     assert ((got > threshold) == (expected > threshold))[~undecided].all()
@@ -211,10 +212,10 @@ def test_under_a_mask_score_and_peak_are_exact_for_calibration(
     index = ForgetfulIndex(bank, missed, seed)
     area = InspectedArea(cells, grid)
     demand = peak_and_score_demand(rule, area)
-    found = search_patches(index, queries, cells, rule.neighbours, demand)
+    searched = search_patches(index, queries, cells, rule.neighbours, demand)
     truth = np.where(cells, brute_force(queries, bank, rule.neighbours).reshape(grid), 0).astype(np.float32)
-    assert image_score(found.scores[cells], rule) == pytest.approx(image_score(truth[cells], rule), abs=1e-5)
-    assert map_peak(found.scores, rule, area) == pytest.approx(map_peak(truth, rule, area), abs=1e-5)
+    assert image_score(searched.scores[cells], rule) == pytest.approx(image_score(truth[cells], rule), abs=1e-5)
+    assert map_peak(searched.scores, rule, area) == pytest.approx(map_peak(truth, rule, area), abs=1e-5)
     assert uncleared_map(truth, rule, size, area).max() <= map_peak(truth, rule, area) + 1e-6
 
 
@@ -248,9 +249,9 @@ def test_the_image_score_alone_is_exact_with_its_own_demand(
     queries, bank, grid, rule, _, _ = case
     area = InspectedArea.everything(grid)
     index = ForgetfulIndex(bank, 0.5, seed)
-    found = search_patches(index, queries, area.cells, rule.neighbours, score_demand(rule, area))
+    searched = search_patches(index, queries, area.cells, rule.neighbours, score_demand(rule, area))
     truth = brute_force(queries, bank, rule.neighbours)
-    assert image_score(found.scores, rule) == pytest.approx(image_score(truth, rule), abs=1e-5)
+    assert image_score(searched.scores, rule) == pytest.approx(image_score(truth, rule), abs=1e-5)
 
 
 @settings(max_examples=150, deadline=None)
@@ -261,10 +262,10 @@ def test_score_and_peak_of_the_map_are_exact_for_calibration_and_no_pixel_passes
     queries, bank, grid, rule, _, size = case
     index = ForgetfulIndex(bank, missed, seed)
     area = InspectedArea.everything(grid)
-    found = search_patches(index, queries, area.cells, rule.neighbours, peak_and_score_demand(rule, area))
+    searched = search_patches(index, queries, area.cells, rule.neighbours, peak_and_score_demand(rule, area))
     truth = brute_force(queries, bank, rule.neighbours).reshape(grid)
-    assert image_score(found.scores, rule) == pytest.approx(image_score(truth, rule), abs=1e-5)
-    assert map_peak(found.scores, rule, area) == pytest.approx(map_peak(truth, rule, area), abs=1e-5)
+    assert image_score(searched.scores, rule) == pytest.approx(image_score(truth, rule), abs=1e-5)
+    assert map_peak(searched.scores, rule, area) == pytest.approx(map_peak(truth, rule, area), abs=1e-5)
     assert anomaly_map(truth, rule, size, area).max() <= map_peak(truth, rule, area) + 1e-6
 
 
@@ -288,8 +289,8 @@ def test_the_engine_decides_as_numpy_does(tmp_path: Path, kind: str, k: int) -> 
     with store.draft("part", BankSpec(dim, 4)) as draft:
         fill(draft, [bank], unit(np.ones((1, 4))))
         draft.seal()
-        found = assert_searches_exactly(draft, queries, bank, grid, k)
-        assert found.exact.all(), "everything is above the lowest threshold, so everything must be exact"
+        searched = assert_searches_exactly(draft, queries, bank, grid, k)
+        assert searched.exact.all(), "everything is above the lowest threshold, so everything must be exact"
     store.close()
 
 

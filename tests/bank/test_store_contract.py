@@ -1,4 +1,4 @@
-"""What every bank store does; the same cases on each."""
+"""What every bank store does: the same cases run on each store."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ OpenStore = Callable[[], PatchStore]
 
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StoreKind]:
-    """Each kind of store, with its tricks."""
+    """Each kind of store, with its test tricks."""
     with store_kind(request.param, tmp_path / "data") as opened:
         yield opened
 
 
 @pytest.fixture
 def open_store(kind: StoreKind) -> OpenStore:
-    """Opens one more store on the test's banks; all are closed at the end."""
+    """Opens one more store on the test's banks; all stores are closed at the end."""
     return kind.open
 
 
@@ -64,30 +64,31 @@ def test_a_taught_class_is_active_and_finds_its_own_patches(store: PatchStore) -
     bank = store.bank("part")
     assert bank.manifest.ref == ref
     assert bank.manifest.patches == 18
-    found = bank.nearest(vectors(1), 2)
-    assert found.distances.shape == (6, 2)
-    assert np.abs(found.distances[:, 0]).max() < 1e-6
-    assert (np.diff(found.distances, axis=1) >= 0).all()
-    assert [PatchId.from_bytes(found.ids[row, 0]) for row in range(6)] == [PatchId(image_id(1), 0, c) for c in range(6)]
+    neighbours = bank.nearest(vectors(1), 2)
+    assert neighbours.distances.shape == (6, 2)
+    assert np.abs(neighbours.distances[:, 0]).max() < 1e-6
+    assert (np.diff(neighbours.distances, axis=1) >= 0).all()
+    nearest = [PatchId.from_bytes(ids[0]) for ids in neighbours.ids]
+    assert nearest == [PatchId(image_id(1), 0, column) for column in range(6)]
 
 
 def test_distances_are_those_of_numpy_and_missing_neighbours_are_infinite(store: PatchStore) -> None:
     teach(store, "part")
     queries = vectors(55, 40)
     bank = np.concatenate([vectors(number) for number in range(3)])
-    found = store.bank("part").nearest(queries, 20)
+    neighbours = store.bank("part").nearest(queries, 20)
     expected = np.sort(1.0 - queries @ bank.T, axis=1)
-    assert np.abs(found.distances[:, :18] - expected).max() < 1e-5
-    assert np.isinf(found.distances[:, 18:]).all()
+    assert np.abs(neighbours.distances[:, :18] - expected).max() < 1e-5
+    assert np.isinf(neighbours.distances[:, 18:]).all()
 
 
 def test_patches_of_one_image_can_be_left_out(store: PatchStore) -> None:
     teach(store, "part")
-    found = store.bank("part").nearest(vectors(1), 1, exclude_image=image_id(1))
-    owners = {PatchId.from_bytes(row[0]).image_id for row in found.ids}
+    neighbours = store.bank("part").nearest(vectors(1), 1, exclude_image=image_id(1))
+    owners = {PatchId.from_bytes(row[0]).image_id for row in neighbours.ids}
     assert image_id(1) not in owners
     others = np.concatenate([vectors(0), vectors(2)])
-    assert found.distances[:, 0] == pytest.approx((1.0 - vectors(1) @ others.T).min(axis=1), abs=1e-5)
+    assert neighbours.distances[:, 0] == pytest.approx((1.0 - vectors(1) @ others.T).min(axis=1), abs=1e-5)
 
 
 def test_references_come_back_whole(store: PatchStore) -> None:
@@ -106,14 +107,14 @@ def test_references_come_back_whole(store: PatchStore) -> None:
 
 def test_the_patches_of_one_image_come_back(store: PatchStore) -> None:
     teach(store, "part")
-    found = store.bank("part").image_patches(image_id(1))
-    assert found.shape == (6, 8)
-    assert (vectors(1) * found).sum(axis=1) == pytest.approx(np.ones(6), abs=1e-6), "in the order of their cells"
+    patches = store.bank("part").image_patches(image_id(1))
+    assert patches.shape == (6, 8)
+    assert (vectors(1) * patches).sum(axis=1) == pytest.approx(np.ones(6), abs=1e-6), "in the order of their cells"
     assert store.bank("part").image_patches(image_id(77)).size == 0
 
 
 def test_a_bank_of_some_patches_of_each_image_and_its_mask_come_back(store: PatchStore) -> None:
-    """As a class with a mask has them: rows and columns have gaps, and a restart changes nothing."""
+    """A bank as a class with a mask has it: rows and columns have gaps, and a restart changes nothing."""
     inspected = np.zeros((3, 4), dtype=np.bool_)
     inspected[[0, 0, 2], [1, 3, 0]] = True
     roi = RegionOfInterest.of(inspected, (400, 300))
@@ -122,19 +123,19 @@ def test_a_bank_of_some_patches_of_each_image_and_its_mask_come_back(store: Patc
             draft.add_reference(reference(number, 3, 4), vectors(7 + number, 1, 4)[0])
             draft.add_patches([image_id(number)] * 3, np.argwhere(inspected), vectors(number, 3))
         draft.seal()
-        made = manifest(draft, references=2, patches=draft.count_patches(), dims=(8, 4), roi=roi)
-        draft.activate(made)
-    store.activate(made.ref)
+        written = manifest(draft, references=2, patches=draft.count_patches(), dims=(8, 4), roi=roi)
+        draft.activate(written)
+    store.activate(written.ref)
     bank = store.bank("part")
-    assert (bank.manifest, bank.manifest.patches) == (made, 6)
+    assert (bank.manifest, bank.manifest.patches) == (written, 6)
     assert bank.manifest.inspected_percentage == 25.0
-    found = bank.nearest(vectors(1, 3), 1)
-    cells = [PatchId.from_bytes(row[0]) for row in found.ids]
+    neighbours = bank.nearest(vectors(1, 3), 1)
+    cells = [PatchId.from_bytes(row[0]) for row in neighbours.ids]
     assert cells == [PatchId(image_id(1), row, column) for row, column in ((0, 1), (0, 3), (2, 0))]
     assert bank.image_patches(image_id(1)) == pytest.approx(vectors(1, 3), abs=1e-6)
-    with store.draft("part", SPEC, base=made.ref) as draft:
+    with store.draft("part", SPEC, base=written.ref) as draft:
         draft.seal()
-        draft.activate(made.model_copy(update={"version": draft.ref.version}))
+        draft.activate(written.model_copy(update={"version": draft.ref.version}))
     assert store.bank("part").manifest.roi == roi
 
 
@@ -145,12 +146,12 @@ def test_all_patches_come_back_however_many(store: PatchStore) -> None:
         draft.seal()
         draft.activate(manifest(draft, references=2, patches=2_600, dims=(8, 4)))
     bank = store.bank("part")
-    found: dict[tuple[str, int, int], bytes] = {}
+    stored: dict[tuple[str, int, int], bytes] = {}
     for block in bank.patches():
         for owner, (row, column), vector in zip(block.image_ids, block.cells.tolist(), block.vectors, strict=True):
-            found[owner, row, column] = vector.tobytes()
+            stored[owner, row, column] = vector.tobytes()
     expected = {(image_id(n), 0, c): images[n][c].tobytes() for n in range(2) for c in range(1_300)}
-    assert found == expected, "bit by bit"
+    assert stored == expected, "bit by bit"
     assert len(bank.image_patches(image_id(1))) == 1_300
 
 
@@ -331,12 +332,12 @@ def test_a_lost_router_is_made_anew_at_the_next_change(store: PatchStore, kind: 
     teach(store, "part", 0)
     kind.lose_routers()
     teach(store, "other", 5)
-    found = {hit.class_name for hit in store.nearest_references(FINGERPRINT, vectors(7, 3, 4)[0], 10)}
-    assert found == {"part", "other"}
+    classes = {hit.class_name for hit in store.nearest_references(FINGERPRINT, vectors(7, 3, 4)[0], 10)}
+    assert classes == {"part", "other"}
 
 
 def test_reading_goes_on_while_versions_come_and_go(store: PatchStore) -> None:
-    """Every answer during thirty switches is one version's answer, whole."""
+    """During thirty switches, every answer comes from one version alone."""
     teach(store, "part", 0)
     stop, errors, answers = threading.Event(), [], []
 

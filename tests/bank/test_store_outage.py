@@ -1,5 +1,5 @@
-"""The bank store is taken away while the service is under load: never a wrong verdict, errors with a code, and it goes
-on by itself when the store is back."""
+"""The bank store fails while the service is under load: there is never a wrong verdict, errors have a code, and the
+service recovers by itself when the store is back."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.helpers.tcp_proxy import proxy_to
 
 CLIENTS = 3
 RECOVERY = 15.0
-"""Seconds within which every answer must be right again."""
+"""Seconds after the outage within which every answer must be right again."""
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def bank_dir(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder, produ
 
 @dataclass
 class Load:
-    """Clients that post the same pictures over and over, and what they were answered."""
+    """Clients that post the same pictures repeatedly, and the answers they got."""
 
     client: httpx.Client
     pictures: list[bytes]
@@ -86,7 +86,7 @@ class Load:
 
 
 def until(what: Callable[[], bool], patience: float = 60.0) -> bool:
-    """Wait for it; whether it came."""
+    """Wait for it, and return whether it came."""
     end = time.monotonic() + patience
     while not what() and time.monotonic() < end:
         time.sleep(0.02)
@@ -102,7 +102,8 @@ def outage(
     *,
     harmless: bool = False,
 ) -> tuple[int, int, float]:
-    """Take the store away for so many seconds under load; right answers, errors, and seconds until all was well."""
+    """Take the store away for this many seconds under load. Returns the right answers, the errors, and the seconds
+    until every answer was right."""
     taught = [products[name] for name in ("solar_mono", "textile")]
     files = [file for product in taught for file in (product.good[0], product.defective[0])]
     load = Load(client, [file.read_bytes() for file in files])
@@ -156,7 +157,7 @@ def test_a_server_that_is_cut_off(
             put_class(source.bank(name), target)
         source.close()
         target.close()
-        # A delayed call is a slow one; with a time-out below the delay it would be a stalled one.
+        # A delayed call is slow, but is answered; with a time-out below the delay it would fail.
         settings = load_settings(
             qdrant_url="http://127.0.0.1", qdrant_grpc_port=proxy.port, qdrant_timeout_s=10.0 if how == "delay" else 1.0
         )

@@ -1,4 +1,4 @@
-"""A class from store to store, and through a file: content, verdicts and failures."""
+"""A class moved from store to store, and through a file: content, verdicts and failures."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ OpenKind = Callable[[str], StoreKind]
 
 @pytest.fixture
 def open_kind(tmp_path: Path) -> Iterator[OpenKind]:
-    """Opens a kind of store on banks of its own."""
+    """Opens a store of a given kind on its own banks."""
     with ExitStack() as stack:
         yield lambda name: stack.enter_context(store_kind(name, tmp_path / f"{name}-{len(list(tmp_path.iterdir()))}"))
 
@@ -49,12 +49,12 @@ def content_of(bank: BankContent) -> tuple[object, list[str], FloatArray, dict[b
     return bank.references(), [image_ids[place] for place in order], cls[order], patches
 
 
-def assert_same(one: BankContent, other: BankContent) -> None:
-    (references, ids, cls, patches), expected = content_of(one), content_of(other)
+def assert_same(moved: BankContent, original: BankContent) -> None:
+    (references, ids, cls, patches), expected = content_of(moved), content_of(original)
     assert (references, ids, patches) == (expected[0], expected[1], expected[3])
     assert (cls == expected[2]).all()
     ignored = {"version", "class_name"}
-    assert one.manifest.model_dump(exclude=ignored) == other.manifest.model_dump(exclude=ignored)
+    assert moved.manifest.model_dump(exclude=ignored) == original.manifest.model_dump(exclude=ignored)
 
 
 @pytest.mark.parametrize("source", KINDS)
@@ -76,13 +76,13 @@ def test_a_class_goes_through_a_file_bit_by_bit(open_kind: OpenKind, source: str
 
 @pytest.mark.parametrize(("source", "target"), [("edge", "wire"), ("wire", "edge")])
 def test_a_class_goes_from_store_to_store_bit_by_bit(open_kind: OpenKind, source: str, target: str) -> None:
-    one, other = open_kind(source).open(), open_kind(target).open()
-    teach(one, "part", 1, roi=RegionOfInterest.of(np.eye(40, 60, dtype=np.bool_), (600, 400)))
-    before = teach(other, "part", 2)
-    moved = put_class(one.bank("part"), other)
-    assert other.versions("part") == [before.version, moved.version]
-    assert_same(other.bank("part"), one.bank("part"))
-    assert len(other.nearest_references(FINGERPRINT, vectors(8, 3, 4)[0], 10)) == 3
+    first, second = open_kind(source).open(), open_kind(target).open()
+    teach(first, "part", 1, roi=RegionOfInterest.of(np.eye(40, 60, dtype=np.bool_), (600, 400)))
+    before = teach(second, "part", 2)
+    moved = put_class(first.bank("part"), second)
+    assert second.versions("part") == [before.version, moved.version]
+    assert_same(second.bank("part"), first.bank("part"))
+    assert len(second.nearest_references(FINGERPRINT, vectors(8, 3, 4)[0], 10)) == 3
 
 
 def test_a_class_can_be_restored_under_another_name(open_kind: OpenKind, tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def _doubled(raw: bytes) -> bytes:
 
 
 def in_entry(name: str, old: bytes, new: bytes) -> Callable[[Path], Path]:
-    """Damage of one entry; ``old`` must be there."""
+    """Damages one entry by replacing ``old``, which must be in it."""
 
     def change(raw: bytes) -> bytes:
         assert old in raw
@@ -201,7 +201,7 @@ def test_a_snapshot_that_cannot_be_written_leaves_the_old_one(open_kind: OpenKin
 
 
 def _without_open_files(kind: StoreKind, bank: Bank) -> Bank:
-    """The same bank, opened anew."""
+    """The same bank, opened again."""
     return kind.open().bank(bank.manifest.class_name)
 
 
@@ -216,14 +216,14 @@ def test_verdicts_stay_the_same_from_edge_to_server_to_edge(
     put_class(first.bank("solar"), server)
     put_class(server.bank("solar"), last)
     for file in (*product.good[:2], *product.defective[:2]):
-        told: list[Verdict] = []
+        verdicts: list[Verdict] = []
         for store in (first, server, last):
             verdict = Inspector(settings, embedder, store).inspect(file).verdict
             assert verdict is not None
-            told.append(verdict)
-        for verdict in told[1:]:
-            assert verdict.score == pytest.approx(told[0].score, abs=1e-5)
-            assert verdict.map == pytest.approx(told[0].map, abs=1e-5)
-            assert (verdict.is_anomalous, verdict.threshold) == (told[0].is_anomalous, told[0].threshold)
+            verdicts.append(verdict)
+        for verdict in verdicts[1:]:
+            assert verdict.score == pytest.approx(verdicts[0].score, abs=1e-5)
+            assert verdict.map == pytest.approx(verdicts[0].map, abs=1e-5)
+            assert (verdict.is_anomalous, verdict.threshold) == (verdicts[0].is_anomalous, verdicts[0].threshold)
     first.close()
     last.close()

@@ -79,7 +79,7 @@ def brute_force(queries: FloatArray, bank: FloatArray, k: int) -> FloatArray:
 
 
 def vectors(seed: int, count: int = 6, dim: int = 8) -> FloatArray:
-    """So many random unit vectors."""
+    """``count`` random unit vectors (count, dim)."""
     return unit(np.random.default_rng(seed).normal(size=(count, dim)))
 
 
@@ -91,6 +91,6 @@ def teach(
         fill(draft, [vectors(100 * seed + number) for number in range(images)], vectors(seed + 7, images, 4))
         draft.seal()
         count = len(draft.cls_vectors()[0])
-        made = manifest(draft, references=count, patches=draft.count_patches(), dims=(8, 4), **facts)
-        draft.activate(made)
-    return made.ref
+        written = manifest(draft, references=count, patches=draft.count_patches(), dims=(8, 4), **facts)
+        draft.activate(written)
+    return written.ref

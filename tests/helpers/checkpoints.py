@@ -30,7 +30,7 @@ BASE: dict[str, Any] = SMALL | {"hidden_size": 768, "num_attention_heads": 12}
 
 
 def write_checkpoint(folder: Path, kind: str = "Dinov2Model", **shape: Any) -> Path:
-    """A checkpoint of that class; every bias, scale, position and special token is away from its default."""
+    """A checkpoint of that class. Every bias, scale, position and special token differs from its default."""
     family = kind.removesuffix("Model").removesuffix("ForImageClassification")
     bars: Any = logging
     bars.disable_progress_bar()
@@ -48,14 +48,14 @@ def write_checkpoint(folder: Path, kind: str = "Dinov2Model", **shape: Any) -> P
 
 
 def reference(folder: Path, kind: str, images: Any, blocks: tuple[int, ...] = (), join: str = "concat") -> Any:
-    """(patches, cls) as transformers computes them and plain arithmetic joins them: what an export must give."""
+    """(patches, cls) as transformers computes them and plain arithmetic joins them: an export must give the same."""
     network = getattr(transformers, kind).from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa")
     first = 1 + getattr(network.config, "num_register_tokens", 0)
     norm = getattr(network, "layernorm", None) or network.norm
     with torch.no_grad():
-        found = network.eval()(pixel_values=torch.from_numpy(images), output_hidden_states=True)
-        last = found.last_hidden_state
-        tokens = [norm(found.hidden_states[block]) for block in blocks] or [last]
+        output = network.eval()(pixel_values=torch.from_numpy(images), output_hidden_states=True)
+        last = output.last_hidden_state
+        tokens = [norm(output.hidden_states[block]) for block in blocks] or [last]
         parts = [_unit(each[:, first:]) for each in tokens]
         joined = torch.cat(parts, dim=-1) if join == "concat" else sum(parts) / len(parts)
         return _unit(joined).numpy(), _unit(last[:, 0]).numpy()

@@ -34,7 +34,7 @@ _WORDS: Final = frozenset({"and", "or", "unless", "offset", "bool", "inf", "nan"
 
 @dataclass(frozen=True)
 class Query:
-    """One query of one panel, as Grafana sends it but for its variables."""
+    """One query of one panel, as Grafana sends it, except for its variables."""
 
     panel: str
     datasource: str

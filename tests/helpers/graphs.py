@@ -1,4 +1,4 @@
-"""Tiny ONNX graphs in the place of backbones: the token of a grid cell is the mean colour of its pixels."""
+"""Tiny ONNX graphs that replace backbones: the token of a grid cell is the mean colour of its pixels."""
 
 from __future__ import annotations
 

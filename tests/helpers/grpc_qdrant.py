@@ -1,8 +1,8 @@
 """A Qdrant server for tests: real gRPC in front of the client's local mode.
 
-It stands in for a server wherever what matters is the wire: connections that break, slow answers, keys, certificates,
-conditional writes and the order of calls. It has local mode's exhaustive search, so it can show nothing about indexes,
-quantisation, shards and replicas; of those it only plays the states that a client waits for.
+It replaces a server where the test is about the wire: connections that break, slow answers, keys, certificates,
+conditional writes and the order of calls. Its search is local mode's exhaustive one, so it can show nothing about
+indexes, quantisation, shards and replicas; it only plays the states of these that a client waits for.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ Handler = Callable[[Any], Any]
 
 @dataclass
 class Behaviour:
-    """What a test wants to see. ``status`` are the collection states to play after an index is asked for, as
-    (status, share of points indexed); the last one stays. ``fail`` tells by call and collection what goes wrong."""
+    """How the server behaves. ``status`` are the collection states to play after an index is asked for, as (status,
+    share of points indexed); the last one stays. ``fail`` returns the error of a call on a collection, or None."""
 
     api_key: str | None = None
     version: str = "1.20.0"
@@ -49,11 +49,12 @@ class GrpcQdrant:
         self._threshold: dict[str, int] = {}
 
     def answer(self, name: str, handler: Handler, request: Any, context: wire.ServicerContext) -> Any:
-        """One call: key, wished-for failure, then local mode under a lock, since it is not thread-safe."""
+        """Handle one call: check the key, raise the failure asked for, then use local mode under a lock, since it is
+        not thread-safe."""
         self.calls[name] += 1
         self.requests.append(request)
-        told = dict(context.invocation_metadata())
-        if self.behaviour.api_key is not None and told.get("api-key") != self.behaviour.api_key:
+        metadata = dict(context.invocation_metadata())
+        if self.behaviour.api_key is not None and metadata.get("api-key") != self.behaviour.api_key:
             context.abort(wire.StatusCode.UNAUTHENTICATED, "Invalid API key or JWT")
         failure = self.behaviour.fail(name, getattr(request, "collection_name", ""))
         if failure is not None:
@@ -109,27 +110,27 @@ class GrpcQdrant:
         return grpc.CollectionOperationResponse(result=True)
 
     def info(self, r: Any) -> Any:
-        found = RestToGrpc.convert_collection_info(self.client.get_collection(r.collection_name))
+        described = RestToGrpc.convert_collection_info(self.client.get_collection(r.collection_name))
         states = self._indexing.get(r.collection_name, [(1, 0.0)])
         status, share = states.pop(0) if len(states) > 1 else states[0]
-        found.status = status  # type: ignore[assignment]
-        found.indexed_vectors_count = int(share * found.points_count)
-        return grpc.GetCollectionInfoResponse(result=found)
+        described.status = status  # type: ignore[assignment]
+        described.indexed_vectors_count = int(share * described.points_count)
+        return grpc.GetCollectionInfoResponse(result=described)
 
     def list_collections(self, _: Any) -> Any:
-        listed = self.client.get_collections().collections
-        return grpc.ListCollectionsResponse(collections=[grpc.CollectionDescription(name=one.name) for one in listed])
+        names = [collection.name for collection in self.client.get_collections().collections]
+        return grpc.ListCollectionsResponse(collections=[grpc.CollectionDescription(name=name) for name in names])
 
     def update_aliases(self, r: Any) -> Any:
         actions = [GrpcToRest.convert_alias_operations(action) for action in r.actions]
         return grpc.CollectionOperationResponse(result=self.client.update_collection_aliases(actions))
 
     def list_aliases(self, _: Any) -> Any:
-        found = self.client.get_aliases().aliases
-        return grpc.ListAliasesResponse(aliases=[RestToGrpc.convert_alias_description(alias) for alias in found])
+        aliases = self.client.get_aliases().aliases
+        return grpc.ListAliasesResponse(aliases=[RestToGrpc.convert_alias_description(alias) for alias in aliases])
 
     def create_index(self, r: Any) -> Any:
-        self.client.get_collection(r.collection_name)  # local mode has no payload indexes, but collections
+        self.client.get_collection(r.collection_name)  # local mode has no payload indexes; the collection must exist
         return _completed()
 
     def upsert(self, r: Any) -> Any:
@@ -144,8 +145,8 @@ class GrpcQdrant:
 
     def get(self, r: Any) -> Any:
         ids = [GrpcToRest.convert_point_id(point) for point in r.ids]
-        found = self.client.retrieve(r.collection_name, ids, with_payload=True)
-        return grpc.GetResponse(result=[_point(record) for record in found])
+        records = self.client.retrieve(r.collection_name, ids, with_payload=True)
+        return grpc.GetResponse(result=[_point(record) for record in records])
 
     def scroll(self, r: Any) -> Any:
         records, after = self.client.scroll(
@@ -162,15 +163,15 @@ class GrpcQdrant:
         )
 
     def count(self, r: Any) -> Any:
-        found = self.client.count(r.collection_name, GrpcToRest.convert_filter(r.filter)).count
-        return grpc.CountResponse(result=grpc.CountResult(count=found))
+        count = self.client.count(r.collection_name, GrpcToRest.convert_filter(r.filter)).count
+        return grpc.CountResponse(result=grpc.CountResult(count=count))
 
     def facet(self, r: Any) -> Any:
         hits = self.client.facet(r.collection_name, r.key, limit=r.limit).hits
         return grpc.FacetResponse(hits=[RestToGrpc.convert_facet_value_hit(hit) for hit in hits])
 
     def query(self, r: Any) -> list[Any]:
-        found = self.client.query_points(
+        answer = self.client.query_points(
             r.collection_name,
             list(r.query.nearest.dense.data),
             using=r.using,
@@ -178,19 +179,20 @@ class GrpcQdrant:
             query_filter=GrpcToRest.convert_filter(r.filter) if r.HasField("filter") else None,
             with_payload=r.with_payload.enable,
         )
-        return [RestToGrpc.convert_scored_point(_with_payload(hit)) for hit in found.points]
+        return [RestToGrpc.convert_scored_point(_with_payload(hit)) for hit in answer.points]
 
     def query_batch(self, r: Any) -> Any:
-        """The points are filtered once for all queries, which local mode does anew for each."""
+        """Filters the points once for all queries; local mode would do it again for each."""
         first = r.query_points[0]
         assert all(
-            (one.filter, one.using, one.limit) == (first.filter, first.using, first.limit) for one in r.query_points
+            (query.filter, query.using, query.limit) == (first.filter, first.using, first.limit)
+            for query in r.query_points
         )
         chosen = GrpcToRest.convert_filter(first.filter)
         chosen.must = [models.HasVectorCondition(has_vector=first.using)]
         records, _ = self.client.scroll(r.collection_name, chosen, 1_000_000, with_vectors=[first.using])
         bank = np.asarray([_named(record.vector)[first.using] for record in records], dtype=np.float32)
-        queries = np.asarray([one.query.nearest.dense.data for one in r.query_points], dtype=np.float32)
+        queries = np.asarray([query.query.nearest.dense.data for query in r.query_points], dtype=np.float32)
         ids = [str(record.id) for record in records]
         table = queries @ bank.T if len(bank) else np.empty((len(queries), 0), dtype=np.float32)
         return grpc.QueryBatchResponse(result=[_best(row, ids, first.limit) for row in table])
@@ -211,7 +213,7 @@ def _point(record: Any) -> Any:
 
 
 def _with_payload(record: Any) -> Any:
-    """The converters want a payload, if an empty one."""
+    """The converters need a payload, even an empty one."""
     return record if record.payload is not None else record.model_copy(update={"payload": {}})
 
 
@@ -246,13 +248,13 @@ def _message_types() -> dict[str, tuple[Any, Any]]:
     from google.protobuf.message_factory import GetMessageClass
     from qdrant_client.grpc import collections_service_pb2, points_service_pb2, qdrant_pb2
 
-    found = {}
+    types = {}
     for module in (collections_service_pb2, points_service_pb2, qdrant_pb2):
         for service in module.DESCRIPTOR.services_by_name.values():
             for method in service.methods:
                 kinds = (GetMessageClass(method.input_type), GetMessageClass(method.output_type))
-                found[f"{service.full_name}/{method.name}"] = kinds
-    return found
+                types[f"{service.full_name}/{method.name}"] = kinds
+    return types
 
 
 @dataclass(frozen=True)

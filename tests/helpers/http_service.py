@@ -17,7 +17,7 @@ from patchbank.settings import Settings
 
 @contextmanager
 def serving(settings: Settings, around: Callable[[ASGIApp], ASGIApp] = lambda app: app) -> Iterator[httpx.Client]:
-    """A client of a service with these settings; ``around`` puts something between server and application."""
+    """A client of a service with these settings; ``around`` wraps the application before it is served."""
     app = around(create_app(settings))
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
     thread = threading.Thread(target=server.run)

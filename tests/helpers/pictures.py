@@ -1,4 +1,4 @@
-"""Small pictures for tests, and broken ones."""
+"""Small pictures for tests, some of them damaged."""
 
 from __future__ import annotations
 
@@ -24,8 +24,16 @@ def png(seed: int, size: tuple[int, int] = (96, 80)) -> bytes:
     return out.getvalue()
 
 
+def animation(kind: str = "GIF", count: int = 2) -> bytes:
+    """A file of so many pictures of that format: a red one first, blue ones after it."""
+    out = io.BytesIO()
+    others = [Image.new("RGB", (16, 16), (0, 60 * number % 256, 255)) for number in range(1, count)]
+    Image.new("RGB", (16, 16), (255, 0, 0)).save(out, kind, save_all=True, append_images=others)
+    return out.getvalue()
+
+
 def bomb(side: int = 30_000) -> bytes:
-    """A valid PNG of ``side`` x ``side`` black pixels in a few kilobytes."""
+    """A valid PNG of ``side`` x ``side`` black pixels that takes a few kilobytes."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -38,7 +46,7 @@ def bomb(side: int = 30_000) -> bytes:
 
 
 def folder_of(folder: Path, count: int, first: int = 0) -> Path:
-    """A folder with so many pictures."""
+    """A folder with this many pictures."""
     folder.mkdir(parents=True)
     for seed in range(first, first + count):
         (folder / f"good-{seed:03d}.png").write_bytes(png(seed))

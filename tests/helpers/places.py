@@ -1,4 +1,4 @@
-"""Where the tests find things."""
+"""Folders that the tests use."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ ROOT: Final = Path(__file__).parents[2]
 """The checkout."""
 
 SHARED: Final = ROOT.parent / "shared"
-"""Real data and weights that are no part of the project; tests that need them skip where they are not."""
+"""Real data and weights that are not part of the project; tests that need them are skipped where they are missing."""

@@ -20,9 +20,9 @@ _PATIENCE: Final = 30.0
 
 @contextmanager
 def running_prometheus(binary: str, folder: Path, target: str) -> Iterator[httpx.Client]:
-    """A client of a Prometheus that scrapes the service at ``target`` (host:port); stopped at the end.
+    """A client of a Prometheus that scrapes the service at ``target`` (host:port); it is stopped at the end.
 
-    It scrapes and evaluates every rule each second. ``RuntimeError`` where it does not start.
+    It scrapes and evaluates every rule each second. Raises ``RuntimeError`` where it does not start.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -78,7 +78,7 @@ def _await_ready(client: httpx.Client, process: subprocess.Popen[bytes], log: Pa
 
 
 def ask(client: httpx.Client, expr: str) -> list[dict[str, Any]]:
-    """The samples that an instant query finds; ``RuntimeError`` where Prometheus refuses it."""
+    """The samples that an instant query returns. Raises ``RuntimeError`` where Prometheus refuses the query."""
     answer = client.get("/api/v1/query", params={"query": expr}).json()
     if answer["status"] != "success":
         raise RuntimeError(f"{expr}: {answer.get('error')}")

@@ -1,4 +1,4 @@
-"""Other runtimes of the built-in backbone that pass for it: what a changed library would be, without one."""
+"""Other runtimes of the built-in backbone under its fingerprint: they stand for a changed library."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def running(runtime: Runtime = DEFAULT, backbone: Backbone = BACKBONE) -> Embedd
 
 
 def with_weights(change: Change, path: Path, backbone: Backbone = BACKBONE) -> Embedder:
-    """The built-in backbone with other weights that has the same fingerprint, as a changed kernel would have."""
+    """The built-in backbone with other weights and the same fingerprint, as a changed kernel would have it."""
     session = OnnxSession(write_altered(MODEL, change, path))
     session.sha256 = file_sha256(MODEL)
     return Embedder(backbone, session)

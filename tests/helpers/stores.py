@@ -1,4 +1,4 @@
-"""The kinds of bank store, each with the few tricks that the contract's tests play on it."""
+"""The kinds of bank store, each with the few tricks that the contract's tests need."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class StoreKind(ABC):
         self._opened: list[PatchStore] = []
 
     def open(self) -> PatchStore:
-        """One more store on the same banks."""
+        """Open one more store on the same banks."""
         store = self._make()
         self._opened.append(store)
         return store
@@ -51,7 +51,7 @@ class StoreKind(ABC):
 
     @abstractmethod
     def collections(self) -> set[str]:
-        """Names of all collections, those in work included."""
+        """Names of all collections, including those of drafts."""
 
     @abstractmethod
     def damage(self, ref: BankRef) -> None:
@@ -63,7 +63,7 @@ class StoreKind(ABC):
 
 
 class EdgeKind(StoreKind):
-    """The embedded store, its searches in this process or in two others."""
+    """The embedded store; its searches run in this process or in two others."""
 
     def __init__(self, data_dir: Path, workers: int) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class EdgeKind(StoreKind):
 
     def collections(self) -> set[str]:
         folder = self.data_dir / "collections"
-        return {found.name for found in folder.iterdir()} if folder.exists() else set()
+        return {path.name for path in folder.iterdir()} if folder.exists() else set()
 
     def damage(self, ref: BankRef) -> None:
         folder = self.data_dir / "collections" / ref.collection
@@ -106,7 +106,11 @@ class ServerKind(StoreKind):
         """One more connection."""
 
     def collections(self) -> set[str]:
-        return {one.name for one in self.admin.get_collections().collections if one.name.startswith(PREFIX)}
+        return {
+            collection.name
+            for collection in self.admin.get_collections().collections
+            if collection.name.startswith(PREFIX)
+        }
 
     def damage(self, ref: BankRef) -> None:
         self.admin.delete(ref.collection, models.PointIdsList(points=[MANIFEST_POINT]), wait=True)

@@ -15,8 +15,8 @@ Mode = Literal["pass", "refuse", "stall", "delay"]
 class TcpProxy:
     """Forwards a port of this machine to another one.
 
-    ``mode`` may be changed at any time: ``refuse`` breaks every connection and takes no new one, ``stall`` keeps them
-    open and forwards nothing, ``delay`` forwards every piece ``delay_s`` later.
+    ``mode`` can be changed at any time: ``refuse`` breaks every connection and accepts none, ``stall`` keeps them open
+    and forwards nothing, ``delay`` forwards every piece ``delay_s`` later.
     """
 
     def __init__(self, target: int, delay_s: float = 0.05) -> None:
@@ -32,7 +32,7 @@ class TcpProxy:
         self._acceptor.start()
 
     def turn(self, mode: Mode) -> None:
-        """Change its ways; ``refuse`` also breaks what is open."""
+        """Change the mode; ``refuse`` also breaks open connections."""
         self.mode = mode
         if mode == "refuse":
             self._break()
@@ -74,13 +74,13 @@ class TcpProxy:
     def _drop(self, sockets: set[socket.socket]) -> None:
         with self._guard:
             self._sockets -= sockets
-        for one in sockets:
+        for end in sockets:
             with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
 
     def close(self) -> None:
-        """Stop listening and break what is open."""
+        """Stop listening and break open connections."""
         self._closed.set()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)

@@ -21,7 +21,7 @@ _PIECE: Final = bytes(100_000)
 
 
 def form(size: int) -> tuple[dict[str, str], Iterator[bytes]]:
-    """Headers that announce a form with one file of so many bytes, a multiple of 100 000, and the form in pieces."""
+    """Headers that announce a form with one file of this many bytes, a multiple of 100 000, and the form in pieces."""
     pieces = itertools.repeat(_PIECE, size // len(_PIECE))
     length = len(_HEAD) + size + len(_TAIL)
     return {**FORM, "Content-Length": str(length)}, itertools.chain([_HEAD], pieces, [_TAIL])
@@ -34,7 +34,7 @@ def unannounced_form() -> Iterator[bytes]:
 
 @dataclass
 class Reading:
-    """Bytes of one request's body that the application read, in all and before it began to answer."""
+    """Bytes of one request's body that the application read: in total, and before it began to answer."""
 
     in_all: int = 0
     before_answer: int = 0
@@ -49,7 +49,7 @@ class ReadingCounter:
         self.readings: dict[str, Reading] = {}
 
     def around(self, app: ASGIApp) -> ASGIApp:
-        """The application, counted."""
+        """The application, with its reads counted."""
 
         async def counting(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] != "http":
@@ -76,7 +76,7 @@ class ReadingCounter:
         return counting
 
     def last(self, path: str) -> Reading:
-        """Of the last request to that path, once the application is done with it."""
+        """The reading of the last request to that path, once the application has finished it."""
         until(lambda: self.readings[path].ended)
         return self.readings[path]
 
@@ -103,7 +103,7 @@ def connected(client: httpx.Client) -> socket.socket:
 
 @contextmanager
 def unfinished_upload(client: httpx.Client, path: str = "/detect") -> Iterator[socket.socket]:
-    """A request that is inside with the beginning of its body sent."""
+    """A request that was admitted and has sent the beginning of its body."""
     before = sample(client, "patchbank_requests_admitted")
     with connected(client) as connection:
         head = (
@@ -115,5 +115,5 @@ def unfinished_upload(client: httpx.Client, path: str = "/detect") -> Iterator[s
 
 
 def everything_from(connection: socket.socket) -> bytes:
-    """All that the service sends until it closes."""
+    """Everything that the service sends until it closes."""
     return b"".join(iter(lambda: connection.recv(65536), b""))

@@ -17,7 +17,7 @@ _OPSET, _IR = 20, 9
 
 
 class _Graph:
-    """Nodes and weights, collected."""
+    """Collects nodes and weights."""
 
     def __init__(self, seed: int) -> None:
         self.rng = np.random.default_rng(seed)
@@ -58,20 +58,20 @@ def write_vits14(path: Path, seed: int = 0, registers: int = 0) -> Path:
         tokens = graph.add("Add", tokens, graph.linear(inner, 4 * WIDTH, WIDTH))
     last = graph.norm(tokens)
     graph.nodes.append(helper.make_node("Identity", [last], ["last_hidden_state"]))
-    made = helper.make_graph(
+    proto = helper.make_graph(
         graph.nodes,
         "vits14",
         [helper.make_tensor_value_info("pixel_values", TensorProto.FLOAT, ["batch", 3, "height", "width"])],
         [helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, ["batch", "tokens", WIDTH])],
         graph.weights,
     )
-    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR)
+    model = helper.make_model(proto, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR)
     save_model(model, str(path))
     return path
 
 
 def _embed(graph: _Graph, registers: int) -> str:
-    """CLS, registers and patches with their positions, (B, 1 + registers + N, D)."""
+    """Embed CLS, registers and patches with their positions: (B, 1 + registers + N, D)."""
     kernel = graph.random(WIDTH, 3, PATCH, PATCH)
     patches = graph.add("Conv", "pixel_values", kernel, strides=[PATCH, PATCH], kernel_shape=[PATCH, PATCH])
     shape = graph.add("Shape", patches)

@@ -82,13 +82,13 @@ def test_regions_lie_on_what_is_above_the_threshold_and_name_their_nearest_norma
     assert verdict is not None
     assert verdict.regions
     names = {path.name for path in product.references}
-    for found in verdict.regions:
-        left, top, right, bottom = found.region.box
-        assert verdict.map[top:bottom, left:right].max() >= found.region.score > threshold
-        assert found.nearest is not None
-        assert found.nearest.name in names
-        assert 0.0 < found.nearest.distance <= 2.0
-        left, top, right, bottom = found.nearest.box
+    for finding in verdict.regions:
+        left, top, right, bottom = finding.region.box
+        assert verdict.map[top:bottom, left:right].max() >= finding.region.score > threshold
+        assert finding.nearest is not None
+        assert finding.nearest.name in names
+        assert 0.0 < finding.nearest.distance <= 2.0
+        left, top, right, bottom = finding.nearest.box
         assert 0 <= left < right <= 300
         assert 0 <= top < bottom <= 300
 
@@ -120,13 +120,13 @@ def test_the_nearest_patch_of_a_reference_is_the_patch_itself(
     reference = products["textile"].references[2]
     verdict = inspector.inspect(reference, "textile", threshold=0.0, explain=True).verdict
     assert verdict is not None
-    for found in verdict.regions:
-        assert found.nearest is not None
-        x, y = found.region.peak
-        left, top, right, bottom = found.nearest.box
+    for finding in verdict.regions:
+        assert finding.nearest is not None
+        x, y = finding.region.peak
+        left, top, right, bottom = finding.nearest.box
         assert left <= x <= right
         assert top <= y <= bottom
-        assert found.nearest.name == reference.name
+        assert finding.nearest.name == reference.name
 
 
 def test_paths_strings_bytes_and_decoded_pictures_give_the_same_score(

@@ -1,4 +1,4 @@
-"""A class with a mask, from teaching to verdict: what is ignored is neither stored, nor asked, nor told of."""
+"""A class with a mask, from teaching to verdict: what is ignored is neither stored nor searched nor reported."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from tests.helpers.graphs import GRID, write_grid
 from tests.helpers.stores import store_kind
 
 CELL, SIDE = 16, 128
-"""Cells of 16 x 16 pixels that see nothing but themselves; pictures of 8 x 8 of them."""
+"""Cells of 16 x 16 pixels, each embedded by itself; pictures of 8 x 8 cells."""
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +54,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedder]:
 def part(seed: int) -> ByteArray:
     """A part: coloured squares, each a little different in every picture."""
     base = np.random.default_rng(0).integers(40, 216, (8, 8, 3))
-    made = np.kron(base + np.random.default_rng(seed).integers(-12, 13, base.shape), np.ones((CELL, CELL, 1)))
-    return np.asarray(made, dtype=np.uint8)
+    pixels = np.kron(base + np.random.default_rng(seed).integers(-12, 13, base.shape), np.ones((CELL, CELL, 1)))
+    return np.asarray(pixels, dtype=np.uint8)
 
 
 def save(path: Path, pixels: ByteArray) -> Path:
@@ -77,7 +77,7 @@ def mask_file(path: Path, cells: BoolArray) -> RoiDrawing:
 
 
 def half() -> BoolArray:
-    """The left five of eight columns, less a cell amid them."""
+    """The left five of eight columns, without one cell in the middle of them."""
     cells = np.zeros((8, 8), dtype=np.bool_)
     cells[:, :5] = True
     cells[3, 2] = False
@@ -99,7 +99,7 @@ def inspector(settings: Settings, tiny: Embedder) -> Iterator[Inspector]:
 
 @contextmanager
 def fresh(embedder: Embedder) -> Iterator[tuple[Path, Teacher, Inspector]]:
-    """A folder and an empty store of one example's own."""
+    """A folder and an empty store per example."""
     with tempfile.TemporaryDirectory() as name:
         settings = load_settings(data_dir=Path(name) / "data")
         store = EdgeStore(settings.data_dir)
@@ -111,11 +111,11 @@ def fresh(embedder: Embedder) -> Iterator[tuple[Path, Teacher, Inspector]]:
 
 def cells_of(bank: Bank) -> dict[str, set[tuple[int, int]]]:
     """Row and column of every patch that a bank holds, by image."""
-    found: dict[str, set[tuple[int, int]]] = {}
+    cells: dict[str, set[tuple[int, int]]] = {}
     for block in bank.patches():
         for image_id, (row, column) in zip(block.image_ids, block.cells.tolist(), strict=True):
-            found.setdefault(image_id, set()).add((row, column))
-    return found
+            cells.setdefault(image_id, set()).add((row, column))
+    return cells
 
 
 def as_set(cells: BoolArray) -> set[tuple[int, int]]:
@@ -124,7 +124,7 @@ def as_set(cells: BoolArray) -> set[tuple[int, int]]:
 
 @st.composite
 def masks(draw: st.DrawFn) -> BoolArray:
-    """Which of the cells are inspected; at least one."""
+    """The inspected cells; at least one."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     cells = rng.random((8, 8)) < draw(st.sampled_from([0.1, 0.5, 0.9, 1.0]))
     cells[tuple(rng.integers(8, size=2))] = True
@@ -142,21 +142,21 @@ def test_whatever_lies_in_ignored_cells_changes_nothing_and_the_bank_holds_the_o
         files = parts(folder / "good", 4)
         manifest = teacher.teach("part", files, options=TeachOptions(roi=RoiDrawing(mask))).manifest
         bank = inspector.store.bank("part")
-        assert manifest.patches == 4 * cells.sum() == len(np.concatenate([one.ids for one in bank.patches()]))
-        assert all(found == as_set(cells) for found in cells_of(bank).values())
+        assert manifest.patches == 4 * cells.sum() == len(np.concatenate([block.ids for block in bank.patches()]))
+        assert all(stored == as_set(cells) for stored in cells_of(bank).values())
         assert manifest.inspected_percentage == pytest.approx(100 * cells.mean())
         clean = part(77)
         spoiled = np.where(blocks(cells)[:, :, None], clean, rng.integers(0, 256, clean.shape)).astype(np.uint8)
-        one, other = (
+        first, second = (
             judged(inspector, save(folder / f"{kind}.png", pixels))
             for kind, pixels in (("clean", clean), ("spoiled", spoiled))
         )
-        assert (one.score, one.p_value, one.is_anomalous) == (other.score, other.p_value, other.is_anomalous)
-        assert (one.regions, one.anomalous_share) == (other.regions, other.anomalous_share)
-        np.testing.assert_array_equal(one.map, other.map)
-        assert one.inspected is not None
-        np.testing.assert_array_equal(one.inspected, blocks(cells))
-        assert not one.map[~blocks(cells)].any()
+        assert (first.score, first.p_value, first.is_anomalous) == (second.score, second.p_value, second.is_anomalous)
+        assert (first.regions, first.anomalous_share) == (second.regions, second.anomalous_share)
+        np.testing.assert_array_equal(first.map, second.map)
+        assert first.inspected is not None
+        np.testing.assert_array_equal(first.inspected, blocks(cells))
+        assert not first.map[~blocks(cells)].any()
 
 
 @pytest.mark.parametrize(("foreground", "turn"), [("off", False), ("on", False), ("off", True)])
@@ -169,7 +169,7 @@ def test_a_mask_of_all_white_gives_exactly_what_none_gives(
     with fresh(tiny) as (folder, teacher, inspector):
         files = parts(folder / "good", 5)
         white = mask_file(folder / "white.png", np.ones((8, 8), dtype=np.bool_))
-        told: list[tuple[dict[str, object], Verdict]] = []
+        outcomes: list[tuple[dict[str, object], Verdict]] = []
         spoiled = part(60)
         top, left = rng.integers(0, 100, 2)
         spoiled[top : top + 20, left : left + 20] = rng.integers(0, 256, 3)
@@ -177,8 +177,8 @@ def test_a_mask_of_all_white_gives_exactly_what_none_gives(
         for roi in (None, white):
             options = TeachOptions(turns=QUARTERS if turn else (), foreground=foreground, roi=roi)  # type: ignore[arg-type]
             manifest = teacher.teach("part", files, options=options).manifest
-            told.append((manifest.model_dump(exclude={"version", "created_at", "roi"}), judged(inspector, test)))
-        (plain, without), (masked, verdict) = told
+            outcomes.append((manifest.model_dump(exclude={"version", "created_at", "roi"}), judged(inspector, test)))
+        (plain, without), (masked, verdict) = outcomes
         assert masked == plain
         assert verdict.inspected.all()
         np.testing.assert_array_equal(verdict.inspected, without.inspected)
@@ -194,12 +194,12 @@ def test_every_store_keeps_the_mask_and_the_counted_patches(tiny: Embedder, tmp_
     with store_kind(name, tmp_path / "data") as kind:
         store = kind.open()
         files = parts(tmp_path / "good", 5)
-        made = Teacher(settings, tiny, store).teach("part", files, options=TeachOptions(roi=drawing)).manifest
+        manifest = Teacher(settings, tiny, store).teach("part", files, options=TeachOptions(roi=drawing)).manifest
         bank = kind.open().bank("part")
-        assert bank.manifest == made
-        assert made.roi is not None
-        np.testing.assert_array_equal(made.roi.inspected, blocks(half()))
-        assert all(found == as_set(half()) for found in cells_of(bank).values())
+        assert bank.manifest == manifest
+        assert manifest.roi is not None
+        np.testing.assert_array_equal(manifest.roi.inspected, blocks(half()))
+        assert all(stored == as_set(half()) for stored in cells_of(bank).values())
         image = read_image(files[2])
         own = tiny.embed(image).patches[half().ravel()]
         np.testing.assert_allclose(bank.image_patches(image.image_id), own, atol=1e-6)
@@ -236,7 +236,7 @@ def test_a_defect_counts_as_in_a_picture_of_the_inspected_part_alone(
         assert verdict.score == pytest.approx(plain.score, abs=1e-6)
         assert verdict.is_anomalous == plain.is_anomalous
         assert verdict.anomalous_share == pytest.approx(plain.anomalous_share, abs=0.01)
-        # At the mask's border the map is what it is at a picture's border: nothing leaks in.
+        # The map is the same at the mask's border as at a picture's border: ignored cells add nothing.
         np.testing.assert_allclose(verdict.map[:, :80], plain.map, atol=1e-5)
         store.close()
 
@@ -246,7 +246,7 @@ def test_turned_copies_are_masked_along(teacher: Teacher, tmp_path: Path, turns:
     drawing = mask_file(tmp_path / "mask.png", half())
     files = parts(tmp_path / "good", 2)
     teacher.teach("part", files, options=TeachOptions(turns=turns, roi=drawing))
-    found = cells_of(teacher.store.bank("part"))[read_image(files[0]).image_id]
+    stored = cells_of(teacher.store.bank("part"))[read_image(files[0]).image_id]
     original = teacher.embedder.prepare(read_image(files[0])).geometry
     for turn in (0, *turns):
         copy = turned_geometry(original.image, turn, teacher.embedder.backbone)
@@ -254,10 +254,10 @@ def test_turned_copies_are_masked_along(teacher: Teacher, tmp_path: Path, turns:
         for place, (row, column) in enumerate(source_cells(original, copy, turn).tolist()):
             if row >= 0 and half()[row, column]:
                 expected.add(divmod(place, copy.grid[1]))
-        mine = {(row - turn * TURN_ROWS, column) for row, column in found if row // TURN_ROWS == turn}
+        mine = {(row - turn * TURN_ROWS, column) for row, column in stored if row // TURN_ROWS == turn}
         assert mine == expected, turn
         assert len(mine) == 39 or turn % 2
-    quarter = {(row - 2 * TURN_ROWS, column) for row, column in found if row // TURN_ROWS == 2}
+    quarter = {(row - 2 * TURN_ROWS, column) for row, column in stored if row // TURN_ROWS == 2}
     assert quarter == as_set(np.rot90(half()))
 
 
@@ -267,7 +267,7 @@ def test_the_coreset_sees_counted_patches_alone(teacher: Teacher, tmp_path: Path
     assert manifest.coreset is not None
     assert manifest.coreset.seen == 8 * 39
     assert 0 < manifest.patches <= 8 * 39 // 4
-    assert all(found <= as_set(half()) for found in cells_of(teacher.store.bank("part")).values())
+    assert all(stored <= as_set(half()) for stored in cells_of(teacher.store.bank("part")).values())
 
 
 def test_an_update_keeps_the_mask_and_takes_no_other(teacher: Teacher, inspector: Inspector, tmp_path: Path) -> None:
@@ -277,11 +277,11 @@ def test_an_update_keeps_the_mask_and_takes_no_other(teacher: Teacher, inspector
     second = teacher.teach("part", files[4:], extend=True).manifest
     assert second.roi == first.roi
     assert second.patches == 6 * 39
-    assert all(found == as_set(half()) for found in cells_of(inspector.store.bank("part")).values())
+    assert all(stored == as_set(half()) for stored in cells_of(inspector.store.bank("part")).values())
     assert judged(inspector, files[5]).score < 1e-6
     with pytest.raises(InvalidParameters, match="teach the class anew"):
         teacher.teach("part", files[4:], options=TeachOptions(roi=drawing), extend=True)
-    assert teacher.teach("part", files).manifest.roi is None, "taught anew without one, there is none"
+    assert teacher.teach("part", files).manifest.roi is None, "a class taught again without a mask has none"
 
 
 def test_other_thresholds_keep_the_mask_and_are_of_what_is_inspected(
@@ -323,10 +323,10 @@ def test_the_audit_compares_what_is_inspected_and_points_into_it(
             grid = patches.on_grid(bank, values)
             np.testing.assert_array_equal(grid[half()], values)
             assert not grid[~half()].any()
-    found = audit_bank(inspector.store.bank("plain"))
-    assert found.images[0].patches.reference.name == "inside.png"
-    assert found.images[0].suspect
-    assert not any(one.suspect for one in found.images if one.patches.reference.name == "outside.png")
+    audit = audit_bank(inspector.store.bank("plain"))
+    assert audit.images[0].patches.reference.name == "inside.png"
+    assert audit.images[0].suspect
+    assert not any(image.suspect for image in audit.images if image.patches.reference.name == "outside.png")
 
 
 def test_the_foreground_mask_is_learned_and_applied_within_the_mask(
@@ -338,12 +338,12 @@ def test_the_foreground_mask_is_learned_and_applied_within_the_mask(
     clean = part(40)
     spoiled = clean.copy()
     spoiled[:, 80:] = np.random.default_rng(0).integers(0, 256, (128, 48, 3))
-    one, other = (
+    first, second = (
         judged(inspector, save(tmp_path / f"{name}.png", pixels))
         for name, pixels in (("clean", clean), ("spoiled", spoiled))
     )
-    assert one.score == other.score
-    np.testing.assert_array_equal(one.map, other.map)
+    assert first.score == second.score
+    np.testing.assert_array_equal(first.map, second.map)
 
 
 def test_a_threshold_below_zero_marks_nothing_outside(teacher: Teacher, inspector: Inspector, tmp_path: Path) -> None:
@@ -416,13 +416,13 @@ def test_on_a_real_product_ignoring_half_halves_the_bank_and_a_planted_defect_th
         assert judged(inspector, file, "upper").score < 1e-5
     clean = read_image(product.good[0]).pixels
     assert not judged(inspector, product.good[0], "upper").is_anomalous
-    for place, found in ((slice(240, 280), False), (slice(40, 80), True)):
+    for place, alarmed in ((slice(240, 280), False), (slice(40, 80), True)):
         pixels = clean.copy()
         pixels[place, 100:180] = (255, 255, 255)
         file = save(tmp_path / "planted.png", pixels)
         assert judged(inspector, file, "whole").is_anomalous
         verdict = judged(inspector, file, "upper")
-        assert verdict.is_anomalous == found
+        assert verdict.is_anomalous == alarmed
         assert not verdict.map[150:].any()
         assert all(region.region.box[3] <= 150 for region in verdict.regions)
     decided = deciding_count(upper.patches // upper.references, upper.scoring)

@@ -1,4 +1,4 @@
-"""One picture gets one score, however it is stored, sent and asked about (docs/stability.md)."""
+"""One picture gets one score, whichever way it is stored, sent and requested (docs/stability.md)."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ from tests.helpers.stores import store_kind
 Scores = DoubleArray
 
 SAME: Final = 1e-6
-"""Largest difference of scores of one picture by different ways: rounding in the last digits."""
+"""Largest difference between the scores of one picture by different ways: rounding in the last digits."""
 
 JPEG: Final = {(95, 0): 0.02, (95, 2): 0.02, (90, 0): 0.03, (90, 2): 0.03}
-"""Stated largest shifts of a score by quality and chroma subsampling (0: 4:4:4, 2: 4:2:0)."""
+"""Documented largest shifts of a score by quality and chroma subsampling (0: 4:4:4, 2: 4:2:0)."""
 
 TAUGHT: Final = 6
 
@@ -54,7 +54,7 @@ class Bench:
     def scores(self, name: str, pictures: list[bytes] | None = None) -> Scores:
         """Scores in Python, of the files as they are or of other encodings."""
         asked: list[Any] = list(self.shown[name]) if pictures is None else list(pictures)
-        verdicts = [self.inspector.inspect(one, name).verdict for one in asked]
+        verdicts = [self.inspector.inspect(picture, name).verdict for picture in asked]
         return np.array([verdict.score for verdict in verdicts if verdict is not None])
 
 
@@ -68,9 +68,9 @@ def bench(
     for name, product in products.items():
         Teacher(settings, embedder, store).teach(name, product.references[:TAUGHT])
         shown[name] = (product.good[0], product.defective[0])
-    made = Bench(settings, Inspector(settings, embedder, store), shown, {})
-    made.plain.update({name: made.scores(name) for name in shown})
-    yield made
+    taught = Bench(settings, Inspector(settings, embedder, store), shown, {})
+    taught.plain.update({name: taught.scores(name) for name in shown})
+    yield taught
     store.close()
 
 
@@ -106,12 +106,12 @@ def test_command_line_and_api_alone_and_in_batches_give_the_same_score(bench: Be
         for name, files in bench.shown.items():
             expected = bench.plain[name]
             words = ["detect", *map(str, files), "--class-name", name, "--json"]
-            told = CliRunner().invoke(app, [*words, "--data-dir", str(bench.settings.data_dir)])
-            by_command = [row["anomaly_score"] for row in json.loads(told.stdout)["results"]]
+            result = CliRunner().invoke(app, [*words, "--data-dir", str(bench.settings.data_dir)])
+            by_command = [row["anomaly_score"] for row in json.loads(result.stdout)["results"]]
             sent = [file.read_bytes() for file in files]
             form = {"class_name": name, "return_map": "false"}
-            alone = [client.post("/detect", files={"file": one}, data=form).json() for one in sent]
-            single = [batch(client, [one], name)[0] for one in sent]
+            alone = [client.post("/detect", files={"file": picture}, data=form).json() for picture in sent]
+            single = [batch(client, [picture], name)[0] for picture in sent]
             other = next(files for product, files in bench.shown.items() if product != name)[0].read_bytes()
             mixed = batch(client, [other, *sent], name)[1:]
             by_way = {
@@ -120,12 +120,12 @@ def test_command_line_and_api_alone_and_in_batches_give_the_same_score(bench: Be
                 "batch of one": single,
                 "batch with others": mixed,
             }
-            for way, found in by_way.items():
-                assert np.abs(np.array(found) - expected).max() <= SAME, (name, way)
+            for way, scores in by_way.items():
+                assert np.abs(np.array(scores) - expected).max() <= SAME, (name, way)
 
 
 def batch(client: Any, pictures: list[bytes], name: str) -> list[float]:
-    answer = client.post("/detect/batch", files=[("files", one) for one in pictures], data={"class_name": name})
+    answer = client.post("/detect/batch", files=[("files", picture) for picture in pictures], data={"class_name": name})
     return [row["anomaly_score"] for row in answer.json()["results"]]
 
 

@@ -30,7 +30,8 @@ ALIASES, ROUTER, SEARCH = "ListAliases", "Query", "QueryBatch"
 def served(
     request: pytest.FixtureRequest, settings: Settings, tiny: Embedder, tmp_path: Path
 ) -> Iterator[tuple[Inspector, GrpcQdrant]]:
-    """An inspector of two classes on a server, and the server; the second kind is searched twice where it counts."""
+    """An inspector of two classes on a server, and the server. With an index, patches that decide are searched
+    twice."""
     with serving_qdrant() as server:
         store = ServerStore(ServerLink.open(settings_of(server)), index_from=request.param)
         try:
@@ -59,7 +60,7 @@ def test_a_request_asks_for_aliases_router_and_patches_once_and_again_only_for_e
         -calls[SEARCH] :
     ]
     exact = [all(query.params.exact for query in request.query_points) for request in searches]
-    assert exact[1:] == [True] * (len(exact) - 1), "whatever is asked after the first search is an exact second look"
+    assert exact[1:] == [True] * (len(exact) - 1), "every search after the first is exact"
 
 
 def test_a_mask_is_decoded_a_few_times_per_class_and_not_for_every_image(
@@ -68,11 +69,11 @@ def test_a_mask_is_decoded_a_few_times_per_class_and_not_for_every_image(
     decoded: list[str] = []
     plain = region_of_interest._decode
 
-    def counted(png: str) -> BoolArray:
+    def decode(png: str) -> BoolArray:
         decoded.append(png)
         return plain(png)
 
-    monkeypatch.setattr(region_of_interest, "_decode", counted)
+    monkeypatch.setattr(region_of_interest, "_decode", decode)
     options = TeachOptions(roi=mask_file(tmp_path / "mask.png", half()), foreground="on")
     counts = []
     for images in (5, 10):
@@ -82,7 +83,7 @@ def test_a_mask_is_decoded_a_few_times_per_class_and_not_for_every_image(
     assert counts[0] == counts[1] <= 5
     image = save(tmp_path / "new.png", part(50))
     inspector.inspect(image, "part")
-    assert len(decoded) <= 2, "at the class's first image: its manifest is read, its areas are made"
+    assert len(decoded) <= 2, "only at the class's first image, when its manifest is read and its areas are computed"
     decoded.clear()
     for _ in range(3):
         inspector.inspect(image, "part")

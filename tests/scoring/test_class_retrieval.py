@@ -1,4 +1,4 @@
-"""The vote on the product class, and the patches' word where the vote is in doubt."""
+"""The vote on the product class, and the comparison of patches where the vote is in doubt."""
 
 from __future__ import annotations
 
@@ -53,16 +53,16 @@ def test_no_hit_is_no_class() -> None:
 
 
 def test_hits_of_one_class_are_sure() -> None:
-    made = retrieve(hits(("bolt", 0.9), ("bolt", 0.8)), 5, limits(bolt=0.5), never)
-    assert made == Retrieval("bolt", 1.0, {"bolt": 1.0}, 0.9)
+    retrieval = retrieve(hits(("bolt", 0.9), ("bolt", 0.8)), 5, limits(bolt=0.5), never)
+    assert retrieval == Retrieval("bolt", 1.0, {"bolt": 1.0}, 0.9)
 
 
 def test_votes_are_weighted_by_similarity_and_later_hits_do_not_vote() -> None:
-    made = retrieve(hits(("nut", 0.9), ("bolt", 0.6), ("bolt", 0.5), ("nut", 0.4)), 3, SURE, never)
-    assert made.class_name == "bolt"
-    assert made.confidence == pytest.approx(1.1 / 2.0)
-    assert made.scores == pytest.approx({"bolt": 0.55, "nut": 0.45})
-    assert made.similarity == 0.6
+    retrieval = retrieve(hits(("nut", 0.9), ("bolt", 0.6), ("bolt", 0.5), ("nut", 0.4)), 3, SURE, never)
+    assert retrieval.class_name == "bolt"
+    assert retrieval.confidence == pytest.approx(1.1 / 2.0)
+    assert retrieval.scores == pytest.approx({"bolt": 0.55, "nut": 0.45})
+    assert retrieval.similarity == 0.6
 
 
 def test_of_two_with_equal_shares_the_nearer_wins() -> None:
@@ -70,9 +70,9 @@ def test_of_two_with_equal_shares_the_nearer_wins() -> None:
 
 
 def test_a_doubtful_winner_stands_if_its_patches_do_not_all_move_one_way() -> None:
-    found = hits(("bolt", 0.7), ("bolt", 0.6))
-    assert retrieve(found, 5, limits(bolt=0.9), says(bolt=0.39)).class_name == "bolt"
-    unknown = retrieve(found, 5, limits(bolt=0.9), says(bolt=0.41))
+    near = hits(("bolt", 0.7), ("bolt", 0.6))
+    assert retrieve(near, 5, limits(bolt=0.9), says(bolt=0.39)).class_name == "bolt"
+    unknown = retrieve(near, 5, limits(bolt=0.9), says(bolt=0.41))
     assert unknown == Retrieval(None, 1.0, {"bolt": 1.0}, 0.7)
 
 
@@ -82,11 +82,11 @@ def test_in_doubt_the_product_is_unknown_where_patches_are_not_asked() -> None:
 
 
 def test_in_doubt_the_patches_can_overrule_the_vote() -> None:
-    found = hits(("bolt", 0.75), ("nut", 0.74), ("bolt", 0.73))
-    made = retrieve(found, 3, limits(bolt=0.9, nut=0.9), says(bolt=0.38, nut=0.2))
-    assert made.class_name == "nut"
-    assert made.similarity == 0.74
-    assert made.confidence == pytest.approx(0.74 / 2.22)
+    near = hits(("bolt", 0.75), ("nut", 0.74), ("bolt", 0.73))
+    retrieval = retrieve(near, 3, limits(bolt=0.9, nut=0.9), says(bolt=0.38, nut=0.2))
+    assert retrieval.class_name == "nut"
+    assert retrieval.similarity == 0.74
+    assert retrieval.confidence == pytest.approx(0.74 / 2.22)
 
 
 def test_each_class_is_asked_of_its_own_nearest_references() -> None:
@@ -96,19 +96,19 @@ def test_each_class_is_asked_of_its_own_nearest_references() -> None:
         asked[class_name] = image_ids
         return 1.0
 
-    found = hits(*[("bolt", 0.9 - place / 100) for place in range(9)], ("nut", 0.5))
-    retrieve(found, 3, limits(bolt=0.99, nut=0.99), note)
+    near = hits(*[("bolt", 0.9 - place / 100) for place in range(9)], ("nut", 0.5))
+    retrieve(near, 3, limits(bolt=0.99, nut=0.99), note)
     assert asked == {"bolt": [f"{place:024x}" for place in range(WITNESSES)], "nut": [f"{9:024x}"]}
 
 
 @given(pairs=votes, doubt=st.floats(0.0, 1.0))
 def test_shares_sum_to_one_and_a_class_is_named_only_with_reason(pairs: list[tuple[str, float]], doubt: float) -> None:
     ordered = hits(*sorted(pairs, key=lambda pair: -pair[1]))
-    made = retrieve(ordered, 5, limits(bolt=0.5, nut=0.5, washer=0.5), lambda *_: doubt)
-    assert sum(made.scores.values()) == pytest.approx(1.0) or all(hit.similarity <= 0 for hit in ordered[:5])
-    if made.class_name is not None:
-        assert made.class_name in {hit.class_name for hit in ordered}
-        assert made.similarity >= 0.5 or doubt <= 0.4
+    retrieval = retrieve(ordered, 5, limits(bolt=0.5, nut=0.5, washer=0.5), lambda *_: doubt)
+    assert sum(retrieval.scores.values()) == pytest.approx(1.0) or all(hit.similarity <= 0 for hit in ordered[:5])
+    if retrieval.class_name is not None:
+        assert retrieval.class_name in {hit.class_name for hit in ordered}
+        assert retrieval.similarity >= 0.5 or doubt <= 0.4
     else:
         assert doubt > 0.4
 

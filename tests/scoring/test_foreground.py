@@ -1,4 +1,5 @@
-"""The foreground mask finds a planted part, sides with the foreground, and auto stays off where it should."""
+"""The foreground mask finds a planted part, takes doubtful patches as foreground, and ``auto`` stays off where it
+should."""
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ def unit(vectors: npt.NDArray[np.floating]) -> FloatArray:
 
 
 def picture(part: BoolArray, seed: int = 0, noise: float = 0.1) -> Sample:
-    """Patches of one kind on the part and of another beside it, each with its own noise."""
+    """Patches of one kind on the part and of another kind beside it, each with its own noise."""
     means = np.where(part.ravel()[:, None], PART, BACKGROUND)
     patches = unit(means + np.random.default_rng(seed).normal(0, noise, means.shape))
     return Sample(patches, InspectedArea.everything((part.shape[0], part.shape[1])))
@@ -104,7 +105,7 @@ def test_differences_between_images_do_not_turn_the_axis() -> None:
 
 
 def test_a_defect_that_looks_like_background_is_kept_when_the_part_lies_still() -> None:
-    """A bite reaching in from the outline is no hole, but its place is part in every reference."""
+    """A notch that reaches in from the outline is not a hole, but its place is part in every reference."""
     bite = disc() & (np.mgrid[: GRID[0], : GRID[1]][1] > GRID[1] // 2)
     mask = foreground_mask(learn_foreground(still()), *with_defect(picture(disc(), 7), bite, BACKGROUND))
     assert mask[disc()].all()
@@ -165,7 +166,7 @@ def test_other_grids_than_the_references_are_masked_alike() -> None:
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 2**32 - 1), hnp.arrays(np.bool_, GRID))
 def test_more_part_never_hides_more(seed: int, added: BoolArray) -> None:
-    """Any cells turned into part only add to a mask that is trusted."""
+    """Turning any cells into part only adds to a mask that is trusted."""
     foreground = learn_foreground(still(4))
     before = picture(disc(), seed)
     mask = foreground_mask(foreground, *before)
@@ -232,7 +233,7 @@ def test_auto_is_off_where_little_is_in_the_middle() -> None:
 
 
 def test_auto_is_off_where_halves_of_the_references_disagree() -> None:
-    """Every other reference has its contrast along another axis, which the mixed axis still tells apart."""
+    """Every second reference has its contrast along another axis, which the mixed axis still separates."""
     samples = []
     for seed, (patches, area) in enumerate(still()):
         swapped = patches[:, [2, 3, 0, 1, *range(4, DIMENSION)]]

@@ -74,7 +74,7 @@ def test_the_threshold_is_in_the_middle_of_the_colours(threshold: float) -> None
     least, middle, most, beyond = draw("heatmap", values, threshold)[0]
     assert least.tolist() == [0, 0, 4]
     assert most.tolist() == beyond.tolist() == [252, 255, 164]
-    # Half-way along "inferno" lies between its fourth and fifth colour.
+    # The middle of "inferno" lies between its fourth and fifth colour.
     assert 159 <= middle[0] <= 212
     assert 42 <= middle[1] <= 72
 
@@ -91,7 +91,7 @@ def test_a_threshold_of_zero_is_drawn() -> None:
 
 
 def boxes(values: Values, threshold: float) -> BoolArray:
-    """Where the outlines round the regions are: two pixels away from each, as far as the picture goes."""
+    """The pixels of the outlines round the regions: two pixels away from each, cut at the picture's edge."""
     height, width = values.shape
     mask = np.zeros((height, width), dtype=np.bool_)
     down, across = np.mgrid[0:height, 0:width]

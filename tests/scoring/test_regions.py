@@ -1,4 +1,4 @@
-"""Regions against a plain flood fill."""
+"""Regions, compared with a plain flood fill."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def flood(values: Values, threshold: float) -> list[set[tuple[int, int]]]:
     """The 8-connected sets of (x, y) above the threshold."""
     height, width = values.shape
     left = {(x, y) for y in range(height) for x in range(width) if values[y, x] > threshold}
-    found = []
+    regions = []
     while left:
         front = [left.pop()]
         region = set(front)
@@ -33,8 +33,8 @@ def flood(values: Values, threshold: float) -> list[set[tuple[int, int]]]:
             left -= near
             region |= near
             front.extend(near)
-        found.append(region)
-    return found
+        regions.append(region)
+    return regions
 
 
 def describe(values: Values, pixels: set[tuple[int, int]]) -> tuple[tuple[int, int, int, int], float, int]:
@@ -52,11 +52,11 @@ def regions_of(values: Values, threshold: float, limit: int = 20) -> list[Region
 @hypothesis.given(maps, st.sampled_from([0.0, 0.3, 0.5, 0.9]))
 def test_regions_are_those_of_a_flood_fill(values: Values, threshold: float) -> None:
     plain = flood(values, threshold)
-    found = regions_of(values, threshold, limit=values.size)
-    assert sorted((region.box, region.score, region.area) for region in found) == sorted(
+    regions = regions_of(values, threshold, limit=values.size)
+    assert sorted((region.box, region.score, region.area) for region in regions) == sorted(
         describe(values, pixels) for pixels in plain
     )
-    for region in found:
+    for region in regions:
         home = next(pixels for pixels in plain if region.peak in pixels)
         assert describe(values, home) == (region.box, region.score, region.area)
         assert values[region.peak[1], region.peak[0]] == region.score
@@ -98,6 +98,6 @@ def test_a_region_inside_the_box_of_another_keeps_its_own_peak() -> None:
 def test_twenty_regions_are_the_default_limit() -> None:
     values = np.zeros((20, 20), dtype=np.float32)
     values[::2, ::2] = np.linspace(0.1, 1.0, 100, dtype=np.float32).reshape(10, 10)
-    found = regions_of(values, 0.05)
-    assert len(found) == 20
-    assert found[0].score == 1.0
+    regions = regions_of(values, 0.05)
+    assert len(regions) == 20
+    assert regions[0].score == 1.0

@@ -1,4 +1,4 @@
-"""Calibration and p-values, held to the laws of split conformal prediction."""
+"""Calibration and p-values obey the laws of split conformal prediction."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ def test_the_threshold_is_the_score_of_the_conformal_rank() -> None:
 
 @pytest.mark.parametrize(("count", "reachable"), [(1, False), (98, False), (99, True), (100, True), (500, True)])
 def test_one_per_cent_takes_99_images(count: int, reachable: bool) -> None:
-    made = held_out([float(i) for i in range(count)], 0.01)
-    assert made.reachable is reachable
-    assert made.count == count
+    calibration = held_out([float(i) for i in range(count)], 0.01)
+    assert calibration.reachable is reachable
+    assert calibration.count == count
     if not reachable:
-        assert made.threshold == count - 1
+        assert calibration.threshold == count - 1
 
 
 @pytest.mark.parametrize("far", [0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.3, 1 / 3, 0.7])
 def test_rounding_does_not_shift_the_rank(far: float) -> None:
-    """(n + 1)(1 - a) is a whole number for these, which floating point may miss by a little."""
+    """For these, (n + 1)(1 - a) is a whole number, which floating point may miss by a little."""
     for factor in range(1, 6):
         count = round(1 / far) * factor - 1 if far <= 0.5 else 10 * factor - 1
         expected = math.ceil(round((count + 1) * (1 - far), 6))
@@ -54,18 +54,22 @@ def test_no_scores_are_an_error() -> None:
 
 
 def test_what_was_asked_for_is_kept() -> None:
-    made = calibrate([0.3, 0.1, 0.2], "leave-one-image-out", 0.25)
-    assert (made.method, made.target_far, made.scores) == ("leave-one-image-out", 0.25, (0.1, 0.2, 0.3))
+    calibration = calibrate([0.3, 0.1, 0.2], "leave-one-image-out", 0.25)
+    assert (calibration.method, calibration.target_far, calibration.scores) == (
+        "leave-one-image-out",
+        0.25,
+        (0.1, 0.2, 0.3),
+    )
 
 
 @hypothesis.settings(deadline=None)
 @hypothesis.given(scores, rates)
 def test_the_threshold_is_one_of_the_scores(values: list[float], far: float) -> None:
-    made = held_out(values, far)
-    assert made.threshold in values
-    assert made.scores == tuple(sorted(values))
-    if not made.reachable:
-        assert made.threshold == max(values)
+    calibration = held_out(values, far)
+    assert calibration.threshold in values
+    assert calibration.scores == tuple(sorted(values))
+    if not calibration.reachable:
+        assert calibration.threshold == max(values)
 
 
 @hypothesis.settings(deadline=None)
@@ -78,8 +82,8 @@ def test_the_order_of_scores_does_not_matter(values: list[float], far: float, ra
 
 @hypothesis.settings(deadline=None)
 @hypothesis.given(scores, rates, rates)
-def test_fewer_false_alarms_take_a_higher_threshold(values: list[float], one: float, other: float) -> None:
-    low, high = sorted((one, other))
+def test_fewer_false_alarms_take_a_higher_threshold(values: list[float], first: float, second: float) -> None:
+    low, high = sorted((first, second))
     assert held_out(values, low).threshold >= held_out(values, high).threshold
     assert held_out(values, high).reachable or not held_out(values, low).reachable
 
@@ -88,34 +92,34 @@ def test_fewer_false_alarms_take_a_higher_threshold(values: list[float], one: fl
 @hypothesis.given(scores, st.integers(1, 199), st.floats(0.0, 2.0, width=32))
 def test_p_values_and_the_threshold_agree(values: list[float], permille: int, score: float) -> None:
     far = permille / 200
-    made = held_out(values, far)
-    hypothesis.assume(made.reachable)
-    assert (p_value(score, made) <= far + 1e-9) == (score > made.threshold)
+    calibration = held_out(values, far)
+    hypothesis.assume(calibration.reachable)
+    assert (p_value(score, calibration) <= far + 1e-9) == (score > calibration.threshold)
 
 
 @hypothesis.settings(deadline=None)
 @hypothesis.given(scores, st.floats(0.0, 2.0, width=32), st.floats(0.0, 2.0, width=32))
-def test_a_higher_score_has_no_higher_p_value(values: list[float], one: float, other: float) -> None:
-    made = held_out(values, 0.1)
-    low, high = sorted((one, other))
-    assert 1 / (len(values) + 1) <= p_value(high, made) <= p_value(low, made) <= 1.0
+def test_a_higher_score_has_no_higher_p_value(values: list[float], first: float, second: float) -> None:
+    calibration = held_out(values, 0.1)
+    low, high = sorted((first, second))
+    assert 1 / (len(values) + 1) <= p_value(high, calibration) <= p_value(low, calibration) <= 1.0
 
 
 def test_p_values_count_equal_scores() -> None:
-    made = held_out([0.1, 0.2, 0.2, 0.3], 0.2)
-    assert p_value(0.0, made) == 1.0
-    assert p_value(0.2, made) == 4 / 5
-    assert p_value(0.31, made) == 1 / 5
+    calibration = held_out([0.1, 0.2, 0.2, 0.3], 0.2)
+    assert p_value(0.0, calibration) == 1.0
+    assert p_value(0.2, calibration) == 4 / 5
+    assert p_value(0.31, calibration) == 1 / 5
 
 
 @hypothesis.settings(deadline=None, max_examples=60)
 @hypothesis.given(st.lists(st.floats(0.0, 2.0, width=32), min_size=2, max_size=60), rates)
 def test_of_exchangeable_scores_no_more_than_the_rate_lie_above(values: list[float], far: float) -> None:
-    """Leave each out in turn: exchangeability makes each equally likely to be the new one."""
+    """Leave out each score in turn: if all are exchangeable, each is equally likely to be the new one."""
     above = 0
     for place, score in enumerate(values):
-        made = held_out(values[:place] + values[place + 1 :], far)
-        above += made.reachable and score > made.threshold
+        calibration = held_out(values[:place] + values[place + 1 :], far)
+        above += calibration.reachable and score > calibration.threshold
     assert above <= far * len(values) + 1e-6
 
 
@@ -135,10 +139,10 @@ def test_a_rate_near_one_takes_the_lowest_score() -> None:
 
 def test_pixels_have_a_threshold_and_a_rate_of_their_own() -> None:
     values = [i / 100 for i in range(1, 100)]
-    made = calibrate(values, "held-out", 0.01, [2 * value for value in values], 0.1)
-    assert (made.threshold, made.pixel_threshold, made.pixel_target_far) == (0.99, 1.8, 0.1)
-    assert made.mask_threshold == 1.8
-    assert calibrate(values, "held-out", 0.2, values, 0.1).pixel_target_far == 0.2, "never stricter than the image"
+    calibration = calibrate(values, "held-out", 0.01, [2 * value for value in values], 0.1)
+    assert (calibration.threshold, calibration.pixel_threshold, calibration.pixel_target_far) == (0.99, 1.8, 0.1)
+    assert calibration.mask_threshold == 1.8
+    assert calibrate(values, "held-out", 0.2, values, 0.1).pixel_target_far == 0.2, "never below the rate of images"
     without = held_out(values, 0.01)
     assert (without.pixel_threshold, without.mask_threshold, without.peaks) == (None, without.threshold, ())
     with pytest.raises(ValueError, match="peaks"):
@@ -155,19 +159,19 @@ def test_of_fresh_normal_images_the_pixel_rate_has_any_pixel_above() -> None:
     rounds, count, far = 3000, 39, 0.1
     above = 0
     for drawn in rng.standard_normal((rounds, count + 1)):
-        made = calibrate(drawn[:-1].tolist(), "held-out", 0.05, drawn[:-1].tolist(), far)
-        assert made.pixel_threshold is not None
-        above += drawn[-1] > made.pixel_threshold
+        calibration = calibrate(drawn[:-1].tolist(), "held-out", 0.05, drawn[:-1].tolist(), far)
+        assert calibration.pixel_threshold is not None
+        above += drawn[-1] > calibration.pixel_threshold
     spread = 4 * math.sqrt(far * (1 - far) / rounds)
     assert far - spread <= above / rounds <= far + spread
 
 
 def test_too_few_images_are_told_with_what_they_can_promise_and_how_many_would_do() -> None:
-    told = shortfall(held_out([0.1] * 39, 0.01))
-    assert told is not None
-    assert "39 calibration images are too few for a false-alarm rate of 1.00%" in told
-    assert "promise 2.50%" in told
-    assert "99 images would do" in told
+    warning = shortfall(held_out([0.1] * 39, 0.01))
+    assert warning is not None
+    assert "39 calibration images are too few for a false-alarm rate of 1.00%" in warning
+    assert "promise 2.50%" in warning
+    assert "99 images would do" in warning
     assert shortfall(held_out([0.1] * 99, 0.01)) is None
     for far in (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.3):
         said = shortfall(held_out([0.1], far))

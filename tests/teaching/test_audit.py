@@ -66,25 +66,25 @@ def test_planted_defects_are_at_the_top_with_the_place_shown(
     ]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
-    found = json.loads(result.stdout)
-    shown = [row["name"] for row in found["images"]]
-    assert len(planted.keys() & set(shown)) >= 2, "of the three, one may be beyond what the backbone sees"
-    worst = found["images"][0]
+    report = json.loads(result.stdout)
+    shown = [row["name"] for row in report["images"]]
+    assert len(planted.keys() & set(shown)) >= 2, "the backbone may miss one of the three defects"
+    worst = report["images"][0]
     assert worst["name"] in planted
     assert worst["suspect"]
-    assert found["suspects"] <= 5
-    assert len(shown) == max(first, found["suspects"])
+    assert report["suspects"] <= 5
+    assert len(shown) == max(first, report["suspects"])
     left, top, right, bottom = worst["box"]
     with Image.open(worst["source"]) as picture:
         assert 0 <= left < right <= picture.width
         assert 0 <= top < bottom <= picture.height
-    for row in found["images"]:
+    for row in report["images"]:
         with Image.open(row["picture"]) as picture:
             assert picture.width > picture.height
-    assert found["references"] == 27
-    assert found["near_duplicates"] == []
-    assert found["coverage"]["references"][-1] == 26
-    assert found["coverage"]["median_score"] == sorted(found["coverage"]["median_score"], reverse=True)
+    assert report["references"] == 27
+    assert report["near_duplicates"] == []
+    assert report["coverage"]["references"][-1] == 26
+    assert report["coverage"]["median_score"] == sorted(report["coverage"]["median_score"], reverse=True)
 
 
 def test_twins_are_found_and_a_coreset_is_warned_of(
@@ -100,8 +100,8 @@ def test_twins_are_found_and_a_coreset_is_warned_of(
     teacher.teach("small", product.references[:4], options=TeachOptions(coreset=0.2))
     store.close()
     words = ["--data-dir", str(settings.data_dir)]
-    found = json.loads(CliRunner().invoke(app, ["audit", "textile", "--json", "--out", "out", *words]).stdout)
-    (pair,) = found["near_duplicates"]
+    report = json.loads(CliRunner().invoke(app, ["audit", "textile", "--json", "--out", "out", *words]).stdout)
+    (pair,) = report["near_duplicates"]
     assert {pair["one"], pair["other"]} == {product.references[2].name, again.name}
     assert Path(pair["picture"]).exists()
     small = CliRunner().invoke(app, ["audit", "small", *words])
@@ -118,21 +118,21 @@ def test_two_references_with_the_same_defect_do_not_hide_each_other() -> None:
     defect = unit(rng.normal(size=(1, 16)))
     for place in (3, 11):
         images[place][7] = unit(defect + 0.01 * rng.normal(size=(1, 16)))[0]
-    found = audit_references(images_of(images), RULE)
-    assert [one.patches.reference.name for one in found.images[:2]] in (
+    audit = audit_references(images_of(images), RULE)
+    assert [image.patches.reference.name for image in audit.images[:2]] in (
         ["image-3.png", "image-11.png"],
         ["image-11.png", "image-3.png"],
     )
-    assert all(one.suspect for one in found.images[:2])
-    assert not any(one.suspect for one in found.images[2:])
-    assert int(found.images[0].patch_scores.argmax()) == 7
+    assert all(image.suspect for image in audit.images[:2])
+    assert not any(image.suspect for image in audit.images[2:])
+    assert int(audit.images[0].patch_scores.argmax()) == 7
 
 
 def test_coverage_tells_a_class_of_one_kind_from_one_of_ever_new_kinds() -> None:
     rng = np.random.default_rng(1)
     normal = unit(rng.normal(size=(12, 8)))
     same = [unit(normal + 0.001 * rng.normal(size=normal.shape)) for _ in range(24)]
-    assert [abs(one - other) < 0.01 for one, other in zip(*_ends(same), strict=True)] == [True]
+    assert [abs(first - last) < 0.01 for first, last in zip(*_ends(same), strict=True)] == [True]
     new = [unit(rng.normal(size=(12, 8))) for _ in range(24)]
     coverage = audit_references(images_of(new), RULE).coverage
     assert coverage.references == (1, 2, 5, 11, 23)
@@ -152,4 +152,4 @@ def test_background_that_is_masked_is_no_outlier() -> None:
     images[4].vectors[5] = unit(rng.normal(size=(1, 8)))[0]
     assert audit_references(images, RULE).images[0].patches is images[4]
     images[4].counts[5] = False
-    assert not any(one.suspect for one in audit_references(images, RULE).images)
+    assert not any(image.suspect for image in audit_references(images, RULE).images)

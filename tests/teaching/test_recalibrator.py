@@ -1,4 +1,4 @@
-"""New thresholds for a bank as it stands: another version, the same patches."""
+"""New thresholds for an existing bank: another version, the same patches."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_thresholds_come_from_the_images_given_and_the_patches_stay(
     report = recalibrator.from_images("textile", files, inspector.embedder, Rates(0.2, 0.5))
     before, after = report.before, report.manifest
     assert after.calibration.method == "held-out"
-    assert after.calibration.count == 6, "a reference among them, and a picture given twice, don't count twice"
+    assert after.calibration.count == 6, "a reference among them does not count, and a picture given twice counts once"
     assert after.calibration.scores == pytest.approx(sorted(v.score for v in scores.values() if v), abs=1e-5)
     assert after.calibration.peaks == pytest.approx(sorted(float(v.map.max()) for v in scores.values() if v), abs=0.02)
     assert (after.calibration.target_far, after.calibration.pixel_target_far) == (0.2, 0.5)
@@ -104,15 +104,15 @@ def test_a_picture_of_something_else_among_the_calibration_images_is_named(
     odd = tmp_path / "odd.png"
     odd.write_bytes(png(0, (256, 256)))
     report = recalibrator.from_images("textile", [*products["textile"].good, odd], inspector.embedder, Rates())
-    assert [one.path for one in report.doubtful] == [odd]
+    assert [image.path for image in report.doubtful] == [odd]
     clean = recalibrator.from_images("textile", products["textile"].good, inspector.embedder, Rates())
     assert clean.doubtful == ()
 
 
 def test_a_modified_z_score_is_not_moved_by_the_outliers_it_finds() -> None:
     values = np.concatenate([np.random.default_rng(0).normal(1.0, 0.1, 200), np.full(40, 9.0)])
-    found = modified_z(values)
-    assert (found[200:] > 30).all()
-    assert np.std(found[:200]) == pytest.approx(1.0, abs=0.3)
+    scores = modified_z(values)
+    assert (scores[200:] > 30).all()
+    assert np.std(scores[:200]) == pytest.approx(1.0, abs=0.3)
     assert not modified_z([0.3, 0.3, 0.3]).any()
     assert modified_z([0.0, 0.0, 0.0, 0.0, 1.0])[4] > 3

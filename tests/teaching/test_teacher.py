@@ -1,4 +1,4 @@
-"""Onboarding: what goes into a bank, what is left out, and where the threshold comes from."""
+"""Teaching: what goes into a bank, what is left out, and where the threshold comes from."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ def test_a_turned_reference_is_known_once_turned_copies_are_taught(
     assert without is not None
     assert verdict is not None
     assert verdict.score < 1e-5 < without.score
-    # A left-out image takes its turned copies with it, or every image would be its own proof.
+    # A left-out image takes its turned copies with it; otherwise each image would match its own copy.
     assert min(rotated.calibration.scores) > 0.01
     (region,) = verdict.regions
     assert region.nearest is not None
@@ -226,7 +226,7 @@ def test_turned_copies_stay_in_an_extended_bank(teacher: Teacher, products: dict
 
 
 def on_a_table(folder: Path, count: int, crumb: bool = False) -> list[Path]:
-    """Textured discs on a plain table, all in the same place; with ``crumb`` something lies beside each."""
+    """Textured discs on a plain table, all in the same place; with ``crumb`` there is a small thing beside each."""
     folder.mkdir()
     rows, columns = np.mgrid[0:320, 0:320]
     part = np.hypot(rows - 160, columns - 160) < 90

@@ -16,7 +16,9 @@ from patchbank.teaching.recalibrator import Rates, RecalibrateReport, Recalibrat
 from patchbank_indexer.commands.manifest_lines import pixel_line
 from patchbank_indexer.commands.options import BackboneName, DataDir, Json, Strict, TaughtClass
 from patchbank_indexer.commands.running import opened, run
-from patchbank_indexer.datasets.files import image_files
+from patchbank_indexer.commands.teaching_report import tell_warnings, warning_list
+from patchbank_indexer.datasets.files import find_images
+from patchbank_indexer.datasets.left_out import LeftOut
 from patchbank_indexer.output import Output
 
 _NAMED: Final = 5
@@ -59,18 +61,23 @@ def calibrate(
 def _calibrate(
     settings: Settings, out: Output, class_name: str, held_out: Path | None, rates: Rates, *, strict: bool
 ) -> None:
-    files = None if held_out is None else image_files([held_out])
+    normal = None if held_out is None else find_images([held_out])
+    left_out = LeftOut([]) if normal is None else normal.left_out
+    for line in left_out.lines():
+        out.remark(line)
     with opened(settings) as store:
         recalibrator = Recalibrator(settings, store)
-        if files is None:
+        if normal is None:
             report = recalibrator.from_known_scores(class_name, rates)
         else:
             with Embedder.open(settings) as embedder, out.progress() as progress:
-                report = recalibrator.from_images(class_name, files, embedder, rates, strict=strict, progress=progress)
-    _tell(out, report)
+                report = recalibrator.from_images(
+                    class_name, normal.images, embedder, rates, strict=strict, progress=progress
+                )
+    _tell(out, report, left_out)
 
 
-def _tell(out: Output, report: RecalibrateReport) -> None:
+def _tell(out: Output, report: RecalibrateReport, left_out: LeftOut) -> None:
     manifest, calibration = report.manifest, report.manifest.calibration
     doubtful = [{"path": str(image.path), "score": image.score} for image in report.doubtful]
     out.result(
@@ -81,10 +88,13 @@ def _tell(out: Output, report: RecalibrateReport) -> None:
             "after": _facts(manifest),
             "skipped": [{"path": str(bad.path), **bad.error.as_dict()} for bad in report.skipped],
             "doubtful": doubtful,
+            "warnings": warning_list(report.warnings),
+            "left_out": left_out.as_list(),
         }
     )
     for bad in report.skipped:
         out.remark(f"skipped {bad.path}: {bad.error.message} [{bad.error.code}]")
+    tell_warnings(out, report.warnings)
     old = report.before.calibration
     out.say(f"{manifest.class_name}: version {manifest.version} serves, with the patches of {report.before.version}")
     out.table(

@@ -17,7 +17,7 @@ from patchbank.settings import Settings
 from patchbank_indexer.commands.detect_table import check_csv_path, counts, summary_line, write_csv
 from patchbank_indexer.commands.options import BackboneName, DataDir, Json
 from patchbank_indexer.commands.running import run
-from patchbank_indexer.datasets.files import image_files
+from patchbank_indexer.datasets.files import find_images
 from patchbank_indexer.output import Output
 
 
@@ -38,7 +38,8 @@ def detect(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Judge images against the taught classes. Exit status 1 if any image could not be judged."""
+    """Judge images against the taught classes. Exit status 1 if any image could not be judged or is of a format that is
+    not read."""
     request = _Request(images, class_name, threshold, pixel_threshold, out_dir, explain, csv_path)
     run(lambda settings, out: _detect(settings, out, request), as_json, backbone=backbone, data_dir=data_dir)
 
@@ -57,25 +58,27 @@ class _Request:
 
 
 def _detect(settings: Settings, out: Output, request: _Request) -> int:
-    """Judge every image; 1 where one could not be judged."""
-    files = image_files(request.images)
+    """Judge every image; 1 where one could not be judged, or was left out because its format is not read."""
+    asked = find_images(request.images)
     if request.csv_path is not None:
         check_csv_path(request.csv_path)
     results: list[dict[str, Any]] = []
     with Inspector.open(settings) as inspector, out.progress() as progress:
         if request.class_name is not None:
             inspector.serving_bank(request.class_name)
-        stage = progress.begin("detecting", len(files))
-        for file in files:
+        stage = progress.begin("detecting", len(asked.images))
+        for file in asked.images:
             results.append(_judged(inspector, file, request))
             stage.advance()
     if request.csv_path is not None:
         write_csv(request.csv_path, results)
     told = counts(results)
-    out.result({"results": results, "summary": told})
+    out.result({"results": results, "summary": told, "left_out": asked.left_out.as_list()})
     _tell(out, results)
+    for line in asked.left_out.lines():
+        out.remark(line)
     out.say(summary_line(told))
-    return int(any("error" in row for row in results))
+    return int(asked.left_out.hides_images or any("error" in row for row in results))
 
 
 def _tell(out: Output, results: Sequence[dict[str, Any]]) -> None:
@@ -86,7 +89,7 @@ def _tell(out: Output, results: Sequence[dict[str, Any]]) -> None:
             (
                 row["image"],
                 row.get("class_name"),
-                row["verdict"],
+                _verdict(row),
                 row.get("anomaly_score"),
                 row.get("threshold"),
                 row.get("p_value"),
@@ -105,6 +108,11 @@ def _tell(out: Output, results: Sequence[dict[str, Any]]) -> None:
             out.remark(f"{row['image']}: {row['error']['message']} [{row['error']['code']}]")
     for warning, images in warned.items():
         out.remark(f"{images[0] if len(images) == 1 else f'{len(images)} images'}: {warning}")
+
+
+def _verdict(row: dict[str, Any]) -> str:
+    """The verdict, with the reason where it is another one than the score."""
+    return f"{row['verdict']} (unlike the class)" if "unlike_class" in row.get("reasons", ()) else str(row["verdict"])
 
 
 def _judged(inspector: Inspector, file: Path, request: _Request) -> dict[str, Any]:

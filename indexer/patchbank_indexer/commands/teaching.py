@@ -20,7 +20,8 @@ from patchbank.teaching.teacher import Teacher
 from patchbank_indexer.commands.options import BackboneName, ClassName, DataDir, Json, Strict, TargetFar
 from patchbank_indexer.commands.running import opened, run
 from patchbank_indexer.commands.teaching_report import tell
-from patchbank_indexer.datasets.files import image_files
+from patchbank_indexer.datasets.files import find_images
+from patchbank_indexer.datasets.left_out import LeftOut
 from patchbank_indexer.output import Output
 
 Paths = Annotated[list[Path], typer.Argument(help="Image files, or folders that are searched for images.")]
@@ -125,18 +126,21 @@ class _Request:
 
 def _teach(settings: Settings, out: Output, request: _Request) -> None:
     check_class_name(request.class_name)
-    files = image_files(request.paths)
-    held_out = None if request.calibrate_with is None else image_files([request.calibrate_with])
+    references = find_images(request.paths)
+    held_out = None if request.calibrate_with is None else find_images([request.calibrate_with])
+    left_out = LeftOut([*references.left_out.files, *(held_out.left_out.files if held_out is not None else ())])
+    for line in left_out.lines():
+        out.remark(line)
     with opened(settings) as store, Embedder.open(settings) as embedder, out.progress() as progress:
         report = Teacher(settings, embedder, store).teach(
             request.class_name,
-            files,
-            calibrate_with=held_out,
+            references.images,
+            calibrate_with=None if held_out is None else held_out.images,
             options=request.options,
             extend=request.extend,
             progress=progress,
         )
-    tell(out, report, turned=bool(request.options.turns))
+    tell(out, report, left_out, turned=bool(request.options.turns))
 
 
 def _turns(augment: str) -> tuple[Turn, ...]:

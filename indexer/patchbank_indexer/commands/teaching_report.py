@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from patchbank.judging.bank_facts import calibration_facts, size_facts, threshold_facts
 from patchbank.scoring.threshold import shortfall
 from patchbank.teaching.teacher import TeachReport
 from patchbank_indexer.commands.manifest_lines import inspected_line, threshold_line
+from patchbank_indexer.datasets.left_out import LeftOut
 from patchbank_indexer.output import Output
 from patchbank_indexer.peak_memory import peak_memory_mb
 
@@ -15,12 +18,14 @@ FEW: Final = 16
 """References below which turned copies are worth a thought (docs/turned-references.md)."""
 
 
-def tell(out: Output, report: TeachReport, turned: bool) -> None:
-    """The report, as JSON or as lines; ``turned`` says that turned copies were taught too."""
+def tell(out: Output, report: TeachReport, left_out: LeftOut, turned: bool) -> None:
+    """The report, as JSON or as lines; ``left_out`` are files that were no references, ``turned`` says that turned
+    copies were taught too."""
     peak = peak_memory_mb()
-    out.result(_document(report, peak))
+    out.result({**_document(report, peak), "left_out": left_out.as_list()})
     for bad in report.skipped:
         out.remark(f"skipped {bad.path}: {bad.error.message} [{bad.error.code}]")
+    tell_warnings(out, report.warnings)
     if report.duplicates:
         out.remark(f"{len(report.duplicates)} files hold a picture that is already in the bank and were left out")
     _say_what_serves(out, report)
@@ -35,6 +40,17 @@ def tell(out: Output, report: TeachReport, turned: bool) -> None:
         out.remark(short)
 
 
+def tell_warnings(out: Output, warnings: Mapping[str, Sequence[Path]]) -> None:
+    """Each warning of the decoder once, with the file or the number of files that it is about."""
+    for warning, files in warnings.items():
+        out.remark(f"{files[0] if len(files) == 1 else f'{len(files)} images'}: {warning}")
+
+
+def warning_list(warnings: Mapping[str, Sequence[Path]]) -> list[dict[str, Any]]:
+    """The warnings for JSON, each with all its files."""
+    return [{"warning": warning, "paths": [str(file) for file in files]} for warning, files in warnings.items()]
+
+
 def _document(report: TeachReport, peak: float | None) -> dict[str, Any]:
     manifest = report.manifest
     return {
@@ -45,6 +61,7 @@ def _document(report: TeachReport, peak: float | None) -> dict[str, Any]:
         "calibration": calibration_facts(manifest.calibration),
         "skipped": [{"path": str(bad.path), **bad.error.as_dict()} for bad in report.skipped],
         "duplicates": [str(path) for path in report.duplicates],
+        "warnings": warning_list(report.warnings),
         "foreground": {"masked": manifest.foreground is not None, "reason": report.mask_reason},
         "inspected_percentage": manifest.inspected_percentage,
         "peak_memory_mb": peak,

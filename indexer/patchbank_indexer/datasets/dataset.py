@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from patchbank.errors import InvalidMask
-from patchbank.images import SUFFIXES
+from patchbank_indexer.datasets.files import pictures
 
 T = TypeVar("T")
 
@@ -56,8 +56,7 @@ def with_masks(classes: Sequence[ClassData], folder: Path) -> list[ClassData]:
 
     Raises ``InvalidMask`` where no class has a mask.
     """
-    inside = sorted(folder.iterdir()) if folder.is_dir() else []
-    masks = {file.stem: file for file in inside if file.suffix.lower() in SUFFIXES}
+    masks = {file.stem: file for file in pictures(folder)}
     if not any(data.name in masks for data in classes):
         names = ", ".join(data.name for data in classes)
         raise InvalidMask(f"{folder} holds no mask CLASS.png for any of the classes that are evaluated: {names}")

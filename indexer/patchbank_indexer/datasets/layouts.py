@@ -13,9 +13,8 @@ import numpy as np
 
 from patchbank.bank.names import check_class_name
 from patchbank.errors import NoReferences
-from patchbank.images import SUFFIXES
 from patchbank_indexer.datasets.dataset import ClassData, LabelledImage
-from patchbank_indexer.datasets.files import image_files
+from patchbank_indexer.datasets.files import holds_pictures, image_files, pictures
 
 SPLIT_FILE: Final = Path("split_csv") / "1cls.csv"
 """VisA's own one-class split."""
@@ -135,7 +134,7 @@ def survey(root: Path) -> tuple[str, list[ClassData]]:
         classes = [readers[class_name]() for class_name in sorted(readers)]
         if any(data.references or data.tests for data in classes):
             return name, classes
-    title, kinds = root.resolve().name, [folder for folder in sorted(_subfolders(root)) if _holds_pictures(folder)]
+    title, kinds = root.resolve().name, [folder for folder in sorted(_subfolders(root)) if holds_pictures(folder)]
     if len(kinds) < 2:
         return "images", [ClassData(title, tuple(image_files([root])), ())]
     good = next((folder for folder in kinds if folder.name.lower() in _NORMAL), None)
@@ -171,13 +170,6 @@ def read_class(folder: Path, layout: Layout = LAYOUTS["mvtec"], *, purpose: Purp
     validation = pictures(folder / layout.validation) if layout.validation else []
     data = ClassData(name, tuple(references), tuple(tests), tuple(validation), layout.good)
     return _checked(data, folder, purpose)
-
-
-def pictures(folder: Path) -> list[Path]:
-    """Image files directly in a folder, sorted; an empty list where there is no folder."""
-    if not folder.is_dir():
-        return []
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and _is_visible(file))
 
 
 def _recognise(root: Path, purpose: Purpose) -> str | None:
@@ -229,10 +221,6 @@ def _checked(data: ClassData, place: Path, purpose: Purpose) -> ClassData:
 def _subfolders(folder: Path) -> Iterator[Path]:
     if folder.is_dir():
         yield from (inside for inside in folder.iterdir() if inside.is_dir() and _is_visible(inside))
-
-
-def _holds_pictures(folder: Path) -> bool:
-    return any(file.suffix.lower() in SUFFIXES for file in folder.rglob("*"))
 
 
 def _masks(folder: Path) -> dict[str, Path]:

@@ -20,6 +20,7 @@ from patchbank.teaching.plan import TeachOptions
 from patchbank.teaching.roi_drawing import RoiDrawing
 from patchbank.teaching.teacher import Teacher
 from patchbank_indexer.datasets.dataset import ClassData, with_masks
+from patchbank_indexer.datasets.files import left_out_below
 from patchbank_indexer.datasets.layouts import Purpose, find_classes
 from patchbank_indexer.evaluate.judging import judge_class
 from patchbank_indexer.evaluate.report import check_writable, tell
@@ -50,7 +51,8 @@ class EvaluateRequest:
 
 
 def evaluate(settings: Settings, out: Output, request: EvaluateRequest) -> int:
-    """Evaluate, print the tables, write the files that are asked for; 1 where a test file could not be used."""
+    """Evaluate, print the tables, write the files that are asked for; 1 where a test file could not be used, or a
+    picture was left out because its format is not read."""
     files = [file for file in (request.json_file, request.html_file) if file is not None]
     for file in files:
         check_writable(file)
@@ -61,7 +63,16 @@ def evaluate(settings: Settings, out: Output, request: EvaluateRequest) -> int:
         classes = with_masks(classes, request.masks)
     results = judge_classes(settings, out, classes, request)
     tell(out, request.root, layout, settings.backbone, results, request.json_file, request.html_file)
-    return int(any(result.problems for result in results))
+    left_out = left_out_below(_folders(request))
+    for line in left_out.lines():
+        out.remark(line)
+    return int(left_out.hides_images or any(result.problems for result in results))
+
+
+def _folders(request: EvaluateRequest) -> list[Path]:
+    """Where the evaluated classes lie: all of the data set where they have no folders of their own."""
+    wanted = [request.root / name for name in request.only]
+    return wanted if wanted and all(folder.is_dir() for folder in wanted) else [request.root]
 
 
 def judge_classes(

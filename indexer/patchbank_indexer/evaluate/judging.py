@@ -14,7 +14,7 @@ from patchbank_indexer.datasets.dataset import ClassData, LabelledImage
 from patchbank_indexer.evaluate.gallery import GROUPS, Shown, show
 from patchbank_indexer.evaluate.pixel_scores import PixelScores
 from patchbank_indexer.evaluate.results import ClassResult, Judged, PixelFigures, Problem
-from patchbank_indexer.evaluate.truth import Overlap, read_mask
+from patchbank_indexer.evaluate.truth import Overlap, read_truth
 
 _SHOWN: Final = 4
 """Images of each group in the gallery."""
@@ -90,7 +90,7 @@ def _truth(inspector: Inspector, image: LabelledImage, verdict: Verdict) -> Bool
     if image.mask is None:
         return None
     height, width = verdict.map.shape
-    return read_mask(image.mask, (width, height), inspector.settings.image_limits)
+    return read_truth(image.mask, (width, height), inspector.settings.image_limits)
 
 
 def _gallery(inspector: Inspector, class_name: str, judged: Sequence[Judged]) -> list[Shown]:

@@ -8,22 +8,29 @@ from pathlib import Path
 import numpy as np
 
 from patchbank.arrays import BoolArray
-from patchbank.errors import InvalidParameters
-from patchbank.images import ImageLimits, read_image
+from patchbank.errors import InvalidMask, InvalidParameters
+from patchbank.images import ImageLimits, read_mask
 
 
-def read_mask(path: Path, size: tuple[int, int], limits: ImageLimits) -> BoolArray:
+def read_truth(path: Path, size: tuple[int, int], limits: ImageLimits) -> BoolArray:
     """The mask (H, W) of an image of ``size`` (width, height): every pixel above 0 is defective.
 
-    Raises ``InvalidParameters`` for a mask of another size, and as ``read_image`` for a file that can't be read.
+    Raises ``InvalidParameters`` for a mask of another size, ``InvalidMask`` for one that marks nothing or everything,
+    and as ``read_image`` for a file that can't be read.
     """
-    mask = read_image(path, limits)
+    mask = read_mask(path, limits)
     if mask.size != size:
         raise InvalidParameters(
             f"{path}: the mask is {mask.size[0]} x {mask.size[1]} pixels, its image {size[0]} x {size[1]}; "
             "they must be equal"
         )
-    return np.asarray(mask.pixels.any(axis=2))
+    marked = mask.marked()
+    if marked.all() or not marked.any():
+        raise InvalidMask(
+            f"{path}: the mask marks {'all of the picture' if marked.all() else 'nothing'} as defective, so it does "
+            "not say where the defect is"
+        )
+    return marked
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from PIL import Image
 from scipy import ndimage
 
 from patchbank.arrays import FloatArray
-from patchbank.images import ImageLimits, read_image
+from patchbank.images import ImageLimits, read_image, read_mask
 
 _SIDE: Final = 512
 _SIGNATURE: Final = 32
@@ -71,10 +71,9 @@ class MeasuredMask:
     areas: tuple[int, ...]
 
 
-def measure_mask(path: Path) -> MeasuredMask:
-    """Measure a mask: whatever is not black is defect."""
-    with Image.open(path) as picture:
-        defect = np.asarray(picture.convert("L")) > 0
+def measure_mask(path: Path, limits: ImageLimits) -> MeasuredMask:
+    """Measure a mask: whatever is not black is defect. Raises the errors of ``read_image``."""
+    defect = read_mask(path, limits).marked()
     labels, count = ndimage.label(defect, structure=np.ones((3, 3)))
     areas = np.bincount(labels.ravel(), minlength=count + 1)[1:]
     return MeasuredMask(float(defect.mean()), tuple(int(area) for area in areas))

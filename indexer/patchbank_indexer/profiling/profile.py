@@ -90,8 +90,13 @@ def profile(data: DataSet, limits: ImageLimits, progress: Progress) -> Profile:
             except PatchbankError as error:
                 failed.append((file, error))
             stage.advance()
-        masks = tuple(measure_mask(mask) for mask in split.masks.values())
-        splits.append(SplitProfile(split, tuple(images), masks, tuple(failed)))
+        masks = []
+        for mask in split.masks.values():
+            try:
+                masks.append(measure_mask(mask, limits))
+            except PatchbankError as error:
+                failed.append((mask, error))
+        splits.append(SplitProfile(split, tuple(images), tuple(masks), tuple(failed)))
     twins = _twins(splits)
     return Profile(data.name, tuple(splits), tuple(twins), tuple(_warnings(splits, twins)))
 

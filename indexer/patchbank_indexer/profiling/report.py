@@ -7,6 +7,7 @@ from typing import Any
 
 from patchbank.errors import StoreUnavailable
 from patchbank.settings import Settings
+from patchbank_indexer.datasets.files import left_out_below
 from patchbank_indexer.output import Output
 from patchbank_indexer.profiling.page import page
 from patchbank_indexer.profiling.profile import Profile, profile
@@ -23,7 +24,8 @@ def profile_root(settings: Settings, out: Output, root: Path, html: Path | None)
             html.write_text(page(profiles, settings.image_limits), encoding="utf-8")
         except OSError as error:
             raise StoreUnavailable(f"{html} cannot be written: {error.strerror or error}") from error
-    out.result({"data_sets": [_facts(data_set) for data_set in profiles]})
+    left_out = left_out_below([root])
+    out.result({"data_sets": [_facts(data_set) for data_set in profiles], "left_out": left_out.as_list()})
     rows = [(data_set.name, part.as_dict()) for data_set in profiles for part in data_set.splits]
     out.table(
         ("data set", "split", "images", "sizes", "brightness", "sharpness", "masks", "defect % of picture"),
@@ -49,6 +51,8 @@ def profile_root(settings: Settings, out: Output, root: Path, html: Path | None)
                 out.remark(f"{path}: {why.message} [{why.code}]")
         for text in data_set.warnings:
             out.remark(f"{data_set.name}: {text}")
+    for line in left_out.lines():
+        out.remark(line)
     if html is not None:
         out.say(f"\nwritten: {html}")
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import difflib
+import inspect
 import time
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
 
@@ -16,6 +18,9 @@ from patchbank.judging.verdict import Inspection
 from patchbank.scoring.heatmap import MapFormat, render
 
 router = APIRouter(tags=["detection"])
+
+_SHOWN: Final = 60
+"""Characters of an unknown name that an error repeats."""
 
 
 class Options:
@@ -40,8 +45,40 @@ class Options:
 
 Form_ = Annotated[Options, Depends()]
 
+_OPTIONS: Final = tuple(inspect.signature(Options).parameters)
 
-@router.post("/detect")
+
+class OnlyKnownFields:
+    """Refuses a form with a field that the endpoint does not have, or with two of one that counts once.
+
+    Such a field would be passed over otherwise: an image would not be judged, or not as asked. ``singles`` are the
+    endpoint's own fields beside ``Options``, ``lists`` those that may come several times.
+    """
+
+    def __init__(self, *singles: str, lists: tuple[str, ...] = ()) -> None:
+        self._singles = (*singles, *_OPTIONS)
+        self._known = (*lists, *self._singles)
+
+    async def __call__(self, request: Request) -> None:
+        form = await request.form()
+        sent = [name for name, _ in form.multi_items()]
+        for name in sent:
+            if name not in self._known:
+                raise InvalidParameters(f"there is no form field {name[:_SHOWN]!r}{self._advice(name)}")
+        for name in self._singles:
+            if sent.count(name) > 1:
+                more = "; several images go to /detect/batch, as files" if name == "file" else ""
+                raise InvalidParameters(f"the form has {sent.count(name)} fields {name!r}, and one is meant{more}")
+        for name in request.query_params:
+            if name in self._known:
+                raise InvalidParameters(f"{name!r} belongs into the form, not into the address")
+
+    def _advice(self, name: str) -> str:
+        near = difflib.get_close_matches(name[:_SHOWN].lower(), self._known, n=1)
+        return f"; is {near[0]!r} meant?" if near else f"; there are {', '.join(self._known)}"
+
+
+@router.post("/detect", dependencies=[Depends(OnlyKnownFields("file", "return_map"))])
 async def detect(
     request: Request,
     file: Annotated[UploadFile, File()],
@@ -54,7 +91,7 @@ async def detect(
     return await state.admission.run(lambda: _judge(state, data, options, return_map))
 
 
-@router.post("/detect/batch")
+@router.post("/detect/batch", dependencies=[Depends(OnlyKnownFields("return_maps", lists=("files",)))])
 async def detect_batch(
     request: Request,
     files: Annotated[list[UploadFile], File()],

@@ -48,6 +48,9 @@ class Detection(BaseModel):
         description="winner's share of the vote; null where the caller named the class"
     )
     is_anomalous: bool | None = Field(description="null for an unknown product: no verdict")
+    reasons: list[Literal["score", "unlike_class"]] = Field(
+        description="why it is anomalous: the score, or the image is unlike the class that the caller named"
+    )
     anomaly_score: float | None
     threshold: float | None
     pixel_threshold: float | None = Field(description="where the map is cut: regions and share are of pixels above it")

@@ -22,13 +22,15 @@ READERS: Final = max(1, min(4, os.cpu_count() or 1))
 
 @dataclass(frozen=True)
 class Picture:
-    """What is kept of a file once its pixels are embedded. ``size`` is (width, height); ``thumbnail`` a JPEG."""
+    """What is kept of a file once its pixels are embedded. ``size`` is (width, height); ``thumbnail`` a JPEG;
+    ``warnings`` are the decoder's."""
 
     path: Path
     image_id: str
     sha256: str
     size: tuple[int, int]
     thumbnail: bytes
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def embed_files(
             image = read_image(path, limits)
         except PatchbankError as error:
             return Skipped(path, error)
-        picture = Picture(path, image.image_id, image.sha256, image.size, image.thumbnail())
+        picture = Picture(path, image.image_id, image.sha256, image.size, image.thumbnail(), image.warnings)
         prepared = embedder.prepare(image)
         copies = tuple((turn, turned(image, turn, embedder.backbone)) for turn in turns)
         return _Ready(picture, prepared, copies)

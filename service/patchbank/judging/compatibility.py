@@ -38,6 +38,7 @@ class CompatibilityChecks:
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
+        self.fingerprint = embedder.fingerprint
         self._seen: dict[str, tuple[str, Compatibility]] = {}
 
     def look(self, manifest: Manifest) -> Compatibility:

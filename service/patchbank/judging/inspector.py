@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Final, Literal
 
 import numpy as np
 
+from patchbank.bank.manifest import Manifest
 from patchbank.bank.open_store import open_store
 from patchbank.bank.search import PatchScores
 from patchbank.bank.store import Bank, PatchStore
@@ -18,14 +18,14 @@ from patchbank.bank.view import View, with_view
 from patchbank.embedding.embedder import Embedder, Embedding
 from patchbank.embedding.preprocess import plan_geometry
 from patchbank.embedding.turned import source_cell, turned_geometry
-from patchbank.errors import BackboneMismatch, DamagedBank, EmptyBank, UnknownClass
+from patchbank.errors import EmptyBank
 from patchbank.images import DecodedImage, cell_box, decode_image, read_image
 from patchbank.judging.clock import StageClock
 from patchbank.judging.compatibility import CompatibilityChecks
 from patchbank.judging.judge import Judge
-from patchbank.judging.verdict import Explained, Inspection, NearestPatch, Verdict
-from patchbank.scoring.class_retrieval import HITS_PER_VOTE, Retrieval, retrieve
-from patchbank.scoring.coherence import least_coherence
+from patchbank.judging.retriever import ClassRetriever
+from patchbank.judging.verdict import Explained, Inspection, NearestPatch, Reason, Verdict
+from patchbank.scoring.class_retrieval import Retrieval
 from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.scoring.regions import Region, find_regions
 from patchbank.scoring.threshold import p_value, shortfall
@@ -97,7 +97,8 @@ class Inspector:
         clock: StageClock,
     ) -> Inspection:
         with clock.time("retrieve"):
-            retrieval = self.retrieve(embedding, view, quick=class_name is not None)
+            retriever = self.retriever(embedding, view)
+            retrieval = retriever.retrieve(quick=class_name is not None)
         notes = [*decoded.warnings, *_second_opinion(class_name, retrieval)]
         if class_name is None and not retrieval.scores:
             notes.append("no product class is taught for this backbone")
@@ -107,14 +108,20 @@ class Inspector:
         if name is not None:
             with clock.time("search"):
                 bank = self.serving_bank(name, view)
-                verdict = self._judge(bank, embedding, asked, explain)
-            areas = self._areas(bank.manifest.roi)
-            doubts = (shortfall(bank.manifest.calibration), areas.misfit(decoded.size))
-            notes += [f"{name}: {doubt}" for doubt in doubts if doubt is not None]
+                like = class_name is None or retriever.is_like(bank)
+                verdict = self._judge(bank, embedding, asked, explain, like)
+            notes += [f"{name}: {doubt}" for doubt in self._doubts(bank.manifest, decoded, like)]
         status: Literal["ok", "unknown_product"] = "unknown_product" if verdict is None else "ok"
         return Inspection(
             status, decoded, verdict, retrieval, self.embedder.backbone.name, clock.spent_ms, tuple(notes)
         )
+
+    def _doubts(self, manifest: Manifest, decoded: DecodedImage, like: bool) -> list[str]:
+        """What a caller should know beside the verdict."""
+        doubts = [shortfall(manifest.calibration), self._areas_of(manifest).misfit(decoded.size)]
+        if not like:
+            doubts.append("the image is unlike every reference of the class, so it is anomalous whatever its score")
+        return [doubt for doubt in doubts if doubt is not None]
 
     def serving_bank(self, class_name: str, view: View | None = None) -> Bank:
         """The class's active bank; refused where it was made with other embeddings, fails the self-test or is empty."""
@@ -131,46 +138,26 @@ class Inspector:
             return decode_image(image, self.settings.image_limits)
         return read_image(Path(image), self.settings.image_limits)
 
-    def retrieve(self, embedding: Embedding, view: View, *, quick: bool = False) -> Retrieval:
-        """Which product an embedded image shows; ``quick`` leaves doubtful ones unknown without asking the patches."""
+    def retriever(self, embedding: Embedding, view: View) -> ClassRetriever:
+        """Class retrieval of an embedded image."""
         voters = self.settings.retrieval_neighbours
-        hits = view.nearest_references(self.embedder.fingerprint, embedding.cls, HITS_PER_VOTE * voters)
-        banks: dict[str, Bank] = {}
-        for name in {hit.class_name for hit in hits}:
-            try:
-                bank = view.bank(name)
-                self.compatibility.check(bank.manifest)
-                banks[name] = bank
-            except UnknownClass:  # of a router that knows more than the pointers: its hits do not count
-                continue
-            except BackboneMismatch:  # a failed self-test; as below, but a caller who names the class has no need of it
-                if hits[0].class_name == name and not quick:
-                    raise
-            except DamagedBank:  # the other classes go on; its own images must not be taken for theirs
-                if hits[0].class_name == name:
-                    raise
+        return ClassRetriever(view, embedding, self.compatibility, self._areas_of, voters=voters)
 
-        def coherence_of(class_name: str, image_ids: Sequence[str]) -> float:
-            bank = banks[class_name]
-            patches = self._areas(bank.manifest.roi).on(embedding.grid).patches(embedding.patches)
-            return least_coherence(patches, [bank.image_patches(image_id) for image_id in image_ids])
+    def _areas_of(self, manifest: Manifest) -> InspectedAreas:
+        return self._areas(manifest.roi)
 
-        limits = {name: bank.manifest.retrieval for name, bank in banks.items()}
-        return retrieve(
-            [hit for hit in hits if hit.class_name in banks], voters, limits, None if quick else coherence_of
-        )
-
-    def _judge(self, bank: Bank, embedding: Embedding, asked: _Asked, explain: bool) -> Verdict:
+    def _judge(self, bank: Bank, embedding: Embedding, asked: _Asked, explain: bool, like: bool) -> Verdict:
         manifest = bank.manifest
         calibration = manifest.calibration
         threshold = calibration.threshold if asked.images is None else asked.images
         cut = calibration.mask_threshold if asked.pixels is None else asked.pixels
-        judged = Judge.of(bank, self._areas(manifest.roi)).judge(embedding, cut)
+        judged = Judge.of(bank, self._areas_of(manifest)).judge(embedding, cut)
+        reasons: dict[Reason, bool] = {"score": judged.score > threshold, "unlike_class": not like}
         values, inspected = judged.map(), judged.inspected_pixels()
         above = int(np.count_nonzero((values > cut) & inspected))
         return Verdict(
             class_name=manifest.class_name,
-            is_anomalous=judged.score > threshold,
+            reasons=tuple(reason for reason, applies in reasons.items() if applies),
             score=judged.score,
             threshold=threshold,
             calibrated_threshold=calibration.threshold,

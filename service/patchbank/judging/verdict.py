@@ -10,6 +10,8 @@ from patchbank.images import DecodedImage
 from patchbank.scoring.class_retrieval import Retrieval
 from patchbank.scoring.regions import Region
 
+Reason = Literal["score", "unlike_class"]
+
 
 @dataclass(frozen=True)
 class NearestPatch:
@@ -39,6 +41,9 @@ class Explained:
 class Verdict:
     """What a bank says of an image. ``map`` is float32 (H, W) at the original size, in units of the score.
 
+    ``reasons`` say why it is anomalous: ``score``, it is above the threshold; ``unlike_class``, the image is no picture
+    of the class that the caller named. Without a reason it is normal.
+
     ``threshold`` is the one applied to the score, ``calibrated_threshold`` the bank's own; ``pixel_threshold`` is the
     one applied to the map: regions and ``anomalous_share`` are of the pixels above it. ``inspected`` bool (H, W) are
     the pixels that the class's mask lets through: elsewhere the map is 0 and no region lies, and the share is of
@@ -46,7 +51,7 @@ class Verdict:
     """
 
     class_name: str
-    is_anomalous: bool
+    reasons: tuple[Reason, ...]
     score: float
     threshold: float
     calibrated_threshold: float
@@ -57,6 +62,11 @@ class Verdict:
     inspected: BoolArray
     regions: tuple[Explained, ...]
     bank_version: str
+
+    @property
+    def is_anomalous(self) -> bool:
+        """Whether there is any reason."""
+        return bool(self.reasons)
 
     @property
     def score_ratio(self) -> float | None:
@@ -84,6 +94,7 @@ class Inspection:
             "class_name": verdict.class_name if verdict else None,
             "class_confidence": self.retrieval.confidence,
             "is_anomalous": verdict.is_anomalous if verdict else None,
+            "reasons": list(verdict.reasons) if verdict else [],
             "anomaly_score": verdict.score if verdict else None,
             "threshold": verdict.threshold if verdict else None,
             "pixel_threshold": verdict.pixel_threshold if verdict else None,

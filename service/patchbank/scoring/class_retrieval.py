@@ -89,6 +89,12 @@ def retrieve(
     return Retrieval(best, scores.get(best, 0.0), scores, nearest[best])
 
 
+def resembles(similarity: float, limit: RetrievalLimit, coherence: Callable[[], float]) -> bool:
+    """Whether an image is of a class: it is as similar to its nearest reference as the class asks, or its patches are
+    no less alike than those of the references. ``coherence`` is asked for only in doubt."""
+    return similarity >= limit.similarity or coherence() <= limit.coherence
+
+
 def retrieval_limit(cls: FloatArray, coherences: Sequence[float]) -> RetrievalLimit:
     """Limits of a class from its own references, left out one by one.
 

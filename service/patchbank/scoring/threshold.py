@@ -64,7 +64,7 @@ def shortfall(calibration: Calibration) -> str | None:
     needed = math.ceil(1 / calibration.target_far - 1 - 1e-9)
     return (
         f"{calibration.count} calibration images are too few for a false-alarm rate of {calibration.target_far:.2%}: "
-        f"the threshold is the highest score seen, which can promise only {1 / (calibration.count + 1):.2%}; "
+        f"the threshold is the highest score seen, which can promise {1 / (calibration.count + 1):.2%}; "
         f"{needed} images would do"
     )
 

@@ -19,7 +19,8 @@ from patchbank.settings import Settings
 
 class Reader:
     """Reads and embeds files. Bad files, and those that the class's mask does not fit, are collected in ``skipped``;
-    with ``strict`` the first of them raises its error."""
+    with ``strict`` the first of them raises its error. ``warnings`` holds, per warning of the decoder, the files that
+    it is about."""
 
     def __init__(
         self,
@@ -36,6 +37,7 @@ class Reader:
         self._strict = strict
         self._areas = areas
         self.skipped: list[Skipped] = []
+        self.warnings: dict[str, list[Path]] = {}
 
     def read(self, files: Sequence[Path], stage: str, turns: Sequence[Turn] = ()) -> Iterator[Seen]:
         """Read files in a random order, so that every part of the coreset sees the whole class."""
@@ -44,6 +46,8 @@ class Reader:
         with closing(embed_files(self._embedder, mixed, self._settings.image_limits, turns)) as stream:
             for item in map(self._checked, stream):
                 if isinstance(item, Seen):
+                    for warning in item.picture.warnings:
+                        self.warnings.setdefault(warning, []).append(item.picture.path)
                     yield item
                 elif self._strict:
                     raise item.error

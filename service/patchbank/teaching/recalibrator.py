@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from patchbank.bank.manifest import Calibration, Manifest
@@ -40,6 +40,7 @@ class RecalibrateReport:
     manifest: Manifest
     skipped: tuple[Skipped, ...] = ()
     doubtful: tuple[NormalScore, ...] = ()
+    warnings: Mapping[str, Sequence[Path]] = field(default_factory=dict)
 
 
 class Recalibrator:
@@ -99,7 +100,8 @@ class Recalibrator:
         )
         doubtful = [normal for normal, z in zip(normals, modified_z(scores), strict=True) if z > FAR_ABOVE]
         doubtful.sort(key=lambda normal: -normal.score)
-        return RecalibrateReport(before, self._publish(before, calibration), tuple(reader.skipped), tuple(doubtful))
+        manifest = self._publish(before, calibration)
+        return RecalibrateReport(before, manifest, tuple(reader.skipped), tuple(doubtful), reader.warnings)
 
     def _publish(self, before: Manifest, calibration: Calibration) -> Manifest:
         spec = BankSpec(before.patch_dim, before.cls_dim)

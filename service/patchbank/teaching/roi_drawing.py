@@ -13,7 +13,7 @@ from PIL import Image
 from patchbank.arrays import BoolArray
 from patchbank.bank.region_of_interest import RegionOfInterest
 from patchbank.errors import InvalidMask, NoReferences, PatchbankError
-from patchbank.images import ImageLimits, read_image
+from patchbank.images import ImageLimits, read_image, read_mask
 from patchbank.scoring.inspected_area import InspectedAreas, same_aspect
 
 Box = tuple[int, int, int, int]
@@ -24,7 +24,7 @@ Box = tuple[int, int, int, int]
 class RoiDrawing:
     """What is inspected: the pixels that pass every filter that is given.
 
-    ``mask`` passes its white pixels (at least half of full brightness), ``boxes`` those inside any of its boxes,
+    ``mask`` passes its white pixels (``MaskImage.bright``), ``boxes`` those inside any of its boxes,
     ``ignored`` those outside all of its boxes.
     """
 
@@ -86,17 +86,17 @@ def check_grid(roi: RegionOfInterest, size: tuple[int, int], grid: tuple[int, in
 
 def _read(path: Path, name: str, size: tuple[int, int], limits: ImageLimits) -> BoolArray:
     """Read a mask (H, W) from a file."""
-    picture = read_image(path, limits)
-    levels = np.asarray(Image.fromarray(picture.pixels).convert("L"))
-    inspected = np.asarray(levels >= 128)
+    mask = read_mask(path, limits)
+    inspected = mask.bright()
     if not inspected.any():
+        only = "the mask has only one value, and " if mask.only_value is not None else "the mask "
         raise InvalidMask(
-            f"{path}: the mask ignores everything: its brightest pixel is {levels.max()} of 255, and what is inspected "
-            "must be white (128 or more)"
+            f"{path}: {only}ignores everything: its brightest pixel is {mask.levels.max()} of {mask.top}, and what is "
+            "inspected must be at least half white, or not 0 where all values are small numbers"
         )
-    if not same_aspect(picture.size, size):
+    if not same_aspect(mask.size, size):
         raise InvalidMask(
-            f"{path}: the mask is {picture.size[0]} x {picture.size[1]} pixels, the reference image {name} "
+            f"{path}: the mask is {mask.size[0]} x {mask.size[1]} pixels, the reference image {name} "
             f"{size[0]} x {size[1]}: their aspect ratios must be the same, so draw the mask on a reference image"
         )
     return inspected

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +27,7 @@ from patchbank.teaching.reader import Reader
 class TeachReport:
     """Result of teaching. ``duplicates`` are files whose picture was already in the bank; ``mask_reason`` says why
     ``auto`` masked the background or did not, and is empty where it was not asked for; ``roi_note`` names inspected
-    parts that are too small for the grid."""
+    parts that are too small for the grid; ``warnings`` are the decoder's, each with the files that it is about."""
 
     manifest: Manifest
     added: int
@@ -35,6 +35,7 @@ class TeachReport:
     duplicates: tuple[Path, ...]
     mask_reason: str = ""
     roi_note: str | None = None
+    warnings: Mapping[str, Sequence[Path]] = field(default_factory=dict)
 
 
 _DEFAULTS: Final = TeachOptions()
@@ -93,6 +94,7 @@ class Teacher:
             tuple(builder.duplicates),
             builder.mask_reason,
             plan.roi_note,
+            reader.warnings,
         )
 
     def _plan(self, class_name: str, files: Sequence[Path], options: TeachOptions, extend: bool) -> TeachPlan:

@@ -33,7 +33,7 @@ def catalogue(tmp_path: Path) -> Catalogue:
 
 
 def nothing(aliases: Pointers) -> None:
-    """What is done after a switch that leaves nothing to tidy up."""
+    """Stands for the clean-up after a switch, where there is nothing to clean up."""
 
 
 def publish(catalogue: Catalogue, aliases: Pointers) -> None:
@@ -68,7 +68,7 @@ def test_a_class_is_switched_and_taken_out() -> None:
 
 def test_a_fresh_directory_has_no_classes(catalogue: Catalogue) -> None:
     assert catalogue.read() == Pointers()
-    assert not catalogue.data_dir.exists(), "reading makes nothing"
+    assert not catalogue.data_dir.exists(), "reading creates nothing"
 
 
 def test_a_switch_is_seen_by_all(catalogue: Catalogue) -> None:
@@ -170,7 +170,7 @@ def test_a_data_directory_that_is_a_file_is_told(tmp_path: Path) -> None:
 
 
 def test_readers_never_see_a_torn_file_while_a_writer_switches(catalogue: Catalogue) -> None:
-    """Every state that is ever published has as many classes as each of its versions says."""
+    """In every published state, the number of classes equals the number that each of its versions states."""
     states = [{f"class-{place}": str(count) for place in range(count)} for count in (1, 300, 40, 7)]
     done = threading.Event()
     torn: list[object] = []

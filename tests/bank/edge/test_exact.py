@@ -1,4 +1,4 @@
-"""Exhaustive search over the flat copy."""
+"""The exhaustive search over the flat copy."""
 
 from __future__ import annotations
 
@@ -43,18 +43,18 @@ def test_it_finds_what_sorting_finds(
     vectors, asked = unit(rng.normal(size=(count, 6))), unit(rng.normal(size=(queries, 6)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(exact, "_BLOCK", block)
-        found = index_of(vectors).nearest(asked, k, None if left_out is None else image_id(left_out))
+        neighbours = index_of(vectors).nearest(asked, k, None if left_out is None else image_id(left_out))
     distances = 1.0 - asked @ vectors.T
     if left_out is not None:
         distances[:, np.arange(count) % 4 == left_out] = np.inf
     expected = np.sort(distances, axis=1)[:, :k]
     expected = np.pad(expected, ((0, 0), (0, k - expected.shape[1])), constant_values=np.inf)
-    assert found.exact
+    assert neighbours.exact
     finite = np.isfinite(expected)
-    assert (np.isfinite(found.distances) == finite).all()
-    assert found.distances[finite] == pytest.approx(np.maximum(expected[finite], 0.0), abs=1e-5)
+    assert (np.isfinite(neighbours.distances) == finite).all()
+    assert neighbours.distances[finite] == pytest.approx(np.maximum(expected[finite], 0.0), abs=1e-5)
     for row, column in zip(*np.nonzero(finite), strict=True):
-        patch_id = PatchId.from_bytes(found.ids[row, column])
+        patch_id = PatchId.from_bytes(neighbours.ids[row, column])
         assert distances[row, patch_id.column] == pytest.approx(expected[row, column], abs=1e-5)
 
 

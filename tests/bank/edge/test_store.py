@@ -1,4 +1,4 @@
-"""What is the embedded store's alone: its files, its pointer, its locks."""
+"""What only the embedded store has: its files, its pointer, its locks."""
 
 from __future__ import annotations
 

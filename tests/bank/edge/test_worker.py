@@ -1,4 +1,4 @@
-"""Search processes: how they start, what is said where they cannot, and how they are replaced."""
+"""Search processes: how they start, which error is raised where they cannot, and how they are replaced."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def guarded(code: str) -> str:
 
 
 def run_script(code: str) -> subprocess.CompletedProcess[str]:
-    """A script in the working directory, ended well before a process that hangs would be given up."""
+    """Write a script into the working directory; it ends well before a hanging process would be given up."""
     Path("script.py").write_text(code, encoding="utf-8")
     return run_python("script.py")
 
@@ -119,7 +119,7 @@ sys.exit(process.exitcode)
 
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Iterator[Path]:
-    """A data directory; at the end no process of the test's may be left."""
+    """A data directory. At the end, no process that the test started may be left."""
     before = children()
     yield tmp_path / "data"
     assert children() == before
@@ -136,17 +136,17 @@ def answers(worker: Worker) -> bool:
 
 
 def end(pipe: Connection, data_dir: Path, threads: int) -> None:
-    """In the place of ``serve``: a process that ends."""
+    """Replaces ``serve``: the process ends."""
     sys.exit(7)
 
 
 def be_killed(pipe: Connection, data_dir: Path, threads: int) -> None:
-    """In the place of ``serve``: a process that is killed."""
+    """Replaces ``serve``: the process is killed."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def never_be_ready(pipe: Connection, data_dir: Path, threads: int) -> None:
-    """In the place of ``serve``: a process that hangs."""
+    """Replaces ``serve``: the process hangs."""
     pipe.recv()
 
 

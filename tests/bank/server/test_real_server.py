@@ -1,10 +1,10 @@
 """What only a real Qdrant server can show; skipped unless ``PATCHBANK_TEST_QDRANT_URL`` names one.
 
 Neither local mode nor the test server in ``grpc_qdrant.py`` has an index, quantisation, payload indexes, segments, a
-write-ahead log or snapshots. Beside the cases here, a server is needed to see: that conditional writes let only one of
-two takers have a lease when both ask at once; how long indexing takes and when the status turns green; that a delayed
-optimizer, a full disk or a restart in the middle of an upload end in an error or a whole version; and, on a cluster,
-shards, replicas, write consistency, and reads while a node is down.
+write-ahead log or snapshots. Some behaviour needs a server and is not tested here: that conditional writes let only one
+of two takers have a lease when both ask at once; how long indexing takes and when the status turns green; that a
+delayed optimizer, a full disk or a restart in the middle of an upload ends in an error or a complete version; and, on a
+cluster, shards, replicas, write consistency, and reads while a node is down.
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ def test_a_real_server_s_approximate_distances_are_never_too_low(server: RealKin
         fill(draft, [bank], unit(np.ones((1, 4))))
         draft.seal()
         truth = brute_force(queries, bank, 1)
-        found = draft.nearest(queries, 1).distances[:, 0]
-        assert (found >= truth - 1e-5).all(), "scores are those of full vectors, not of quantised ones"
-        assert (np.abs(found - truth) < 1e-5).mean() > 0.9
+        distances = draft.nearest(queries, 1).distances[:, 0]
+        assert (distances >= truth - 1e-5).all(), "scores are those of full vectors, not of quantised ones"
+        assert (np.abs(distances - truth) < 1e-5).mean() > 0.9
         assert draft.nearest(queries, 1, exact=True).distances[:, 0] == pytest.approx(truth, abs=1e-5)
 
 
@@ -84,8 +84,8 @@ def test_a_real_collection_is_laid_out_as_asked_and_indexed_before_it_serves(ser
 def test_a_real_snapshot_carries_the_manifest(server: RealKind) -> None:
     ref = teach(server.open(), "part")
     assert server.admin.create_snapshot(ref.collection, wait=True) is not None
-    found = server.admin.retrieve(ref.collection, [MANIFEST_POINT])
-    assert (found[0].payload or {})["manifest"]["version"] == ref.version
+    records = server.admin.retrieve(ref.collection, [MANIFEST_POINT])
+    assert (records[0].payload or {})["manifest"]["version"] == ref.version
 
 
 def test_of_many_who_want_a_real_lease_one_gets_it(server: RealKind) -> None:

@@ -1,4 +1,4 @@
-"""What is the server store's alone: the wire, the lease, indexing, and what happens when calls fail."""
+"""What only the server store has: the wire, the lease, indexing, and what happens when calls fail."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def open_store(served: Served) -> Iterator[OpenServer]:
 
 
 def collections(served: Served) -> set[str]:
-    return {one.name for one in served.qdrant.client.get_collections().collections}
+    return {collection.name for collection in served.qdrant.client.get_collections().collections}
 
 
 def test_vectors_go_over_the_wire_bit_by_bit() -> None:
@@ -133,16 +133,22 @@ def test_an_image_is_one_request_and_a_large_one_is_split_by_bytes(open_store: O
         draft.seal()
         for queries, requests in ((few, 1), (many, 3)):
             served.qdrant.calls.clear()
-            found = draft.nearest(queries, 2)
+            neighbours = draft.nearest(queries, 2)
             assert served.qdrant.calls["QueryBatch"] == requests
-            assert found.distances.mean(axis=1) == pytest.approx(brute_force(queries, bank, 2), abs=1e-5)
+            assert neighbours.distances.mean(axis=1) == pytest.approx(brute_force(queries, bank, 2), abs=1e-5)
 
 
 def test_a_version_serves_only_when_the_server_has_indexed_all_of_it(
     open_store: OpenServer, behaviour: Behaviour, served: Served
 ) -> None:
     store = open_store(index_from=15)
-    behaviour.status = [(2, 0.0), (1, 0.0), (2, 0.8), (1, 0.8), (1, 1.0)]  # green comes before the optimizer wakes up
+    behaviour.status = [
+        (2, 0.0),
+        (1, 0.0),
+        (2, 0.8),
+        (1, 0.8),
+        (1, 1.0),
+    ]  # the status is green before the optimizer starts
     with store.draft("part", SPEC) as draft:
         fill(draft, [vectors(number) for number in range(3)], vectors(7, 3, 4))
         served.qdrant.calls.clear()
@@ -156,7 +162,7 @@ def test_a_version_serves_only_when_the_server_has_indexed_all_of_it(
         draft.activate(manifest(draft, references=3, patches=18, dims=(8, 4)))
     served.qdrant.requests.clear()
     bank = open_store(index_from=10**9).bank("part")
-    assert not bank.nearest(vectors(1), 1).exact, "that there is a graph is known to whoever opens the bank"
+    assert not bank.nearest(vectors(1), 1).exact, "a bank opened later knows that there is a graph"
     assert bank.nearest(vectors(1), 1, exact=True).exact
     first, second = (r.query_points[0].params for r in served.qdrant.requests if isinstance(r, grpc.QueryBatchPoints))
     assert (first.exact, first.hnsw_ef, first.quantization.rescore) == (False, 32, True)
@@ -282,7 +288,7 @@ def test_who_lost_the_lease_changes_nothing(open_store: OpenServer, served: Serv
         draft.activate(manifest(draft, references=1, patches=6, dims=(8, 4)))
     assert store.versions("part") == [ref.version]
     leases, _ = served.qdrant.client.scroll(LEASES)
-    assert [(lease.payload or {})["owner"] for lease in leases] == ["another"], "the other one's lease stays"
+    assert [(lease.payload or {})["owner"] for lease in leases] == ["another"], "the lease of the other holder stays"
 
 
 def test_a_lease_is_held_for_as_long_as_its_holder_works(open_store: OpenServer) -> None:
@@ -305,7 +311,7 @@ def test_a_lease_is_let_go_soon_even_where_the_server_is_away(open_store: OpenSe
     store = open_store(lease_seconds=0.6)
     with store.draft("part", SPEC):
         behaviour.fail = lambda *_: UNAVAILABLE
-        time.sleep(1.5)  # a renewal is under way and is tried again and again
+        time.sleep(1.5)  # a renewal is in progress and is retried repeatedly
         begin = time.monotonic()
     assert time.monotonic() - begin < 10.0
     behaviour.fail = lambda *_: None
@@ -359,8 +365,8 @@ def test_a_killed_indexer_leaves_the_old_version_serving_and_the_next_one_cleans
 
 def test_a_bank_of_another_layout_is_damaged_not_guessed_at(open_store: OpenServer, served: Served) -> None:
     ref = teach(open_store(), "part")
-    found, _ = served.qdrant.client.scroll(ref.collection, limit=100)
-    point = next(point for point in found if "manifest" in (point.payload or {}))
+    records, _ = served.qdrant.client.scroll(ref.collection, limit=100)
+    point = next(point for point in records if "manifest" in (point.payload or {}))
     payload = {"manifest": {**(point.payload or {})["manifest"], "layout": 2}, "indexed": False}
     served.qdrant.client.upsert(ref.collection, [models.PointStruct(id=point.id, vector={}, payload=payload)])
     with pytest.raises(DamagedBank, match="layout"):

@@ -1,4 +1,4 @@
-"""Bulk upload: bounded, in the background, and its errors are heard."""
+"""Bulk upload: it is bounded, runs in the background, and raises its errors."""
 
 from __future__ import annotations
 

@@ -78,3 +78,23 @@ def test_the_cli_and_http_tell_the_same_of_an_image_known_or_not(
             assert all(over_http[name] in (None, []) for name in set(over_http) - set(row)), "without a verdict"
     assert by_cli[0]["regions"][0]["nearest"]["reference_id"]
     assert "is_anomalous" not in by_cli[1]
+
+
+def test_a_picture_of_a_format_that_is_not_read_is_named_and_makes_the_exit_status_1(
+    data: Path, tmp_path: Path
+) -> None:
+    teach(data, tmp_path / "in")
+    (tmp_path / "in" / "README.txt").write_text("hello")
+    result = indexer("detect", tmp_path / "in", data=data)
+    assert result.exit_code == 0, result.output
+    assert "left out 1 file that is no image: README.txt" in result.stderr
+    (tmp_path / "in" / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    result = indexer("detect", tmp_path / "in", "--json", data=data)
+    assert result.exit_code == 1
+    document = json.loads(result.stdout)
+    assert len(document["results"]) == 3
+    assert {Path(file["path"]).name: file["kind"] for file in document["left_out"]} == {
+        "README.txt": "no image",
+        "phone.heic": "HEIC (HEIF)",
+    }
+    assert "left out 1 file of a format that is not read, HEIC (HEIF): phone.heic" in result.stderr

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from patchbank.bank.edge.store import EdgeStore
 from tests.helpers.command_line import indexer, indexer_json, teach
-from tests.helpers.pictures import bomb, folder_of
+from tests.helpers.pictures import bomb, folder_of, picture, png
 from tests.helpers.places import ROOT
 
 
@@ -33,6 +37,32 @@ def test_two_bad_files_are_skipped_and_listed_and_strict_fails(data: Path, tmp_p
     assert strict.exit_code == 1
     assert json.loads(strict.stdout)["error"]["code"] in ("undecodable_image", "image_too_large")
     assert indexer_json("list", data=data)["classes"][0]["version"] == report["version"]
+
+
+def test_what_is_left_out_and_what_is_dark_is_said_at_teaching_and_at_calibration(data: Path, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "in", 2)
+    for number in range(2):
+        values = np.asarray(picture(50 + number).convert("L")).astype(np.uint16) * 16
+        Image.fromarray(values).save(folder / f"deep{number}.tif")
+    (folder / "notes.txt").write_text("hello")
+    (folder / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    held_out = tmp_path / "held-out"
+    shutil.copytree(folder, held_out)
+    for place, file in enumerate(sorted(held_out.glob("*.*g"))):  # the bank does not hold these
+        file.write_bytes(png(70 + place))
+    for place, file in enumerate(sorted(held_out.glob("*.tif"))):
+        values = np.asarray(picture(80 + place).convert("L")).astype(np.uint16) * 16
+        Image.fromarray(values).save(file)
+    for words in (("add", "part", folder), ("calibrate", "part", "--with", held_out)):
+        result = indexer(*words, "--json", data=data)
+        assert result.exit_code == 0, result.output
+        report = json.loads(result.stdout)
+        (warning,) = report["warnings"]
+        assert "looks like 12-bit data" in warning["warning"]
+        assert {Path(path).name for path in warning["paths"]} == {"deep0.tif", "deep1.tif"}
+        assert [Path(file["path"]).name for file in report["left_out"]] == ["notes.txt", "phone.heic"]
+        for said in ("2 images: 16-bit image", "that is no image: notes.txt", "HEIC (HEIF): phone.heic"):
+            assert said in result.stderr
 
 
 def test_a_data_directory_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:

@@ -158,6 +158,7 @@ def test_bad_files_are_named_the_rest_is_judged_and_the_status_is_1(tmp_path: Pa
         "bad.png": "undecodable_image",
         "000.png": "undecodable_image",
         "001_mask.png": "invalid_parameters",
+        "002_mask.png": "invalid_mask",
     }
     assert figures["images"] == {
         "good": 3,
@@ -168,6 +169,19 @@ def test_bad_files_are_named_the_rest_is_judged_and_the_status_is_1(tmp_path: Pa
     }
     assert figures["pixel"]["regions"] == 1
     assert figures["image"]["auroc"] == 1.0
+
+
+def test_a_test_image_of_a_format_that_is_not_read_is_named_and_the_status_is_1(tmp_path: Path) -> None:
+    folder = mvtec_class(tmp_path / "nut", 1)
+    (folder / "test" / "good" / "notes.txt").write_text("hello")
+    evaluated(folder)
+    (folder / "test" / "hole" / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    result = indexer("evaluate", folder)
+    assert result.exit_code == 1
+    assert "left out 1 file of a format that is not read, HEIC (HEIF): phone.heic" in result.stderr
+    assert "no image: notes.txt" in result.stderr
+    assert indexer("profile", folder).exit_code == 0
+    assert "phone.heic" in indexer("profile", folder).stderr
 
 
 def test_held_out_normal_images_of_the_data_set_can_calibrate(tmp_path: Path) -> None:

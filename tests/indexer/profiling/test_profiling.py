@@ -170,7 +170,7 @@ def test_measures_follow_light_focus_and_clipping(tmp_path: Path) -> None:
     assert found["plain"].brightness == pytest.approx(noise.mean(), abs=2)
     assert found["blurred"].sharpness < 0.5 * found["plain"].sharpness
     assert (found["white"].clipped, found["white"].contrast, found["white"].sharpness) == (1.0, 0.0, 0.0)
-    assert measure_mask(tmp_path / "white.png").areas == (60_000,)
+    assert measure_mask(tmp_path / "white.png", ImageLimits()).areas == (60_000,)
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the data set is not here")

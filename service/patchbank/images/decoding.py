@@ -1,0 +1,221 @@
+"""From a file to its picture: what is it, may it be decoded, how."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from patchbank.errors import ImageTooLarge, PatchbankError, UndecodableImage, UnsupportedImage
+from patchbank.images import headers
+from patchbank.images.formats import FORMATS, HEAD, FileKind, kind_of
+from patchbank.images.limits import DEFAULT_LIMITS, ImageLimits
+from patchbank.images.picture import DecodedImage, image_id
+from patchbank.images.pixels import Loaded, to_rgb
+from patchbank.images.tiff import BrokenTiff
+from patchbank.images.tiff_layout import TiffLayout, read_by_tifffile, several, tiff_layout
+
+DECODER: Final = 1
+"""Version of the rules that make pixels; part of the preprocessing fingerprint."""
+
+_FULL: Final = 65535
+
+_TURNS: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def read_image(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> DecodedImage:
+    """Decode a file. Raises the errors of :func:`decode_image`, and ``UndecodableImage`` where the file can't be
+    read."""
+    return decode_image(read_bytes(path, limits), limits, name=path.name)
+
+
+def read_bytes(path: Path, limits: ImageLimits) -> bytes:
+    """A regular file's bytes. Raises ``ImageTooLarge`` before it reads too many, ``UndecodableImage`` where it can't.
+
+    Pipes and devices are never opened: they may never end.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            what = "a folder" if path.is_dir() else "a pipe, a device or a socket"
+            raise UndecodableImage(f"{path}: cannot be read: it is {what}, no file")
+        limits.check_bytes(path.stat().st_size, path.name)
+        return path.read_bytes()
+    except OSError as error:
+        raise UndecodableImage(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def decode_image(data: bytes, limits: ImageLimits = DEFAULT_LIMITS, name: str = "image") -> DecodedImage:
+    """Decode an encoded picture.
+
+    Raises ``UndecodableImage`` where ``data`` is not a picture or is damaged, ``UnsupportedImage`` for formats and
+    pixel types that are not read and for files with several pictures, ``ImageTooLarge`` for more bytes or pixels than
+    ``limits`` allow (checked on the header, before any pixel is decoded).
+    """
+    loaded = load(data, limits, name)
+    pixels, notes = to_rgb(loaded, name)
+    digest = hashlib.sha256(data).hexdigest()
+    return DecodedImage(pixels, image_id(pixels), digest, loaded.format, (*loaded.notes, *notes))
+
+
+def load(data: bytes, limits: ImageLimits, name: str) -> Loaded:
+    """The upright picture with its own kind of values; raises as :func:`decode_image`."""
+    if not data:
+        raise UndecodableImage(f"{name}: the file is empty (0 bytes)")
+    limits.check_bytes(len(data), name)
+    kind = kind_of(data[:HEAD])
+    if kind is not None and not kind.read:
+        raise _not_read(kind, name)
+    layout = None
+    if kind is not None and kind.name == "TIFF":
+        try:
+            layout = tiff_layout(data, limits, name)
+        except BrokenTiff as error:
+            raise UndecodableImage(f"{name}: not an image, or a damaged TIFF: {error}") from error
+    _check_header(kind, data, name)
+    if layout is not None and layout.by_tifffile:
+        return _load_by_tifffile(data, layout, name)
+    return _load_by_pillow(data, kind, layout, limits, name)
+
+
+def _check_header(kind: FileKind | None, data: bytes, name: str) -> None:
+    """Refuse what Pillow does not open, or reads wrong, and what the header alone shows."""
+    if kind is None:
+        return
+    if kind.name == "JPEG":
+        header = headers.jpeg_header(data)
+        if header is not None and header.jpeg_ls:
+            raise _not_read(FileKind("JPEG-LS"), name)
+        if header is not None and header.precision != 8:
+            raise _not_read(FileKind(f"a JPEG of {header.precision} bits", advice="save it with 8 bits"), name)
+        if header is not None and header.components == 4 and not header.adobe:
+            raise _not_read(FileKind("a CMYK JPEG that does not say how it stores inks", advice="save it as RGB"), name)
+    elif kind.name == "JPEG 2000":
+        depths = headers.jpeg2000_components(data)
+        deepest = max((bits for bits, _ in depths), default=8)
+        if any(sign for _, sign in depths) or deepest > 16 or (len(depths) > 1 and deepest > 8):
+            what = f"a JPEG 2000 with {len(depths)} channels of {deepest} bits"
+            raise _not_read(FileKind(what, advice="save it with 8 bits, or as PNG"), name)
+    elif kind.name == "GIF":
+        frames = headers.gif_frames(data)
+        if frames > 1:
+            raise several("GIF", frames, name, most=headers.MAX_FRAMES)
+
+
+def _load_by_pillow(
+    data: bytes, kind: FileKind | None, layout: TiffLayout | None, limits: ImageLimits, name: str
+) -> Loaded:
+    with _open(data, kind, layout, limits, name) as picture:
+        label = str(picture.format)
+        frames = 1 if layout is not None else int(getattr(picture, "n_frames", 1))
+        if frames > 1:
+            raise several(label, frames, name, most=frames + 1)
+        try:
+            picture.load()
+            # ImageOps.exif_transpose would rewrite the EXIF data, and fails where another tag is damaged.
+            upright = _turned(picture, picture.getexif().get(0x0112, 1))
+        except Exception as error:  # decoders raise struct.error, TypeError and more on damaged files
+            raise UndecodableImage(f"{name}: truncated or damaged {label}: {error}") from error
+    lossy = label in ("JPEG", "AVIF", "WEBP", "JPEG2000")
+    if layout is not None:
+        white, notes = layout.white or _FULL, _sign_note(layout, upright)
+        return Loaded(upright, label, layout.deep, white, layout.inverted, lossy, notes)
+    if label == "PNG":
+        return _png(upright, data)
+    deep = label == "PPM" and headers.ppm_white(data) == _FULL
+    return Loaded(upright, label, deep, lossy=lossy)
+
+
+def _png(picture: Image.Image, data: bytes) -> Loaded:
+    """PNG names its significant bits (sBIT), and wants values spread over all 16 all the same. Values that are not
+    spread, such as 12-bit ones up to 4095, are scaled."""
+    depth, significant = headers.png_bits(data)
+    loaded = Loaded(picture, "PNG", deep=depth == 16)
+    if not (loaded.is_deep_grey and significant and 8 <= significant < 16):
+        return loaded
+    values, white, spare = np.asarray(picture).astype(np.int64), (1 << significant) - 1, 16 - significant
+    shifted = (values >> spare) << spare
+    spread = shifted | (shifted >> significant)
+    if values.max(initial=0) > white or (values == shifted).all() or (values == spread).all():
+        return loaded
+    return Loaded(picture, "PNG", deep=True, white=white)
+
+
+def _sign_note(layout: TiffLayout, picture: Image.Image) -> tuple[str, ...]:
+    top = int(np.asarray(picture).max(initial=0)) if layout.signed else 0
+    if not 4096 <= top <= 32767:
+        return ()
+    return (f"signed image whose brightest value is {top}: its values are taken as 0 to 65535, so it is read as dark",)
+
+
+def _load_by_tifffile(data: bytes, layout: TiffLayout, name: str) -> Loaded:
+    try:
+        values = read_by_tifffile(data)
+        picture = _turned(_eight_bits(values, layout.white), layout.turn)
+    except Exception as error:  # as above
+        raise UndecodableImage(f"{name}: truncated or damaged TIFF: {error}") from error
+    highest = int(values[..., :3].max(initial=0))
+    if layout.white is not None and highest > layout.white:
+        raise UnsupportedImage(
+            f"{name}: the file says that its greatest value is {layout.white}, but has {highest}; save it with 8 bits"
+        )
+    return Loaded(picture, "TIFF", deep=True, white=layout.white or _FULL)
+
+
+def _eight_bits(values: NDArray[Any], white: int | None) -> Image.Image:
+    """16-bit values (H, W, channels) as an 8-bit picture: the high bytes, as Pillow takes them from interleaved
+    files."""
+    small = values >> 8 if white is None else (values.astype(np.int64) * 510 + white) // (2 * white)
+    mode = {2: "LA", 3: "RGB", 4: "RGBA"}[values.shape[-1]]
+    return Image.fromarray(np.ascontiguousarray(small.astype(np.uint8)), mode=mode)
+
+
+def _turned(picture: Image.Image, orientation: int) -> Image.Image:
+    turn = _TURNS.get(orientation)
+    return picture if turn is None else picture.transpose(turn)
+
+
+def _open(data: bytes, kind: FileKind | None, layout: TiffLayout | None, limits: ImageLimits, name: str) -> Image.Image:
+    try:
+        picture = Image.open(io.BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError as error:
+        raise _unidentified(data, kind, layout, name) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageTooLarge(f"{name}: far over the limit of {limits.max_megapixels:g} megapixels") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise UndecodableImage(f"{name}: truncated or damaged: {error}") from error
+    try:
+        limits.check_pixels(picture.width, picture.height, name)
+    except ImageTooLarge:
+        picture.close()
+        raise
+    return picture
+
+
+def _unidentified(data: bytes, kind: FileKind | None, layout: TiffLayout | None, name: str) -> PatchbankError:
+    """The error for what Pillow does not open: a picture of another format, a damaged one, or none at all."""
+    if kind is not None and layout is not None:  # its directory is whole
+        return _not_read(FileKind("a TIFF of this kind of pixels", advice="save it as 8-bit RGB or grey"), name)
+    if kind is not None:
+        return UndecodableImage(f"{name}: not an image, or a damaged {kind.name}")
+    try:
+        with Image.open(io.BytesIO(data)) as other:
+            return _not_read(FileKind(str(other.format)), name)
+    except Exception:  # other decoders raise anything; the data is then not a picture
+        return UndecodableImage(f"{name}: not an image")
+
+
+def _not_read(kind: FileKind, name: str) -> UnsupportedImage:
+    return UnsupportedImage(f"{name}: {kind.name} is not read; {kind.advice}", format=kind.name)

@@ -1,0 +1,82 @@
+"""Class retrieval of one image: which taught class it shows, and whether it is like a class that the caller names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import numpy as np
+
+from patchbank.bank.manifest import Manifest
+from patchbank.bank.store import Bank
+from patchbank.bank.view import View
+from patchbank.embedding.embedder import Embedding
+from patchbank.errors import BackboneMismatch, DamagedBank, UnknownClass
+from patchbank.judging.compatibility import CompatibilityChecks
+from patchbank.scoring.class_retrieval import HITS_PER_VOTE, WITNESSES, Retrieval, resembles, retrieve
+from patchbank.scoring.coherence import least_coherence
+from patchbank.scoring.inspected_area import InspectedAreas
+
+AreasOf = Callable[[Manifest], InspectedAreas]
+"""The inspected areas of a class."""
+
+
+class ClassRetriever:
+    """Asks the router once for the reference images nearest to one image, in one view of the store."""
+
+    def __init__(
+        self, view: View, embedding: Embedding, checks: CompatibilityChecks, areas_of: AreasOf, *, voters: int
+    ) -> None:
+        self._view = view
+        self._embedding = embedding
+        self._checks = checks
+        self._areas_of = areas_of
+        self._voters: Final = voters
+        self._hits = view.nearest_references(checks.fingerprint, embedding.cls, HITS_PER_VOTE * voters)
+
+    def retrieve(self, *, quick: bool = False) -> Retrieval:
+        """Which product the image shows; ``quick`` leaves doubtful ones unknown without comparing patches."""
+        hits = self._hits
+        banks: dict[str, Bank] = {}
+        for name in {hit.class_name for hit in hits}:
+            try:
+                bank = self._view.bank(name)
+                self._checks.check(bank.manifest)
+                banks[name] = bank
+            except UnknownClass:  # of a router that knows more than the pointers: its hits do not count
+                continue
+            except BackboneMismatch:  # a failed self-test; as below, but a caller who names the class has no need of it
+                if hits[0].class_name == name and not quick:
+                    raise
+            except DamagedBank:  # the other classes go on; its own images must not be taken for theirs
+                if hits[0].class_name == name:
+                    raise
+
+        def coherence_of(class_name: str, image_ids: Sequence[str]) -> float:
+            return self._coherence(banks[class_name], image_ids)
+
+        limits = {name: bank.manifest.retrieval for name, bank in banks.items()}
+        return retrieve(
+            [hit for hit in hits if hit.class_name in banks], self._voters, limits, None if quick else coherence_of
+        )
+
+    def is_like(self, bank: Bank) -> bool:
+        """Whether the image keeps the limits of one class, whatever other classes it is like."""
+        manifest = bank.manifest
+        own = [hit for hit in self._hits if hit.class_name == manifest.class_name][:WITNESSES]
+        image_ids, similarity = [hit.image_id for hit in own], own[0].similarity if own else -1.0
+        if similarity < manifest.retrieval.similarity and len(own) < min(WITNESSES, manifest.references):
+            image_ids, similarity = self._nearest_in(bank)  # other classes' references took the places of its own
+        return resembles(similarity, manifest.retrieval, lambda: self._coherence(bank, image_ids))
+
+    def _nearest_in(self, bank: Bank) -> tuple[list[str], float]:
+        """The bank's references nearest to the image, and the similarity of the nearest."""
+        image_ids, cls = bank.cls_vectors()
+        similarity = cls @ self._embedding.cls
+        order = np.argsort(-similarity, kind="stable")[:WITNESSES]
+        return [image_ids[place] for place in order], float(similarity[order[0]])
+
+    def _coherence(self, bank: Bank, image_ids: Sequence[str]) -> float:
+        area = self._areas_of(bank.manifest).on(self._embedding.grid)
+        patches = area.patches(self._embedding.patches)
+        return least_coherence(patches, [bank.image_patches(image_id) for image_id in image_ids])
