@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -29,11 +27,16 @@ class EffectiveSetting:
     origin: Origin
 
 
-def effective_settings(settings: Settings, options: Mapping[str, Any]) -> list[EffectiveSetting]:
-    """Every setting, in the order of the README's table; ``options`` are those of the command line."""
+def effective_settings(
+    settings: Settings, options: Mapping[str, Any], faults: Collection[str] = ()
+) -> list[EffectiveSetting]:
+    """Every setting, in the order of the README's table; ``options`` are those of the command line. The variables
+    ``faults`` are wrong, so that their defaults are in force."""
     environment, file = set(EnvSettingsSource(Settings)()), {_field(name) for name in dotenv_variables()}
 
     def origin(name: str) -> Origin:
+        if _PREFIX + name.upper() in faults:
+            return "default"
         if options.get(name) is not None:
             return "option"
         if name in environment:
@@ -60,17 +63,6 @@ def dotenv_variables() -> dict[str, str | None]:
         return dict(dotenv_values(".env", interpolate=False))
     except (OSError, UnicodeDecodeError):
         return {}
-
-
-def unknown_variables() -> dict[str, str | None]:
-    """PATCHBANK_ variables of the environment and of ``.env`` that are no setting, each with the nearest that is."""
-    given = [name.upper() for name in (*os.environ, *dotenv_variables()) if name.upper().startswith(_PREFIX)]
-    return {name: _nearest(name) for name in dict.fromkeys(given) if _field(name) not in Settings.model_fields}
-
-
-def _nearest(variable: str) -> str | None:
-    close = difflib.get_close_matches(_field(variable), list(Settings.model_fields), n=1)
-    return _PREFIX + close[0].upper() if close else None
 
 
 def usable_settings(**options: Any) -> tuple[Settings, dict[str, str]]:

@@ -180,13 +180,22 @@ def load_settings(**overrides: Any) -> Settings:
         raise InvalidSettings(f"PATCHBANK_{name.upper()}: {first['msg']}") from error
 
 
-def _refuse_unknown() -> None:
+def unknown_variables() -> dict[str, str | None]:
+    """Variables that begin with ``PATCHBANK_`` and are no setting, with the place where it is ``.env``; each with the
+    nearest setting's variable, None where none is near. Raises what reading ``.env`` raises."""
     known = [name.upper() for name in Settings.model_fields]
     places = {"": list(os.environ), " (in .env)": list(dotenv_values(".env", encoding="utf-8", interpolate=False))}
+    unknown: dict[str, str | None] = {}
     for place, names in places.items():
         for name in names:
             upper = name.upper()
             if upper.startswith(_PREFIX) and upper.removeprefix(_PREFIX) not in known and not _OTHERS.fullmatch(upper):
                 near = difflib.get_close_matches(upper.removeprefix(_PREFIX), known, n=1)
-                advice = f"is {_PREFIX}{near[0]} meant?" if near else "the README lists all settings"
-                raise InvalidSettings(f"{name}{place} is no setting; {advice}")
+                unknown[name + place] = _PREFIX + near[0] if near else None
+    return unknown
+
+
+def _refuse_unknown() -> None:
+    for name, near in unknown_variables().items():
+        advice = f"is {near} meant?" if near else "the README lists all settings"
+        raise InvalidSettings(f"{name} is no setting; {advice}")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from patchbank.settings import Settings, load_settings
-from patchbank_indexer.settings_origin import effective_settings, unknown_variables, usable_settings
+from patchbank.settings import Settings, load_settings, unknown_variables
+from patchbank_indexer.settings_origin import effective_settings, usable_settings
 from tests.helpers.command_line import indexer, indexer_json
 
 
@@ -39,9 +40,24 @@ def test_unknown_variables_are_named_with_the_nearest_setting(monkeypatch: pytes
     Path(".env").write_text("PATCHBANK_DATADIR=x\nOTHER=1\nPATCHBANK_QQQQ=1\n")
     assert unknown_variables() == {
         "PATCHBANK_TRESHOLD_FAR": "PATCHBANK_TARGET_FAR",
-        "PATCHBANK_DATADIR": "PATCHBANK_DATA_DIR",
-        "PATCHBANK_QQQQ": None,
+        "PATCHBANK_DATADIR (in .env)": "PATCHBANK_DATA_DIR",
+        "PATCHBANK_QQQQ (in .env)": None,
     }
+    for words in (("config",), ("config", "--json")):
+        result = indexer(*words, data=Path("data"))
+        assert (result.exit_code, "PATCHBANK_MAX_BATCH" in result.stdout) == (1, True)
+        assert "PATCHBANK_TARGET_FAR" in result.output
+
+
+def test_config_shows_a_wrong_value_s_default_and_says_what_is_wrong(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATCHBANK_PORT", "http")
+    result = indexer("config", "--json", data=data)
+    document = json.loads(result.stdout)
+    assert (result.exit_code, list(document["faults"])) == (1, ["PATCHBANK_PORT"])
+    (port,) = [row for row in document["settings"] if row["variable"] == "PATCHBANK_PORT"]
+    assert (port["value"], port["origin"]) == (8000, "default")
 
 
 def test_wrong_settings_are_replaced_by_their_defaults_and_the_others_kept(monkeypatch: pytest.MonkeyPatch) -> None:

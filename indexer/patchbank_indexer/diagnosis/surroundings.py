@@ -10,9 +10,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-from patchbank.settings import Settings
+from patchbank.settings import Settings, unknown_variables
 from patchbank_indexer.diagnosis.check import Check, Status
-from patchbank_indexer.settings_origin import dotenv_variables, effective_settings, unknown_variables
+from patchbank_indexer.settings_origin import dotenv_variables, effective_settings
 
 _RUNTIMES: Final = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino")
 _LIBRARIES: Final = ("patchbank", "numpy", "scipy", "pillow", "qdrant-edge-py", "qdrant-client", "fastapi", "uvicorn")
@@ -26,13 +26,14 @@ def look_at_settings(settings: Settings, faults: Mapping[str, str], options: Map
     """Bad values, unknown variables, and how many are set."""
     for name, why in faults.items():
         yield Check("settings", "fault", f"{name}: {why}", f"set {name} right or remove it")
-    for name, nearest in unknown_variables().items():
+    unknown = {} if ".env" in faults else unknown_variables()
+    for name, nearest in unknown.items():
         advice = f"is {nearest} meant?" if nearest else "remove it; `config` lists all settings"
-        yield Check("settings", "warning", f"{name} is no setting", advice)
+        yield Check("settings", "fault", f"{name} is no setting", advice)
     origins = [setting.origin for setting in effective_settings(settings, options)]
     counts = {origin: origins.count(origin) for origin in dict.fromkeys(origins) if origin != "default"}
     told = ", ".join(f"{count} from {origin}" for origin, count in counts.items()) or "all are defaults"
-    if not faults:
+    if not faults and not unknown:
         yield Check("settings", "ok", told)
 
 

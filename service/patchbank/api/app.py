@@ -9,6 +9,7 @@ from typing import Final
 
 from anyio import create_task_group
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
 from prometheus_fastapi_instrumentator import Instrumentator
 
@@ -64,7 +65,12 @@ def create_app(settings: Settings) -> FastAPI:
                     tasks.cancel_scope.cancel()
 
     failed = {"model": ErrorAnswer, "description": "any error"}
-    app = FastAPI(
+    app = FastAPIOffline(
+        redoc_url=None,  # it shows a picture from another host
+        static_url="/docs-files",
+        swagger_ui_parameters={
+            "validatorUrl": None
+        },  # else a picture from another host says whether the schema is valid
         title="Patchbank",
         version=version("patchbank"),
         lifespan=lifespan,
