@@ -39,6 +39,7 @@ DETECTION_FIELDS = {
     "class_name",
     "class_confidence",
     "is_anomalous",
+    "reasons",
     "anomaly_score",
     "threshold",
     "pixel_threshold",
