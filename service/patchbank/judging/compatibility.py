@@ -38,8 +38,12 @@ class CompatibilityChecks:
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
-        self.fingerprint = embedder.fingerprint
         self._seen: dict[str, tuple[str, Compatibility]] = {}
+
+    @property
+    def fingerprint(self) -> str:
+        """The preprocessing fingerprint of the embeddings that this backbone makes."""
+        return self._embedder.fingerprint
 
     def look(self, manifest: Manifest) -> Compatibility:
         """Whether this backbone may judge with the bank, and why not."""
