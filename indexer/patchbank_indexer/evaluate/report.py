@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from patchbank.atomic_file import replace_file
 from patchbank.errors import StoreUnavailable
 from patchbank.text import json_text
 from patchbank_indexer.evaluate.columns import DECISION, DETECTION, cells
@@ -74,12 +75,9 @@ def check_writable(file: Path) -> None:
 
 def write_whole(file: Path, text: str) -> None:
     """Replace a file in one step: a reader sees the old content or the new one."""
-    partial = file.with_name(f".{file.name}.partial")
     try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(file)
+        replace_file(file, text)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise StoreUnavailable(f"{file} cannot be written: {error.strerror or error}") from error
 
 
