@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from patchbank.bank.view import unknown_class
 from patchbank.errors import PatchbankError, StoreUnavailable
 from patchbank.judging.inspector import Inspector
 from patchbank.judging.verdict import Inspection
@@ -16,6 +17,7 @@ from patchbank.scoring.heatmap import overlay
 from patchbank.settings import Settings
 from patchbank.text import file_stem
 from patchbank_indexer.commands.options import BackboneName, DataDir, Json
+from patchbank_indexer.commands.out_folder import check_out_folder
 from patchbank_indexer.commands.running import run
 from patchbank_indexer.datasets.files import image_files
 from patchbank_indexer.output import Output
@@ -54,9 +56,13 @@ class _Request:
 
 def _detect(settings: Settings, out: Output, request: _Request) -> int:
     """Judge every image; 1 where one could not be judged."""
+    check_out_folder(request.out_dir)
     files = image_files(request.images)
     results: list[dict[str, Any]] = []
     with Inspector.open(settings) as inspector, out.progress() as progress:
+        active = inspector.store.active()
+        if not active:
+            raise unknown_class(None, active, inspector.store.place)
         if request.class_name is not None:
             inspector.serving_bank(request.class_name)
         stage = progress.begin("detecting", len(files))

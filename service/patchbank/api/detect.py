@@ -9,6 +9,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
 
+from patchbank.api.errors import error_body
 from patchbank.api.schemas import BatchAnswer, Detection, ErrorBody, FailedDetection
 from patchbank.api.state import ApiState, state_of
 from patchbank.errors import ImageTooLarge, InvalidParameters, PatchbankError
@@ -75,7 +76,7 @@ async def detect_batch(
             results.append(await state.admission.run(partial(_judge, state, data, options, return_maps)))
         except PatchbankError as error:
             state.metrics.failed(error.code)
-            results.append(FailedDetection(error=ErrorBody(**error.as_dict())))
+            results.append(FailedDetection(error=ErrorBody(**error_body(request, error))))
     spent = (time.perf_counter() - begin) * 1e3
     return BatchAnswer(
         results=results, total_images=len(files), total_time_ms=spent, avg_time_ms=spent / max(1, len(files))
