@@ -203,6 +203,12 @@ class FileExists(PatchbankError):
     status = 409
 
 
+class UnusablePath(PatchbankError):
+    """A path that the system does not let the program look at, such as one that is too long or forbidden."""
+
+    code = "unusable_path"
+
+
 class DamagedInstallation(PatchbankError):
     """Files that belong to the program itself are missing."""
 

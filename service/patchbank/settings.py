@@ -14,6 +14,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from patchbank.errors import InvalidSettings
 from patchbank.images import ImageLimits
+from patchbank.reason import message_of, reason_of
+from patchbank.text import shown
 
 _URL: Final = re.compile(r"https?://([^/@\s:\[\]]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?/?")
 
@@ -134,6 +136,13 @@ class Settings(BaseSettings):
     def _split_providers(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
+    @field_validator("data_dir")
+    @classmethod
+    def _check_data_dir(cls, value: Path) -> Path:
+        if value.exists() and not value.is_dir():
+            raise ValueError(f"{shown(str(value))} is not a directory: name one, here or with --data-dir")
+        return value
+
     @field_validator("qdrant_url")
     @classmethod
     def _check_url(cls, value: str) -> str:
@@ -173,11 +182,11 @@ def load_settings(**overrides: Any) -> Settings:
         _refuse_unknown()
         return Settings(**overrides)
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidSettings(f".env cannot be read: {error}") from error
+        raise InvalidSettings(f".env cannot be read: {reason_of(error)}") from error
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
-        raise InvalidSettings(f"PATCHBANK_{name.upper()}: {first['msg']}") from error
+        raise InvalidSettings(f"PATCHBANK_{name.upper()}: {message_of(first['msg'])}") from error
 
 
 def unknown_variables() -> dict[str, str | None]:

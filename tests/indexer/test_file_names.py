@@ -107,6 +107,17 @@ def test_data_sets_with_any_names_are_evaluated_and_profiled(data: Path, tmp_pat
     json.dumps(json.loads(profiled.stdout), ensure_ascii=False).encode("utf-8")
 
 
+def test_the_data_directory_may_have_any_name(tmp_path: Path) -> None:
+    folder_of_names(tmp_path / "in")
+    data = tmp_path / os.fsdecode(b"d\xe4[:]")
+    indexer("add", "part", tmp_path / "in", data=data)
+    assert indexer_json("list", data=data)["classes"][0]["references"] == len(RAW) + 1
+    with serving(load_settings(data_dir=data, search_workers=1)) as client:
+        assert client.post("/detect", files={"file": png(0)}).json()["class_name"] == "part"
+        (data / "aliases.json").write_text("{")
+        assert "aliases.json cannot be read" in client.get("/classes").json()["error"]["message"]
+
+
 def test_pictures_of_an_audit_are_written_for_any_name(data: Path, tmp_path: Path) -> None:
     folder = folder_of_names(tmp_path / "in")
     assert indexer("add", "part", folder, data=data).exit_code == 0

@@ -14,6 +14,7 @@ from patchbank.teaching.audit import Audit, audit_bank
 from patchbank.text import file_stem
 from patchbank_indexer.commands.audit_pictures import Located, write_twins
 from patchbank_indexer.commands.options import DataDir, Json, TaughtClass
+from patchbank_indexer.commands.out_folder import check_out_folder
 from patchbank_indexer.commands.running import opened, run
 from patchbank_indexer.output import Output
 
@@ -36,6 +37,7 @@ def audit(
 
 def _audit(settings: Settings, out: Output, class_name: str, top: int, out_dir: Path | None) -> None:
     """The ``top`` references most unlike the others are shown, and all suspects."""
+    check_out_folder(out_dir)
     with opened(settings) as store:
         bank = store.bank(class_name)
         with out.progress() as progress:

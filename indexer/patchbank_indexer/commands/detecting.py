@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from patchbank.bank.view import unknown_class
 from patchbank.errors import PatchbankError, StoreUnavailable
 from patchbank.judging.inspector import Inspector
 from patchbank.judging.verdict import Inspection
@@ -17,6 +18,7 @@ from patchbank.settings import Settings
 from patchbank.text import file_stem
 from patchbank_indexer.commands.detect_table import check_csv_path, counts, summary_line, write_csv
 from patchbank_indexer.commands.options import BackboneName, DataDir, Json
+from patchbank_indexer.commands.out_folder import check_out_folder
 from patchbank_indexer.commands.running import run
 from patchbank_indexer.datasets.files import find_images
 from patchbank_indexer.output import Output
@@ -60,11 +62,15 @@ class _Request:
 
 def _detect(settings: Settings, out: Output, request: _Request) -> int:
     """Judge every image; 1 where one could not be judged, or was left out because its format is not read."""
+    check_out_folder(request.out_dir)
     asked = find_images(request.images)
     if request.csv_path is not None:
         check_csv_path(request.csv_path)
     results: list[dict[str, Any]] = []
     with Inspector.open(settings) as inspector, out.progress() as progress:
+        active = inspector.store.active()
+        if not active:
+            raise unknown_class(None, active, inspector.store.place)
         if request.class_name is not None:
             inspector.serving_bank(request.class_name)
         stage = progress.begin("detecting", len(asked.images))

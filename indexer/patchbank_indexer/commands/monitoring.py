@@ -12,6 +12,7 @@ from patchbank.atomic_file import replacing
 from patchbank.errors import DamagedInstallation, FileExists, StoreUnavailable
 from patchbank.settings import Settings
 from patchbank_indexer.commands.options import Json
+from patchbank_indexer.commands.out_folder import check_out_folder
 from patchbank_indexer.commands.running import run
 from patchbank_indexer.output import Output
 
@@ -29,6 +30,7 @@ def monitoring(
 
 def _write_all(settings: Settings, out: Output, out_dir: Path, force: bool) -> None:
     """Nothing is written where a file is in the way, unless ``force`` is given."""
+    check_out_folder(out_dir)
     source = _source()
     names = _names(source)
     in_the_way = [str(out_dir / name) for name in names if (out_dir / name).exists()]

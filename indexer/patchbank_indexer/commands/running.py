@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +12,8 @@ from rich.console import Console
 
 from patchbank.bank.open_store import open_store
 from patchbank.bank.store import PatchStore
-from patchbank.errors import PatchbankError
+from patchbank.errors import PatchbankError, UnusablePath
+from patchbank.reason import reason_of
 from patchbank.settings import Settings, load_settings
 from patchbank_indexer.output import Output
 
@@ -24,6 +26,13 @@ def run(work: Callable[[Settings, Output], int | None], as_json: bool, **overrid
         status = work(settings, out)
     except PatchbankError as error:
         out.error(error)
+        raise typer.Exit(1) from None
+    except BrokenPipeError:  # nobody reads any more, which the command line ends by
+        raise
+    except OSError as error:
+        if error.filename is None:
+            raise
+        out.error(UnusablePath(f"{os.fsdecode(error.filename)}: {reason_of(error)}"))
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         Console(stderr=True).print("interrupted: nothing was changed")

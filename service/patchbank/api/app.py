@@ -78,7 +78,7 @@ def create_app(settings: Settings) -> FastAPI:
         responses={"4XX": failed, "5XX": failed},
     )
     app.state.metrics = metrics
-    add_error_handlers(app)
+    add_error_handlers(app, settings)
     one_image = int(settings.max_upload_mb * 1e6) + _FORM_BYTES
     # Each middleware is put around those before it.
     app.add_middleware(AdmissionMiddleware, routes=(_DETECT, _DETECT_BATCH))

@@ -11,6 +11,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
 
+from patchbank.api.errors import error_body
 from patchbank.api.schemas import BatchAnswer, BatchDetection, Detection, ErrorBody, FailedDetection
 from patchbank.api.state import ApiState, state_of
 from patchbank.errors import ImageTooLarge, InvalidParameters, PatchbankError
@@ -113,7 +114,7 @@ async def detect_batch(
             results.append(BatchDetection(**dict(answer), file_name=file.filename))
         except PatchbankError as error:
             state.metrics.failed(error.code)
-            results.append(FailedDetection(file_name=file.filename, error=ErrorBody(**error.as_dict())))
+            results.append(FailedDetection(file_name=file.filename, error=ErrorBody(**error_body(request, error))))
     spent = (time.perf_counter() - begin) * 1e3
     return BatchAnswer(
         results=results, total_images=len(files), total_time_ms=spent, avg_time_ms=spent / max(1, len(files))

@@ -12,8 +12,12 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from patchbank.api.metrics import Metrics
+from patchbank.api.redaction import Redaction
 from patchbank.api.request_id import HEADER, current_request_id
 from patchbank.errors import InvalidParameters, PatchbankError, TooBusy
+from patchbank.reason import message_of
+from patchbank.settings import Settings
+from patchbank.text import shown
 
 _LOG = logging.getLogger("patchbank")
 _HTTP_CODES: Final = {
@@ -25,8 +29,9 @@ _HTTP_CODES: Final = {
 }
 
 
-def add_error_handlers(app: FastAPI) -> None:
+def add_error_handlers(app: FastAPI, settings: Settings) -> None:
     """Give every error, ours and the framework's, the same shape."""
+    app.state.redaction = Redaction(settings)
     app.add_exception_handler(PatchbankError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -43,37 +48,50 @@ def _count(app: FastAPI, code: str) -> None:
     cast(Metrics, app.state.metrics).failed(code)
 
 
-def _answer(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> JSONResponse:
-    return JSONResponse({"error": body}, status_code=status, headers=headers)
+def error_body(request: Request, error: PatchbankError) -> dict[str, Any]:
+    """The content of ``error`` in an answer. What it leaves out of a failure of the service is in the log."""
+    if error.status >= 500:
+        _LOG.error("%s %s: %s: %s", request.method, shown(request.url.path), error.code, shown(error.message))
+    return _redacted(request, error.status, error.as_dict())
+
+
+def _redacted(request: Request, status: int, body: dict[str, Any]) -> dict[str, Any]:
+    return cast(dict[str, Any], cast(Redaction, request.app.state.redaction).document(body, status))
+
+
+def _answer(request: Request, status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> JSONResponse:
+    return JSONResponse({"error": _redacted(request, status, body)}, status_code=status, headers=headers)
 
 
 async def _ours(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, PatchbankError)  # noqa: S101  # registered for this type only
     _count(request.app, error.code)
-    if error.status >= 500:
-        _LOG.error("%s %s: %s: %s", request.method, request.url.path, error.code, error.message)
     headers = {"Retry-After": "1"} if isinstance(error, TooBusy) else None
-    return _answer(error.status, error.as_dict(), headers)
+    return JSONResponse({"error": error_body(request, error)}, status_code=error.status, headers=headers)
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for this type only
-    fields = {".".join(str(part) for part in item["loc"][1:]) or "body": item["msg"] for item in error.errors()}
+    fields = {
+        ".".join(str(part) for part in item["loc"][1:]) or "body": message_of(item["msg"]) for item in error.errors()
+    }
     _count(request.app, InvalidParameters.code)
     message = "; ".join(f"{name}: {text}" for name, text in fields.items())
-    return _answer(InvalidParameters.status, {"code": InvalidParameters.code, "message": message, "detail": fields})
+    body = {"code": InvalidParameters.code, "message": message, "detail": fields}
+    return _answer(request, InvalidParameters.status, body)
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for this type only
     code = _HTTP_CODES.get(error.status_code, "http_error")
     _count(request.app, code)
-    return _answer(error.status_code, {"code": code, "message": str(error.detail)}, dict(error.headers or {}))
+    return _answer(request, error.status_code, {"code": code, "message": str(error.detail)}, dict(error.headers or {}))
 
 
 async def _unforeseen(request: Request, error: Exception) -> JSONResponse:
     _count(request.app, PatchbankError.code)
-    _LOG.exception("%s %s failed", request.method, request.url.path, exc_info=error)
+    _LOG.exception("%s %s failed", request.method, shown(request.url.path), exc_info=error)
     # This answer is sent outside of all middleware.
     headers = {HEADER: current_request_id()}
-    return _answer(500, {"code": PatchbankError.code, "message": "the service failed; its log says why"}, headers)
+    body = {"code": PatchbankError.code, "message": "the service failed; its log says why"}
+    return _answer(request, 500, body, headers)

@@ -26,6 +26,7 @@ from patchbank.bank.names import is_image_id
 from patchbank.bank.store import BankContent, PatchBlock, Reference
 from patchbank.errors import DamagedBank, DamagedSnapshot, SnapshotNotWritable
 from patchbank.progress import SILENT, Progress
+from patchbank.reason import reason_of
 
 _DAMAGE: Final = (
     OSError,
@@ -97,8 +98,10 @@ class Archive:
         self._path = path
         try:
             self._zip = zipfile.ZipFile(path)
-        except (OSError, zipfile.BadZipFile) as error:
-            raise DamagedSnapshot(f"{path} is not a snapshot of a class: {error}") from error
+        except OSError as error:
+            raise DamagedSnapshot(f"the snapshot {path} cannot be read: {reason_of(error)}") from error
+        except zipfile.BadZipFile as error:
+            raise DamagedSnapshot(f"{path} is not a snapshot of a class: {reason_of(error)}") from error
         try:
             with self._guarded():
                 self._manifest = Manifest.model_validate_json(self._text("manifest.json"))
@@ -157,7 +160,7 @@ class Archive:
         try:
             yield
         except _DAMAGE as error:
-            raise DamagedSnapshot(f"the snapshot {self._path} is damaged: {error}") from error
+            raise DamagedSnapshot(f"the snapshot {self._path} is damaged: {reason_of(error)}") from error
 
     def __enter__(self) -> Archive:
         return self

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from patchbank.arrays import ByteArray
 from patchbank.errors import InvalidClassName
+from patchbank.text import quoted
 
 PREFIX: Final = "patchbank"
 _CLASS: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]|_(?!_)){0,63}")
@@ -25,7 +26,7 @@ def check_class_name(name: str) -> str:
     name."""
     if not _CLASS.fullmatch(name) or name.endswith("_"):
         raise InvalidClassName(
-            f"{name!r} cannot name a product class: use 1 to 64 letters (a-z, A-Z), digits, '-' and single '_', "
+            f"{quoted(name)} cannot name a product class: use 1 to 64 letters (a-z, A-Z), digits, '-' and single '_', "
             "beginning with a letter or digit"
         )
     if name.lower() in _RESERVED:

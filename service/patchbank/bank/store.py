@@ -197,6 +197,11 @@ class Pointers:
 class ViewSource(Protocol):
     """What a ``View`` reads from."""
 
+    @property
+    def place(self) -> str:
+        """Where the banks are, in words for people."""
+        ...
+
     def pointers(self) -> Pointers:
         """The current pointers; a change by another process shows at the next call."""
         ...

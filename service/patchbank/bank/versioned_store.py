@@ -11,8 +11,8 @@ from typing import Generic, Protocol, TypeVar
 from patchbank.arrays import FloatArray
 from patchbank.bank.names import NO_CLASS, BankRef, check_class_name, new_version
 from patchbank.bank.store import Bank, BankSpec, Draft, Pointers, RouterHit
-from patchbank.bank.view import View, with_view
-from patchbank.errors import ClassBusy, UnknownClass
+from patchbank.bank.view import View, unknown_class, with_view
+from patchbank.errors import ClassBusy
 
 
 class HeldClass(Protocol):
@@ -32,6 +32,10 @@ class VersionedStore(ABC, Generic[Held]):
     def __init__(self, keep_versions: int) -> None:
         """``keep_versions`` finished versions of each class are kept, the active one included."""
         self._keep = keep_versions
+
+    @property
+    @abstractmethod
+    def place(self) -> str: ...
 
     @abstractmethod
     def pointers(self) -> Pointers: ...
@@ -125,7 +129,8 @@ class VersionedStore(ABC, Generic[Held]):
 
     def remove(self, class_name: str) -> None:
         check_class_name(class_name)
-        if class_name not in self.active():
-            raise UnknownClass(f"no product class {class_name!r} is taught here")
+        active = self.active()
+        if class_name not in active:
+            raise unknown_class(class_name, active, self.place)
         with self._holding(class_name) as held:
             self._withdraw(class_name, held)

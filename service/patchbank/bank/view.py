@@ -9,9 +9,11 @@ from patchbank.arrays import FloatArray
 from patchbank.bank.names import BankRef, check_class_name
 from patchbank.bank.store import Bank, RouterHit, ViewSource
 from patchbank.errors import DamagedBank, UnknownClass, UnknownVersion
+from patchbank.text import quoted
 
 T = TypeVar("T")
 _TRIES: Final = 4
+_NAMED: Final = 10
 
 
 class View:
@@ -31,12 +33,34 @@ class View:
         check_class_name(class_name)
         active = self.active.get(class_name)
         if active is None:
-            raise UnknownClass(f"no product class {class_name!r} is taught here")
+            raise unknown_class(class_name, self.active, self._source.place)
         return self._source.open_bank(BankRef(class_name, version or active), serves=version in (None, active))
 
     def nearest_references(self, fingerprint: str, cls: FloatArray, k: int) -> list[RouterHit]:
         """The k reference images nearest to ``cls`` (D',) among active banks of that preprocessing fingerprint."""
         return self._source.find_references(self.pointers, fingerprint, cls, k)
+
+
+def unknown_class(class_name: str | None, active: Mapping[str, str], place: str) -> UnknownClass:
+    """The error of a class that is not among the ``active`` ones in a store's ``place``; None: any class."""
+    if not active:
+        return UnknownClass(
+            f"no product class is taught in {place}: teach one with `indexer add CLASS FOLDER`, or name another store "
+            "with --data-dir, PATCHBANK_DATA_DIR or PATCHBANK_QDRANT_URL"
+        )
+    names = sorted(active)
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return UnknownClass(
+        f"no product class {class_name!r} is taught in {place}; taught there: {', '.join(names[:_NAMED])}{more}"
+    )
+
+
+def unknown_version(ref: BankRef) -> UnknownVersion:
+    """The error of a version that the class does not have."""
+    return UnknownVersion(
+        f"class {ref.class_name!r} has no version {quoted(ref.version)}: `indexer versions {ref.class_name}` lists "
+        "those that are kept"
+    )
 
 
 def with_view(source: ViewSource, work: Callable[[View], T]) -> T:

@@ -7,6 +7,7 @@ from pathlib import Path
 from patchbank.embedding.backbones import BACKBONES, CHECKPOINTS, Backbone, HubFile, LocalFile, packaged_model
 from patchbank.embedding.model_manifest import read_model_manifest
 from patchbank.errors import ModelUnavailable
+from patchbank.text import quoted
 
 
 def models_dir(data_dir: Path) -> Path:
@@ -27,7 +28,7 @@ def find_backbone(name: str, data_dir: Path) -> Backbone:
     if name in CHECKPOINTS:
         raise ModelUnavailable(f"the backbone {name} is not here: make it with `indexer model export {name}`")
     known = [*sorted(BACKBONES), *local_names(data_dir)]
-    raise ModelUnavailable(f"no backbone {name!r}; known are {', '.join(known)}, or the path of a model manifest")
+    raise ModelUnavailable(f"no backbone {quoted(name)}; known are {', '.join(known)}, or the path of a model manifest")
 
 
 def local_names(data_dir: Path) -> list[str]:

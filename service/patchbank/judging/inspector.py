@@ -101,7 +101,7 @@ class Inspector:
             retrieval = retriever.retrieve(quick=class_name is not None)
         notes = [*decoded.warnings, *_second_opinion(class_name, retrieval)]
         if class_name is None and not retrieval.scores:
-            notes.append("no product class is taught for this backbone")
+            notes.append(_nothing_to_compare(len(view.active), self.embedder.backbone.name))
         name = class_name or retrieval.class_name
         verdict = None
         clock.spent_ms["search"] = 0.0
@@ -207,6 +207,16 @@ class _Asked:
 
     images: float | None
     pixels: float | None
+
+
+def _nothing_to_compare(taught: int, backbone: str) -> str:
+    """Why no class could be asked, of so many that are taught."""
+    if taught == 0:
+        return "no product class is taught, so every product is unknown: teach one with `indexer add CLASS FOLDER`"
+    return (
+        f"none of the {taught} taught classes can be asked: they were taught with another backbone or other settings "
+        f"than {backbone} has here; `indexer list` tells with which"
+    )
 
 
 def _second_opinion(asked: str | None, retrieval: Retrieval) -> list[str]:

@@ -106,7 +106,9 @@ class BankBuilder:
     def _normal_scores(self, calibrator: Calibrator, calibrate_with: Sequence[Path] | None) -> list[NormalScore]:
         if calibrate_with is None:
             return calibrator.left_out_scores(self._progress)
-        return calibrator.held_out_scores(self._reader.read(calibrate_with, "calibrating (held out)"))
+        before = len(self._reader.skipped)
+        images = self._reader.read(calibrate_with, "calibrating (held out)")
+        return calibrator.held_out_scores(images, lambda: self._reader.skipped[before:])
 
 
 def _reference(seen: Seen) -> Reference:

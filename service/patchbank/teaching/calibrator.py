@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,12 +13,13 @@ from patchbank.arrays import FloatArray
 from patchbank.bank.manifest import RetrievalLimit
 from patchbank.bank.store import Bank, Draft
 from patchbank.embedding.embedder import Embedding
-from patchbank.embedding.stream import Seen
+from patchbank.embedding.stream import Seen, Skipped
 from patchbank.errors import NoReferences
 from patchbank.judging.judge import Judge
 from patchbank.progress import Progress
 from patchbank.scoring.class_retrieval import WITNESSES, retrieval_limit
 from patchbank.scoring.coherence import least_coherence
+from patchbank.teaching.reasons import reasons
 
 WITNESSED: Final = 40
 """References that are left out one by one to learn a class's usual coherence."""
@@ -67,17 +68,22 @@ class Calibrator:
             steps.advance()
         return scores
 
-    def held_out_scores(self, images: Iterable[Seen]) -> list[NormalScore]:
+    def held_out_scores(self, images: Iterable[Seen], skipped: Callable[[], Sequence[Skipped]]) -> list[NormalScore]:
         """Scores of normal images that are not references, each picture once. Raises ``NoReferences`` where none is
-        left."""
+        left; ``skipped`` then tells the files that could not be used."""
+        doubled = 0
         known = set(self._bank.cls_vectors()[0])
         scores = []
         for image in images:
             if image.picture.image_id not in known:
                 known.add(image.picture.image_id)
                 scores.append(self.score(image.embedding, path=image.picture.path))
+            else:
+                doubled += 1
         if not scores:
-            raise NoReferences("no calibration image is usable, or all of them are references too")
+            why = [f"{doubled} are references of the class too"] if doubled else []
+            why += [reasons(skipped())] if skipped() else []
+            raise NoReferences(f"no calibration image can be used: {'; '.join(why) or 'there is none'}")
         return scores
 
     def extended_retrieval_limit(self, known: RetrievalLimit) -> RetrievalLimit:

@@ -89,7 +89,7 @@ class Recalibrator:
         areas = InspectedAreas(before.roi)
         reader = Reader(self.settings, embedder, areas, progress, strict=strict)
         calibrator = Calibrator(bank, Judge.of(bank, areas), {}, whole=False)
-        normals = calibrator.held_out_scores(reader.read(files, "calibrating (held out)"))
+        normals = calibrator.held_out_scores(reader.read(files, "calibrating (held out)"), lambda: reader.skipped)
         scores, peaks = [normal.score for normal in normals], [normal.peak for normal in normals]
         calibration = calibrate(
             scores,

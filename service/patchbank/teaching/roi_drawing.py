@@ -12,9 +12,11 @@ from PIL import Image
 
 from patchbank.arrays import BoolArray
 from patchbank.bank.region_of_interest import RegionOfInterest
+from patchbank.embedding.stream import Skipped
 from patchbank.errors import InvalidMask, NoReferences, PatchbankError
 from patchbank.images import ImageLimits, read_image, read_mask
 from patchbank.scoring.inspected_area import InspectedAreas, same_aspect
+from patchbank.teaching.reasons import reasons
 
 Box = tuple[int, int, int, int]
 """Left, top, width, height in pixels of the first reference image."""
@@ -42,12 +44,15 @@ class FirstPicture(NamedTuple):
 
 def first_picture(files: Sequence[Path], limits: ImageLimits) -> FirstPicture:
     """The first of ``files`` that is a usable image. Raises ``NoReferences`` where none is."""
+    skipped = []
     for file in files:
         try:
             return FirstPicture(file.name, read_image(file, limits).size)
-        except PatchbankError:  # reported when the file is read for the bank
-            continue
-    raise NoReferences(f"none of the {len(files)} files is a usable image", skipped=[str(file) for file in files])
+        except PatchbankError as error:  # reported when the file is read for the bank
+            skipped.append(Skipped(file, error))
+    raise NoReferences(
+        f"none of the {len(files)} files is a usable image: {reasons(skipped)}", skipped=[str(file) for file in files]
+    )
 
 
 def draw(drawing: RoiDrawing, name: str, size: tuple[int, int], limits: ImageLimits) -> RegionOfInterest:

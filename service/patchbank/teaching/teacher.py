@@ -21,6 +21,7 @@ from patchbank.teaching.builder import BankBuilder
 from patchbank.teaching.calibrator import WITNESSED
 from patchbank.teaching.plan import Extension, NewClass, TeachOptions, TeachPlan
 from patchbank.teaching.reader import Reader
+from patchbank.teaching.reasons import reasons
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Teacher:
             builder.add(files, options.turns)
             if not plan.is_served_by(builder.added, len(builder.duplicates)):
                 raise NoReferences(
-                    f"none of the {len(files)} files is a usable image",
+                    f"none of the {len(files)} files is a usable image: {reasons(reader.skipped)}",
                     skipped=[str(bad.path) for bad in reader.skipped],
                 )
             manifest = builder.finish(self.embedder, calibrate_with)

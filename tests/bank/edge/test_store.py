@@ -47,6 +47,20 @@ def test_a_damaged_pointer_file_is_an_error_not_an_empty_store(store: EdgeStore,
         store.active()
 
 
+def test_a_bank_that_cannot_be_opened_for_writing_is_not_called_damaged(
+    store: EdgeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ref = teach(store, "part", 0)
+    (tmp_path / "data" / "collections" / ref.collection / "shard" / "edge_config.json").write_text("{")
+    fresh = EdgeStore(tmp_path / "data")
+    with pytest.raises(DamagedBank):
+        fresh.bank("part").references()
+    monkeypatch.setattr("patchbank.bank.edge.shard.os.access", lambda *_: False)
+    with pytest.raises(DataDirNotWritable, match="cannot be written; let this user write to the data directory"):
+        fresh.bank("part").references()
+    fresh.close()
+
+
 def test_a_data_directory_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     store = EdgeStore(tmp_path / "file" / "data")

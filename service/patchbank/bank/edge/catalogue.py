@@ -13,6 +13,7 @@ from filelock import BaseFileLock, FileLock, Timeout
 from patchbank.atomic_file import replace_file
 from patchbank.bank.store import Pointers
 from patchbank.errors import ClassBusy, DamagedBank, DataDirNotWritable, StoreUnavailable
+from patchbank.reason import reason_of
 
 _Stamp = tuple[int, int, int]
 
@@ -48,7 +49,7 @@ class Catalogue:
         except OSError as error:
             raise StoreUnavailable(f"{self._file} cannot be read: {error.strerror or error}") from error
         except (ValueError, KeyError, TypeError) as error:
-            raise DamagedBank(f"{self._file} cannot be read: {error}") from error
+            raise DamagedBank(f"{self._file} cannot be read: {reason_of(error)}; restore it from a backup") from error
         with self._guard:
             self._seen = (stamp, pointers)
             self._was_there = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -16,7 +17,9 @@ from patchbank.arrays import FloatArray, IntArray
 from patchbank.bank.edge.exact import ExactIndex
 from patchbank.bank.names import is_image_id, patch_point, reference_point
 from patchbank.bank.store import Neighbours, PatchBlock, Reference
-from patchbank.errors import DamagedBank, StoreUnavailable, UnknownReference
+from patchbank.errors import DamagedBank, DataDirNotWritable, StoreUnavailable, UnknownReference
+from patchbank.reason import reason_of
+from patchbank.text import quoted
 
 INDEX_FROM: Final = 20_000
 """From so many patches on, HNSW over int8 vectors is faster than a matrix product over all of them (docs/search.md)."""
@@ -89,9 +92,17 @@ class Shard:
     def load(cls, path: Path, exact: Path | None = None) -> Shard:
         """An existing collection, with the flat copy at ``exact`` if it is there; ``DamagedBank`` if it can't be
         opened."""
-        with _translated(DamagedBank, f"opening {path}"):
-            flat = ExactIndex.open(exact) if exact is not None and exact.is_dir() else None
-            return cls(qe.EdgeShard.load(str(path)), exact, flat)
+        try:
+            with _translated(DamagedBank, f"opening {path}"):
+                flat = ExactIndex.open(exact) if exact is not None and exact.is_dir() else None
+                return cls(qe.EdgeShard.load(str(path)), exact, flat)
+        except DamagedBank as error:
+            if not path.exists() or os.access(path, os.W_OK):
+                raise
+            raise DataDirNotWritable(
+                f"the embedded engine writes to the files that it opens, but {path} cannot be written; let this user "
+                "write to the data directory"
+            ) from error
 
     def count(self) -> int:
         """Number of patches."""
@@ -196,7 +207,7 @@ class Shard:
             with _translated(StoreUnavailable, "reading a reference"):
                 records = self._shard.retrieve([reference_point(image_id)], with_payload=True, with_vector=False)
         if not records:
-            raise UnknownReference(f"no reference image {image_id!r} in this bank")
+            raise UnknownReference(f"no reference image {quoted(image_id)} in this bank")
         return Reference.from_payload(records[0].payload or {})
 
     def references(self) -> list[Reference]:
@@ -263,4 +274,4 @@ def _translated(kind: type[StoreUnavailable | DamagedBank], doing: str) -> Itera
     except (StoreUnavailable, DamagedBank):
         raise
     except Exception as error:
-        raise kind(f"bank store, {doing}: {error}") from error
+        raise kind(f"bank store, {doing}: {reason_of(error)}") from error

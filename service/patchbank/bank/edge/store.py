@@ -30,7 +30,9 @@ from patchbank.bank.names import BankRef
 from patchbank.bank.router import ROUTER_PREFIX
 from patchbank.bank.store import BankSpec, Pointers, RouterHit
 from patchbank.bank.versioned_store import VersionedStore
-from patchbank.errors import DamagedBank, DataDirNotWritable, UnknownClass, UnknownVersion
+from patchbank.bank.view import unknown_version
+from patchbank.errors import DamagedBank, DataDirNotWritable, UnknownClass
+from patchbank.reason import reason_of
 
 _CACHED: Final = 64
 _PARTIAL: Final = ".partial"
@@ -50,6 +52,11 @@ class EdgeStore(VersionedStore[HeldLock]):
 
     def engine(self) -> str:
         return f"qdrant-edge-py {version('qdrant-edge-py')}"
+
+    @property
+    def place(self) -> str:
+        missing = "" if self.data_dir.exists() else ", which does not exist"
+        return f"the data directory {self.data_dir.absolute()}{missing}"
 
     def pointers(self) -> Pointers:
         return self._catalogue.read()
@@ -71,9 +78,9 @@ class EdgeStore(VersionedStore[HeldLock]):
         except FileNotFoundError:
             if serves:
                 raise DamagedBank(f"the files of {ref.collection} are missing") from None
-            raise UnknownVersion(f"class {ref.class_name!r} has no version {ref.version!r}") from None
+            raise unknown_version(ref) from None
         except (OSError, ValidationError) as error:
-            raise DamagedBank(f"the manifest of {ref.collection} cannot be read: {error}") from error
+            raise DamagedBank(f"the manifest of {ref.collection} cannot be read: {reason_of(error)}") from error
 
     def find_references(self, pointers: Pointers, fingerprint: str, cls: FloatArray, k: int) -> list[RouterHit]:
         name = pointers.routers.get(fingerprint)

@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.names import BankRef
 from patchbank.errors import Closed, PatchbankError, SearchWorkersNotStarted, StoreUnavailable
+from patchbank.reason import reason_of
 
 START_PATIENCE: Final = 60.0
 """Seconds within which a search process must be ready; it takes one or two, and what the main script imports."""
@@ -65,7 +66,7 @@ class Worker:
             process.start()
         except OSError as error:
             pipe.close()
-            raise SearchWorkersNotStarted(f"a search process cannot be started: {error}") from error
+            raise SearchWorkersNotStarted(f"a search process cannot be started: {reason_of(error)}") from error
         finally:
             theirs.close()
         self._pipe, self._process = pipe, process
@@ -190,4 +191,4 @@ def _answer(store: EdgeStore, call: Call) -> object:
     except PatchbankError as error:
         return Failure(type(error), error.message, error.detail)
     except Exception as error:  # without an answer the caller would wait for ever
-        return Failure(StoreUnavailable, f"{type(error).__name__}: {error}", {})
+        return Failure(StoreUnavailable, f"a search process failed: {type(error).__name__}: {reason_of(error)}", {})

@@ -21,7 +21,9 @@ from patchbank.bank.server.link import ONCE, WRITING, Patience, ServerLink
 from patchbank.bank.server.points import Points
 from patchbank.bank.store import BankSpec, Neighbours, PatchBlock, Reference
 from patchbank.errors import DamagedBank, StoreUnavailable, UnknownReference
+from patchbank.reason import reason_of
 from patchbank.settings import Settings
+from patchbank.text import quoted
 
 MANIFEST_POINT: Final = str(uuid5(NAMESPACE_URL, "patchbank:manifest"))
 """The point that holds the manifest, so that a snapshot of the collection includes it. It is written last and marks a
@@ -178,7 +180,7 @@ class ServerCollection:
         try:
             return Manifest.model_validate(payload["manifest"]), bool(payload["indexed"])
         except (ValidationError, KeyError) as error:
-            raise DamagedBank(f"the manifest of {self.name} cannot be read: {error}") from error
+            raise DamagedBank(f"the manifest of {self.name} cannot be read: {reason_of(error)}") from error
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Write the manifest, which finishes the version."""
@@ -202,7 +204,7 @@ class ServerCollection:
             point = reference_point(image_id)
             records = self.link.ask(f"reading {self.name}", lambda: client.retrieve(self.name, [point]))
         if not records:
-            raise UnknownReference(f"no reference image {image_id!r} in this bank")
+            raise UnknownReference(f"no reference image {quoted(image_id)} in this bank")
         return Reference.from_payload(records[0].payload or {})
 
     def references(self) -> list[Reference]:

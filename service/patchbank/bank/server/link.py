@@ -15,6 +15,7 @@ from qdrant_client import QdrantClient, models
 from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 
 from patchbank.errors import Closed, DamagedBank, InvalidSettings, PatchbankError, StoreRefused, StoreUnavailable
+from patchbank.reason import reason_of
 from patchbank.settings import Settings
 
 T = TypeVar("T")
@@ -58,8 +59,9 @@ WRITING: Final = Patience(12, 60.0, late=True)
 class ServerLink:
     """A client and its error handling. Thread-safe. It connects at the first call and reconnects when needed."""
 
-    def __init__(self, client: QdrantClient, timeout: float) -> None:
+    def __init__(self, client: QdrantClient, timeout: float, url: str = "") -> None:
         """Takes over ``client``, whose calls end after ``timeout`` seconds, and closes it."""
+        self.place = f"the Qdrant server {url}".rstrip()
         self.client = client
         self.timeout = timeout
         self._closed = threading.Event()
@@ -85,7 +87,7 @@ class ServerLink:
             grpc_options=options,
             check_compatibility=False,  # the check runs in a separate thread and can only warn
         )
-        return cls(client, settings.qdrant_timeout_s)
+        return cls(client, settings.qdrant_timeout_s, settings.qdrant_url)
 
     def ask(
         self,
@@ -113,7 +115,7 @@ class ServerLink:
                 wait = pause * random.uniform(0.5, 1.5)  # noqa: S311  # no secret
                 over = attempt == patience.tries or time.monotonic() - begin + wait > patience.seconds
                 if over or unwanted() or not _worth_another(error, patience):
-                    raise _coded_error(error, doing) from error
+                    raise _coded_error(error, doing, self.place) from error
             self._closed.wait(wait)
             pause = min(2 * pause, _LONGEST_PAUSE)
         raise AssertionError("unreachable")
@@ -152,10 +154,10 @@ def _worth_another(error: Exception, patience: Patience) -> bool:
     return error.code() in _PASSING or (patience.late and error.code() is grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
-def _coded_error(error: Exception, doing: str) -> PatchbankError:
+def _coded_error(error: Exception, doing: str, place: str) -> PatchbankError:
     """What the client raised, as an error with a code."""
     if not isinstance(error, grpc.Call):
-        return StoreUnavailable(f"bank store, {doing}: {error}")
+        return StoreUnavailable(f"bank store, {doing}: {reason_of(error)}")
     code, text = error.code(), error.details() or ""
     kind: type[PatchbankError] = StoreUnavailable
     message = f"bank store, {doing}: {code.name}: {text}"
@@ -165,7 +167,7 @@ def _coded_error(error: Exception, doing: str) -> PatchbankError:
         kind = StoreRefused
         message = f"the bank store refuses this service, {doing}: {text}; check PATCHBANK_QDRANT_API_KEY"
     elif code is grpc.StatusCode.UNAVAILABLE:
-        message = f"the bank store cannot be reached, {doing}: {text}; try again later"
+        message = f"the bank store cannot be reached, {doing}: {place}: {text}; try again later"
     elif code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        message = f"the bank store does not answer in time, {doing}; try again later"
+        message = f"the bank store does not answer in time, {doing}: {place}; try again later"
     return kind(message)

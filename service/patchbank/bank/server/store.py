@@ -29,7 +29,8 @@ from patchbank.bank.server.link import WRITING, Missing, ServerLink
 from patchbank.bank.server.router import ServerRouter
 from patchbank.bank.store import BankSpec, Pointers, RouterHit
 from patchbank.bank.versioned_store import VersionedStore
-from patchbank.errors import DamagedBank, UnknownVersion
+from patchbank.bank.view import unknown_version
+from patchbank.errors import DamagedBank
 from patchbank.settings import Settings
 
 INDEX_FROM: Final = 2_000
@@ -70,6 +71,10 @@ class ServerStore(VersionedStore[Lease]):
     def engine(self) -> str:
         return f"Qdrant {self._link.ask('asking for its version', lambda: self._link.client.info().version)}"
 
+    @property
+    def place(self) -> str:
+        return self._link.place
+
     def pointers(self) -> Pointers:
         """Takes one call. The routers' names follow from the fingerprint, so there are no pointers to them."""
         classes = {}
@@ -95,7 +100,7 @@ class ServerStore(VersionedStore[Lease]):
             return self._manifests.get(ref.collection, lambda: manifest)
         if serves:
             raise DamagedBank(f"the bank {ref.collection} has lost its manifest")
-        raise UnknownVersion(f"class {ref.class_name!r} has no version {ref.version!r}")
+        raise unknown_version(ref)
 
     def _collection(self, ref: BankRef, *, indexed: bool = False) -> ServerCollection:
         return ServerCollection(self._link, ref.collection, self._threads, indexed=indexed)
