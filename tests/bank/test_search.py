@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ class ForgetfulIndex:
         self.rng = np.random.default_rng(seed)
 
     def nearest(
-        self, queries: FloatArray, k: int, *, exact: bool = False, exclude_image: str | None = None
+        self, queries: FloatArray, k: int, *, exact: bool = False, exclude_images: Sequence[str] = ()
     ) -> Neighbours:
         distances = np.maximum(1.0 - queries @ self.bank.T, 0.0)
         if not exact:
@@ -314,5 +315,5 @@ def test_a_bank_that_is_empty_but_for_the_image_itself_is_an_error(tmp_path: Pat
         with pytest.raises(EmptyBank):
             area = InspectedArea.everything((1, 2))
             demand = score_demand(ScoringRule(), area)
-            search_patches(draft, vectors, area.cells, 1, demand, exclude_image=f"{0:024x}")
+            search_patches(draft, vectors, area.cells, 1, demand, exclude_images=[f"{0:024x}"])
     store.close()

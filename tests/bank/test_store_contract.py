@@ -85,13 +85,15 @@ def test_distances_are_those_of_numpy_and_missing_neighbours_are_infinite(store:
     assert np.isinf(neighbours.distances[:, 18:]).all()
 
 
-def test_patches_of_one_image_can_be_left_out(store: PatchStore) -> None:
+def test_patches_of_images_can_be_left_out(store: PatchStore) -> None:
     teach(store, "part")
-    neighbours = store.bank("part").nearest(vectors(1), 1, exclude_image=image_id(1))
+    neighbours = store.bank("part").nearest(vectors(1), 1, exclude_images=[image_id(1)])
     owners = {PatchId.from_bytes(row[0]).image_id for row in neighbours.ids}
     assert image_id(1) not in owners
     others = np.concatenate([vectors(0), vectors(2)])
     assert neighbours.distances[:, 0] == pytest.approx((1.0 - vectors(1) @ others.T).min(axis=1), abs=1e-5)
+    alone = store.bank("part").nearest(vectors(1), 1, exclude_images=[image_id(1), image_id(2)])
+    assert alone.distances[:, 0] == pytest.approx((1.0 - vectors(1) @ vectors(0).T).min(axis=1), abs=1e-5)
 
 
 def test_references_come_back_whole(store: PatchStore) -> None:

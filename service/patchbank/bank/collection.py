@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from patchbank.arrays import FloatArray
@@ -38,9 +38,9 @@ class CollectionBank:
         return self._manifest
 
     def nearest(
-        self, queries: FloatArray, k: int, *, exact: bool = False, exclude_image: str | None = None
+        self, queries: FloatArray, k: int, *, exact: bool = False, exclude_images: Sequence[str] = ()
     ) -> Neighbours:
-        return self._collection().nearest(queries, k, exact=exact, exclude_image=exclude_image)
+        return self._collection().nearest(queries, k, exact=exact, exclude_images=exclude_images)
 
     def references(self) -> list[Reference]:
         return self._collection().references()
@@ -89,6 +89,6 @@ class CollectionDraft(ABC, Generic[Written]):
         return self._written().count()
 
     def nearest(
-        self, queries: FloatArray, k: int, *, exact: bool = False, exclude_image: str | None = None
+        self, queries: FloatArray, k: int, *, exact: bool = False, exclude_images: Sequence[str] = ()
     ) -> Neighbours:
-        return self._written().nearest(queries, k, exact=exact, exclude_image=exclude_image)
+        return self._written().nearest(queries, k, exact=exact, exclude_images=exclude_images)

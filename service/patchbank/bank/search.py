@@ -7,7 +7,7 @@ demand names no more. What the demand decides is then what an exhaustive search 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,7 +57,7 @@ def search_patches(
     counts: BoolArray,
     k: int,
     demand: Demand,
-    exclude_image: str | None = None,
+    exclude_images: Sequence[str] = (),
 ) -> PatchScores:
     """Score every patch (N, D) of an image: mean cosine distance to its k nearest in the bank (all, if it has fewer).
 
@@ -71,7 +71,7 @@ def search_patches(
     distance = np.zeros(len(patches), dtype=np.float32)
     exact = np.ones(len(patches), dtype=np.bool_)
     if chosen.size:
-        first = index.nearest(patches[chosen], k, exclude_image=exclude_image)
+        first = index.nearest(patches[chosen], k, exclude_images=exclude_images)
         scores[chosen], nearest[chosen] = _mean_distance(first), first.ids[:, 0]
         distance[chosen] = first.distances[:, 0]
         exact[chosen] = first.exact
@@ -81,7 +81,7 @@ def search_patches(
         places = np.flatnonzero(wanted)
         if places.size == 0:
             break
-        again = index.nearest(patches[places], k, exact=True, exclude_image=exclude_image)
+        again = index.nearest(patches[places], k, exact=True, exclude_images=exclude_images)
         scores[places], nearest[places] = _mean_distance(again), again.ids[:, 0]
         distance[places] = again.distances[:, 0]
         exact[places] = True

@@ -94,9 +94,9 @@ class PatchIndex(Protocol):
     """Something whose patches can be searched: an active bank, or one being built."""
 
     def nearest(
-        self, queries: FloatArray, k: int, *, exact: bool = False, exclude_image: str | None = None
+        self, queries: FloatArray, k: int, *, exact: bool = False, exclude_images: Sequence[str] = ()
     ) -> Neighbours:
-        """The k nearest patches of each of ``queries`` (Q, D), L2-normalised, without those of ``exclude_image``."""
+        """The k nearest patches of each of ``queries`` (Q, D), L2-normalised, without those of the images ``exclude_images``."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from patchbank.arrays import BoolArray, FloatArray
@@ -56,8 +57,8 @@ class Judge:
         """Judges as the bank's manifest says."""
         return cls(bank, bank.manifest.scoring, bank.manifest.foreground, areas)
 
-    def judge(self, embedding: Embedding, pixel_threshold: float | None = None, left_out: str | None = None) -> Judged:
-        """Score one image, the patches of the image ``left_out`` left out of the search.
+    def judge(self, embedding: Embedding, pixel_threshold: float | None = None, left_out: Sequence[str] = ()) -> Judged:
+        """Score one image, the patches of the images ``left_out`` left out of the search.
 
         The image score is that of an exhaustive search. So is the map cut at ``pixel_threshold`` where one is given,
         else the map's peak. Raises ``InvalidMask`` where nothing of the image is inspected, and ``EmptyBank``.

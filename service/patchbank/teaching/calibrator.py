@@ -48,8 +48,8 @@ class Calibrator:
         self._kept = kept
         self._whole = whole
 
-    def score(self, embedding: Embedding, left_out: str | None = None, path: Path | None = None) -> NormalScore:
-        """Scores of an image against the bank; the patches of the image ``left_out`` are left out."""
+    def score(self, embedding: Embedding, left_out: Sequence[str] = (), path: Path | None = None) -> NormalScore:
+        """Scores of an image against the bank; the patches of the images ``left_out`` are left out."""
         judged = self._judge.judge(embedding, left_out=left_out)
         return NormalScore(judged.score, judged.peak, path)
 
@@ -64,7 +64,7 @@ class Calibrator:
         steps = progress.begin("calibrating (leave one out)", len(self._kept))
         scores = []
         for image_id, embedding in self._kept.items():
-            scores.append(self.score(embedding, left_out=image_id))
+            scores.append(self.score(embedding, left_out=[image_id]))
             steps.advance()
         return scores
 

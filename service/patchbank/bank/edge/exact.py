@@ -59,9 +59,9 @@ class ExactIndex:
     def __len__(self) -> int:
         return len(self._ids)
 
-    def nearest(self, queries: FloatArray, k: int, exclude_image: str | None = None) -> Neighbours:
+    def nearest(self, queries: FloatArray, k: int, exclude_images: Sequence[str] = ()) -> Neighbours:
         """The k nearest patches of each query. NumPy releases Python's global lock while it multiplies."""
-        left_out = self._places_of(exclude_image)
+        left_out = self._places_of(exclude_images)
         best = np.full((len(queries), k), -np.inf, dtype=np.float32)
         places = np.zeros((len(queries), k), dtype=np.int64)
         for begin in range(0, len(self._ids), _BLOCK):
@@ -74,11 +74,12 @@ class ExactIndex:
         ids = self._ids[places] if len(self._ids) else np.zeros((*places.shape, 16), dtype=np.uint8)
         return Neighbours(np.maximum(1.0 - best, 0.0), ids, exact=True)
 
-    def _places_of(self, image_id: str | None) -> IntArray:
-        if image_id is None:
-            return np.empty(0, dtype=np.int64)
-        own = np.frombuffer(bytes.fromhex(image_id), dtype=np.uint8)
-        return np.flatnonzero((self._ids[:, : len(own)] == own).all(axis=1))
+    def _places_of(self, image_ids: Sequence[str]) -> IntArray:
+        places = [np.empty(0, dtype=np.int64)]
+        for image_id in image_ids:
+            own = np.frombuffer(bytes.fromhex(image_id), dtype=np.uint8)
+            places.append(np.flatnonzero((self._ids[:, : len(own)] == own).all(axis=1)))
+        return np.concatenate(places)
 
 
 def _merge(best: FloatArray, places: IntArray, similarity: FloatArray, begin: int) -> None:

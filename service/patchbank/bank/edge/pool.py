@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
@@ -58,10 +58,12 @@ class PooledStore(EdgeStore):
         hits: list[RouterHit] = self.call(Call(None, "find_in_router", (name, cls, k)))
         return hits
 
-    def nearest(self, ref: BankRef, queries: FloatArray, k: int, exact: bool, exclude_image: str | None) -> Neighbours:
+    def nearest(
+        self, ref: BankRef, queries: FloatArray, k: int, exact: bool, exclude_images: Sequence[str]
+    ) -> Neighbours:
         """``Bank.nearest`` of one bank, its queries split over the workers."""
         parts = min(self._count, max(1, len(queries) // _SPLIT_FROM))
-        calls = [Call(ref, "nearest", (part, k, exact, exclude_image)) for part in np.array_split(queries, parts)]
+        calls = [Call(ref, "nearest", (part, k, exact, exclude_images)) for part in np.array_split(queries, parts)]
         waiting = [self._threads.submit(self.call, call) for call in calls[1:]]
         answers: list[Neighbours] = [self.call(calls[0])]
         answers += [future.result() for future in waiting]
@@ -101,9 +103,9 @@ class PooledBank(CollectionBank):
         self._pool = pool
 
     def nearest(
-        self, queries: FloatArray, k: int, *, exact: bool = False, exclude_image: str | None = None
+        self, queries: FloatArray, k: int, *, exact: bool = False, exclude_images: Sequence[str] = ()
     ) -> Neighbours:
-        return self._pool.nearest(self.manifest.ref, queries, k, exact, exclude_image)
+        return self._pool.nearest(self.manifest.ref, queries, k, exact, exclude_images)
 
     def image_patches(self, image_id: str) -> FloatArray:
         patches: FloatArray = self._pool.call(Call(self.manifest.ref, "image_patches", (image_id,)))

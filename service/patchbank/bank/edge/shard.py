@@ -152,17 +152,17 @@ class Shard:
                 self._exact = ExactIndex.write(self._exact_dir, self._patches, self._flat())
 
     def nearest(
-        self, queries: FloatArray, k: int, *, exact: bool = False, exclude_image: str | None = None
+        self, queries: FloatArray, k: int, *, exact: bool = False, exclude_images: Sequence[str] = ()
     ) -> Neighbours:
         """The k nearest patches of each query, as one batch in one thread."""
         exact = exact or not self._indexed
         if exact and self._exact is not None:
-            return self._exact.nearest(queries, k, exclude_image)
+            return self._exact.nearest(queries, k, exclude_images)
         params = _EXACT if exact else _FAST
         left_out = None
-        if exclude_image is not None:
-            own = qe.FieldCondition("image_id", match=qe.MatchValue(exclude_image))
-            left_out = qe.Filter(must_not=[own])
+        if exclude_images:
+            own = [qe.FieldCondition("image_id", match=qe.MatchValue(image_id)) for image_id in exclude_images]
+            left_out = qe.Filter(must_not=own)
         hits = self._query("patch", queries, k, params, left_out, payload=False)
         scores, ids = [], []
         for nearest in hits:

@@ -186,8 +186,8 @@ def _answer(store: EdgeStore, call: Call) -> object:
         bank = store.open_bank(call.bank, serves=False)
         if call.method == "image_patches":
             return bank.image_patches(*call.arguments)
-        queries, k, exact, exclude_image = call.arguments
-        return bank.nearest(queries, k, exact=exact, exclude_image=exclude_image)
+        queries, k, exact, exclude_images = call.arguments
+        return bank.nearest(queries, k, exact=exact, exclude_images=exclude_images)
     except PatchbankError as error:
         return Failure(type(error), error.message, error.detail)
     except Exception as error:  # without an answer the caller would wait for ever

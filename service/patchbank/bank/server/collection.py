@@ -138,11 +138,11 @@ class ServerCollection:
             time.sleep(_POLL)
 
     def nearest(
-        self, queries: FloatArray, k: int, *, exact: bool = False, exclude_image: str | None = None
+        self, queries: FloatArray, k: int, *, exact: bool = False, exclude_images: Sequence[str] = ()
     ) -> Neighbours:
         """The queries are split by bytes, and the parts are searched concurrently."""
         exact = exact or not self.indexed
-        left_out = None if exclude_image is None else models.Filter(must_not=[_of_image(exclude_image)])
+        left_out = models.Filter(must_not=list(map(_of_image, exclude_images))) if exclude_images else None
         parts = max(1, -(-queries.nbytes // _BATCH_BYTES))
 
         def search(part: FloatArray) -> tuple[FloatArray, Any]:
