@@ -5,12 +5,14 @@ indexed. ``docs/formats.md`` lists what is read.
 """
 
 from patchbank.images.decoding import DECODER, decode_image, open_image, opened, read_image
+from patchbank.images.depth import may_be_deep
 from patchbank.images.formats import HEAD, SUFFIXES, FileKind, kind_of
 from patchbank.images.limits import ImageLimits
 from patchbank.images.masks import MaskImage, read_mask
 from patchbank.images.opened import OpenedImage
 from patchbank.images.picture import DecodedImage, cell_box
 from patchbank.images.white import (
+    CERTAIN,
     FULL,
     UNKNOWN,
     WHITES,
@@ -23,6 +25,7 @@ from patchbank.images.white import (
 )
 
 __all__ = [
+    "CERTAIN",
     "DECODER",
     "FULL",
     "HEAD",
@@ -42,6 +45,7 @@ __all__ = [
     "cell_box",
     "decode_image",
     "kind_of",
+    "may_be_deep",
     "open_image",
     "opened",
     "read_image",
