@@ -91,7 +91,7 @@ def to_rgb(loaded: Loaded, name: str) -> ByteArray:
         layered = picture.convert("RGBA")
         if layered.getchannel("A").getextrema() == (0, 0):
             raise _all_transparent(name)
-    if loaded.deep and not loaded.named and _brightest(picture) < CERTAIN:
+    if loaded.deep and not loaded.named and _least_brightest(loaded) < CERTAIN:
         raise dark_channels(name)
     if layered is not None:
         picture = Image.alpha_composite(Image.new("RGBA", layered.size, _MATTE), layered)
@@ -130,9 +130,11 @@ def _all_transparent(name: str) -> UnsupportedImage:
     )
 
 
-def _brightest(picture: Image.Image) -> int:
-    """The greatest 16-bit value that a pixel may have had whose high byte is here."""
+def _least_brightest(loaded: Loaded) -> int:
+    """The brightest pixel's least possible 16-bit value. Pillow keeps the high byte, but rounds in PPM."""
+    picture = loaded.picture
     extrema: Any = picture.getextrema()
     colours = len(picture.getbands()) - has_transparency(picture)
     bands = extrema if isinstance(extrema[0], tuple) else (extrema,)
-    return 256 * max(int(high) for _, high in bands[:colours]) + 255
+    level = max(int(high) for _, high in bands[:colours])
+    return level * 257 - 128 if loaded.format == "PPM" else level * 256

@@ -75,7 +75,7 @@ class TaughtRange:
         notes = []
         if self.white < FULL or greatest < CERTAIN:
             notes.append(f"16-bit values 0 to {self.white}, as the references of {self.class_name!r}")
-        if white_for(greatest) < white_for(self.least):
+        if white_for(greatest) < white_for(self.least) and greatest * 2 < self.least:
             notes.append(
                 f"the greatest value is {greatest}, and in no reference of {self.class_name!r} less than {self.least}: "
                 "the picture is dark, or has fewer bits than they have and is read too dark"

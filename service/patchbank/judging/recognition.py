@@ -11,7 +11,7 @@ from patchbank.bank.pixel_range import rule_of
 from patchbank.bank.view import View
 from patchbank.embedding.embedder import Embedder, Embedding
 from patchbank.errors import DamagedBank, UnknownPixelRange, UnknownVersion
-from patchbank.images import CERTAIN, UNKNOWN, DecodedImage, OpenedImage, RangeRule, UnknownRange, White
+from patchbank.images import CERTAIN, UNKNOWN, DecodedImage, OpenedImage, RangeRule, UnknownRange, White, white_for
 from patchbank.judging.clock import StageClock
 from patchbank.judging.retriever import ClassRetriever
 from patchbank.scoring.class_retrieval import Retrieval
@@ -82,7 +82,9 @@ class Recogniser:
                 )
         if name is not None:
             return self._as_class(seen, view, name)
-        return replace(seen, notes=(f"16-bit values 0 to {used}, as the references of taught classes",))
+        darker = ", so that it is read too dark if it has fewer bits" if white_for(greatest) < used else ""
+        note = f"16-bit values 0 to {used}, as the references of taught classes; the greatest is {greatest}{darker}"
+        return replace(seen, notes=(note,))
 
     def _possible(self, view: View, greatest: int) -> list[int]:
         """Whites with which the picture may be read, that of most classes first. Raises ``UnknownPixelRange`` where
