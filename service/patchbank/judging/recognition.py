@@ -82,6 +82,8 @@ class Recogniser:
                 )
         if name is not None:
             return self._as_class(seen, view, name)
+        if greatest >= CERTAIN:  # read as it would be without any class
+            return seen
         darker = ", so that it is read too dark if it has fewer bits" if white_for(greatest) < used else ""
         note = f"16-bit values 0 to {used}, as the references of taught classes; the greatest is {greatest}{darker}"
         return replace(seen, notes=(note,))
