@@ -152,7 +152,7 @@ def _file(picture: NDArray[np.uint8], kind: str, bits: int) -> bytes:
 def _part(seed: int) -> NDArray[np.uint8]:
     """A picture of 64 x 48 pixels, from black to white, with noise of its own: uint8 (48, 64)."""
     noise = np.random.default_rng(seed).normal(0, 6, (48, 64))
-    return np.clip(grey_truth() + noise, 0, 255).round().astype(np.uint8)
+    return np.asarray(np.clip(grey_truth() + noise, 0, 255).round(), dtype=np.uint8)
 
 
 def _name(bits: int) -> str:

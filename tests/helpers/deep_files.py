@@ -17,7 +17,7 @@ from docs.ranges import GREY, KINDS
 def grey_of(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     """A picture's green channel (H, W), spread from black to white."""
     grey = pixels[:, :, 1].astype(np.float64)
-    return np.round((grey - grey.min()) * 255 / (grey.max() - grey.min())).astype(np.uint8)
+    return np.asarray(np.round((grey - grey.min()) * 255 / (grey.max() - grey.min())), dtype=np.uint8)
 
 
 def deep_file(path: Path, grey: NDArray[np.uint8], bits: int, kind: str = "TIFF, grey") -> Path:

@@ -93,7 +93,8 @@ class White:
         if greatest <= self.white:
             return self.white
         raise UnknownPixelRange(
-            f"{name}: 16-bit grey whose greatest value is {greatest}, above {self.white}, with which it is read",
+            f"{name}: 16-bit grey whose greatest value is {greatest}, above {self.white}, which is white in the "
+            "references: it has another range than they have; save it like them, or with 8 bits",
             greatest=greatest,
             white=self.white,
         )

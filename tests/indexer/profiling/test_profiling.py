@@ -138,7 +138,8 @@ def test_16_bit_files_are_measured_as_a_class_taught_from_the_references_would_r
         for split, seeds in (("train/good", range(4)), ("test/good", range(4, 7))):
             greys = [np.asarray(picture(seed).convert("L")) for seed in seeds]
             deep_files(root / "part" / split, greys, bits)
-        told = profiled(root, "--html", str(root / "page.html"))["splits"]
+        (data,) = profiled(root, "--html", str(root / "page.html"))["data_sets"]
+        told = data["splits"]
         assert not any(split["unreadable"] for split in told)
         spread.append([(split["brightness"], split["contrast"], split["sharpness"]) for split in told])
     assert spread[0] == spread[1]
