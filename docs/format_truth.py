@@ -21,7 +21,8 @@ ROUNDING: Final = 1.0
 class Case:
     """One file: ``pixels`` (H, W, 3) are right, within ``tolerance`` levels; None: nothing is, and it is refused.
 
-    ``dark`` says that the file cannot be told from a dark picture: it is read as one, with a warning.
+    ``unknown`` says that the file cannot be told from a dark picture, so that it is refused without a class that knows
+    the range; ``dark`` that it is read as one, with a warning.
     """
 
     group: str
@@ -30,6 +31,7 @@ class Case:
     pixels: NDArray[Any] | None
     tolerance: float = 0.0
     dark: bool = False
+    unknown: bool = False
 
 
 def truth() -> ByteArray:

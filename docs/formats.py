@@ -16,21 +16,30 @@ import numpy as np
 
 from docs.format_truth import Case
 from docs.other_formats import eight_bits, one_bit, others, png, several
+from docs.ranges import range_table
 from docs.tiff_formats import tiff_depths, tiff_layouts
 from patchbank.errors import PatchbankError
 from patchbank.images import decode_image
 
 PAGE: Final = Path(__file__).parent / "formats.md"
+_RANGES: Final = """\
+## 16-bit files without a range
+
+The same picture, good and defective, in 16-bit files that do not say which value is white, judged by classes that were
+taught from 8-bit PNG files, from 16-bit grey files of the same depth, of the next smaller and of the next greater one.
+*As the 8-bit PNG*: the same verdict with the same score.
+"""
 _MARKS: Final = ("<!-- formats -->\n", "<!-- /formats -->\n")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the decoder made of a case: ``word`` is read, warned, refused or WRONG."""
+    """What the decoder made of a case: ``word`` is read, warned, refused or WRONG; ``code`` is the error's."""
 
     word: str
     detail: str = ""
     status: int = 200
+    code: str = ""
     off: float = 0.0
 
 
@@ -39,8 +48,9 @@ def judge(case: Case) -> Outcome:
     try:
         decoded = decode_image(case.data, name="FILE")
     except PatchbankError as error:
-        return Outcome("refused" if case.pixels is None else "WRONG", error.message, error.status)
-    if case.pixels is None or decoded.pixels.shape != case.pixels.shape:
+        refused = case.pixels is None or case.unknown
+        return Outcome("refused" if refused else "WRONG", error.message, error.status, error.code)
+    if case.unknown or case.pixels is None or decoded.pixels.shape != case.pixels.shape:
         return Outcome("WRONG", "was read")
     off = float(np.abs(decoded.pixels - case.pixels.astype(float)).max())
     if decoded.warnings and case.dark:
@@ -74,7 +84,7 @@ def table() -> str:
             ]
         outcome = judge(case)
         lines.append(f"| {case.what} | {_said(case, outcome)} |")
-    return "\n".join(lines).lstrip("\n").replace("\n\n\n", "\n\n") + "\n"
+    return "\n".join(lines).lstrip("\n").replace("\n\n\n", "\n\n") + f"\n\n{_RANGES}\n{range_table()}"
 
 
 def _said(case: Case, outcome: Outcome) -> str:

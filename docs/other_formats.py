@@ -43,15 +43,15 @@ def png() -> Iterator[Case]:
     for depth, values in (("8", grey), ("16", at_depth(grey, 16))):
         picture = Image.fromarray(values)
         yield Case("PNG", f"grey, {depth} bits", saved(picture, "PNG"), spread(grey))
-    yield Case("PNG", "RGB, 16 bits", _png16(at_depth(colours, 16)), colours)
-    yield Case("PNG", "RGB, 16 bits, half transparent", _png16(at_depth(colours, 16), 32768), (colours + 255.0) / 2, 1)
-    yield Case("PNG", "grey, 16 bits, opaque alpha", _png16(at_depth(grey, 16)[:, :, None], 65535), spread(grey))
-    for bits in (8, 10, 12):
+    yield Case("PNG", "RGB, 16 bits", png16(at_depth(colours, 16)), colours)
+    yield Case("PNG", "RGB, 16 bits, half transparent", png16(at_depth(colours, 16), 32768), (colours + 255.0) / 2, 1)
+    yield Case("PNG", "grey, 16 bits, opaque alpha", png16(at_depth(grey, 16)[:, :, None], 65535), spread(grey))
+    for bits in (8, 10, 12, 14):
         low = at_depth(grey, bits)
         what = f"{bits}-bit values in 16 bits, "
-        yield Case("PNG", what + "grey", saved(Image.fromarray(low), "PNG"), spread(grey), dark=True)
-        yield Case("PNG", what + "RGB", _png16(at_depth(colours, bits)), colours, dark=True)
-        named = _png16(low[:, :, None], significant=bits)
+        yield Case("PNG", what + "grey", saved(Image.fromarray(low), "PNG"), spread(grey), unknown=True)
+        yield Case("PNG", what + "RGB", png16(at_depth(colours, bits)), colours, unknown=True)
+        named = png16(low[:, :, None], significant=bits)
         yield Case("PNG", what + f"grey, sBIT {bits}", named, spread(grey), ROUNDING)
     clear = Image.fromarray(np.dstack([colours, np.zeros_like(grey)]))
     yield Case("PNG", "RGBA, transparent everywhere", saved(clear, "PNG"), None)
@@ -61,7 +61,7 @@ def png() -> Iterator[Case]:
     yield Case("PNG", "palette with a transparent colour", saved(hole, "PNG", transparency=0), spread(shown))
 
 
-def _png16(values: NDArray[np.uint16], alpha: int | None = None, significant: int | None = None) -> bytes:
+def png16(values: NDArray[np.uint16], alpha: int | None = None, significant: int | None = None) -> bytes:
     """A 16-bit PNG of values (H, W, 1 or 3), which Pillow cannot write."""
     if alpha is not None:
         values = np.dstack([values, np.full(values.shape[:2], alpha, np.uint16)])
@@ -97,7 +97,7 @@ def others() -> Iterator[Case]:
         "other formats", "PGM, 12 bits", head + b"4095\n" + at_depth(grey, 12).astype(">u2").tobytes(), spread(grey), 1
     )
     low = head + b"65535\n" + at_depth(grey, 12).astype(">u2").tobytes()
-    yield Case("other formats", "PGM, 12-bit values in 16 bits", low, spread(grey), dark=True)
+    yield Case("other formats", "PGM, 12-bit values in 16 bits", low, spread(grey), unknown=True)
     yield Case(
         "other formats",
         "JPEG 2000, grey, 16 bits",

@@ -86,16 +86,16 @@ def tiff_depths() -> Iterator[Case]:
         yield Case("TIFF depths", f"grey, {bits} bits packed", data, pixels, ROUNDING)
     inverse = _packed(4095 - at_depth(grey, 12), 12, photometric=0)
     yield Case("TIFF depths", "grey, 12 bits packed, white is zero", inverse, None)
-    for bits in (8, 10, 12):
+    for bits in (8, 10, 12, 14):
         for name, values, photometric in (("grey", grey, "minisblack"), ("RGB", colours, "rgb")):
             low, full = at_depth(values, bits), colours if name == "RGB" else spread(grey)
             what = f"{bits}-bit values in 16 bits, {name}"
-            yield Case("TIFF depths", what, tiff_file(low, photometric), full, dark=True)
+            yield Case("TIFF depths", what, tiff_file(low, photometric), full, unknown=True)
             top = (281, "H", 1 if name == "grey" else 3, (1 << bits) - 1 if name == "grey" else ((1 << bits) - 1,) * 3)
             named = tiff_file(low, photometric, extratags=[(*top, True)])
             yield Case("TIFF depths", what + f", MaxSampleValue {(1 << bits) - 1}", named, full, ROUNDING)
     yield Case(
-        "TIFF depths", "8-bit values in 32 bits, grey", tiff_file(grey.astype(np.int32)), spread(grey), dark=True
+        "TIFF depths", "8-bit values in 32 bits, grey", tiff_file(grey.astype(np.int32)), spread(grey), unknown=True
     )
     yield Case(
         "TIFF depths", "16-bit values in 32 bits, grey", tiff_file(at_depth(grey, 16).astype(np.int32)), spread(grey)

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
 from patchbank.arrays import ByteArray
-from patchbank.errors import ImageTooLarge, UndecodableImage, UnsupportedImage
-from patchbank.images import DecodedImage, ImageLimits, cell_box, decode_image, read_image
+from patchbank.errors import ImageTooLarge, UndecodableImage, UnknownPixelRange, UnsupportedImage
+from patchbank.images import DecodedImage, ImageLimits, White, cell_box, decode_image, read_image
 
 Pixels = ByteArray
 ORIENTATION = 0x0112
@@ -123,14 +123,21 @@ def test_16_bit_big_endian_and_turned_is_read_like_any_other() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["uint16", "int32"])
-@pytest.mark.parametrize(
-    ("top", "bits"), [(0, None), (1, 8), (255, 8), (256, 10), (1023, 10), (1024, 12), (4095, 12), (4096, None)]
-)
-def test_data_of_fewer_bits_in_a_16_bit_file_is_pointed_out(top: int, bits: int | None, dtype: str) -> None:
+@pytest.mark.parametrize("top", [1, 255, 256, 4095, 4096, 16383])
+def test_16_bit_grey_that_may_have_fewer_bits_is_refused_with_what_to_do(top: int, dtype: str) -> None:
     levels = np.array([[0, top // 2, top]]).astype(dtype)
-    notes = decode_image(encode(Image.fromarray(levels), "TIFF")).warnings
-    assert len(notes) == int(bits is not None)
-    assert all(f"looks like {bits}-bit data" in note for note in notes)
+    with pytest.raises(UnknownPixelRange, match=f"plate: .* greatest value is {top}, .* save it with 8 bits") as caught:
+        decode_image(encode(Image.fromarray(levels), "TIFF"), name="plate")
+    assert (caught.value.code, caught.value.status) == ("unknown_pixel_range", 415)
+    assert caught.value.detail == {"greatest": top}
+    assert "dark picture of a camera with 16 bits" in caught.value.message
+
+
+@pytest.mark.parametrize("top", [0, 16384])
+def test_16_bit_grey_that_is_black_or_needs_16_bits_is_read(top: int) -> None:
+    decoded = decode_image(encode(Image.fromarray(np.array([[0, top]], dtype=np.uint16)), "TIFF"))
+    np.testing.assert_array_equal(decoded.pixels[0, :, 0], [0, round(top / 257)])
+    assert decoded.warnings == ()
 
 
 @pytest.mark.parametrize("kind", LOSSLESS)
@@ -204,7 +211,7 @@ def test_a_transparent_colour_is_shown_on_white(mode: str) -> None:
     other: Any = {"1": 1, "L": 40, "RGB": (40, 40, 40), "I;16": 10280}[mode]
     picture = Image.new(mode, (2, 2), colour)
     picture.putpixel((1, 0), other)
-    pixels = decode_image(encode(picture, "PNG", transparency=colour)).pixels
+    pixels = decode_image(encode(picture, "PNG", transparency=colour), rule=White(65535)).pixels
     np.testing.assert_array_equal(pixels[:, :, 0], [[255, 255 if mode == "1" else 40], [255, 255]])
 
 

@@ -76,6 +76,12 @@ class UnsupportedImage(PatchbankError):
     status = 415
 
 
+class UnknownPixelRange(UnsupportedImage):
+    """Which value of a 16-bit picture is white is not known, or the picture has another range than its class."""
+
+    code = "unknown_pixel_range"
+
+
 class ImageTooLarge(PatchbankError):
     """An image has more bytes or pixels than the limits allow."""
 

@@ -13,7 +13,7 @@ from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.session import OnnxSession
 from patchbank.embedding.stream import READERS, Seen, Skipped, embed_files
 from patchbank.errors import ModelUnavailable, UndecodableImage
-from patchbank.images import DecodedImage, ImageLimits, read_image
+from patchbank.images import DecodedImage, ImageLimits, RangeRule, read_image
 from tests.helpers.graphs import GRID, write_grid
 from tests.helpers.pictures import png
 
@@ -82,11 +82,11 @@ def test_files_are_read_no_farther_ahead_than_two_batches_and_the_readers(
     read, taken, most = 0, 0, 0
     lock = threading.Lock()
 
-    def counted(path: Path, limits: ImageLimits) -> DecodedImage:
+    def counted(path: Path, limits: ImageLimits, rule: RangeRule) -> DecodedImage:
         nonlocal read
         with lock:
             read += 1
-        return read_image(path, limits)
+        return read_image(path, limits, rule)
 
     monkeypatch.setattr("patchbank.embedding.stream.read_image", counted)
     for _ in embed_files(tiny, files, LIMITS):
@@ -113,7 +113,7 @@ def test_an_error_of_the_network_is_raised_and_leaves_no_thread(tmp_path: Path) 
 def test_an_unforeseen_error_of_a_reader_is_raised(
     tiny: Embedder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(path: Path, limits: ImageLimits) -> DecodedImage:
+    def fails(path: Path, limits: ImageLimits, rule: RangeRule) -> DecodedImage:
         raise MemoryError
 
     monkeypatch.setattr("patchbank.embedding.stream.read_image", fails)

@@ -149,6 +149,8 @@ def _facts(manifest: Manifest, compatibility: Compatibility | None, kept: int) -
         facts.append(("background", "masked"))
     if manifest.roi is not None:
         facts.append(("inspected", inspected_line(manifest)))
+    if manifest.pixel_range is not None:
+        facts.append(("16-bit values", manifest.pixel_range.line))
     return facts
 
 

@@ -64,6 +64,7 @@ def _document(report: TeachReport, peak: float | None) -> dict[str, Any]:
         "warnings": warning_list(report.warnings),
         "foreground": {"masked": manifest.foreground is not None, "reason": report.mask_reason},
         "inspected_percentage": manifest.inspected_percentage,
+        "pixel_range": None if manifest.pixel_range is None else manifest.pixel_range.model_dump(),
         "peak_memory_mb": peak,
     }
 
@@ -81,3 +82,5 @@ def _say_what_serves(out: Output, report: TeachReport) -> None:
         out.say(f"background {'masked' if manifest.foreground else 'not masked'}: {report.mask_reason or 'as asked'}")
     if manifest.roi is not None:
         out.say(f"inspected: {inspected_line(manifest)}")
+    if manifest.pixel_range is not None:
+        out.say(f"16-bit values: {manifest.pixel_range.line}")

@@ -11,7 +11,7 @@ from PIL import Image
 from scipy import ndimage
 
 from patchbank.arrays import FloatArray
-from patchbank.images import ImageLimits, read_image, read_mask
+from patchbank.images import UNKNOWN, ImageLimits, RangeRule, read_image, read_mask
 
 _SIDE: Final = 512
 _SIGNATURE: Final = 32
@@ -33,9 +33,10 @@ class Measured:
     signature: FloatArray
 
 
-def measure(path: Path, limits: ImageLimits) -> Measured:
-    """Measure an image file as the service would read it; raises its errors."""
-    decoded = read_image(path, limits)
+def measure(path: Path, limits: ImageLimits, rule: RangeRule = UNKNOWN) -> Measured:
+    """Measure an image file as the service would read it; raises its errors. ``rule`` reads 16-bit grey without a
+    range."""
+    decoded = read_image(path, limits, rule)
     full = Image.fromarray(decoded.pixels).convert("L")
     clipped = np.asarray(full)
     small = full.copy()

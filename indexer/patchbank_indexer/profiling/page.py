@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from patchbank.errors import PatchbankError
-from patchbank.images import ImageLimits, read_image
+from patchbank.images import ImageLimits, RangeRule, read_image
 from patchbank_indexer.profiling.measures import Measured
 from patchbank_indexer.profiling.profile import Profile, SplitProfile, Twin
 from patchbank_indexer.rendering import render
@@ -65,7 +65,7 @@ def _data_set(profile: Profile, limits: ImageLimits) -> DataSetPage:
         brightness=_histograms(profile.splits, lambda image: image.brightness),
         sharpness=_histograms(profile.splits, lambda image: image.sharpness),
         twins=profile.twins,
-        sheets=[_sheet(part, limits) for part in profile.splits if part.images],
+        sheets=[_sheet(part, limits, profile.rule) for part in profile.splits if part.images],
     )
 
 
@@ -81,14 +81,14 @@ def _histograms(splits: Sequence[SplitProfile], measure: Callable[[Measured], fl
     ]
 
 
-def _sheet(part: SplitProfile, limits: ImageLimits) -> Sheet:
+def _sheet(part: SplitProfile, limits: ImageLimits, rule: RangeRule) -> Sheet:
     """Examples from the darkest to the brightest."""
     ordered = sorted(part.images, key=lambda image: image.brightness)
     places = np.unique(np.linspace(0, len(ordered) - 1, _SHOWN).round().astype(int))
     shown = []
     for place in places:
         try:
-            picture = Image.fromarray(read_image(ordered[place].path, limits).pixels)
+            picture = Image.fromarray(read_image(ordered[place].path, limits, rule).pixels)
         except PatchbankError:  # gone since it was measured
             continue
         picture.thumbnail((_SIDE, _SIDE))

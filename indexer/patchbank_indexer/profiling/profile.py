@@ -12,8 +12,9 @@ import numpy as np
 from scipy import stats
 
 from patchbank.errors import PatchbankError
-from patchbank.images import ImageLimits
+from patchbank.images import UNKNOWN, ImageLimits, RangeRule
 from patchbank.progress import Progress
+from patchbank.teaching.pixel_range import LearntRange
 from patchbank_indexer.profiling.measures import Measured, MeasuredMask, measure, measure_mask
 from patchbank_indexer.profiling.splits import DataSet, Split
 
@@ -70,23 +71,26 @@ class Twin:
 
 @dataclass(frozen=True)
 class Profile:
-    """The splits of a data set, and what to be wary of."""
+    """The splits of a data set, and what to be wary of; ``rule`` is how its 16-bit grey without a range was read."""
 
     name: str
     splits: tuple[SplitProfile, ...]
     twins: tuple[Twin, ...]
     warnings: tuple[str, ...]
+    rule: RangeRule = UNKNOWN
 
 
 def profile(data: DataSet, limits: ImageLimits, progress: Progress) -> Profile:
     """Read and measure every image of a data set; files that can't be read are listed, not fatal."""
     splits = []
+    taught = [file for split in data.splits if split.taught for file in split.files]
+    rule = LearntRange.of(None, taught, limits, progress).rule
     for split in data.splits:
         stage = progress.begin(f"{data.name}: {split.name}", len(split.files))
         images, failed = [], []
         for file in split.files:
             try:
-                images.append(measure(file, limits))
+                images.append(measure(file, limits, rule))
             except PatchbankError as error:
                 failed.append((file, error))
             stage.advance()
@@ -98,7 +102,7 @@ def profile(data: DataSet, limits: ImageLimits, progress: Progress) -> Profile:
                 failed.append((mask, error))
         splits.append(SplitProfile(split, tuple(images), tuple(masks), tuple(failed)))
     twins = _twins(splits)
-    return Profile(data.name, tuple(splits), tuple(twins), tuple(_warnings(splits, twins)))
+    return Profile(data.name, tuple(splits), tuple(twins), tuple(_warnings(splits, twins)), rule)
 
 
 def _spread(values: Sequence[float]) -> dict[str, float] | None:

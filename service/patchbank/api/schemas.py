@@ -122,6 +122,9 @@ class ClassDetail(ClassSummary):
     calibration: dict[str, Any]
     retrieval: dict[str, Any]
     inspected_percentage: float = Field(description="share of the picture that the class's mask inspects, 0..100")
+    pixel_range: dict[str, int] | None = Field(
+        description="white, and greatest values, of the references that are 16-bit grey without a range; null: none is"
+    )
 
 
 class ReferenceOut(BaseModel):

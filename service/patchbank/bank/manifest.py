@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from patchbank.bank.names import BankRef
+from patchbank.bank.pixel_range import PixelRange
 from patchbank.bank.region_of_interest import RegionOfInterest
 
 
@@ -141,6 +142,7 @@ class Manifest(_Frozen):
     calibration: Calibration
     retrieval: RetrievalLimit
     self_test: SelfTest | None = None
+    pixel_range: PixelRange | None = None
 
     @property
     def inspected_percentage(self) -> float:

@@ -14,7 +14,7 @@ from typing import Final
 from patchbank.embedding.embedder import Embedder, Embedding, Prepared
 from patchbank.embedding.turned import Turn, turned
 from patchbank.errors import PatchbankError
-from patchbank.images import ImageLimits, read_image
+from patchbank.images import UNKNOWN, ImageLimits, RangeRule, read_image
 
 READERS: Final = max(1, min(4, os.cpu_count() or 1))
 """Threads that decode and resize; each holds one decoded picture at a time."""
@@ -23,7 +23,7 @@ READERS: Final = max(1, min(4, os.cpu_count() or 1))
 @dataclass(frozen=True)
 class Picture:
     """What is kept of a file once its pixels are embedded. ``size`` is (width, height); ``thumbnail`` a JPEG;
-    ``warnings`` are the decoder's."""
+    ``warnings`` are the decoder's; ``greatest`` as in ``DecodedImage``."""
 
     path: Path
     image_id: str
@@ -31,6 +31,7 @@ class Picture:
     size: tuple[int, int]
     thumbnail: bytes
     warnings: tuple[str, ...] = ()
+    greatest: int | None = None
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,13 @@ class _Ready:
 
 
 def embed_files(
-    embedder: Embedder, files: Sequence[Path], limits: ImageLimits, turns: Sequence[Turn] = ()
+    embedder: Embedder,
+    files: Sequence[Path],
+    limits: ImageLimits,
+    turns: Sequence[Turn] = (),
+    rule: RangeRule = UNKNOWN,
 ) -> Generator[Seen | Skipped, None, None]:
-    """Embed ``files`` in their order, each also in the given ``turns``.
+    """Embed ``files`` in their order, each also in the given ``turns``; ``rule`` reads 16-bit grey without a range.
 
     At most two batches and one picture per thread are held, whatever the number of files. A file that is no usable
     picture comes back as ``Skipped``; an error of the network is raised.
@@ -70,10 +75,11 @@ def embed_files(
 
     def make(path: Path) -> _Ready | Skipped:
         try:
-            image = read_image(path, limits)
+            image = read_image(path, limits, rule)
         except PatchbankError as error:
             return Skipped(path, error)
-        picture = Picture(path, image.image_id, image.sha256, image.size, image.thumbnail(), image.warnings)
+        notes = (*image.warnings, *rule.notes(image.greatest))
+        picture = Picture(path, image.image_id, image.sha256, image.size, image.thumbnail(), notes, image.greatest)
         prepared = embedder.prepare(image)
         copies = tuple((turn, turned(image, turn, embedder.backbone)) for turn in turns)
         return _Ready(picture, prepared, copies)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,15 +17,15 @@ from patchbank.images import headers
 from patchbank.images.formats import FORMATS, HEAD, FileKind, kind_of
 from patchbank.images.jpeg_check import jpeg_damage
 from patchbank.images.limits import DEFAULT_LIMITS, ImageLimits
-from patchbank.images.picture import DecodedImage, image_id
-from patchbank.images.pixels import Loaded, to_rgb
+from patchbank.images.opened import OpenedImage
+from patchbank.images.picture import DecodedImage
+from patchbank.images.pixels import Loaded
 from patchbank.images.tiff import BrokenTiff
 from patchbank.images.tiff_layout import TiffLayout, read_by_tifffile, several, tiff_layout
+from patchbank.images.white import CERTAIN, FULL, UNKNOWN, RangeRule
 
 DECODER: Final = 1
 """Version of the rules that make pixels; part of the preprocessing fingerprint."""
-
-_FULL: Final = 65535
 
 _TURNS: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -37,10 +38,15 @@ _TURNS: Final = {
 }
 
 
-def read_image(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> DecodedImage:
+def read_image(path: Path, limits: ImageLimits = DEFAULT_LIMITS, rule: RangeRule = UNKNOWN) -> DecodedImage:
     """Decode a file. Raises the errors of :func:`decode_image`, and ``UndecodableImage`` where the file can't be
     read."""
-    return decode_image(read_bytes(path, limits), limits, name=path.name)
+    return open_image(path, limits).read(rule)
+
+
+def open_image(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> OpenedImage:
+    """Decode a file, but for its range; :func:`read_image` in two steps."""
+    return opened(read_bytes(path, limits), limits, path.name)
 
 
 def read_bytes(path: Path, limits: ImageLimits) -> bytes:
@@ -58,17 +64,23 @@ def read_bytes(path: Path, limits: ImageLimits) -> bytes:
         raise UndecodableImage(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def decode_image(data: bytes, limits: ImageLimits = DEFAULT_LIMITS, name: str = "image") -> DecodedImage:
-    """Decode an encoded picture.
+def decode_image(
+    data: bytes, limits: ImageLimits = DEFAULT_LIMITS, name: str = "image", rule: RangeRule = UNKNOWN
+) -> DecodedImage:
+    """Decode an encoded picture. ``rule`` says which value of a 16-bit grey picture is white, where its file does not.
 
     Raises ``UndecodableImage`` where ``data`` is not a picture or is damaged, ``UnsupportedImage`` for formats and
-    pixel types that are not read and for files with several pictures, ``ImageTooLarge`` for more bytes or pixels than
-    ``limits`` allow (checked on the header, before any pixel is decoded).
+    pixel types that are not read and for files with several pictures, ``UnknownPixelRange`` as the rule does,
+    ``ImageTooLarge`` for more bytes or pixels than ``limits`` allow (checked on the header, before any pixel is
+    decoded).
     """
+    return opened(data, limits, name).read(rule)
+
+
+def opened(data: bytes, limits: ImageLimits = DEFAULT_LIMITS, name: str = "image") -> OpenedImage:
+    """Decode an encoded picture, but for its range; :func:`decode_image` in two steps."""
     loaded = load(data, limits, name)
-    pixels, notes = to_rgb(loaded, name)
-    digest = hashlib.sha256(data).hexdigest()
-    return DecodedImage(pixels, image_id(pixels), digest, loaded.format, (*loaded.notes, *notes))
+    return OpenedImage(loaded, name, hashlib.sha256(data).hexdigest())
 
 
 def load(data: bytes, limits: ImageLimits, name: str) -> Loaded:
@@ -134,12 +146,11 @@ def _load_by_pillow(
             raise UndecodableImage(f"{name}: truncated or damaged {label}: {damage}")
     lossy = label in ("JPEG", "AVIF", "WEBP", "JPEG2000")
     if layout is not None:
-        white, notes = layout.white or _FULL, _sign_note(layout, upright)
-        return Loaded(upright, label, layout.deep, white, layout.inverted, lossy, notes)
+        white, named, notes = layout.white or FULL, layout.white is not None, _sign_note(layout, upright)
+        return Loaded(upright, label, layout.deep, white, named, layout.inverted, lossy, notes)
     if label == "PNG":
         return _png(upright, data)
-    deep = label == "PPM" and headers.ppm_white(data) == _FULL
-    return Loaded(upright, label, deep, lossy=lossy)
+    return Loaded(upright, label, headers.has_sixteen_bits(label, data), lossy=lossy)
 
 
 def _png(picture: Image.Image, data: bytes) -> Loaded:
@@ -152,14 +163,16 @@ def _png(picture: Image.Image, data: bytes) -> Loaded:
     values, white, spare = np.asarray(picture).astype(np.int64), (1 << significant) - 1, 16 - significant
     shifted = (values >> spare) << spare
     spread = shifted | (shifted >> significant)
-    if values.max(initial=0) > white or (values == shifted).all() or (values == spread).all():
+    if (values == shifted).all() or (values == spread).all():
+        return replace(loaded, named=True)
+    if values.max(initial=0) > white:
         return loaded
-    return Loaded(picture, "PNG", deep=True, white=white)
+    return replace(loaded, white=white, named=True)
 
 
 def _sign_note(layout: TiffLayout, picture: Image.Image) -> tuple[str, ...]:
     top = int(np.asarray(picture).max(initial=0)) if layout.signed else 0
-    if not 4096 <= top <= 32767:
+    if not CERTAIN <= top <= 32767:
         return ()
     return (f"signed image whose brightest value is {top}: its values are taken as 0 to 65535, so it is read as dark",)
 
@@ -175,7 +188,7 @@ def _load_by_tifffile(data: bytes, layout: TiffLayout, name: str) -> Loaded:
         raise UnsupportedImage(
             f"{name}: the file says that its greatest value is {layout.white}, but has {highest}; save it with 8 bits"
         )
-    return Loaded(picture, "TIFF", deep=True, white=layout.white or _FULL)
+    return Loaded(picture, "TIFF", deep=True, white=layout.white or FULL, named=layout.white is not None)
 
 
 def _eight_bits(values: NDArray[Any], white: int | None) -> Image.Image:

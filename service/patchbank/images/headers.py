@@ -109,3 +109,10 @@ def ppm_white(data: bytes) -> int:
     """The value that a PPM or PGM file calls white; 255 where it names none."""
     named = _PPM.match(data[:1000])
     return int(named[2][:6]) if named else 255
+
+
+def has_sixteen_bits(label: str, data: bytes) -> bool:
+    """Whether a PPM, PGM or JPEG 2000 file has 16 bits per channel. Pillow scales those of 9 to 15 bits to 16."""
+    if label == "JPEG2000":
+        return any(bits == 16 for bits, _ in jpeg2000_components(data))
+    return label == "PPM" and ppm_white(data) == 65535

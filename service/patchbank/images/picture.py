@@ -16,7 +16,8 @@ class DecodedImage:
     """An upright picture.
 
     ``pixels`` is uint8 (H, W, 3) RGB after EXIF orientation; ``image_id`` is 24 hex digits derived from size and
-    pixels, so the same picture has the same id in whatever file; ``sha256`` is that of the file's bytes.
+    pixels, so the same picture has the same id in whatever file; ``sha256`` is that of the file's bytes. ``greatest``
+    is the greatest value of 16-bit grey whose white was chosen by a rule, None where it was not.
     """
 
     pixels: ByteArray
@@ -24,6 +25,7 @@ class DecodedImage:
     sha256: str
     format: str
     warnings: tuple[str, ...] = ()
+    greatest: int | None = None
 
     @classmethod
     def of_pixels(cls, pixels: ByteArray) -> DecodedImage:

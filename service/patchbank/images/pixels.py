@@ -11,12 +11,10 @@ from PIL import Image
 
 from patchbank.arrays import ByteArray
 from patchbank.errors import UnsupportedImage
+from patchbank.images.white import CERTAIN, FULL, dark_channels
 
 _MATTE: Final = (255, 255, 255, 255)
 """Transparent pixels are shown on white, as picture viewers do; the colour stored for them is arbitrary."""
-
-_FULL: Final = 65535
-_USUAL_DEPTHS: Final = (8, 10, 12)
 
 
 @dataclass(frozen=True)
@@ -24,13 +22,15 @@ class Loaded:
     """An upright picture whose pixels are decoded, of any mode.
 
     ``deep`` says that the file has 16 bits per channel (or 32, used as 16), even where ``picture`` has 8; ``white``
-    which value of a grey deep picture is white; ``inverted`` that 0 is. ``lossy`` says that values are not exact.
+    which value of a grey deep picture is white, and ``named`` that the file says so; ``inverted`` that 0 is. ``lossy``
+    says that values are not exact.
     """
 
     picture: Image.Image
     format: str
     deep: bool = False
-    white: int = _FULL
+    white: int = FULL
+    named: bool = False
     inverted: bool = False
     lossy: bool = False
     notes: tuple[str, ...] = ()
@@ -41,32 +41,61 @@ class Loaded:
         return self.picture.mode.startswith("I;16") or self.picture.mode == "I"
 
 
-def to_rgb(loaded: Loaded, name: str) -> tuple[ByteArray, tuple[str, ...]]:
-    """uint8 (H, W, 3), and warnings. 16-bit values are scaled by 1/257, so that white stays white.
+@dataclass(frozen=True)
+class DeepGrey:
+    """The values uint16 (H, W) of a grey picture of more than 8 bits; ``clear`` bool (H, W) are transparent pixels."""
+
+    values: NDArray[np.uint16]
+    clear: NDArray[np.bool_] | None
+
+    @property
+    def greatest(self) -> int:
+        """Greatest value of a pixel that is seen."""
+        seen = self.values if self.clear is None else self.values[~self.clear]
+        return int(seen.max(initial=0))
+
+    def shades(self, white: int, *, inverted: bool) -> ByteArray:
+        """uint8 (H, W, 3): values are scaled so that ``white`` becomes 255, or 0 where they are ``inverted``."""
+        levels = np.minimum((np.arange(FULL + 1, dtype=np.int64) * 510 + white) // (2 * white), 255).astype(np.uint8)
+        grey = (255 - levels if inverted else levels)[self.values]
+        if self.clear is not None:
+            grey[self.clear] = 255
+        return np.repeat(grey[:, :, None], 3, axis=2)
+
+
+def deep_grey(loaded: Loaded, name: str) -> DeepGrey | None:
+    """The values of a grey picture of more than 8 bits; None for any other.
 
     Raises ``UnsupportedImage`` for values that cannot be scaled, and where every pixel is transparent.
     """
+    if not loaded.is_deep_grey:
+        return None
+    values = deep_values(loaded, name)
+    clear = _clear(loaded.picture, values)
+    if clear is not None and clear.all():
+        raise _all_transparent(name)
+    return DeepGrey(values.astype(np.uint16), clear)
+
+
+def to_rgb(loaded: Loaded, name: str) -> ByteArray:
+    """uint8 (H, W, 3) of a picture that is not :func:`deep_grey`. Of 16-bit values the high byte is taken.
+
+    Raises ``UnsupportedImage`` for floating-point pixels, and where every pixel is transparent; ``UnknownPixelRange``
+    for 16-bit channels without a value that needs 16 bits, unless the file says which value is white.
+    """
     picture = loaded.picture
-    if loaded.is_deep_grey:
-        values = deep_values(loaded, name)
-        clear = _clear(picture, values)
-        if clear is not None and clear.all():
-            raise _all_transparent(name)
-        grey = ((values * 510 + loaded.white) // (2 * loaded.white)).astype(np.uint8)
-        if loaded.inverted:
-            grey = 255 - grey
-        if clear is not None:
-            grey[clear] = 255
-        return np.repeat(grey[:, :, None], 3, axis=2), _dark(int(values.max(initial=0)), loaded)
     if picture.mode == "F":
         raise UnsupportedImage(f"{name}: floating-point pixels are not read; save it with 8 or 16 bits")
-    notes = _dark(_brightest(picture), loaded) if loaded.deep else ()
+    layered = None
     if has_transparency(picture):
         layered = picture.convert("RGBA")
         if layered.getchannel("A").getextrema() == (0, 0):
             raise _all_transparent(name)
+    if loaded.deep and not loaded.named and _least_brightest(loaded) < CERTAIN:
+        raise dark_channels(name)
+    if layered is not None:
         picture = Image.alpha_composite(Image.new("RGBA", layered.size, _MATTE), layered)
-    return np.ascontiguousarray(np.asarray(picture.convert("RGB"))), notes
+    return np.ascontiguousarray(np.asarray(picture.convert("RGB")))
 
 
 def has_transparency(picture: Image.Image) -> bool:
@@ -78,7 +107,7 @@ def deep_values(loaded: Loaded, name: str) -> NDArray[np.int64]:
     """The values (H, W) of a deep grey picture, 0 .. white. Raises ``UnsupportedImage`` for others."""
     values = np.asarray(loaded.picture).astype(np.int64)
     lowest, highest = int(values.min(initial=0)), int(values.max(initial=0))
-    if lowest < 0 or highest > _FULL:
+    if lowest < 0 or highest > FULL:
         raise UnsupportedImage(
             f"{name}: 32-bit integer pixels ({lowest} to {highest}) are not read; save it with 8 or 16 bits"
         )
@@ -101,21 +130,11 @@ def _all_transparent(name: str) -> UnsupportedImage:
     )
 
 
-def _brightest(picture: Image.Image) -> int:
-    """The greatest 16-bit value that a pixel may have had whose high byte is here."""
+def _least_brightest(loaded: Loaded) -> int:
+    """The brightest pixel's least possible 16-bit value. Pillow keeps the high byte, but rounds in PPM."""
+    picture = loaded.picture
     extrema: Any = picture.getextrema()
     colours = len(picture.getbands()) - has_transparency(picture)
     bands = extrema if isinstance(extrema[0], tuple) else (extrema,)
-    return 256 * max(int(high) for _, high in bands[:colours]) + 255
-
-
-def _dark(top: int, loaded: Loaded) -> tuple[str, ...]:
-    if loaded.white != _FULL or top == 0 or loaded.inverted:
-        return ()
-    bits = next((depth for depth in _USUAL_DEPTHS if top < 1 << depth), None)
-    if bits is None:
-        return ()
-    return (
-        f"16-bit image whose values all lie below {1 << bits}: it looks like {bits}-bit data and is read as dark; save "
-        "it with 8 bits, or with values up to 65535",
-    )
+    level = max(int(high) for _, high in bands[:colours])
+    return level * 257 - 128 if loaded.format == "PPM" else level * 256

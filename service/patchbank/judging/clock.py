@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class StageClock:
-    """Milliseconds spent per stage."""
+    """Milliseconds spent per stage, together where one runs several times."""
 
     def __init__(self) -> None:
         self.spent_ms: dict[str, float] = {}
@@ -20,4 +20,4 @@ class StageClock:
         try:
             yield
         finally:
-            self.spent_ms[stage] = (time.perf_counter() - begin) * 1e3
+            self.spent_ms[stage] = self.spent_ms.get(stage, 0.0) + (time.perf_counter() - begin) * 1e3

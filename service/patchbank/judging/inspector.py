@@ -19,10 +19,11 @@ from patchbank.embedding.embedder import Embedder, Embedding
 from patchbank.embedding.preprocess import plan_geometry
 from patchbank.embedding.turned import source_cell, turned_geometry
 from patchbank.errors import EmptyBank
-from patchbank.images import DecodedImage, cell_box, decode_image, read_image
+from patchbank.images import DecodedImage, OpenedImage, cell_box, open_image, opened
 from patchbank.judging.clock import StageClock
 from patchbank.judging.compatibility import CompatibilityChecks
 from patchbank.judging.judge import Judge
+from patchbank.judging.recognition import Recogniser
 from patchbank.judging.retriever import ClassRetriever
 from patchbank.judging.verdict import Explained, Inspection, NearestPatch, Reason, Verdict
 from patchbank.scoring.class_retrieval import Retrieval
@@ -79,27 +80,22 @@ class Inspector:
         clock = StageClock()
         asked = _Asked(threshold, threshold if pixel_threshold is None else pixel_threshold)
         with clock.time("decode"):
-            decoded = self._decode(image)
-        with clock.time("embed"):
-            embedding = self.embedder.embed(decoded)
-        return with_view(
-            self.store, lambda view: self._answer(view, decoded, embedding, class_name, asked, explain, clock)
-        )
+            source = self._open(image)
+        recogniser = Recogniser(source, self.embedder, self.retriever, clock)
+        return with_view(self.store, lambda view: self._answer(view, recogniser, class_name, asked, explain, clock))
 
     def _answer(
         self,
         view: View,
-        decoded: DecodedImage,
-        embedding: Embedding,
+        recogniser: Recogniser,
         class_name: str | None,
         asked: _Asked,
         explain: bool,
         clock: StageClock,
     ) -> Inspection:
-        with clock.time("retrieve"):
-            retriever = self.retriever(embedding, view)
-            retrieval = retriever.retrieve(quick=class_name is not None)
-        notes = [*decoded.warnings, *_second_opinion(class_name, retrieval)]
+        seen = recogniser.recognise(view, class_name)
+        decoded, embedding, retriever, retrieval = seen.image, seen.embedding, seen.retriever, seen.retrieval
+        notes = [*decoded.warnings, *seen.notes, *_second_opinion(class_name, retrieval)]
         if class_name is None and not retrieval.scores:
             notes.append(_nothing_to_compare(len(view.active), self.embedder.backbone.name))
         name = class_name or retrieval.class_name
@@ -131,12 +127,12 @@ class Inspector:
             raise EmptyBank(f"the bank of {class_name!r} holds no patches")
         return bank
 
-    def _decode(self, image: Path | str | bytes | DecodedImage) -> DecodedImage:
+    def _open(self, image: Path | str | bytes | DecodedImage) -> OpenedImage | DecodedImage:
         if isinstance(image, DecodedImage):
             return image
         if isinstance(image, bytes):
-            return decode_image(image, self.settings.image_limits)
-        return read_image(Path(image), self.settings.image_limits)
+            return opened(image, self.settings.image_limits)
+        return open_image(Path(image), self.settings.image_limits)
 
     def retriever(self, embedding: Embedding, view: View) -> ClassRetriever:
         """Class retrieval of an embedded image."""

@@ -62,6 +62,7 @@ class BankBuilder:
                 continue
             self._draft.add_reference(_reference(seen), seen.embedding.cls)
             self._feed.add(seen)
+            self._reader.values.add(seen.picture.greatest)
             self.added += 1
             if len(self._kept) < self._most_kept:
                 self._kept[image_id] = seen.embedding
@@ -101,6 +102,7 @@ class BankBuilder:
             calibration=plan.calibration(scores, calibrate_with is not None),
             retrieval=plan.retrieval(calibrator),
             self_test=plan.self_test,
+            pixel_range=self._reader.values.range,
         )
 
     def _normal_scores(self, calibrator: Calibrator, calibrate_with: Sequence[Path] | None) -> list[NormalScore]:

@@ -15,12 +15,13 @@ from patchbank.errors import InvalidMask
 from patchbank.progress import Progress
 from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.settings import Settings
+from patchbank.teaching.pixel_range import LearntRange
 
 
 class Reader:
     """Reads and embeds files. Bad files, and those that the class's mask does not fit, are collected in ``skipped``;
     with ``strict`` the first of them raises its error. ``warnings`` holds, per warning of the decoder, the files that
-    it is about."""
+    it is about. ``values`` is the range of 16-bit grey with which files are read."""
 
     def __init__(
         self,
@@ -28,6 +29,7 @@ class Reader:
         embedder: Embedder,
         areas: InspectedAreas,
         progress: Progress,
+        values: LearntRange,
         *,
         strict: bool,
     ) -> None:
@@ -36,14 +38,17 @@ class Reader:
         self._progress = progress
         self._strict = strict
         self._areas = areas
+        self.values = values
         self.skipped: list[Skipped] = []
-        self.warnings: dict[str, list[Path]] = {}
+        self.warnings: dict[str, list[Path]] = values.warnings
 
     def read(self, files: Sequence[Path], stage: str, turns: Sequence[Turn] = ()) -> Iterator[Seen]:
         """Read files in a random order, so that every part of the coreset sees the whole class."""
         steps = self._progress.begin(stage, len(files))
         mixed = [files[position] for position in np.random.default_rng(0).permutation(len(files))]
-        with closing(embed_files(self._embedder, mixed, self._settings.image_limits, turns)) as stream:
+        with closing(
+            embed_files(self._embedder, mixed, self._settings.image_limits, turns, self.values.rule)
+        ) as stream:
             for item in map(self._checked, stream):
                 if isinstance(item, Seen):
                     for warning in item.picture.warnings:

@@ -19,6 +19,7 @@ from patchbank.scoring.outliers import FAR_ABOVE, modified_z
 from patchbank.scoring.threshold import calibrate
 from patchbank.settings import Settings
 from patchbank.teaching.calibrator import Calibrator, NormalScore
+from patchbank.teaching.pixel_range import LearntRange
 from patchbank.teaching.reader import Reader
 
 
@@ -87,7 +88,7 @@ class Recalibrator:
         before = bank.manifest
         CompatibilityChecks(embedder).check(before)
         areas = InspectedAreas(before.roi)
-        reader = Reader(self.settings, embedder, areas, progress, strict=strict)
+        reader = Reader(self.settings, embedder, areas, progress, LearntRange.known(before), strict=strict)
         calibrator = Calibrator(bank, Judge.of(bank, areas), {}, whole=False)
         normals = calibrator.held_out_scores(reader.read(files, "calibrating (held out)"), lambda: reader.skipped)
         scores, peaks = [normal.score for normal in normals], [normal.peak for normal in normals]

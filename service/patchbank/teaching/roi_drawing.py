@@ -14,7 +14,7 @@ from patchbank.arrays import BoolArray
 from patchbank.bank.region_of_interest import RegionOfInterest
 from patchbank.embedding.stream import Skipped
 from patchbank.errors import InvalidMask, NoReferences, PatchbankError
-from patchbank.images import ImageLimits, read_image, read_mask
+from patchbank.images import ByItself, ImageLimits, read_image, read_mask
 from patchbank.scoring.inspected_area import InspectedAreas, same_aspect
 from patchbank.teaching.reasons import reasons
 
@@ -47,7 +47,7 @@ def first_picture(files: Sequence[Path], limits: ImageLimits) -> FirstPicture:
     skipped = []
     for file in files:
         try:
-            return FirstPicture(file.name, read_image(file, limits).size)
+            return FirstPicture(file.name, read_image(file, limits, ByItself()).size)
         except PatchbankError as error:  # reported when the file is read for the bank
             skipped.append(Skipped(file, error))
     raise NoReferences(

@@ -19,6 +19,7 @@ from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.settings import Settings
 from patchbank.teaching.builder import BankBuilder
 from patchbank.teaching.calibrator import WITNESSED
+from patchbank.teaching.pixel_range import LearntRange
 from patchbank.teaching.plan import Extension, NewClass, TeachOptions, TeachPlan
 from patchbank.teaching.reader import Reader
 from patchbank.teaching.reasons import reasons
@@ -76,7 +77,9 @@ class Teacher:
             raise NoReferences("no image files to teach from")
         plan = self._plan(class_name, files, options, extend)
         areas = InspectedAreas(plan.roi)
-        reader = Reader(self.settings, self.embedder, areas, progress, strict=options.strict)
+        known = plan.known if isinstance(plan, Extension) else None
+        values = LearntRange.of(known, files, self.settings.image_limits, progress)
+        reader = Reader(self.settings, self.embedder, areas, progress, values, strict=options.strict)
         most_kept = self.settings.max_calibration_images if calibrate_with is None else WITNESSED
         with self.store.draft(class_name, plan.spec, plan.base) as draft:
             builder = BankBuilder(draft, plan, reader, areas, progress, images=len(files), most_kept=most_kept)

@@ -12,10 +12,12 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from patchbank.bank.edge.store import EdgeStore
 from tests.helpers.command_line import indexer, indexer_json, teach
+from tests.helpers.deep_files import deep_file, deep_files
 from tests.helpers.pictures import bomb, folder_of, picture, png
 from tests.helpers.places import ROOT
 
@@ -39,7 +41,9 @@ def test_two_bad_files_are_skipped_and_listed_and_strict_fails(data: Path, tmp_p
     assert indexer_json("list", data=data)["classes"][0]["version"] == report["version"]
 
 
-def test_what_is_left_out_and_what_is_dark_is_said_at_teaching_and_at_calibration(data: Path, tmp_path: Path) -> None:
+def test_what_is_left_out_and_which_range_16_bit_files_have_is_said_at_teaching_and_at_calibration(
+    data: Path, tmp_path: Path
+) -> None:
     folder = folder_of(tmp_path / "in", 2)
     for number in range(2):
         values = np.asarray(picture(50 + number).convert("L")).astype(np.uint16) * 16
@@ -53,16 +57,41 @@ def test_what_is_left_out_and_what_is_dark_is_said_at_teaching_and_at_calibratio
     for place, file in enumerate(sorted(held_out.glob("*.tif"))):
         values = np.asarray(picture(80 + place).convert("L")).astype(np.uint16) * 16
         Image.fromarray(values).save(file)
-    for words in (("add", "part", folder), ("calibrate", "part", "--with", held_out)):
+    read_as = "16-bit values 0 to 4095, as the references of 'part'"
+    for words, warnings in ((("add", "part", folder), []), (("calibrate", "part", "--with", held_out), [read_as])):
         result = indexer(*words, "--json", data=data)
         assert result.exit_code == 0, result.output
         report = json.loads(result.stdout)
-        (warning,) = report["warnings"]
-        assert "looks like 12-bit data" in warning["warning"]
-        assert {Path(path).name for path in warning["paths"]} == {"deep0.tif", "deep1.tif"}
+        assert [warning["warning"] for warning in report["warnings"]] == warnings
+        for warning in report["warnings"]:
+            assert {Path(path).name for path in warning["paths"]} == {"deep0.tif", "deep1.tif"}
         assert [Path(file["path"]).name for file in report["left_out"]] == ["notes.txt", "phone.heic"]
-        for said in ("2 images: 16-bit image", "that is no image: notes.txt", "HEIC (HEIF): phone.heic"):
+        for said in (*warnings, "that is no image: notes.txt", "HEIC (HEIF): phone.heic"):
             assert said in result.stderr
+
+
+def test_the_range_of_16_bit_files_is_told_by_add_and_show_and_kept_by_detect(data: Path, tmp_path: Path) -> None:
+    greys = [np.asarray(picture(seed).convert("L")) for seed in range(5)]
+    folder = deep_files(tmp_path / "in", greys[:4], 12)[0].parent
+    low = int(min(grey.max() for grey in greys[:4])) * 4095 / 255
+    report = indexer_json("add", "part", folder, data=data)
+    told = report["pixel_range"]
+    assert (told["white"], told["references"]) == (4095, 4)
+    assert told["least"] == pytest.approx(low, abs=1)
+    line = f"0 to 4095 where a file names no range; the greatest value of 4 references is {told['least']}"
+    assert line in indexer("add", "part", folder, data=data).output
+    assert indexer_json("show", "part", data=data)["pixel_range"] == told
+    assert "0 to 4095" in indexer("show", "part", data=data).output
+    same, other = (deep_file(tmp_path / f"{bits}.tif", greys[4], bits) for bits in (12, 16))
+    assert (
+        "16-bit values 0 to 4095, as the references of 'part'"
+        in indexer("detect", same, "--class-name", "part", data=data).output
+    )
+    refused = indexer("detect", other, "--class-name", "part", "--json", data=data)
+    assert refused.exit_code == 1
+    assert json.loads(refused.stdout)["results"][0]["error"]["code"] == "unknown_pixel_range"
+    flat = indexer_json("add", "flat", folder_of(tmp_path / "flat", 3), data=data)
+    assert flat["pixel_range"] is None
 
 
 def test_a_data_directory_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:

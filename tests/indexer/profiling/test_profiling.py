@@ -15,6 +15,7 @@ from patchbank.images import ImageLimits
 from patchbank_indexer.cli import app
 from patchbank_indexer.profiling.measures import measure, measure_mask
 from patchbank_indexer.profiling.splits import read_splits
+from tests.helpers.deep_files import deep_files
 from tests.helpers.html_page import HtmlPage
 from tests.helpers.pictures import picture
 from tests.helpers.places import SHARED
@@ -128,6 +129,20 @@ def test_what_cannot_be_read_is_listed_and_an_empty_folder_is_an_error(tmp_path:
         result = CliRunner().invoke(app, ["profile", str(wrong), "--json"])
         assert result.exit_code == 1
         assert json.loads(result.stdout)["error"]["code"] == "no_references"
+
+
+def test_16_bit_files_are_measured_as_a_class_taught_from_the_references_would_read_them(tmp_path: Path) -> None:
+    spread = []
+    for bits in (8, 12):
+        root = tmp_path / str(bits)
+        for split, seeds in (("train/good", range(4)), ("test/good", range(4, 7))):
+            greys = [np.asarray(picture(seed).convert("L")) for seed in seeds]
+            deep_files(root / "part" / split, greys, bits)
+        (data,) = profiled(root, "--html", str(root / "page.html"))["data_sets"]
+        told = data["splits"]
+        assert not any(split["unreadable"] for split in told)
+        spread.append([(split["brightness"], split["contrast"], split["sharpness"]) for split in told])
+    assert spread[0] == spread[1]
 
 
 def test_layouts_are_told_apart(tmp_path: Path) -> None:
