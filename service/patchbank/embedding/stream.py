@@ -15,6 +15,7 @@ from patchbank.embedding.embedder import Embedder, Embedding, Prepared
 from patchbank.embedding.turned import Turn, turned
 from patchbank.errors import PatchbankError
 from patchbank.images import ImageLimits, read_image
+from patchbank.images.frame_facts import FrameFacts, frame_facts
 
 READERS: Final = max(1, min(4, os.cpu_count() or 1))
 """Threads that decode and resize; each holds one decoded picture at a time."""
@@ -23,13 +24,14 @@ READERS: Final = max(1, min(4, os.cpu_count() or 1))
 @dataclass(frozen=True)
 class Picture:
     """What is kept of a file once its pixels are embedded. ``size`` is (width, height); ``thumbnail`` a JPEG;
-    ``warnings`` are the decoder's."""
+    ``frame`` is what shows whether the camera worked; ``warnings`` are the decoder's."""
 
     path: Path
     image_id: str
     sha256: str
     size: tuple[int, int]
     thumbnail: bytes
+    frame: FrameFacts
     warnings: tuple[str, ...] = ()
 
 
@@ -73,7 +75,8 @@ def embed_files(
             image = read_image(path, limits)
         except PatchbankError as error:
             return Skipped(path, error)
-        picture = Picture(path, image.image_id, image.sha256, image.size, image.thumbnail(), image.warnings)
+        facts = frame_facts(image.pixels)
+        picture = Picture(path, image.image_id, image.sha256, image.size, image.thumbnail(), facts, image.warnings)
         prepared = embedder.prepare(image)
         copies = tuple((turn, turned(image, turn, embedder.backbone)) for turn in turns)
         return _Ready(picture, prepared, copies)
