@@ -40,6 +40,7 @@ DETECTION_FIELDS = {
     "class_confidence",
     "is_anomalous",
     "reasons",
+    "frame_fault",
     "anomaly_score",
     "threshold",
     "pixel_threshold",
