@@ -101,6 +101,13 @@ class Settings(BaseSettings):
     retrieval_neighbours: int = Field(
         default=5, ge=1, le=100, description="Nearest CLS embeddings that vote on the product class."
     )
+    frozen_after: int = Field(
+        default=5,
+        ge=0,
+        le=256,
+        description="The same picture, pixel for pixel, is a frozen frame from this time on among the last 256 that a "
+        "process of the service, or `detect`, judges; 0: never.",
+    )
     target_far: float = Field(
         default=0.01,
         gt=0,
@@ -135,6 +142,13 @@ class Settings(BaseSettings):
     @classmethod
     def _split_providers(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("frozen_after")
+    @classmethod
+    def _check_frozen_after(cls, value: int) -> int:
+        if value == 1:
+            raise ValueError("1 would make every picture a frozen one: give 0, or 2 and more")
+        return value
 
     @field_validator("data_dir")
     @classmethod

@@ -40,6 +40,7 @@ DETECTION_FIELDS = {
     "class_confidence",
     "is_anomalous",
     "reasons",
+    "frame_fault",
     "anomaly_score",
     "threshold",
     "pixel_threshold",
@@ -59,7 +60,12 @@ DETECTION_FIELDS = {
 @pytest.fixture(scope="module")
 def service_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return load_settings(
-        data_dir=tmp_path_factory.mktemp("bank"), max_megapixels=2.0, max_upload_mb=0.5, max_batch=4, max_queue=3
+        data_dir=tmp_path_factory.mktemp("bank"),
+        max_megapixels=2.0,
+        max_upload_mb=0.5,
+        max_batch=4,
+        max_queue=3,
+        frozen_after=0,  # the tests send some pictures many times
     )
 
 

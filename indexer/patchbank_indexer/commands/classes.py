@@ -18,7 +18,7 @@ from patchbank.judging.bank_facts import detail, summary, usable_facts
 from patchbank.judging.compatibility import Compatibility, compare
 from patchbank.judging.version_facts import VersionFacts, kept_versions
 from patchbank.settings import Settings
-from patchbank_indexer.commands.manifest_lines import inspected_line, pixel_line, threshold_line
+from patchbank_indexer.commands.manifest_lines import frames_line, inspected_line, pixel_line, threshold_line
 from patchbank_indexer.commands.options import ClassName, DataDir, Json
 from patchbank_indexer.commands.running import opened, run
 from patchbank_indexer.output import Output
@@ -141,6 +141,7 @@ def _facts(manifest: Manifest, compatibility: Compatibility | None, kept: int) -
         ("calibration", f"{calibration.method}, {calibration.count} images"),
         ("class retrieval", f"similarity {retrieval.similarity:.4f} or coherence {retrieval.coherence:.3f}"),
         ("references", manifest.references),
+        ("bad frames", frames_line(manifest)),
         ("self-test", _self_test_line(manifest, compatibility)),
     ]
     if manifest.coreset is not None:

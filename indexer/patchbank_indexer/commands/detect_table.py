@@ -31,6 +31,7 @@ COLUMNS: Final = (
     "overlay",
     "error_code",
     "error_message",
+    "frame_fault",
 )
 """Columns that are always there, in this order. Other plain values of an answer follow them."""
 

@@ -11,6 +11,7 @@ import typer
 
 from patchbank.bank.view import unknown_class
 from patchbank.errors import PatchbankError, StoreUnavailable
+from patchbank.judging.frozen import FrozenWatch
 from patchbank.judging.inspector import Inspector
 from patchbank.judging.verdict import Inspection
 from patchbank.scoring.heatmap import overlay
@@ -67,7 +68,8 @@ def _detect(settings: Settings, out: Output, request: _Request) -> int:
     if request.csv_path is not None:
         check_csv_path(request.csv_path)
     results: list[dict[str, Any]] = []
-    with Inspector.open(settings) as inspector, out.progress() as progress:
+    watch = FrozenWatch(settings.frozen_after)
+    with Inspector.open(settings, watch=watch) as inspector, out.progress() as progress:
         active = inspector.store.active()
         if not active:
             raise unknown_class(None, active, inspector.store.place)
@@ -118,8 +120,11 @@ def _tell(out: Output, results: Sequence[dict[str, Any]]) -> None:
 
 
 def _verdict(row: dict[str, Any]) -> str:
-    """The verdict, with the reason where it is another one than the score."""
-    return f"{row['verdict']} (unlike the class)" if "unlike_class" in row.get("reasons", ()) else str(row["verdict"])
+    """The verdict, with the reasons other than the score."""
+    others = ["unlike the class"] if "unlike_class" in row.get("reasons", ()) else []
+    if row.get("frame_fault"):
+        others.append(row["frame_fault"])
+    return f"{row['verdict']} ({', '.join(others)})" if others else str(row["verdict"])
 
 
 def _judged(inspector: Inspector, file: Path, request: _Request) -> dict[str, Any]:

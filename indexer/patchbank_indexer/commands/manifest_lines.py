@@ -20,6 +20,17 @@ def pixel_line(calibration: Calibration) -> str:
     )
 
 
+def frames_line(manifest: Manifest) -> str:
+    """What a picture of the class must have, not to be a bad frame."""
+    limits = manifest.frames
+    if limits is None:
+        return "not tested: taught before there was a test; teach the class again to have one"
+    return (
+        f"contrast below {limits.contrast:.1f} (usual: {limits.usual_contrast:.1f}) or sharpness below "
+        f"{limits.sharpness:.2f} (usual: {limits.usual_sharpness:.2f}), from {limits.count} references"
+    )
+
+
 def inspected_line(manifest: Manifest) -> str:
     """How much of the picture is inspected."""
     return f"{manifest.inspected_percentage:.1f} % of the picture, the rest is ignored"

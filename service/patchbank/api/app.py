@@ -26,6 +26,7 @@ from patchbank.api.metrics import Metrics
 from patchbank.api.request_id import RequestId
 from patchbank.api.schemas import ErrorAnswer
 from patchbank.api.state import ApiState
+from patchbank.judging.frozen import FrozenWatch
 from patchbank.judging.inspector import Inspector
 from patchbank.settings import Settings
 
@@ -43,7 +44,8 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with Inspector.open(settings, search_workers=settings.search_workers) as inspector:
+        frozen = FrozenWatch(settings.frozen_after)
+        with Inspector.open(settings, search_workers=settings.search_workers, watch=frozen) as inspector:
             admission = Admission(settings.max_concurrency, settings.max_queue)
             embedder = inspector.embedder
             embedder.self_test()

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import Final
+from typing import Final, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 
 from patchbank.errors import all_errors
+from patchbank.scoring.frame import FrameFault
 
 CLASS_LABELS: Final = 1_000
 """Most classes that have series of their own; further classes are counted together."""
@@ -85,7 +86,15 @@ class Metrics:
             registry=registry,
             buckets=_SECONDS,
         )
+        self._bad_frames = Counter(
+            "patchbank_bad_frames_total",
+            "Pictures of a camera that did not work, by fault.",
+            ["fault"],
+            registry=registry,
+        )
         self._verdicts.labels("", "unknown_product")
+        for fault in get_args(FrameFault):
+            self._bad_frames.labels(fault)
         for kind in all_errors():  # a series from 0 on shows the first error as an increase
             self._errors.labels(kind.code)
         self._banks = _BankGauges(registry)
@@ -118,6 +127,10 @@ class Metrics:
         for stage, spent in timings_ms.items():
             if spent > 0:  # an unknown product is not searched
                 self._stages.labels(stage).observe(spent / 1e3)
+
+    def bad_frame(self, fault: FrameFault) -> None:
+        """Count a picture that is one."""
+        self._bad_frames.labels(fault).inc()
 
     def failed(self, code: str) -> None:
         """Count an error; ``code`` is one of a fixed set."""

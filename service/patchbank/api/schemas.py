@@ -48,8 +48,12 @@ class Detection(BaseModel):
         description="winner's share of the vote; null where the caller named the class"
     )
     is_anomalous: bool | None = Field(description="null for an unknown product: no verdict")
-    reasons: list[Literal["score", "unlike_class"]] = Field(
-        description="why it is anomalous: the score, or the image is unlike the class that the caller named"
+    reasons: list[Literal["score", "unlike_class", "bad_frame"]] = Field(
+        description="why it is anomalous: the score, the image is unlike the class that the caller named, or a fault "
+        "of the camera"
+    )
+    frame_fault: Literal["black", "white", "blank", "blurred", "frozen"] | None = Field(
+        description="what is wrong with the picture itself, with or without a verdict; warnings has the figures"
     )
     anomaly_score: float | None
     threshold: float | None

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from patchbank.bank.frame_limits import FrameLimits
 from patchbank.bank.names import BankRef
 from patchbank.bank.pixel_range import PixelRange
 from patchbank.bank.region_of_interest import RegionOfInterest
@@ -143,6 +144,7 @@ class Manifest(_Frozen):
     retrieval: RetrievalLimit
     self_test: SelfTest | None = None
     pixel_range: PixelRange | None = None
+    frames: FrameLimits | None = None
 
     @property
     def inspected_percentage(self) -> float:

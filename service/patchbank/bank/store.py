@@ -96,7 +96,7 @@ class PatchIndex(Protocol):
     def nearest(
         self, queries: FloatArray, k: int, *, exact: bool = False, exclude_images: Sequence[str] = ()
     ) -> Neighbours:
-        """The k nearest patches of each of ``queries`` (Q, D), L2-normalised, without those of the images ``exclude_images``."""
+        """The k nearest patches of each of ``queries`` (Q, D), L2-normalised, without those of some images."""
         ...
 
 

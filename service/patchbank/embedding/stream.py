@@ -15,6 +15,7 @@ from patchbank.embedding.embedder import Embedder, Embedding, Prepared
 from patchbank.embedding.turned import Turn, turned
 from patchbank.errors import PatchbankError
 from patchbank.images import UNKNOWN, ImageLimits, RangeRule, read_image
+from patchbank.images.frame_facts import FrameFacts, frame_facts
 
 READERS: Final = max(1, min(4, os.cpu_count() or 1))
 """Threads that decode and resize; each holds one decoded picture at a time."""
@@ -23,13 +24,15 @@ READERS: Final = max(1, min(4, os.cpu_count() or 1))
 @dataclass(frozen=True)
 class Picture:
     """What is kept of a file once its pixels are embedded. ``size`` is (width, height); ``thumbnail`` a JPEG;
-    ``warnings`` are the decoder's; ``greatest`` as in ``DecodedImage``."""
+    ``frame`` is what shows whether the camera worked; ``warnings`` are the decoder's; ``greatest`` as in
+    ``DecodedImage``."""
 
     path: Path
     image_id: str
     sha256: str
     size: tuple[int, int]
     thumbnail: bytes
+    frame: FrameFacts
     warnings: tuple[str, ...] = ()
     greatest: int | None = None
 
@@ -78,8 +81,9 @@ def embed_files(
             image = read_image(path, limits, rule)
         except PatchbankError as error:
             return Skipped(path, error)
-        notes = (*image.warnings, *rule.notes(image.greatest))
-        picture = Picture(path, image.image_id, image.sha256, image.size, image.thumbnail(), notes, image.greatest)
+        notes, facts = (*image.warnings, *rule.notes(image.greatest)), frame_facts(image.pixels)
+        thumbnail = image.thumbnail()
+        picture = Picture(path, image.image_id, image.sha256, image.size, thumbnail, facts, notes, image.greatest)
         prepared = embedder.prepare(image)
         copies = tuple((turn, turned(image, turn, embedder.backbone)) for turn in turns)
         return _Ready(picture, prepared, copies)

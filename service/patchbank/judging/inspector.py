@@ -22,6 +22,8 @@ from patchbank.errors import EmptyBank
 from patchbank.images import DecodedImage, OpenedImage, cell_box, open_image, opened
 from patchbank.judging.clock import StageClock
 from patchbank.judging.compatibility import CompatibilityChecks
+from patchbank.judging.frame import FrameLook
+from patchbank.judging.frozen import FrozenWatch
 from patchbank.judging.judge import Judge
 from patchbank.judging.recognition import Recogniser
 from patchbank.judging.retriever import ClassRetriever
@@ -43,20 +45,27 @@ class Inspector:
     ...     inspection = inspector.inspect(Path("part.png"))
     """
 
-    def __init__(self, settings: Settings, embedder: Embedder, store: PatchStore) -> None:
+    def __init__(
+        self, settings: Settings, embedder: Embedder, store: PatchStore, watch: FrozenWatch | None = None
+    ) -> None:
+        """``watch`` counts the pictures that come, where frozen ones are to be told; verdicts then depend on their
+        order."""
         self.settings = settings
         self.embedder = embedder
         self.store = store
         self.compatibility = CompatibilityChecks(embedder)
+        self._watch = watch
         self._areas = lru_cache(_CLASSES)(InspectedAreas)
 
     @classmethod
-    def open(cls, settings: Settings | None = None, *, search_workers: int = 0) -> Inspector:
+    def open(
+        cls, settings: Settings | None = None, *, search_workers: int = 0, watch: FrozenWatch | None = None
+    ) -> Inspector:
         """Backbone and store as the settings say; searches run in this process unless workers are asked for."""
         settings = settings or load_settings()
         store = open_store(settings, search_workers)
         try:
-            return cls(settings, Embedder.open(settings), store)
+            return cls(settings, Embedder.open(settings), store, watch)
         except BaseException:
             store.close()
             raise
@@ -81,13 +90,16 @@ class Inspector:
         asked = _Asked(threshold, threshold if pixel_threshold is None else pixel_threshold)
         with clock.time("decode"):
             source = self._open(image)
-        recogniser = Recogniser(source, self.embedder, self.retriever, clock)
-        return with_view(self.store, lambda view: self._answer(view, recogniser, class_name, asked, explain, clock))
+        recogniser, frames = Recogniser(source, self.embedder, self.retriever, clock), FrameLook(self._watch)
+        return with_view(
+            self.store, lambda view: self._answer(view, recogniser, frames, class_name, asked, explain, clock)
+        )
 
     def _answer(
         self,
         view: View,
         recogniser: Recogniser,
+        frames: FrameLook,
         class_name: str | None,
         asked: _Asked,
         explain: bool,
@@ -99,18 +111,20 @@ class Inspector:
         if class_name is None and not retrieval.scores:
             notes.append(_nothing_to_compare(len(view.active), self.embedder.backbone.name))
         name = class_name or retrieval.class_name
-        verdict = None
+        with clock.time("decode"):
+            frame = frames.at(decoded)
+        verdict, report = None, frame.report(None, None)
         clock.spent_ms["search"] = 0.0
         if name is not None:
             with clock.time("search"):
                 bank = self.serving_bank(name, view)
                 like = class_name is None or retriever.is_like(bank)
-                verdict = self._judge(bank, embedding, asked, explain, like)
+                report = frame.report(name, bank.manifest.frames)
+                verdict = self._judge(bank, embedding, asked, explain, like, report.fault is not None)
             notes += [f"{name}: {doubt}" for doubt in self._doubts(bank.manifest, decoded, like)]
         status: Literal["ok", "unknown_product"] = "unknown_product" if verdict is None else "ok"
-        return Inspection(
-            status, decoded, verdict, retrieval, self.embedder.backbone.name, clock.spent_ms, tuple(notes)
-        )
+        backbone, told = self.embedder.backbone.name, (*notes, *report.notes)
+        return Inspection(status, decoded, verdict, retrieval, backbone, clock.spent_ms, told, report.fault)
 
     def _doubts(self, manifest: Manifest, decoded: DecodedImage, like: bool) -> list[str]:
         """What a caller should know beside the verdict."""
@@ -142,18 +156,24 @@ class Inspector:
     def _areas_of(self, manifest: Manifest) -> InspectedAreas:
         return self._areas(manifest.roi)
 
-    def _judge(self, bank: Bank, embedding: Embedding, asked: _Asked, explain: bool, like: bool) -> Verdict:
+    def _judge(
+        self, bank: Bank, embedding: Embedding, asked: _Asked, explain: bool, like: bool, bad_frame: bool
+    ) -> Verdict:
         manifest = bank.manifest
         calibration = manifest.calibration
         threshold = calibration.threshold if asked.images is None else asked.images
         cut = calibration.mask_threshold if asked.pixels is None else asked.pixels
         judged = Judge.of(bank, self._areas_of(manifest)).judge(embedding, cut)
-        reasons: dict[Reason, bool] = {"score": judged.score > threshold, "unlike_class": not like}
+        applies: dict[Reason, bool] = {
+            "score": judged.score > threshold,
+            "unlike_class": not like,
+            "bad_frame": bad_frame,
+        }
         values, inspected = judged.map(), judged.inspected_pixels()
         above = int(np.count_nonzero((values > cut) & inspected))
         return Verdict(
             class_name=manifest.class_name,
-            reasons=tuple(reason for reason, applies in reasons.items() if applies),
+            reasons=tuple(reason for reason, yes in applies.items() if yes),
             score=judged.score,
             threshold=threshold,
             calibrated_threshold=calibration.threshold,

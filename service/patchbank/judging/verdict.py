@@ -8,9 +8,10 @@ from typing import Any, Literal
 from patchbank.arrays import BoolArray, FloatArray
 from patchbank.images import DecodedImage
 from patchbank.scoring.class_retrieval import Retrieval
+from patchbank.scoring.frame import FrameFault
 from patchbank.scoring.regions import Region
 
-Reason = Literal["score", "unlike_class"]
+Reason = Literal["score", "unlike_class", "bad_frame"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Verdict:
     """What a bank says of an image. ``map`` is float32 (H, W) at the original size, in units of the score.
 
     ``reasons`` say why it is anomalous: ``score``, it is above the threshold; ``unlike_class``, the image is no picture
-    of the class that the caller named. Without a reason it is normal.
+    of the class that the caller named; ``bad_frame``, the camera did not work. Without a reason it is normal.
 
     ``threshold`` is the one applied to the score, ``calibrated_threshold`` the bank's own; ``pixel_threshold`` is the
     one applied to the map: regions and ``anomalous_share`` are of the pixels above it. ``inspected`` bool (H, W) are
@@ -76,7 +77,10 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Inspection:
-    """The answer for one image. ``verdict`` is None exactly when ``status`` is ``unknown_product``."""
+    """The answer for one image. ``verdict`` is None exactly when ``status`` is ``unknown_product``.
+
+    ``frame_fault`` is what is wrong with the picture itself, with or without a verdict.
+    """
 
     status: Literal["ok", "unknown_product"]
     image: DecodedImage
@@ -85,6 +89,7 @@ class Inspection:
     backbone: str
     timings_ms: dict[str, float]
     warnings: tuple[str, ...] = field(default=())
+    frame_fault: FrameFault | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """What REST and command line both tell of an image; without a verdict its fields are None, regions empty."""
@@ -95,6 +100,7 @@ class Inspection:
             "class_confidence": self.retrieval.confidence,
             "is_anomalous": verdict.is_anomalous if verdict else None,
             "reasons": list(verdict.reasons) if verdict else [],
+            "frame_fault": self.frame_fault,
             "anomaly_score": verdict.score if verdict else None,
             "threshold": verdict.threshold if verdict else None,
             "pixel_threshold": verdict.pixel_threshold if verdict else None,

@@ -11,6 +11,7 @@ from patchbank.bank.store import Draft, Reference
 from patchbank.embedding.embedder import Embedder, Embedding
 from patchbank.embedding.stream import Seen
 from patchbank.embedding.turned import Turn
+from patchbank.images.frame_facts import FrameFacts
 from patchbank.judging.judge import Judge
 from patchbank.progress import Progress
 from patchbank.scoring.foreground import Sample
@@ -47,6 +48,7 @@ class BankBuilder:
         self._feed = PatchFeed(draft, plan.ratio, plan.room, images, areas, progress)
         self._kept: dict[str, Embedding] = {}
         self._most_kept = most_kept
+        self._frames: list[FrameFacts] = []
         self._whole = True
         self.added = 0
         self.duplicates: list[Path] = []
@@ -63,6 +65,7 @@ class BankBuilder:
             self._draft.add_reference(_reference(seen), seen.embedding.cls)
             self._feed.add(seen)
             self._reader.values.add(seen.picture.greatest)
+            self._frames.append(seen.picture.frame)
             self.added += 1
             if len(self._kept) < self._most_kept:
                 self._kept[image_id] = seen.embedding
@@ -103,6 +106,7 @@ class BankBuilder:
             retrieval=plan.retrieval(calibrator),
             self_test=plan.self_test,
             pixel_range=self._reader.values.range,
+            frames=plan.frames(self._frames),
         )
 
     def _normal_scores(self, calibrator: Calibrator, calibrate_with: Sequence[Path] | None) -> list[NormalScore]:

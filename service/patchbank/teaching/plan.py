@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+from patchbank.bank.frame_limits import FrameLimits
 from patchbank.bank.manifest import Calibration, Coreset, Foreground, Manifest, RetrievalLimit, ScoringRule, SelfTest
 from patchbank.bank.names import BankRef
 from patchbank.bank.region_of_interest import RegionOfInterest
@@ -15,9 +16,11 @@ from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.preprocess import plan_geometry
 from patchbank.embedding.turned import Turn
 from patchbank.errors import InvalidParameters
+from patchbank.images.frame_facts import FrameFacts
 from patchbank.judging.compatibility import record_of
 from patchbank.scoring.foreground import Sample, learn_foreground
 from patchbank.scoring.foreground_decision import decide
+from patchbank.scoring.frame import learn_limits, widen_limits
 from patchbank.scoring.threshold import calibrate
 from patchbank.settings import Settings
 from patchbank.teaching.calibrator import Calibrator, NormalScore
@@ -106,6 +109,10 @@ class TeachPlan(Protocol):
         """The limit within which an image is of this class."""
         ...
 
+    def frames(self, added: Sequence[FrameFacts]) -> FrameLimits | None:
+        """Beyond what a picture is a bad frame, from the references just read; None where that is not known."""
+        ...
+
 
 @dataclass(frozen=True)
 class NewClass:
@@ -166,6 +173,9 @@ class NewClass:
 
     def retrieval(self, calibrator: Calibrator) -> RetrievalLimit:
         return calibrator.retrieval_limit()
+
+    def frames(self, added: Sequence[FrameFacts]) -> FrameLimits | None:
+        return learn_limits(added)
 
 
 @dataclass(frozen=True)
@@ -244,6 +254,9 @@ class Extension:
 
     def retrieval(self, calibrator: Calibrator) -> RetrievalLimit:
         return calibrator.extended_retrieval_limit(self.known.retrieval)
+
+    def frames(self, added: Sequence[FrameFacts]) -> FrameLimits | None:
+        return widen_limits(self.known.frames, added)
 
 
 def _method(held_out: bool) -> Literal["leave-one-image-out", "held-out"]:

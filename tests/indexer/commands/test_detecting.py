@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import re
+import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageFilter
 
 from patchbank.settings import load_settings
 from patchbank_indexer.demo.products import Product
 from tests.helpers.command_line import indexer, indexer_json, teach
 from tests.helpers.http_service import serving
+from tests.helpers.labelled import part, save
 from tests.helpers.pictures import folder_of
 
 TIMES = ("timings_ms", "processing_time_ms")
@@ -98,3 +103,57 @@ def test_a_picture_of_a_format_that_is_not_read_is_named_and_makes_the_exit_stat
         "phone.heic": "HEIC (HEIF)",
     }
     assert "left out 1 file of a format that is not read, HEIC (HEIF): phone.heic" in result.stderr
+
+
+def test_bad_frames_are_told_in_table_csv_and_json(data: Path, tmp_path: Path, products: dict[str, Product]) -> None:
+    product = products["textile"]
+    assert indexer("add", "textile", *product.references, data=data).exit_code == 0
+    folder = tmp_path / "shift"
+    folder.mkdir()
+    with Image.open(product.good[0]) as image:
+        image.save(folder / "sharp.png")
+        image.filter(ImageFilter.GaussianBlur(0.01 * max(image.size))).save(folder / "soft.png")
+        Image.new("L", image.size).save(folder / "dark.png")
+    named = indexer_json("detect", folder, "--class-name", "textile", data=data)["results"]
+    faults = {Path(row["image"]).stem: (row["frame_fault"], "bad_frame" in row["reasons"]) for row in named}
+    assert faults == {"dark": ("black", True), "sharp": (None, False), "soft": ("blurred", True)}
+    unnamed = indexer("detect", folder, "--csv", tmp_path / "out.csv", data=data)
+    assert "unknown product (black)" in unnamed.stdout
+    assert "the picture is black" in unnamed.stderr
+    with (tmp_path / "out.csv").open(newline="") as file:
+        rows = {Path(row["image"]).stem: row["frame_fault"] for row in csv.DictReader(file)}
+    assert (rows["dark"], rows["sharp"]) == ("black", "")
+    table = indexer("detect", folder / "soft.png", "--class-name", "textile", data=data).stdout
+    assert re.search(r"ANOMALOUS \((unlike the class, )?blurred\)", table)
+
+
+def test_copies_of_one_picture_are_frozen_frames_unless_the_setting_says_no(
+    data: Path, tmp_path: Path, products: dict[str, Product], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    product = products["textile"]
+    assert indexer("add", "textile", *product.references, data=data).exit_code == 0
+    folder = tmp_path / "hung"
+    folder.mkdir()
+    for number in range(6):
+        shutil.copy(product.references[0], folder / f"{number}{product.references[0].suffix}")
+    rows = indexer_json("detect", folder, data=data)["results"]
+    assert [row["verdict"] for row in rows] == ["normal"] * 4 + ["ANOMALOUS"] * 2
+    assert [row["reasons"] for row in rows[4:]] == [["bad_frame"]] * 2
+    assert "ANOMALOUS (frozen)" in indexer("detect", folder, data=data).stdout
+    monkeypatch.setenv("PATCHBANK_FROZEN_AFTER", "0")
+    assert {row["verdict"] for row in indexer_json("detect", folder, data=data)["results"]} == {"normal"}
+
+
+def test_show_tells_the_limits_of_bad_frames_and_update_widens_them(data: Path, tmp_path: Path) -> None:
+    for seed in range(3):
+        save(part(1, seed), tmp_path / "in" / f"{seed}.png")
+    indexer_json("add", "part", tmp_path / "in", data=data)
+    before = indexer_json("show", "part", data=data)["frames"]
+    assert before["count"] == 3
+    assert "bad frames" in indexer("show", "part", data=data).stdout
+    soft = save(part(1, 9).filter(ImageFilter.GaussianBlur(2)), tmp_path / "soft" / "soft.png")
+    assert indexer_json("detect", soft, "--class-name", "part", data=data)["results"][0]["frame_fault"] == "blurred"
+    assert indexer_json("update", "part", soft, data=data)["added"] == 1
+    after = indexer_json("show", "part", data=data)["frames"]
+    assert (after["count"], after["sharpness"] < before["sharpness"]) == (4, True)
+    assert indexer_json("detect", soft, "--class-name", "part", data=data)["results"][0]["frame_fault"] is None

@@ -161,8 +161,9 @@ class Shard:
         params = _EXACT if exact else _FAST
         left_out = None
         if exclude_images:
-            own = [qe.FieldCondition("image_id", match=qe.MatchValue(image_id)) for image_id in exclude_images]
-            left_out = qe.Filter(must_not=own)
+            left_out = qe.Filter(
+                must_not=[qe.FieldCondition("image_id", match=qe.MatchValue(image_id)) for image_id in exclude_images]
+            )
         hits = self._query("patch", queries, k, params, left_out, payload=False)
         scores, ids = [], []
         for nearest in hits:
