@@ -117,6 +117,12 @@ class NoReferences(PatchbankError):
     status = 422
 
 
+class MixedReferences(NoReferences):
+    """Too many of the references are unlike each other: they show no single product."""
+
+    code = "mixed_references"
+
+
 class EmptyBank(PatchbankError):
     """The bank has no patches, so it cannot judge; its images never pass as normal."""
 

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
 from patchbank.bank.manifest import Manifest
 from patchbank.embedding.embedder import Embedder
 from patchbank.judging.bank_facts import calibration_facts, threshold_facts
-from patchbank.scoring.threshold import shortfall
+from patchbank.scoring.threshold import promise, shortfall
 from patchbank.settings import Settings
 from patchbank.teaching.recalibrator import Rates, RecalibrateReport, Recalibrator
 from patchbank_indexer.commands.manifest_lines import pixel_line
 from patchbank_indexer.commands.options import BackboneName, DataDir, Json, Strict, TaughtClass
 from patchbank_indexer.commands.running import opened, run
+from patchbank_indexer.commands.set_aside_report import tell_doubtful
 from patchbank_indexer.commands.teaching_report import tell_warnings, warning_list
 from patchbank_indexer.datasets.files import find_images
 from patchbank_indexer.datasets.left_out import LeftOut
 from patchbank_indexer.output import Output
 
-_NAMED: Final = 5
+KeepAll = Annotated[
+    bool, typer.Option("--keep-all", help="Take every image, also one that scores far above the others.")
+]
 
 
 def calibrate(
@@ -41,6 +44,7 @@ def calibrate(
             help="Share of normal images that may have any pixel above. [env: PATCHBANK_PIXEL_TARGET_FAR]",
         ),
     ] = None,
+    keep_all: KeepAll = False,
     strict: Strict = False,
     backbone: BackboneName = None,
     data_dir: DataDir = None,
@@ -51,7 +55,7 @@ def calibrate(
         raise typer.BadParameter("give --with DIR, --target-far or --pixel-target-far")
     rates = Rates(target_far, pixel_target_far)
     run(
-        lambda settings, out: _calibrate(settings, out, class_name, held_out, rates, strict=strict),
+        lambda settings, out: _calibrate(settings, out, class_name, held_out, rates, strict=strict, keep_all=keep_all),
         as_json,
         backbone=backbone,
         data_dir=data_dir,
@@ -59,7 +63,14 @@ def calibrate(
 
 
 def _calibrate(
-    settings: Settings, out: Output, class_name: str, held_out: Path | None, rates: Rates, *, strict: bool
+    settings: Settings,
+    out: Output,
+    class_name: str,
+    held_out: Path | None,
+    rates: Rates,
+    *,
+    strict: bool,
+    keep_all: bool,
 ) -> None:
     normal = None if held_out is None else find_images([held_out])
     left_out = LeftOut([]) if normal is None else normal.left_out
@@ -72,7 +83,7 @@ def _calibrate(
         else:
             with Embedder.open(settings) as embedder, out.progress() as progress:
                 report = recalibrator.from_images(
-                    class_name, normal.images, embedder, rates, strict=strict, progress=progress
+                    class_name, normal.images, embedder, rates, strict=strict, keep_all=keep_all, progress=progress
                 )
     _tell(out, report, left_out)
 
@@ -107,12 +118,8 @@ def _tell(out: Output, report: RecalibrateReport, left_out: LeftOut) -> None:
         ],
     )
     out.say(f"pixel threshold {pixel_line(calibration)}")
-    if doubtful:
-        named = ", ".join(f"{image['path']} ({image['score']:.3f})" for image in doubtful[:_NAMED])
-        out.remark(
-            f"{len(doubtful)} of {calibration.count} calibration images score far above the others: {named}; where "
-            "that is a defect, take it out and calibrate again, for it raises the thresholds"
-        )
+    out.say(f"promised: {promise(calibration)}")
+    tell_doubtful(out, report.doubtful, calibration.count)
     short = shortfall(calibration)
     if short is not None:
         out.remark(short)

@@ -17,6 +17,7 @@ from patchbank.errors import DamagedBank, PatchbankError
 from patchbank.judging.bank_facts import detail, summary, usable_facts
 from patchbank.judging.compatibility import Compatibility, compare
 from patchbank.judging.version_facts import VersionFacts, kept_versions
+from patchbank.scoring.threshold import promise
 from patchbank.settings import Settings
 from patchbank_indexer.commands.manifest_lines import frames_line, inspected_line, pixel_line, threshold_line
 from patchbank_indexer.commands.options import ClassName, DataDir, Json
@@ -139,6 +140,7 @@ def _facts(manifest: Manifest, compatibility: Compatibility | None, kept: int) -
         ("threshold", threshold_line(calibration)),
         ("pixel threshold", pixel_line(calibration)),
         ("calibration", f"{calibration.method}, {calibration.count} images"),
+        ("promised", promise(calibration)),
         ("class retrieval", f"similarity {retrieval.similarity:.4f} or coherence {retrieval.coherence:.3f}"),
         ("references", manifest.references),
         ("bad frames", frames_line(manifest)),

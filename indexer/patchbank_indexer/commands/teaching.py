@@ -18,10 +18,13 @@ from patchbank.teaching.plan import TeachOptions
 from patchbank.teaching.roi_drawing import Box, RoiDrawing
 from patchbank.teaching.teacher import Teacher
 from patchbank_indexer.commands.options import BackboneName, ClassName, DataDir, Json, Strict, TargetFar
+from patchbank_indexer.commands.out_folder import check_out_folder
 from patchbank_indexer.commands.running import opened, run
+from patchbank_indexer.commands.set_aside_report import write_set_aside
 from patchbank_indexer.commands.teaching_report import tell
 from patchbank_indexer.datasets.files import find_images
 from patchbank_indexer.datasets.left_out import LeftOut
+from patchbank_indexer.datasets.telling_names import refuse_telling
 from patchbank_indexer.output import Output
 
 Paths = Annotated[list[Path], typer.Argument(help="Image files, or folders that are searched for images.")]
@@ -40,6 +43,19 @@ Augment = Annotated[
         help="Teach turned copies of the references too, for parts that arrive turned: rotate (every 90 degrees), "
         "rotate45, or none.",
     ),
+]
+KeepAll = Annotated[
+    bool,
+    typer.Option(
+        "--keep-all",
+        help="Take every picture, also what is unlike the others, and let each count for itself (docs/references.md).",
+    ),
+]
+Yes = Annotated[
+    bool, typer.Option("--yes", "-y", help="Take folders whose names say defect, test, mask or ground truth.")
+]
+SetAsideDir = Annotated[
+    Path | None, typer.Option("--out", help="Write the pictures that were set aside to this folder.")
 ]
 MaskFile = Annotated[
     Path | None,
@@ -77,6 +93,9 @@ def add(
     mask: MaskFile = None,
     roi: RoiBoxes = None,
     ignore: IgnoreBoxes = None,
+    keep_all: KeepAll = False,
+    yes: Yes = False,
+    out_dir: SetAsideDir = None,
     strict: Strict = False,
     backbone: BackboneName = None,
     data_dir: DataDir = None,
@@ -90,8 +109,8 @@ def add(
         raise typer.BadParameter("use off, auto or on", param_hint="--foreground")
     rule = ScoringRule.model_validate({"neighbours": neighbours, "image_score": image_score})
     area = _drawing(mask, roi, ignore)
-    options = TeachOptions(coreset, rule, target_far, strict, turns, foreground, area)  # type: ignore[arg-type]
-    request = _Request(class_name, paths, calibrate_with, options, extend=False)
+    options = TeachOptions(coreset, rule, target_far, strict, turns, foreground, area, keep_all)  # type: ignore[arg-type]
+    request = _Request(class_name, paths, calibrate_with, options, out_dir, extend=False, yes=yes)
     run(lambda settings, out: _teach(settings, out, request), as_json, backbone=backbone, data_dir=data_dir)
 
 
@@ -102,32 +121,43 @@ def update(
     coreset: Ratio = None,
     target_far: TargetFar = None,
     augment: Augment = "none",
+    keep_all: KeepAll = False,
+    yes: Yes = False,
+    out_dir: SetAsideDir = None,
     strict: Strict = False,
     backbone: BackboneName = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Add more reference images to CLASS, as a new version. Its mask stays; for another one use `add`."""
-    options = TeachOptions(coreset, target_far=target_far, strict=strict, turns=_turns(augment))
-    request = _Request(class_name, paths, calibrate_with, options, extend=True)
+    options = TeachOptions(coreset, target_far=target_far, strict=strict, turns=_turns(augment), keep_all=keep_all)
+    request = _Request(class_name, paths, calibrate_with, options, out_dir, extend=True, yes=yes)
     run(lambda settings, out: _teach(settings, out, request), as_json, backbone=backbone, data_dir=data_dir)
 
 
 @dataclass(frozen=True)
 class _Request:
-    """What to teach, and how; ``extend`` adds to the class instead of replacing it."""
+    """What to teach, and how; ``out_dir`` gets the pictures that are set aside, ``extend`` adds to the class instead of
+    replacing it, ``yes`` takes folders whose names say that they hold no good parts."""
 
     class_name: str
     paths: Sequence[Path]
     calibrate_with: Path | None
     options: TeachOptions
+    out_dir: Path | None
     extend: bool
+    yes: bool
 
 
 def _teach(settings: Settings, out: Output, request: _Request) -> None:
     check_class_name(request.class_name)
+    check_out_folder(request.out_dir)
     references = find_images(request.paths)
     held_out = None if request.calibrate_with is None else find_images([request.calibrate_with])
+    if not request.yes:
+        refuse_telling(request.paths, references.images)
+        if request.calibrate_with is not None and held_out is not None:
+            refuse_telling([request.calibrate_with], held_out.images)
     left_out = LeftOut([*references.left_out.files, *(held_out.left_out.files if held_out is not None else ())])
     for line in left_out.lines():
         out.remark(line)
@@ -140,7 +170,7 @@ def _teach(settings: Settings, out: Output, request: _Request) -> None:
             extend=request.extend,
             progress=progress,
         )
-    tell(out, report, left_out, turned=bool(request.options.turns))
+    tell(out, report, left_out, write_set_aside(report, request.out_dir), turned=bool(request.options.turns))
 
 
 def _turns(augment: str) -> tuple[Turn, ...]:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from patchbank.judging.bank_facts import calibration_facts, size_facts, threshold_facts
-from patchbank.scoring.threshold import shortfall
+from patchbank.scoring.threshold import promise, shortfall
 from patchbank.teaching.teacher import TeachReport
 from patchbank_indexer.commands.manifest_lines import inspected_line, threshold_line
+from patchbank_indexer.commands.set_aside_report import set_aside_list, tell_doubtful, tell_set_aside
 from patchbank_indexer.datasets.left_out import LeftOut
 from patchbank_indexer.output import Output
 from patchbank_indexer.peak_memory import peak_memory_mb
@@ -18,17 +19,22 @@ FEW: Final = 16
 """References below which turned copies are worth a thought (docs/turned-references.md)."""
 
 
-def tell(out: Output, report: TeachReport, left_out: LeftOut, turned: bool) -> None:
-    """The report, as JSON or as lines; ``left_out`` are files that were no references, ``turned`` says that turned
-    copies were taught too."""
+def tell(out: Output, report: TeachReport, left_out: LeftOut, written: Mapping[str, Path], turned: bool) -> None:
+    """The report, as JSON or as lines; ``left_out`` are files that were no references, ``written`` the pictures of
+    those set aside, by image id; ``turned`` says that turned copies were taught too."""
     peak = peak_memory_mb()
-    out.result({**_document(report, peak), "left_out": left_out.as_list()})
+    aside = set_aside_list(report.set_aside, written)
+    out.result({**_document(report, peak), "set_aside": aside, "left_out": left_out.as_list()})
     for bad in report.skipped:
         out.remark(f"skipped {bad.path}: {bad.error.message} [{bad.error.code}]")
     tell_warnings(out, report.warnings)
     if report.duplicates:
         out.remark(f"{len(report.duplicates)} files hold a picture that is already in the bank and were left out")
+    tell_set_aside(out, report.set_aside, written)
+    tell_doubtful(out, report.doubtful, report.manifest.calibration.count)
     _say_what_serves(out, report)
+    for remark in report.remarks:
+        out.remark(remark)
     if report.roi_note is not None:
         out.remark(report.roi_note)
     if peak is not None:
@@ -61,6 +67,8 @@ def _document(report: TeachReport, peak: float | None) -> dict[str, Any]:
         "calibration": calibration_facts(manifest.calibration),
         "skipped": [{"path": str(bad.path), **bad.error.as_dict()} for bad in report.skipped],
         "duplicates": [str(path) for path in report.duplicates],
+        "doubtful": [{"path": str(image.path), "score": image.score} for image in report.doubtful],
+        "remarks": list(report.remarks),
         "warnings": warning_list(report.warnings),
         "foreground": {"masked": manifest.foreground is not None, "reason": report.mask_reason},
         "inspected_percentage": manifest.inspected_percentage,
@@ -78,6 +86,7 @@ def _say_what_serves(out: Output, report: TeachReport) -> None:
     if coreset is not None:
         out.say(f"coreset: {coreset.ratio:.1%} kept; no patch is farther than {coreset.radius:.3f} from a kept one")
     out.say(f"threshold {threshold_line(calibration)}, {calibration.method}, {calibration.count} images")
+    out.say(f"promised: {promise(calibration)}")
     if manifest.foreground is not None or report.mask_reason:
         out.say(f"background {'masked' if manifest.foreground else 'not masked'}: {report.mask_reason or 'as asked'}")
     if manifest.roi is not None:

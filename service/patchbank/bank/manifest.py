@@ -86,8 +86,11 @@ class Calibration(_Frozen):
     ``pixel_threshold`` is for the map: at most the share ``pixel_target_far`` of normal images has any pixel above it.
     It is computed from ``peaks``, the highest map values; a bank calibrated without them cuts its map at ``threshold``.
 
+    ``set_aside`` images were left out because they are unlike the others; they count as alarms in all that is promised.
+    ``together`` images were left out because they show the same as another one.
+
     ``reachable`` is False where the images are too few for the target rate: the threshold is then the highest score
-    seen, and the rate that can be promised is ``1 / (count + 1)``.
+    seen, and the rate that can be promised is ``(set_aside + 1) / (count + set_aside + 1)``.
     """
 
     method: Literal["leave-one-image-out", "held-out"]
@@ -98,6 +101,15 @@ class Calibration(_Frozen):
     pixel_target_far: float | None = None
     pixel_threshold: float | None = None
     peaks: tuple[float, ...] = ()
+    set_aside: int = Field(default=0, ge=0)
+    together: int = Field(default=0, ge=0)
+
+    @property
+    def promised(self) -> float:
+        """The false-alarm rate of images that holds."""
+        if self.reachable:
+            return self.target_far
+        return (self.set_aside + 1) / (self.count + self.set_aside + 1)
 
     @property
     def mask_threshold(self) -> float:

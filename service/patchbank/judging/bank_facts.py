@@ -6,6 +6,7 @@ from typing import Any
 
 from patchbank.bank.manifest import Calibration, Manifest
 from patchbank.judging.compatibility import Compatibility
+from patchbank.scoring.threshold import promise
 
 
 def size_facts(manifest: Manifest) -> dict[str, Any]:
@@ -65,4 +66,8 @@ def calibration_facts(calibration: Calibration) -> dict[str, Any]:
         "target_far": calibration.target_far,
         "reachable": calibration.reachable,
         "pixel_target_far": calibration.pixel_target_far,
+        "set_aside": calibration.set_aside,
+        "together": calibration.together,
+        "promised": calibration.promised,
+        "promise": promise(calibration),
     }

@@ -95,13 +95,15 @@ def resembles(similarity: float, limit: RetrievalLimit, coherence: Callable[[], 
     return similarity >= limit.similarity or coherence() <= limit.coherence
 
 
-def retrieval_limit(cls: FloatArray, coherences: Sequence[float]) -> RetrievalLimit:
-    """Limits of a class from its own references, left out one by one.
+def retrieval_limit(
+    cls: FloatArray, coherences: Sequence[float], groups: Sequence[int] | None = None
+) -> RetrievalLimit:
+    """Limits of a class from its own references, left out one by one, or group by group.
 
-    ``cls`` (M, D') holds their CLS embeddings, ``coherences`` the coherence of some of them with their nearest other
-    references.
+    ``cls`` (M, D') holds their CLS embeddings, ``groups`` (M) the number of each one's group, ``coherences`` the
+    coherence of some of them with their nearest other references.
     """
-    own = leave_one_out_similarity(cls)
+    own = leave_one_out_similarity(cls, groups)
     distance = _SURE * float(np.median(1.0 - own)) if own.size else 0.0
     usual = float(np.median(coherences)) if len(coherences) else _CEILING
     return RetrievalLimit(
@@ -109,12 +111,15 @@ def retrieval_limit(cls: FloatArray, coherences: Sequence[float]) -> RetrievalLi
     )
 
 
-def leave_one_out_similarity(cls: FloatArray) -> FloatArray:
-    """Similarity of each of M reference images (M, D') to its nearest other one; empty for fewer than two."""
-    if len(cls) < 2:
+def leave_one_out_similarity(cls: FloatArray, groups: Sequence[int] | None = None) -> FloatArray:
+    """Similarity of each of M reference images (M, D') to its nearest one of another group, each group told once; empty
+    for fewer than two groups. Without ``groups`` each image is its own."""
+    numbers = np.arange(len(cls)) if groups is None else np.asarray(groups)
+    firsts = np.unique(numbers, return_index=True)[1]
+    if len(firsts) < 2:
         return np.empty(0, dtype=np.float32)
-    similarity = cls @ cls.T
-    np.fill_diagonal(similarity, -1.0)
+    similarity = cls[firsts] @ cls.T
+    similarity[numbers[firsts][:, None] == numbers[None, :]] = -1.0
     return np.asarray(similarity.max(axis=1), dtype=np.float32)
 
 

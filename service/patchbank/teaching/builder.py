@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from patchbank.bank.manifest import BackboneFacts, Manifest
@@ -16,17 +17,22 @@ from patchbank.judging.judge import Judge
 from patchbank.progress import Progress
 from patchbank.scoring.foreground import Sample
 from patchbank.scoring.inspected_area import InspectedAreas
-from patchbank.teaching.calibrator import Calibrator, NormalScore
+from patchbank.teaching.calibrator import Calibrator, NormalScore, NotScored
 from patchbank.teaching.feed import PatchFeed
 from patchbank.teaching.plan import TeachPlan
 from patchbank.teaching.reader import Reader
+from patchbank.teaching.reference_check import ReferenceCheck
+from patchbank.teaching.set_aside import SetAside
+from patchbank.teaching.sightings import Sightings
 
 
 class BankBuilder:
     """Fills a draft as the plan says, then calibrates it. ``images`` is the expected number of files; the embeddings of
-    the first ``most_kept`` references are kept for calibration.
+    the first ``most_kept`` references are kept for calibration. The ``check`` is asked about each picture,
+    ``sightings`` what shows the same.
 
-    ``added`` counts new references, ``duplicates`` are files whose picture was already in the bank.
+    ``added`` counts new references, ``duplicates`` are files whose picture was already in the bank, ``set_aside``
+    pictures that the check did not admit, ``doubtful`` calibration images that score far above the others.
     """
 
     def __init__(
@@ -36,6 +42,8 @@ class BankBuilder:
         reader: Reader,
         areas: InspectedAreas,
         progress: Progress,
+        check: ReferenceCheck,
+        sightings: Sightings,
         *,
         images: int,
         most_kept: int,
@@ -50,18 +58,30 @@ class BankBuilder:
         self._most_kept = most_kept
         self._frames: list[FrameFacts] = []
         self._whole = True
+        self._check = check
+        self._sightings = sightings
         self.added = 0
+        self.set_aside: list[SetAside] = []
+        self.doubtful: list[NormalScore] = []
         self.duplicates: list[Path] = []
         self.mask_reason = ""
 
-    def add(self, files: Sequence[Path], turns: Sequence[Turn]) -> None:
-        """Add the references, with copies turned by ``turns``."""
+    def add(self, files: Sequence[Path], turns: Sequence[Turn], without: Collection[str] = ()) -> None:
+        """Add the references, with copies turned by ``turns``, but for the image ids ``without``."""
         self._whole = not turns
         for seen in self._reader.read(files, "embedding", turns):
             image_id = seen.picture.image_id
+            if image_id in without:
+                continue
             if self._draft.has_reference(image_id):
                 self.duplicates.append(seen.picture.path)
                 continue
+            group = self._sightings.group_of(seen.picture.thumbnail)
+            aside = self._check.admit(seen, group)
+            if aside is not None:
+                self.set_aside.append(aside)
+                continue
+            self._sightings.put(image_id, group)
             self._draft.add_reference(_reference(seen), seen.embedding.cls)
             self._feed.add(seen)
             self._reader.values.add(seen.picture.greatest)
@@ -70,8 +90,8 @@ class BankBuilder:
             if len(self._kept) < self._most_kept:
                 self._kept[image_id] = seen.embedding
 
-    def finish(self, embedder: Embedder, calibrate_with: Sequence[Path] | None) -> Manifest:
-        """Build the index, calibrate and return the manifest.
+    def finish(self, embedder: Embedder, calibrate_with: Sequence[Path] | None, set_aside: int) -> Manifest:
+        """Build the index, calibrate and return the manifest; so many pictures were ``set_aside`` in all.
 
         Calibration uses the normal images ``calibrate_with``, of which the bank holds none; None: references left out
         one by one.
@@ -85,8 +105,8 @@ class BankBuilder:
         foreground, self.mask_reason = plan.foreground(samples)
         judge = Judge(draft, plan.rule, foreground, self._areas)
         whole = self._whole and self._feed.coreset is None
-        calibrator = Calibrator(draft, judge, self._kept, whole=whole)
-        scores = self._normal_scores(calibrator, calibrate_with)
+        calibrator = Calibrator(draft, judge, self._kept, whole=whole, groups=self._sightings.groups())
+        scores, rest = self._normal_scores(calibrator, calibrate_with, set_aside)
         return Manifest(
             class_name=draft.ref.class_name,
             version=draft.ref.version,
@@ -102,19 +122,27 @@ class BankBuilder:
             scoring=plan.rule,
             foreground=foreground,
             roi=plan.roi,
-            calibration=plan.calibration(scores, calibrate_with is not None),
+            calibration=plan.calibration(scores, calibrate_with is not None, rest),
             retrieval=plan.retrieval(calibrator),
             self_test=plan.self_test,
             pixel_range=self._reader.values.range,
             frames=plan.frames(self._frames),
         )
 
-    def _normal_scores(self, calibrator: Calibrator, calibrate_with: Sequence[Path] | None) -> list[NormalScore]:
+    def _normal_scores(
+        self, calibrator: Calibrator, calibrate_with: Sequence[Path] | None, set_aside: int
+    ) -> tuple[list[NormalScore], NotScored]:
+        """The scores, and the numbers of images that have none. Where only some references are scored, the same share
+        of those set aside counts."""
         if calibrate_with is None:
-            return calibrator.left_out_scores(self._progress)
+            scores = calibrator.left_out_scores(self._progress)
+            share = len(self._kept) / max(1, self.added)
+            return scores, NotScored(math.ceil(share * set_aside), len(self._kept) - len(scores))
         before = len(self._reader.skipped)
         images = self._reader.read(calibrate_with, "calibrating (held out)")
-        return calibrator.held_out_scores(images, lambda: self._reader.skipped[before:])
+        scores = calibrator.held_out_scores(images, lambda: self._reader.skipped[before:])
+        scores, self.doubtful = self._check.split(scores)
+        return scores, NotScored(set_aside=len(self.doubtful))
 
 
 def _reference(seen: Seen) -> Reference:

@@ -19,7 +19,18 @@ from patchbank.judging.judge import Judge
 from patchbank.progress import Progress
 from patchbank.scoring.class_retrieval import WITNESSES, retrieval_limit
 from patchbank.scoring.coherence import least_coherence
+from patchbank.teaching.groups import Groups
 from patchbank.teaching.reasons import reasons
+
+
+@dataclass(frozen=True)
+class NotScored:
+    """Numbers of images that have no score: ``set_aside``, which count as alarms, and ``together``, which show the same
+    as one that has."""
+
+    set_aside: int = 0
+    together: int = 0
+
 
 WITNESSED: Final = 40
 """References that are left out one by one to learn a class's usual coherence."""
@@ -38,15 +49,24 @@ class NormalScore:
 class Calibrator:
     """Scores images against a finished bank, or a sealed draft, with the ``judge`` that will serve.
 
-    ``kept`` holds embeddings of some references by image id. Where the bank holds ``whole`` images (all inspected
-    patches of each), their patches need not be read back.
+    ``kept`` holds embeddings of some references by image id, ``groups`` which ones show the same. Where the bank holds
+    ``whole`` images (all inspected patches of each), their patches need not be read back.
     """
 
-    def __init__(self, bank: Bank | Draft, judge: Judge, kept: dict[str, Embedding], *, whole: bool) -> None:
+    def __init__(
+        self,
+        bank: Bank | Draft,
+        judge: Judge,
+        kept: dict[str, Embedding],
+        *,
+        whole: bool,
+        groups: Groups = Groups.ALONE,
+    ) -> None:
         self._bank = bank
         self._judge = judge
         self._kept = kept
         self._whole = whole
+        self._groups = groups
 
     def score(self, embedding: Embedding, left_out: Sequence[str] = (), path: Path | None = None) -> NormalScore:
         """Scores of an image against the bank; the patches of the images ``left_out`` are left out."""
@@ -54,17 +74,25 @@ class Calibrator:
         return NormalScore(judged.score, judged.peak, path)
 
     def left_out_scores(self, progress: Progress) -> list[NormalScore]:
-        """Scores of the kept references, each against the bank without it. Raises ``NoReferences`` for fewer than
-        two."""
-        if len(self._bank.cls_vectors()[0]) < 2:
+        """Scores of the kept references, each against the bank without it and without what shows the same. Of pictures
+        that show the same only the first is scored. Raises ``NoReferences`` for fewer than two different parts."""
+        image_ids = self._bank.cls_vectors()[0]
+        first = [image_id for image_id in self._kept if self._groups.is_first(image_id)]
+        if len(image_ids) < 2:
             raise NoReferences(
                 "leave-one-image-out calibration needs at least two different reference images; "
                 "add more, or give normal images with --calibrate-with"
             )
-        steps = progress.begin("calibrating (leave one out)", len(self._kept))
+        if first and len(self._groups.of(first[0])) >= len(image_ids):
+            raise NoReferences(
+                f"all {len(image_ids)} reference images show nearly the same, as of one part on one spot: nobody can "
+                "tell how other good parts score. Add pictures of other parts, give normal images with "
+                "--calibrate-with, or let each picture count for itself with --keep-all"
+            )
+        steps = progress.begin("calibrating (leave one out)", len(first))
         scores = []
-        for image_id, embedding in self._kept.items():
-            scores.append(self.score(embedding, left_out=[image_id]))
+        for image_id in first:
+            scores.append(self.score(self._kept[image_id], left_out=self._groups.of(image_id)))
             steps.advance()
         return scores
 
@@ -89,19 +117,22 @@ class Calibrator:
     def extended_retrieval_limit(self, known: RetrievalLimit) -> RetrievalLimit:
         """The limit of an extended bank. It keeps the coherence of the ``known`` limit: more references can only bring
         an image nearer."""
-        limit = retrieval_limit(self._bank.cls_vectors()[1], [])
+        image_ids, cls = self._bank.cls_vectors()
+        limit = retrieval_limit(cls, [], self._groups.numbers(image_ids))
         return limit.model_copy(update={"coherence": known.coherence, "witnesses": known.witnesses})
 
     def retrieval_limit(self) -> RetrievalLimit:
         """How near an image must be to be of this class, from references left out one by one."""
         image_ids, cls = self._bank.cls_vectors()
         coherences = []
-        for image_id, embedding in list(self._kept.items())[:WITNESSED]:
+        first = [item for item in self._kept.items() if self._groups.is_first(item[0])]
+        for image_id, embedding in first[:WITNESSED]:
             order = np.argsort(-(cls @ embedding.cls))
-            others = [image_ids[place] for place in order if image_ids[place] != image_id]
+            own = self._groups.of(image_id)
+            others = [image_ids[place] for place in order if image_ids[place] not in own]
             witnesses = [self._patches_of(other) for other in others[:WITNESSES]]
             coherences.append(least_coherence(self._inspected(embedding), witnesses))
-        return retrieval_limit(cls, coherences)
+        return retrieval_limit(cls, coherences, self._groups.numbers(image_ids))
 
     def _patches_of(self, image_id: str) -> FloatArray:
         if self._whole and image_id in self._kept:

@@ -23,7 +23,7 @@ from patchbank.scoring.foreground_decision import decide
 from patchbank.scoring.frame import learn_limits, widen_limits
 from patchbank.scoring.threshold import calibrate
 from patchbank.settings import Settings
-from patchbank.teaching.calibrator import Calibrator, NormalScore
+from patchbank.teaching.calibrator import Calibrator, NormalScore, NotScored
 from patchbank.teaching.roi_drawing import RoiDrawing, check_grid, draw, first_picture
 
 
@@ -34,7 +34,8 @@ class TeachOptions:
     ``coreset`` is the share of patches to keep, None for all (up to the largest bank size); ``turns`` adds turned
     copies of the references; ``foreground`` masks the background (``auto``: only where the references show that it is
     safe); ``roi`` is the inspected part of the picture, None for all of it; ``strict`` raises the error of a bad file
-    instead of skipping it.
+    instead of skipping it; ``keep_all`` takes every picture without asking whether it is one of the class, and lets
+    each count for itself.
     """
 
     coreset: float | None = None
@@ -44,6 +45,7 @@ class TeachOptions:
     turns: tuple[Turn, ...] = ()
     foreground: Literal["off", "auto", "on"] = "off"
     roi: RoiDrawing | None = None
+    keep_all: bool = False
 
 
 class TeachPlan(Protocol):
@@ -101,8 +103,9 @@ class TeachPlan(Protocol):
         """Facts about the whole bank's coreset; ``taken`` are those of the references just read."""
         ...
 
-    def calibration(self, scores: Sequence[NormalScore], held_out: bool) -> Calibration:
-        """The thresholds, from scores of ``held_out`` normal images or of references left out one by one."""
+    def calibration(self, scores: Sequence[NormalScore], held_out: bool, rest: NotScored) -> Calibration:
+        """The thresholds, from scores of ``held_out`` normal images or of references left out one by one; ``rest`` of
+        them have no score."""
         ...
 
     def retrieval(self, calibrator: Calibrator) -> RetrievalLimit:
@@ -166,10 +169,10 @@ class NewClass:
     def coreset(self, taken: Coreset | None) -> Coreset | None:
         return taken
 
-    def calibration(self, scores: Sequence[NormalScore], held_out: bool) -> Calibration:
+    def calibration(self, scores: Sequence[NormalScore], held_out: bool, rest: NotScored) -> Calibration:
         far = self.options.target_far or self.settings.target_far
         images, peaks = [normal.score for normal in scores], [normal.peak for normal in scores]
-        return calibrate(images, _method(held_out), far, peaks, self.settings.pixel_target_far)
+        return _calibrate(images, _method(held_out), far, peaks, self.settings, rest)
 
     def retrieval(self, calibrator: Calibrator) -> RetrievalLimit:
         return calibrator.retrieval_limit()
@@ -240,7 +243,7 @@ class Extension:
             return taken or known
         return Coreset(ratio=taken.ratio, seen=known.seen + taken.seen, radius=max(known.radius, taken.radius))
 
-    def calibration(self, scores: Sequence[NormalScore], held_out: bool) -> Calibration:
+    def calibration(self, scores: Sequence[NormalScore], held_out: bool, rest: NotScored) -> Calibration:
         """Without held-out images the bank keeps the scores it was calibrated with. More references can only lower
         scores, so the thresholds stay on the safe side."""
         known = self.known.calibration
@@ -250,13 +253,26 @@ class Extension:
         if not held_out:
             method, images = known.method, [*known.scores, *images]
             peaks = [*known.peaks, *peaks] if known.peaks else []
-        return calibrate(images, method, far, peaks, self.settings.pixel_target_far)
+            rest = NotScored(known.set_aside + rest.set_aside, known.together + rest.together)
+        return _calibrate(images, method, far, peaks, self.settings, rest)
 
     def retrieval(self, calibrator: Calibrator) -> RetrievalLimit:
         return calibrator.extended_retrieval_limit(self.known.retrieval)
 
     def frames(self, added: Sequence[FrameFacts]) -> FrameLimits | None:
         return widen_limits(self.known.frames, added)
+
+
+def _calibrate(
+    scores: Sequence[float],
+    method: Literal["leave-one-image-out", "held-out"],
+    far: float,
+    peaks: Sequence[float],
+    settings: Settings,
+    rest: NotScored,
+) -> Calibration:
+    calibration = calibrate(scores, method, far, peaks, settings.pixel_target_far, rest.set_aside)
+    return calibration.model_copy(update={"together": rest.together})
 
 
 def _method(held_out: bool) -> Literal["leave-one-image-out", "held-out"]:

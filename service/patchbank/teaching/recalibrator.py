@@ -15,12 +15,12 @@ from patchbank.judging.compatibility import CompatibilityChecks
 from patchbank.judging.judge import Judge
 from patchbank.progress import SILENT, Progress
 from patchbank.scoring.inspected_area import InspectedAreas
-from patchbank.scoring.outliers import FAR_ABOVE, modified_z
 from patchbank.scoring.threshold import calibrate
 from patchbank.settings import Settings
 from patchbank.teaching.calibrator import Calibrator, NormalScore
 from patchbank.teaching.pixel_range import LearntRange
 from patchbank.teaching.reader import Reader
+from patchbank.teaching.reference_check import split_doubtful
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Rates:
 
 @dataclass(frozen=True)
 class RecalibrateReport:
-    """Result of a recalibration. ``doubtful`` are calibration images that score far above the others, worst first: a
-    defect among them raises the threshold."""
+    """Result of a recalibration. ``doubtful`` are calibration images that score far above the others, worst first: they
+    set no threshold, and count as alarms in what is promised."""
 
     before: Manifest
     manifest: Manifest
@@ -66,7 +66,8 @@ class Recalibrator:
             rates.images or known.target_far,
             known.peaks,
             rates.pixels or self.settings.pixel_target_far,
-        )
+            known.set_aside,
+        ).model_copy(update={"together": known.together})
         return RecalibrateReport(before, self._publish(before, calibration))
 
     def from_images(
@@ -77,9 +78,11 @@ class Recalibrator:
         rates: Rates,
         *,
         strict: bool = False,
+        keep_all: bool = False,
         progress: Progress = SILENT,
     ) -> RecalibrateReport:
-        """Set thresholds from normal images that the bank does not hold; references among them don't count.
+        """Set thresholds from normal images that the bank does not hold; references among them don't count. Those that
+        score far above the others set no threshold and count as alarms, unless ``keep_all``.
 
         Raises ``NoReferences`` where none is left, ``BackboneMismatch`` where the bank was made with other embeddings,
         and ``ClassBusy`` where another process is changing the class. Nothing is changed in these cases.
@@ -91,6 +94,7 @@ class Recalibrator:
         reader = Reader(self.settings, embedder, areas, progress, LearntRange.known(before), strict=strict)
         calibrator = Calibrator(bank, Judge.of(bank, areas), {}, whole=False)
         normals = calibrator.held_out_scores(reader.read(files, "calibrating (held out)"), lambda: reader.skipped)
+        normals, doubtful = (normals, []) if keep_all else split_doubtful(normals)
         scores, peaks = [normal.score for normal in normals], [normal.peak for normal in normals]
         calibration = calibrate(
             scores,
@@ -98,9 +102,8 @@ class Recalibrator:
             rates.images or before.calibration.target_far,
             peaks,
             rates.pixels or self.settings.pixel_target_far,
+            len(doubtful),
         )
-        doubtful = [normal for normal, z in zip(normals, modified_z(scores), strict=True) if z > FAR_ABOVE]
-        doubtful.sort(key=lambda normal: -normal.score)
         manifest = self._publish(before, calibration)
         return RecalibrateReport(before, manifest, tuple(reader.skipped), tuple(doubtful), reader.warnings)
 

@@ -9,27 +9,33 @@ from typing import Final
 
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import check_class_name
-from patchbank.bank.store import PatchStore
+from patchbank.bank.store import Bank, PatchStore
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.stream import Skipped
-from patchbank.errors import NoReferences
+from patchbank.errors import MixedReferences, NoReferences
 from patchbank.judging.compatibility import CompatibilityChecks
 from patchbank.progress import SILENT, Progress
 from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.settings import Settings
 from patchbank.teaching.builder import BankBuilder
-from patchbank.teaching.calibrator import WITNESSED
+from patchbank.teaching.calibrator import WITNESSED, NormalScore
+from patchbank.teaching.class_check import KnownClassCheck
 from patchbank.teaching.pixel_range import LearntRange
 from patchbank.teaching.plan import Extension, NewClass, TeachOptions, TeachPlan
 from patchbank.teaching.reader import Reader
 from patchbank.teaching.reasons import reasons
+from patchbank.teaching.reference_check import BAD_SHARE, NewClassCheck, NoCheck, ReferenceCheck
+from patchbank.teaching.set_aside import SetAside
+from patchbank.teaching.sightings import Sightings
 
 
 @dataclass(frozen=True)
 class TeachReport:
     """Result of teaching. ``duplicates`` are files whose picture was already in the bank; ``mask_reason`` says why
     ``auto`` masked the background or did not, and is empty where it was not asked for; ``roi_note`` names inspected
-    parts that are too small for the grid; ``warnings`` are the decoder's, each with the files that it is about."""
+    parts that are too small for the grid; ``warnings`` are the decoder's, each with the files that it is about;
+    ``set_aside`` are pictures that are none of the class, ``doubtful`` calibration images that score far above the
+    others; ``remarks`` say what else the look at the references showed."""
 
     manifest: Manifest
     added: int
@@ -38,9 +44,13 @@ class TeachReport:
     mask_reason: str = ""
     roi_note: str | None = None
     warnings: Mapping[str, Sequence[Path]] = field(default_factory=dict)
+    set_aside: tuple[SetAside, ...] = ()
+    doubtful: tuple[NormalScore, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 _DEFAULTS: Final = TeachOptions()
+_NAMED: Final = 5
 
 
 class Teacher:
@@ -65,9 +75,11 @@ class Teacher:
 
         With ``extend`` the new version begins as a copy of the active one. The thresholds come from ``calibrate_with``
         (normal images that the bank does not hold), else from leave-one-image-out over at most
-        ``max_calibration_images`` references.
+        ``max_calibration_images`` references. Pictures that are unlike the others, or unlike the class that they would
+        extend, are set aside; all files are then read once more without them.
 
-        Raises ``NoReferences`` where no usable image is left, ``InvalidMask`` and the errors of ``read_image`` for a
+        Raises ``NoReferences`` where no usable image is left, ``MixedReferences`` where more than a fifth would be set
+        aside, ``InvalidMask`` and the errors of ``read_image`` for a
         region of interest that cannot be used, ``ClassBusy`` where another process is changing the class,
         ``BackboneMismatch`` where the version to extend was made with other embeddings, and with ``strict`` the first
         bad file's error.
@@ -78,19 +90,32 @@ class Teacher:
         plan = self._plan(class_name, files, options, extend)
         areas = InspectedAreas(plan.roi)
         known = plan.known if isinstance(plan, Extension) else None
-        values = LearntRange.of(known, files, self.settings.image_limits, progress)
-        reader = Reader(self.settings, self.embedder, areas, progress, values, strict=options.strict)
+        base = None if plan.base is None else self.store.bank(class_name, plan.base.version)
+        check = self._check(class_name, areas, base, options)
         most_kept = self.settings.max_calibration_images if calibrate_with is None else WITNESSED
-        with self.store.draft(class_name, plan.spec, plan.base) as draft:
-            builder = BankBuilder(draft, plan, reader, areas, progress, images=len(files), most_kept=most_kept)
-            builder.add(files, options.turns)
-            if not plan.is_served_by(builder.added, len(builder.duplicates)):
-                raise NoReferences(
-                    f"none of the {len(files)} files is a usable image: {reasons(reader.skipped)}",
-                    skipped=[str(bad.path) for bad in reader.skipped],
+        odd: list[SetAside] = []
+        while True:  # once more where the first look at all references shows odd ones
+            out = {aside.path for aside in odd}
+            left = [file for file in files if file not in out]
+            values = LearntRange.of(known, left, self.settings.image_limits, progress)
+            reader = Reader(self.settings, self.embedder, areas, progress, values, strict=options.strict)
+            sightings = Sightings([] if base is None else base.references(), apart=options.keep_all)
+            with self.store.draft(class_name, plan.spec, plan.base) as draft:
+                builder = BankBuilder(
+                    draft, plan, reader, areas, progress, check, sightings, images=len(left), most_kept=most_kept
                 )
-            manifest = builder.finish(self.embedder, calibrate_with)
-            draft.activate(manifest)
+                builder.add(left, options.turns, without={aside.picture.image_id for aside in odd})
+                if not plan.is_served_by(builder.added, len(builder.duplicates)):
+                    raise _nothing_left(files, reader, builder.set_aside)
+                found = check.finish()
+                if found:
+                    refuse_mixture(found, builder.added)
+                    odd, check = found, check.passed()
+                    continue
+                set_aside = (*odd, *builder.set_aside)
+                manifest = builder.finish(self.embedder, calibrate_with, len(set_aside))
+                draft.activate(manifest)
+                break
         return TeachReport(
             manifest,
             builder.added,
@@ -99,7 +124,20 @@ class Teacher:
             builder.mask_reason,
             plan.roi_note,
             reader.warnings,
+            set_aside,
+            tuple(builder.doubtful),
+            tuple(check.remarks),
         )
+
+    def _check(
+        self, class_name: str, areas: InspectedAreas, base: Bank | None, options: TeachOptions
+    ) -> ReferenceCheck:
+        if options.keep_all:
+            return NoCheck()
+        if base is not None:
+            return KnownClassCheck(base, areas)
+        fingerprint = self.embedder.fingerprint
+        return NewClassCheck(class_name, areas, lambda cls, k: self.store.nearest_references(fingerprint, cls, k))
 
     def _plan(self, class_name: str, files: Sequence[Path], options: TeachOptions, extend: bool) -> TeachPlan:
         if not extend:
@@ -107,3 +145,38 @@ class Teacher:
         known = self.store.bank(class_name).manifest
         CompatibilityChecks(self.embedder).check(known)
         return Extension.of(known, options, self.settings)
+
+
+def _nothing_left(files: Sequence[Path], reader: Reader, set_aside: Sequence[SetAside]) -> NoReferences:
+    """The error where no picture joined."""
+    if set_aside:
+        return MixedReferences(
+            f"nothing to add: {_said(set_aside)}. --keep-all takes them all the same",
+            set_aside=[aside.as_dict() for aside in set_aside],
+            skipped=[str(bad.path) for bad in reader.skipped],
+        )
+    return NoReferences(
+        f"none of the {len(files)} files is a usable image: {reasons(reader.skipped)}",
+        skipped=[str(bad.path) for bad in reader.skipped],
+    )
+
+
+def refuse_mixture(odd: Sequence[SetAside], total: int) -> None:
+    """Raise ``MixedReferences`` where more than a fifth of all pictures are odd."""
+    if len(odd) > max(1.0, BAD_SHARE * total):
+        raise MixedReferences(
+            f"{len(odd)} of {total} images do not belong together with the others: {_said(odd)}. A class is taught "
+            "from pictures of good parts of one product: take the others out, or take all of them with --keep-all",
+            set_aside=[aside.as_dict() for aside in odd],
+        )
+
+
+def _said(odd: Sequence[SetAside]) -> str:
+    """Each reason with some of the files that it is about."""
+    by_reason: dict[str, list[str]] = {}
+    for aside in odd:
+        by_reason.setdefault(aside.message.split(":")[0], []).append(aside.path.name)
+    return "; ".join(
+        f"{len(names)} {reason} ({', '.join(names[:_NAMED])}{', ...' if len(names) > _NAMED else ''})"
+        for reason, names in by_reason.items()
+    )

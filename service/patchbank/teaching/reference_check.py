@@ -1,0 +1,219 @@
+"""Is each picture one of its class? Asked before anything is taught, robustly: a fifth of the pictures may be bad."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+import numpy as np
+
+from patchbank.arrays import FloatArray
+from patchbank.bank.manifest import ScoringRule
+from patchbank.bank.store import RouterHit
+from patchbank.embedding.embedder import Embedding
+from patchbank.embedding.stream import Picture, Seen
+from patchbank.scoring.frame import frame_fault, learn_limits
+from patchbank.scoring.image_score import image_score
+from patchbank.scoring.inspected_area import InspectedAreas
+from patchbank.scoring.odd_ones import FEWEST, odd_ones
+from patchbank.teaching.calibrator import NormalScore
+from patchbank.teaching.mask_look import looks_like_mask
+from patchbank.teaching.set_aside import Oddity, SetAside
+
+BAD_SHARE: Final = 0.2
+"""Share of the references that may be bad; more is no class with a few bad pictures, but a mixture."""
+
+PANEL: Final = 40
+"""References that every one is compared with."""
+
+_SKIPPED: Final = 0.3
+"""Share of the panel, the most alike, that does not count: as many bad pictures cannot vouch for each other. More than
+``BAD_SHARE``, because chance may put more of them into the panel."""
+
+_VOTERS: Final = 5
+
+NearestOf = Callable[[FloatArray, int], Sequence[RouterHit]]
+"""The references of all taught classes nearest to a CLS embedding (D',), the most similar first."""
+
+
+class ReferenceCheck(Protocol):
+    """Looks at each picture as it is read, and at all of them at the end."""
+
+    def admit(self, seen: Seen, group: int) -> SetAside | None:
+        """Why a picture is set aside at once; None where it may join. ``group`` are pictures that show the same."""
+        ...
+
+    def finish(self) -> list[SetAside]:
+        """The pictures that joined and should not have."""
+        ...
+
+    def split(self, scores: Sequence[NormalScore]) -> tuple[list[NormalScore], list[NormalScore]]:
+        """Scores of calibration images: those that count, and those far above the others, worst first."""
+        ...
+
+    def passed(self) -> ReferenceCheck:
+        """The check for another reading without the odd ones: it asks nothing about references again."""
+        ...
+
+    @property
+    def remarks(self) -> list[str]:
+        """What else people should know, after ``finish``."""
+        ...
+
+
+class NoCheck:
+    """Takes every picture; with ``doubts`` not every calibration image."""
+
+    def __init__(self, remarks: Sequence[str] = (), *, doubts: bool = False) -> None:
+        self.remarks: list[str] = list(remarks)
+        self._doubts = doubts
+
+    def split(self, scores: Sequence[NormalScore]) -> tuple[list[NormalScore], list[NormalScore]]:
+        return split_doubtful(scores) if self._doubts else (list(scores), [])
+
+    def passed(self) -> ReferenceCheck:
+        return self
+
+    def admit(self, seen: Seen, group: int) -> SetAside | None:
+        return None
+
+    def finish(self) -> list[SetAside]:
+        return []
+
+
+class NewClassCheck:
+    """Compares the references of a new class with each other; a group of pictures that show the same counts once.
+
+    As a whole: the median distance of a picture's patches from those of another reference, and the distance of the CLS
+    embeddings; the nearest three tenths of the others don't count. In places: the mean of the highest 1 % of the
+    distances, where a patch is normal only if two other references have its like.
+    """
+
+    def __init__(self, class_name: str, areas: InspectedAreas, nearest_of: NearestOf) -> None:
+        self._class_name = class_name
+        self._areas = areas
+        self._nearest_of = nearest_of
+        self._panel: list[FloatArray] = []
+        self._whole_panel: list[FloatArray] = []
+        self._members: dict[int, list[Picture]] = {}
+        self._cls: list[FloatArray] = []
+        self._measured: list[tuple[float, float]] = []
+        self.remarks: list[str] = []
+
+    def admit(self, seen: Seen, group: int) -> SetAside | None:
+        members = self._members.setdefault(group, [])
+        members.append(seen.picture)
+        if len(members) > 1:
+            return None
+        self._cls.append(seen.embedding.cls)
+        patches = self._areas.on(seen.embedding.grid).patches(seen.embedding.patches)
+        if len(self._panel) <= PANEL:
+            self._panel.append(self._thinned(seen.embedding))
+            self._whole_panel.append(patches)
+            if len(self._panel) > PANEL:
+                self._measure_panel()
+        else:
+            self._measured.append(_measure(patches, self._panel[:PANEL]))
+        return None
+
+    def split(self, scores: Sequence[NormalScore]) -> tuple[list[NormalScore], list[NormalScore]]:
+        return split_doubtful(scores)
+
+    def passed(self) -> ReferenceCheck:
+        return NoCheck(self.remarks, doubts=True)
+
+    def finish(self) -> list[SetAside]:
+        self._measure_panel()
+        count = len(self._members)
+        if count < FEWEST:
+            self.remarks.append(
+                f"references were not compared with each other: that takes {FEWEST} pictures of different parts"
+            )
+            return []
+        places, wholes = np.asarray(self._measured).T
+        apart = 1.0 - np.stack(self._cls) @ np.stack(self._cls).T
+        np.fill_diagonal(apart, np.inf)
+        beyond = np.sort(apart, axis=1)[:, min(math.ceil(_SKIPPED * (count - 1)), count - 2)]
+        unlike = odd_ones(wholes, rare=True) | odd_ones(np.maximum(beyond, 0.0), rare=True)
+        local = odd_ones(places)
+        odd: list[SetAside] = []
+        for number, pictures in enumerate(self._members.values()):
+            if unlike[number] or local[number]:
+                reason: Oddity = "unlike_references" if unlike[number] else "local_oddity"
+                odd += [SetAside(picture, reason) for picture in pictures]
+        return self._named(odd, apart)
+
+    def _named(self, odd: Sequence[SetAside], apart: FloatArray) -> list[SetAside]:
+        """The same with what is more telling put in the place of what is less: a fault, a mask, another class."""
+        pictures = [picture for members in self._members.values() for picture in members]
+        named = {aside.picture.image_id: aside for aside in odd}
+        usual = learn_limits([p.frame for p in _middle(pictures) if p.image_id not in named])
+        masks = {p.image_id for p in pictures if looks_like_mask(p.thumbnail)}
+        for picture in pictures:
+            fault = None if usual is None else frame_fault(picture.frame, usual)
+            if picture.image_id in masks and 2 * len(masks) < len(pictures):
+                named[picture.image_id] = SetAside(picture, "mask")
+            elif fault is not None:
+                named[picture.image_id] = SetAside(picture, "bad_frame", f"{fault}, unlike the other references")
+        others = self._of_another_class(apart)
+        if len(others) > BAD_SHARE * len(pictures):
+            names = sorted({aside.detail for aside in others})
+            self.remarks.append(
+                f"{len(others)} of {len(pictures)} references look like those of {', '.join(names)}: class retrieval "
+                "cannot tell these products apart, so name the class when images are judged"
+            )
+        else:
+            named.update({aside.picture.image_id: aside for aside in others})
+        return list(named.values())
+
+    def _of_another_class(self, apart: FloatArray) -> list[SetAside]:
+        """The pictures whose five nearest references are all of one other class."""
+        odd = []
+        for number, pictures in enumerate(self._members.values()):
+            hits = self._nearest_of(self._cls[number], _VOTERS)
+            names = {hit.class_name for hit in hits}
+            own = 1.0 - float(apart[number].min())
+            if len(hits) == _VOTERS and len(names) == 1 and self._class_name not in names and hits[-1].similarity > own:
+                odd += [SetAside(picture, "other_class", repr(names.copy().pop())) for picture in pictures]
+        return odd
+
+    def _thinned(self, embedding: Embedding) -> FloatArray:
+        """A quarter of the inspected patches, spread evenly: as neighbours they tell as much, at a quarter of the
+        time."""
+        cells = self._areas.on(embedding.grid).cells
+        chosen = np.zeros_like(cells)
+        chosen[::2, ::2] = cells[::2, ::2]
+        return embedding.patches[(chosen if chosen.any() else cells).ravel()]
+
+    def _measure_panel(self) -> None:
+        for number, patches in enumerate(self._whole_panel):
+            others = [thinned for place, thinned in enumerate(self._panel) if place != number]
+            self._measured.append(_measure(patches, others) if others else (0.0, 0.0))
+        self._whole_panel = []
+
+
+def split_doubtful(scores: Sequence[NormalScore]) -> tuple[list[NormalScore], list[NormalScore]]:
+    """Scores of normal images: those that count, and those far above the others, worst first."""
+    odd = odd_ones([normal.score for normal in scores])
+    doubtful = [normal for normal, far in zip(scores, odd, strict=True) if far]
+    doubtful.sort(key=lambda normal: -normal.score)
+    return [normal for normal, far in zip(scores, odd, strict=True) if not far], doubtful
+
+
+def _measure(patches: FloatArray, others: Sequence[FloatArray]) -> tuple[float, float]:
+    """How far an image (N, D) is from other ones: in places, and as a whole."""
+    ends = np.cumsum([0, *map(len, others)])[:-1]
+    nearest = 1.0 - np.maximum.reduceat(patches @ np.concatenate(others).T, ends, axis=1)
+    second, beyond = min(1, len(others) - 1), min(math.ceil(_SKIPPED * len(others)), len(others) - 1)
+    ordered = np.partition(nearest, (second, beyond), axis=1)
+    return image_score(np.maximum(ordered[:, second], 0.0), ScoringRule()), float(np.median(ordered[:, beyond]))
+
+
+def _middle(pictures: Sequence[Picture]) -> list[Picture]:
+    """The pictures without the fifth that is least sharp and the fifth of the least contrast."""
+    skipped = int(BAD_SHARE * len(pictures))
+    blurred = sorted(pictures, key=lambda picture: picture.frame.sharpness)[:skipped]
+    flat = sorted(pictures, key=lambda picture: picture.frame.contrast)[:skipped]
+    out = {picture.image_id for picture in (*blurred, *flat)}
+    return [picture for picture in pictures if picture.image_id not in out]
