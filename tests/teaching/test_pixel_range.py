@@ -78,7 +78,8 @@ def test_more_references_are_read_with_the_white_of_the_class_and_those_above_it
     teacher.teach("part", deep_files(tmp_path / "in", grey_parts(4), 12))
     dim = deep_file(tmp_path / "dim.pgm", grey_parts(1, 9)[0] // 2, 12, "PGM")
     above = deep_file(tmp_path / "above.tif", grey_parts(1, 10)[0], 14)
-    report = teacher.teach("part", [dim, above, *parts(tmp_path / "8", 1, 20)], extend=True)
+    dim_too = TeachOptions(keep_all=True)
+    report = teacher.teach("part", [dim, above, *parts(tmp_path / "8", 1, 20)], extend=True, options=dim_too)
     assert [(bad.path, bad.error.code, bad.error.status) for bad in report.skipped] == [
         (above, "unknown_pixel_range", 415)
     ]

@@ -18,7 +18,7 @@ from patchbank.scoring.outliers import modified_z
 from patchbank.settings import Settings, load_settings
 from patchbank.teaching.recalibrator import Rates, Recalibrator
 from patchbank.teaching.teacher import Teacher
-from patchbank_indexer.demo.products import Product
+from patchbank_indexer.demo.products import Product, load_products
 from tests.helpers.pictures import png
 
 
@@ -103,10 +103,15 @@ def test_a_picture_of_something_else_among_the_calibration_images_is_named(
 ) -> None:
     odd = tmp_path / "odd.png"
     odd.write_bytes(png(0, (256, 256)))
-    report = recalibrator.from_images("textile", [*products["textile"].good, odd], inspector.embedder, Rates())
+    good = next(product.good for product in load_products(12, 10) if product.class_name == "textile")
+    report = recalibrator.from_images("textile", [*good, odd], inspector.embedder, Rates())
     assert [image.path for image in report.doubtful] == [odd]
-    clean = recalibrator.from_images("textile", products["textile"].good, inspector.embedder, Rates())
-    assert clean.doubtful == ()
+    calibration = report.manifest.calibration
+    assert (calibration.count, calibration.set_aside, calibration.promised) == (10, 1, 2 / 12)
+    clean = recalibrator.from_images("textile", good, inspector.embedder, Rates()).manifest.calibration
+    assert (clean.threshold, clean.set_aside) == (calibration.threshold, 0), "the odd one sets no threshold"
+    kept = recalibrator.from_images("textile", [*good, odd], inspector.embedder, Rates(), keep_all=True)
+    assert kept.manifest.calibration.threshold > clean.threshold
 
 
 def test_a_modified_z_score_is_not_moved_by_the_outliers_it_finds() -> None:

@@ -49,8 +49,8 @@ def tell_set_aside(out: Output, set_aside: Sequence[SetAside], written: Mapping[
     if set_aside:
         how = "look at them" if written else "look at them (--out DIR writes their pictures)"
         out.remark(
-            f"{len(set_aside)} images were set aside: they are not in the bank and set no threshold, but count as alarms "
-            f"in what is promised; {how}; --keep-all takes all"
+            f"{len(set_aside)} images were set aside: they are not in the bank and set no threshold, but count as "
+            f"alarms in what is promised; {how}; --keep-all takes all"
         )
 
 

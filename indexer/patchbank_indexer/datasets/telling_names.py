@@ -39,8 +39,8 @@ def refuse_telling(paths: Sequence[Path], files: Iterable[Path]) -> None:
     if folders:
         said = ", ".join(f"{name} ({count} files)" for name, count in folders.items())
         raise InvalidParameters(
-            f"by their names, these folders hold no pictures of good parts: {said}. Name the folder of good parts alone, "
-            "or say --yes",
+            f"by their names, these folders hold no pictures of good parts: {said}. Name the folder of good parts "
+            "alone, or say --yes",
             folders=folders,
         )
 

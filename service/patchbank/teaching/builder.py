@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Final
 
 from patchbank.bank.manifest import BackboneFacts, Manifest
 from patchbank.bank.names import now
@@ -19,11 +20,18 @@ from patchbank.scoring.foreground import Sample
 from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.teaching.calibrator import Calibrator, NormalScore, NotScored
 from patchbank.teaching.feed import PatchFeed
+from patchbank.teaching.groups import Groups
 from patchbank.teaching.plan import TeachPlan
 from patchbank.teaching.reader import Reader
 from patchbank.teaching.reference_check import ReferenceCheck
 from patchbank.teaching.set_aside import SetAside
 from patchbank.teaching.sightings import Sightings
+
+_ONE_PART: Final = (
+    "all {} reference images show nearly the same, as of one part on one spot: the threshold tells how much pictures "
+    "of that part vary, and nothing of other good parts, which may all be anomalous. Add pictures of other parts, or "
+    "normal images with --calibrate-with"
+)
 
 
 class BankBuilder:
@@ -32,7 +40,8 @@ class BankBuilder:
     ``sightings`` what shows the same.
 
     ``added`` counts new references, ``duplicates`` are files whose picture was already in the bank, ``set_aside``
-    pictures that the check did not admit, ``doubtful`` calibration images that score far above the others.
+    pictures that the check did not admit, ``doubtful`` calibration images that score far above the others, ``remarks``
+    what people should know.
     """
 
     def __init__(
@@ -60,6 +69,8 @@ class BankBuilder:
         self._whole = True
         self._check = check
         self._sightings = sightings
+        self._one_part = False
+        self.remarks: list[str] = []
         self.added = 0
         self.set_aside: list[SetAside] = []
         self.doubtful: list[NormalScore] = []
@@ -105,7 +116,10 @@ class BankBuilder:
         foreground, self.mask_reason = plan.foreground(samples)
         judge = Judge(draft, plan.rule, foreground, self._areas)
         whole = self._whole and self._feed.coreset is None
-        calibrator = Calibrator(draft, judge, self._kept, whole=whole, groups=self._sightings.groups())
+        groups = self._sightings.groups()
+        self._one_part = groups.one_part and calibrate_with is None
+        groups = Groups.ALONE if groups.one_part else groups
+        calibrator = Calibrator(draft, judge, self._kept, whole=whole, groups=groups)
         scores, rest = self._normal_scores(calibrator, calibrate_with, set_aside)
         return Manifest(
             class_name=draft.ref.class_name,
@@ -136,6 +150,9 @@ class BankBuilder:
         of those set aside counts."""
         if calibrate_with is None:
             scores = calibrator.left_out_scores(self._progress)
+            if self._one_part and scores:  # one sighting of one part, whose pictures vary as much
+                self.remarks.append(_ONE_PART.format(len(self._kept)))
+                scores = [NormalScore(max(at.score for at in scores), max(at.peak for at in scores))]
             share = len(self._kept) / max(1, self.added)
             return scores, NotScored(math.ceil(share * set_aside), len(self._kept) - len(scores))
         before = len(self._reader.skipped)

@@ -75,19 +75,13 @@ class Calibrator:
 
     def left_out_scores(self, progress: Progress) -> list[NormalScore]:
         """Scores of the kept references, each against the bank without it and without what shows the same. Of pictures
-        that show the same only the first is scored. Raises ``NoReferences`` for fewer than two different parts."""
+        that show the same only the first is scored. Raises ``NoReferences`` for fewer than two references."""
         image_ids = self._bank.cls_vectors()[0]
         first = [image_id for image_id in self._kept if self._groups.is_first(image_id)]
         if len(image_ids) < 2:
             raise NoReferences(
                 "leave-one-image-out calibration needs at least two different reference images; "
                 "add more, or give normal images with --calibrate-with"
-            )
-        if first and len(self._groups.of(first[0])) >= len(image_ids):
-            raise NoReferences(
-                f"all {len(image_ids)} reference images show nearly the same, as of one part on one spot: nobody can "
-                "tell how other good parts score. Add pictures of other parts, give normal images with "
-                "--calibrate-with, or let each picture count for itself with --keep-all"
             )
         steps = progress.begin("calibrating (leave one out)", len(first))
         scores = []

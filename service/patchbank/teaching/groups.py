@@ -27,6 +27,11 @@ class Groups:
         """Whether the image stands for its group."""
         return self.of(image_id)[0] == image_id
 
+    @property
+    def one_part(self) -> bool:
+        """Whether there are several images, and all show the same."""
+        return len(self._members) == 1 and len(self._numbers) > 1
+
     def numbers(self, image_ids: Sequence[str]) -> list[int]:
         """A number per image, the same within a group."""
         return [self._numbers.get(image_id, -1 - place) for place, image_id in enumerate(image_ids)]

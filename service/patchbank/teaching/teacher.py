@@ -126,7 +126,7 @@ class Teacher:
             reader.warnings,
             set_aside,
             tuple(builder.doubtful),
-            tuple(check.remarks),
+            (*check.remarks, *builder.remarks),
         )
 
     def _check(

@@ -153,7 +153,7 @@ def test_show_tells_the_limits_of_bad_frames_and_update_widens_them(data: Path, 
     assert "bad frames" in indexer("show", "part", data=data).stdout
     soft = save(part(1, 9).filter(ImageFilter.GaussianBlur(2)), tmp_path / "soft" / "soft.png")
     assert indexer_json("detect", soft, "--class-name", "part", data=data)["results"][0]["frame_fault"] == "blurred"
-    assert indexer_json("update", "part", soft, data=data)["added"] == 1
+    assert indexer_json("update", "part", soft, "--keep-all", data=data)["added"] == 1
     after = indexer_json("show", "part", data=data)["frames"]
     assert (after["count"], after["sharpness"] < before["sharpness"]) == (4, True)
     assert indexer_json("detect", soft, "--class-name", "part", data=data)["results"][0]["frame_fault"] is None
