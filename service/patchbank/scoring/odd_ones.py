@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from patchbank.arrays import BoolArray
-from patchbank.scoring.outliers import modified_z
+from patchbank.scoring.outliers import FAR_ABOVE, modified_z
 
 FEWEST: Final = 8
 """Values below which nobody can tell which ones are the odd ones."""
@@ -16,18 +16,18 @@ FEWEST: Final = 8
 _LEAST: Final = 0.1
 """Values within this share of the median are alike, however little the others vary."""
 
-_ONE_IN_100: Final = (3.9, 20.0)
-_ONE_IN_1000: Final = (4.5, 60.0)
-"""a + b / n is the modified z-score that the highest of n normally distributed values exceeds once in 100, or 1,000,
-sets: with few values the median deviation itself is uncertain. Fitted to 20,000 simulated sets of 8 to 100 values."""
+_RARE: Final = 4.5
+_RARE_FEW: Final = 60.0
+"""4.5 + 60 / n is the modified z-score that the highest of n normally distributed values exceeds in about one set of
+1,000: with few values the median deviation itself is uncertain. Fitted to 20,000 simulated sets of 8 to 100 values."""
 
 
 def odd_ones(values: npt.ArrayLike, known: npt.ArrayLike = (), *, rare: bool = False) -> BoolArray:
     """Which of ``values`` (N,) >= 0 lie far above all values; ``known`` are further ones that are not in question.
 
     Distances are skewed, their logarithms hardly: these are compared, by modified z-scores (Iglewicz and Hoaglin 1993),
-    so that up to half of the values may be odd. One set of normal values in 100 (``rare``: 1,000) has an odd one. None
-    is odd where there are fewer than eight.
+    so that up to half of the values may be odd. The limit is the usual one, 3.5, which one normal set in 20 exceeds;
+    with ``rare`` one that one set in 1,000 exceeds. None is odd where there are fewer than eight.
     """
     asked = np.asarray(values, dtype=np.float64)
     everything = np.concatenate([asked, np.asarray(known, dtype=np.float64)])
@@ -35,7 +35,7 @@ def odd_ones(values: npt.ArrayLike, known: npt.ArrayLike = (), *, rare: bool = F
     if count < FEWEST or np.median(everything) <= 0:
         return np.zeros(len(asked), dtype=np.bool_)
     logs = np.log(np.maximum(everything, 1e-6))
-    base, slope = _ONE_IN_1000 if rare else _ONE_IN_100
-    far = modified_z(logs)[: len(asked)] > base + slope / count
-    above = logs[: len(asked)] - np.median(logs) > (base + slope / count) * _LEAST
+    limit = _RARE + _RARE_FEW / count if rare else FAR_ABOVE
+    far = modified_z(logs)[: len(asked)] > limit
+    above = logs[: len(asked)] - np.median(logs) > limit * _LEAST
     return np.asarray(far & above, dtype=np.bool_)

@@ -36,7 +36,7 @@ class KnownClassCheck:
             return None
         fault = None if manifest.frames is None else frame_fault(picture.frame, manifest.frames)
         if fault is not None:
-            return SetAside(picture, "bad_frame", f"{fault}, unlike the class's references")
+            return SetAside(picture, "bad_frame", f"{fault}, compared with the class's references")
         similarity = self._cls @ seen.embedding.cls
         order = np.argsort(-similarity, kind="stable")[:WITNESSES]
 

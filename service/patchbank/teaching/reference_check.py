@@ -154,8 +154,10 @@ class NewClassCheck:
             fault = None if usual is None else frame_fault(picture.frame, usual)
             if picture.image_id in masks and 2 * len(masks) < len(pictures):
                 named[picture.image_id] = SetAside(picture, "mask")
-            elif fault is not None:
-                named[picture.image_id] = SetAside(picture, "bad_frame", f"{fault}, unlike the other references")
+            elif fault is not None:  # another product may be less sharp, or have less contrast
+                unlike = picture.image_id in named and fault in ("blank", "blurred")
+                reason: Oddity = "unlike_references" if unlike else "bad_frame"
+                named[picture.image_id] = SetAside(picture, reason, f"{fault}, compared with the other references")
         others = self._of_another_class(apart)
         if len(others) > BAD_SHARE * len(pictures):
             names = sorted({aside.detail for aside in others})
