@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
@@ -158,27 +159,33 @@ class NewClassCheck:
                 unlike = picture.image_id in named and fault in ("blank", "blurred")
                 reason: Oddity = "unlike_references" if unlike else "bad_frame"
                 named[picture.image_id] = SetAside(picture, reason, f"{fault}, compared with the other references")
-        others = self._of_another_class(apart)
-        if len(others) > BAD_SHARE * len(pictures):
-            names = sorted({aside.detail for aside in others})
+        alike, foreign = self._of_another_class(apart)
+        if len(alike) > BAD_SHARE * len(pictures):
+            names = sorted({aside.detail for aside in alike})
             self.remarks.append(
-                f"{len(others)} of {len(pictures)} references look like those of {', '.join(names)}: class retrieval "
+                f"{len(alike)} of {len(pictures)} references look like those of {', '.join(names)}: class retrieval "
                 "cannot tell these products apart, so name the class when images are judged"
             )
         else:
-            named.update({aside.picture.image_id: aside for aside in others})
+            named.update({aside.picture.image_id: aside for aside in foreign})
         return list(named.values())
 
-    def _of_another_class(self, apart: FloatArray) -> list[SetAside]:
-        """The pictures whose five nearest references are all of one other class."""
-        odd = []
+    def _of_another_class(self, apart: FloatArray) -> tuple[list[SetAside], list[SetAside]]:
+        """The pictures of whose five nearest references most are of one other class, and those of which all are."""
+        alike, foreign = [], []
         for number, pictures in enumerate(self._members.values()):
+            own = 1.0 - np.sort(apart[number])[:_VOTERS]
             hits = self._nearest_of(self._cls[number], _VOTERS)
-            names = {hit.class_name for hit in hits}
-            own = 1.0 - float(apart[number].min())
-            if len(hits) == _VOTERS and len(names) == 1 and self._class_name not in names and hits[-1].similarity > own:
-                odd += [SetAside(picture, "other_class", repr(names.copy().pop())) for picture in pictures]
-        return odd
+            # An own reference is among the five where fewer than five others are as near.
+            votes = Counter(
+                hit.class_name for place, hit in enumerate(hits) if hit.similarity >= own[min(_VOTERS - 1 - place, 4)]
+            )
+            for name, count in votes.most_common(1):
+                if name != self._class_name and 2 * count > _VOTERS:
+                    aside = [SetAside(picture, "other_class", repr(name)) for picture in pictures]
+                    alike += aside
+                    foreign += aside if count == _VOTERS else []
+        return alike, foreign
 
     def _thinned(self, embedding: Embedding) -> FloatArray:
         """A quarter of the inspected patches, spread evenly: as neighbours they tell as much, at a quarter of the
