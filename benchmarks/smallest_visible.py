@@ -1,8 +1,8 @@
-"""How small a defect is still found: ``python -m benchmarks.smallest_visible NAME=FOLDER ...``, classes in MVTec layout.
+"""How small a defect is still found: ``python -m benchmarks.smallest_visible NAME=FOLDER ...``.
 
-Dots and scratches of growing size are drawn on good pictures that the bank does not hold. Sizes are in patches: the
-diameter of a dot, the length of a scratch that is a tenth as wide. With ``--width`` all pictures are enlarged first, as
-if a finer camera had taken them.
+Classes are in MVTec layout. Dots and scratches of growing size are drawn on good pictures that the bank does not hold.
+Sizes are in patches: the diameter of a dot, the length of a scratch that is a tenth as wide. With ``--width`` all
+pictures are enlarged first, as if a finer camera had taken them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from patchbank.arrays import ByteArray, FloatArray
+from patchbank.arrays import ByteArray, DoubleArray, FloatArray
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.preprocess import plan_geometry
@@ -81,7 +81,7 @@ def _shares(
         place = rng.uniform(0.3, 0.7, 2) * geometry.image
         shape = _shape(picture.pixels.shape[:2], place, kind, size * patch, rng.uniform(0, np.pi))
         verdict = inspector.inspect(DecodedImage.of_pixels(_drawn(picture.pixels, shape)), name).verdict
-        assert verdict is not None  # noqa: S101  # the class was named
+        assert verdict is not None  # the class was named
         reach = (max(size, 1.0) / 2 + 1) * patch
         left, top = np.maximum(place - reach, 0).astype(int)
         right, bottom = (place + reach).astype(int)
@@ -90,7 +90,7 @@ def _shares(
     return marked / len(pictures), alarmed / len(pictures)
 
 
-def _shape(shape: tuple[int, ...], place: FloatArray, kind: str, extent: float, angle: float) -> FloatArray:
+def _shape(shape: tuple[int, ...], place: DoubleArray, kind: str, extent: float, angle: float) -> FloatArray:
     """Coverage (H, W), 0..1, of a defect of so many pixels; smooth over one pixel at its edge."""
     rows, columns = np.ogrid[: shape[0], : shape[1]]
     x, y = columns + 0.5 - place[0], rows + 0.5 - place[1]

@@ -17,8 +17,8 @@ from patchbank_indexer.commands.manifest_lines import pixel_line
 from patchbank_indexer.commands.options import BackboneName, DataDir, Json, Strict, TaughtClass
 from patchbank_indexer.commands.running import opened, run
 from patchbank_indexer.commands.teaching_report import tell_warnings, warning_list
-from patchbank_indexer.datasets.files import find_images
 from patchbank_indexer.datasets.left_out import LeftOut
+from patchbank_indexer.datasets.normal_images import find_normal_images
 from patchbank_indexer.output import Output
 
 _NAMED: Final = 5
@@ -61,7 +61,7 @@ def calibrate(
 def _calibrate(
     settings: Settings, out: Output, class_name: str, held_out: Path | None, rates: Rates, *, strict: bool
 ) -> None:
-    normal = None if held_out is None else find_images([held_out])
+    normal = None if held_out is None else find_normal_images([held_out])
     left_out = LeftOut([]) if normal is None else normal.left_out
     for line in left_out.lines():
         out.remark(line)

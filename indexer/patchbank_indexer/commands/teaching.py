@@ -20,11 +20,14 @@ from patchbank.teaching.teacher import Teacher
 from patchbank_indexer.commands.options import BackboneName, ClassName, DataDir, Json, Strict, TargetFar
 from patchbank_indexer.commands.running import opened, run
 from patchbank_indexer.commands.teaching_report import tell
-from patchbank_indexer.datasets.files import find_images
 from patchbank_indexer.datasets.left_out import LeftOut
+from patchbank_indexer.datasets.normal_images import find_normal_images
 from patchbank_indexer.output import Output
 
-Paths = Annotated[list[Path], typer.Argument(help="Image files, or folders that are searched for images.")]
+Paths = Annotated[
+    list[Path],
+    typer.Argument(help="Image files, folders that are searched for images, or manifests (docs/evaluate.md)."),
+]
 CalibrateWith = Annotated[
     Path | None,
     typer.Option("--calibrate-with", help="Folder of normal images the bank does not hold, for the threshold."),
@@ -126,8 +129,8 @@ class _Request:
 
 def _teach(settings: Settings, out: Output, request: _Request) -> None:
     check_class_name(request.class_name)
-    references = find_images(request.paths)
-    held_out = None if request.calibrate_with is None else find_images([request.calibrate_with])
+    references = find_normal_images(request.paths)
+    held_out = None if request.calibrate_with is None else find_normal_images([request.calibrate_with])
     left_out = LeftOut([*references.left_out.files, *(held_out.left_out.files if held_out is not None else ())])
     for line in left_out.lines():
         out.remark(line)
