@@ -319,6 +319,8 @@ def test_classes_and_references_are_listed(client: httpx.Client, products: dict[
     assert [entry["class_name"] for entry in listed] == ["solar_mono", "textile"]
     assert all(entry["usable"] and entry["references"] == 12 for entry in listed)
     detail = client.get("/classes/textile").json()
+    width, height = detail["smallest_visible"]["patch"]
+    assert min(width, height) > 0
     assert detail["calibration"]["method"] == "leave-one-image-out"
     assert detail["calibration"]["count"] == 12
     assert detail["versions"] == [detail["version"]]

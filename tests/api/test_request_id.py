@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from patchbank.api.log import JsonFormatter
+from patchbank.api.log import JsonFormatter, TextFormatter
 from patchbank.api.request_id import HEADER, RequestIdFilter
 from patchbank.settings import load_settings
 from tests.helpers.http_service import serving
@@ -99,6 +99,14 @@ def test_an_exception_is_one_json_line() -> None:
     assert "\n" not in line
     told = json.loads(line)
     assert (told["message"], "ValueError: invalid literal" in told["exception"]) == ("failed: \u00e9\n", True)
+
+
+@pytest.mark.parametrize("formatter", [JsonFormatter(), TextFormatter("%(message)s")])
+def test_bytes_of_a_name_that_are_no_utf_8_are_escaped_as_everywhere(formatter: logging.Formatter) -> None:
+    name = os.fsdecode(b"gr\xfc.png")
+    line = formatter.format(logging.LogRecord("x", logging.ERROR, "f", 1, "failed: %s", (name,), None))
+    message = json.loads(line)["message"] if isinstance(formatter, JsonFormatter) else line
+    assert message == "failed: gr\\xfc.png"
 
 
 def test_text_lines_end_with_the_id(tmp_path: Path) -> None:

@@ -8,11 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
+from typer.testing import CliRunner
 
+from patchbank_indexer.cli import app
+from patchbank_indexer.demo.products import Product
+from patchbank_indexer.demo.report import Answer, tell
 from patchbank_indexer.output import Output
 from patchbank_indexer.table_width import GAP, fit, shorten
 from tests.helpers.command_line import indexer, teach
-from tests.helpers.pictures import png
+from tests.helpers.labelled import mvtec_class
+from tests.helpers.pictures import picture, png
 
 
 @given(st.text(min_size=1), st.integers(3, 60))
@@ -92,3 +97,51 @@ def test_what_is_left_out_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     written = capsys.readouterr()
     assert written.out.split() == ["name", "xxxxx...xxxxxxxxxxxx"]
     assert written.err == "left out on a terminal of 20 columns: number\n"
+
+
+LONG = "a-class-with-a-name-that-is-as-long-as-names-may-be-0123456789"
+
+
+def test_the_tables_of_evaluate_and_profile_keep_to_80_columns(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("PATCHBANK_SEARCH_WORKERS", "0")
+    monkeypatch.setenv("PATCHBANK_INPUT_SIZE", "256")
+    folder = mvtec_class(tmp_path / LONG, 1)
+    evaluated = indexer("evaluate", folder, data=data)
+    assert evaluated.exit_code == 0, evaluated.output
+    for size in ((4000, 300), (300, 4000), (6000, 40)):
+        picture(1, size).save(folder / f"train/good/{size[0]}.png")
+    profiled = CliRunner().invoke(app, ["profile", str(folder)])
+    assert profiled.exit_code == 0, profiled.output
+    for result in (evaluated, profiled):
+        assert max(map(cell_len, result.stdout.splitlines())) <= 80, result.stdout
+        assert LONG[-10:] in result.stdout
+
+
+def test_the_tables_of_the_demo_keep_to_80_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    reply = {
+        "status": "ok",
+        "class_name": "solar_mono",
+        "is_anomalous": True,
+        "anomaly_score": 0.12345,
+        "threshold": 0.12345,
+        "processing_time_ms": 1234.5,
+    }
+    unknown = reply | {"status": "unknown_product", "class_name": None, "is_anomalous": None}
+    file = Path("a_picture_with_a_name_that_is_long_0001.png")
+    names = ("solar_mono", "textile")
+    answers = [
+        Answer(name, file, defective, said, None)
+        for name in names
+        for defective in (True, False)
+        for said in [reply] * 99 + [unknown]
+    ]
+    tell(Output(as_json=False), tmp_path, "x", [Product(name, (), (), ()) for name in names], answers)
+    tables = capsys.readouterr().out.split("Overlays:")[0]
+    assert "99 of 100" in tables
+    assert max(cell_len(text) for text in tables.splitlines() if not text.startswith("...")) <= 80, tables

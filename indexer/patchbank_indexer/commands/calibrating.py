@@ -18,8 +18,8 @@ from patchbank_indexer.commands.options import BackboneName, DataDir, Json, Stri
 from patchbank_indexer.commands.running import opened, run
 from patchbank_indexer.commands.set_aside_report import tell_doubtful
 from patchbank_indexer.commands.teaching_report import tell_warnings, warning_list
-from patchbank_indexer.datasets.files import find_images
 from patchbank_indexer.datasets.left_out import LeftOut
+from patchbank_indexer.datasets.normal_images import find_normal_images
 from patchbank_indexer.output import Output
 
 KeepAll = Annotated[
@@ -72,7 +72,7 @@ def _calibrate(
     strict: bool,
     keep_all: bool,
 ) -> None:
-    normal = None if held_out is None else find_images([held_out])
+    normal = None if held_out is None else find_normal_images([held_out])
     left_out = LeftOut([]) if normal is None else normal.left_out
     for line in left_out.lines():
         out.remark(line)

@@ -154,6 +154,8 @@ def _facts(manifest: Manifest, compatibility: Compatibility | None, kept: int) -
         facts.append(("inspected", inspected_line(manifest)))
     if manifest.pixel_range is not None:
         facts.append(("16-bit values", manifest.pixel_range.line))
+    if manifest.resolution is not None:
+        facts.append(("smallest visible", manifest.resolution.line))
     return facts
 
 

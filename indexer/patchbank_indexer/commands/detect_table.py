@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from patchbank.atomic_file import replacing
 from patchbank.errors import ImageTooLarge, StoreUnavailable, UndecodableImage, UnsupportedImage
+from patchbank.text import storable
 
 COLUMNS: Final = (
     "image",
@@ -79,8 +80,7 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     table.writerows(flat)
     try:
         with replacing(path) as file:
-            # A file name that is no text in the file system's encoding is written with escapes, as in JSON.
-            file.write(text.getvalue().encode("utf-8", errors="backslashreplace"))
+            file.write(storable(text.getvalue()).encode())
     except OSError as error:
         raise StoreUnavailable(f"{path} cannot be written: {error.strerror or error}") from error
 

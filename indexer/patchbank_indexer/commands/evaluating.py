@@ -16,7 +16,9 @@ from patchbank_indexer.evaluate.job import evaluate as run_evaluation
 
 
 def evaluate(
-    root: Annotated[Path, typer.Argument(help="Folder of a data set: one folder per class, or one class.")],
+    root: Annotated[
+        Path, typer.Argument(help="Folder of a data set: one folder per class, or one class; or a manifest.")
+    ],
     layout: Annotated[
         str, typer.Option(help=f"How the files are laid out: {', '.join(NAMES)} (docs/evaluate.md).")
     ] = "auto",

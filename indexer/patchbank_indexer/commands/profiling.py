@@ -13,7 +13,7 @@ from patchbank_indexer.profiling.report import profile_root
 
 
 def profile(
-    root: Annotated[Path, typer.Argument(help="Data set in any layout that `evaluate` knows, or folders of images.")],
+    root: Annotated[Path, typer.Argument(help="Data set in any layout that `evaluate` knows, a manifest, or folders.")],
     html: Annotated[Path | None, typer.Option("--html", help="Write a page with histograms and examples here.")] = None,
     as_json: Json = False,
 ) -> None:

@@ -22,12 +22,15 @@ from patchbank_indexer.commands.out_folder import check_out_folder
 from patchbank_indexer.commands.running import opened, run
 from patchbank_indexer.commands.set_aside_report import write_set_aside
 from patchbank_indexer.commands.teaching_report import tell
-from patchbank_indexer.datasets.files import find_images
 from patchbank_indexer.datasets.left_out import LeftOut
+from patchbank_indexer.datasets.normal_images import find_normal_images
 from patchbank_indexer.datasets.telling_names import refuse_telling
 from patchbank_indexer.output import Output
 
-Paths = Annotated[list[Path], typer.Argument(help="Image files, or folders that are searched for images.")]
+Paths = Annotated[
+    list[Path],
+    typer.Argument(help="Image files, folders that are searched for images, or manifests (docs/evaluate.md)."),
+]
 CalibrateWith = Annotated[
     Path | None,
     typer.Option("--calibrate-with", help="Folder of normal images the bank does not hold, for the threshold."),
@@ -152,8 +155,8 @@ class _Request:
 def _teach(settings: Settings, out: Output, request: _Request) -> None:
     check_class_name(request.class_name)
     check_out_folder(request.out_dir)
-    references = find_images(request.paths)
-    held_out = None if request.calibrate_with is None else find_images([request.calibrate_with])
+    references = find_normal_images(request.paths)
+    held_out = None if request.calibrate_with is None else find_normal_images([request.calibrate_with])
     if not request.yes:
         refuse_telling(request.paths, references.images)
         if request.calibrate_with is not None and held_out is not None:

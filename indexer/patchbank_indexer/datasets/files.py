@@ -60,6 +60,11 @@ def holds_pictures(folder: Path) -> bool:
     return any(_verdict(file) is None for file in _below(folder) if isinstance(file, Path))
 
 
+def files_below(folder: Path) -> Iterator[Path]:
+    """All files below a folder that are not hidden, whatever they hold."""
+    return (file for file in _below(folder) if isinstance(file, Path))
+
+
 def left_out_below(folders: Sequence[Path]) -> LeftOut:
     """All that is no picture, or is not read, below the folders."""
     return LeftOut([bad for folder in folders for bad in _sorted_out(_below(folder))[1]])

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal
-
-import numpy as np
+from typing import Final
 
 from patchbank.bank.names import check_class_name
 from patchbank.errors import NoReferences
-from patchbank_indexer.datasets.dataset import ClassData, LabelledImage
+from patchbank_indexer.datasets.dataset import ClassData, LabelledImage, Purpose, checked, halves
 from patchbank_indexer.datasets.files import holds_pictures, image_files, pictures
+from patchbank_indexer.datasets.lookout import is_manifest, manifests_by_class
+from patchbank_indexer.datasets.lookout_class import lookout_class
 
 SPLIT_FILE: Final = Path("split_csv") / "1cls.csv"
 """VisA's own one-class split."""
@@ -22,10 +22,6 @@ SPLIT_FILE: Final = Path("split_csv") / "1cls.csv"
 _COLUMNS: Final = ("object", "split", "label", "image", "mask")
 
 _MASK_SUFFIX: Final = "_mask"
-
-Purpose = Literal["teach", "judge", "survey"]
-"""What a data set is read for. ``teach`` needs references and test images; in a layout without references
-half of the good images become references. ``judge`` needs test images alone. ``survey`` takes whatever is there."""
 
 Reader = Callable[[], ClassData]
 """Reads a class on demand: classes that are left out take no time and may be incomplete."""
@@ -70,12 +66,16 @@ LAYOUTS: Final = {
     ),
     "btad": Layout("train/ok", "test", "ok", "ground_truth/{kind}"),
     "folders": Layout("", ".", "good", "ground_truth/{kind}", skipped=("ground_truth",)),
+    "lookout": Layout("train/normal", "test", "normal", "ground_truth/{kind}"),
+    "lookout-flat": Layout("", ".", "normal", "ground_truth/{kind}", skipped=("ground_truth",)),
 }
-"""Layouts of folders by name. ``visa`` is not among them: it lists its files in a table."""
+"""Layouts of folders by name. Those that list their files are not among them: ``visa`` and ``lookout-manifest``."""
 
-NAMES: Final = ("auto", *LAYOUTS, "visa")
+MANIFESTS: Final = "lookout-manifest"
 
-_TRIED: Final = ("mvtec3d", "mvtec2", "mvtec", "btad", "folders")
+NAMES: Final = ("auto", *LAYOUTS, "visa", MANIFESTS)
+
+_TRIED: Final = ("mvtec3d", "mvtec2", "mvtec", "btad", "lookout", "folders", "lookout-flat")
 """Order in which ``auto`` tries them: the narrower first."""
 
 
@@ -87,7 +87,7 @@ _MVTEC_LIKE: Final = {
 } | {"mvtec-flat": replace(LAYOUTS["mvtec"], references="train")}
 
 _SURVEYED: Final = {
-    **{name: LAYOUTS[name] for name in _TRIED if name != "folders"},
+    **{name: LAYOUTS[name] for name in ("mvtec3d", "mvtec2", "mvtec", "btad")},
     **_MVTEC_LIKE,
     "folders": LAYOUTS["folders"],
     **{f"folders-{good}": replace(LAYOUTS["folders"], good=good) for good in _NORMAL},
@@ -98,17 +98,17 @@ _SURVEYED: Final = {
 def find_classes(
     root: Path, layout: str = "auto", only: Sequence[str] = (), *, purpose: Purpose = "teach"
 ) -> tuple[str, list[ClassData]]:
-    """The layout's name and the classes below ``root``, sorted by name; ``root`` may be a class itself.
+    """The layout's name and the classes below ``root``, sorted by name; ``root`` may be a class itself, or a manifest.
 
     ``only`` names the classes wanted. Raises ``NoReferences`` where there is no such folder, class or picture, and
     ``InvalidClassName`` for a folder whose name cannot name a class.
     """
-    if not root.is_dir():
-        raise NoReferences(f"{root} is not a folder")
+    if not root.is_dir() and not is_manifest(root):
+        raise NoReferences(f"{root} is not a folder, and no manifest of Amazon Lookout for Vision")
     name = _recognise(root, purpose) if layout == "auto" else layout
     if name is None:
         raise NoReferences(f"{root} has none of the known layouts; docs/evaluate.md shows them, --layout chooses one")
-    readers = _visa(root, purpose) if name == "visa" else _folders(root, LAYOUTS[name], purpose)
+    readers = _readers(root, name, purpose)
     if not readers:
         raise NoReferences(f"no class in the layout {name} below {root}; docs/evaluate.md shows the layouts")
     missing = sorted(set(only) - set(readers))
@@ -126,11 +126,11 @@ def survey(root: Path) -> tuple[str, list[ClassData]]:
     Where no layout fits, ``root`` is one class: ``kinds``, folders that are named after what their pictures show, or
     ``images``, all of which are references. Raises ``NoReferences`` where there is no folder or no picture.
     """
-    if not root.is_dir():
-        raise NoReferences(f"{root} is not a folder")
+    if not root.is_dir() and not is_manifest(root):
+        raise NoReferences(f"{root} is not a folder, and no manifest of Amazon Lookout for Vision")
     name = _recognise(root, "survey")
     if name is not None:
-        readers = _visa(root, "survey") if name == "visa" else _folders(root, _SURVEYED[name], "survey")
+        readers = _readers(root, name, "survey")
         classes = [readers[class_name]() for class_name in sorted(readers)]
         if any(data.references or data.tests for data in classes):
             return name, classes
@@ -162,18 +162,18 @@ def read_class(folder: Path, layout: Layout = LAYOUTS["mvtec"], *, purpose: Purp
         if purpose == "survey" and not layout.references and not defective:
             references, files = files, []
         if purpose == "teach" and not layout.references and not defective:
-            mixed = np.random.default_rng(0).permutation(len(files))
-            references = [files[place] for place in sorted(mixed[: len(files) // 2])]
-            files = [files[place] for place in sorted(mixed[len(files) // 2 :])]
+            references, files = halves(files)
         tests += [LabelledImage(file, kind.name, defective, masks.get(file.stem)) for file in files]
     name = folder.resolve().name
     validation = pictures(folder / layout.validation) if layout.validation else []
     data = ClassData(name, tuple(references), tuple(tests), tuple(validation), layout.good)
-    return _checked(data, folder, purpose)
+    return checked(data, folder, purpose)
 
 
 def _recognise(root: Path, purpose: Purpose) -> str | None:
     """The first layout that fits ``root`` or a folder in it."""
+    if manifests_by_class(root):
+        return MANIFESTS
     if (root / SPLIT_FILE).is_file():
         return "visa"
     folders = [root, *_subfolders(root)]
@@ -181,6 +181,16 @@ def _recognise(root: Path, purpose: Purpose) -> str | None:
     return next(
         (name for name, layout in tried.items() if any(layout.fits(folder, purpose) for folder in folders)), None
     )
+
+
+def _readers(root: Path, name: str, purpose: Purpose) -> dict[str, Reader]:
+    """The classes below ``root`` in a layout."""
+    if name == "visa":
+        return _visa(root, purpose)
+    if name == MANIFESTS:
+        manifests = manifests_by_class(root)
+        return {title: partial(lookout_class, title, files, purpose) for title, files in manifests.items()}
+    return _folders(root, (_SURVEYED if purpose == "survey" else LAYOUTS)[name], purpose)
 
 
 def _folders(root: Path, layout: Layout, purpose: Purpose) -> dict[str, Reader]:
@@ -209,13 +219,7 @@ def _visa_class(root: Path, name: str, rows: Sequence[dict[str, str]], purpose: 
         if row["split"] == "test":
             mask = root / row["mask"] if row["mask"] else None
             tests.append(LabelledImage(root / row["image"], row["label"], row["label"] != "normal", mask))
-    return _checked(ClassData(name, references, tuple(tests), good="normal"), root / SPLIT_FILE, purpose)
-
-
-def _checked(data: ClassData, place: Path, purpose: Purpose) -> ClassData:
-    if purpose != "survey" and (not data.tests or (purpose == "teach" and not data.references)):
-        raise NoReferences(f"{data.name}: no {'reference' if data.tests else 'test'} images in {place}")
-    return data
+    return checked(ClassData(name, references, tuple(tests), good="normal"), root / SPLIT_FILE, purpose)
 
 
 def _subfolders(folder: Path) -> Iterator[Path]:

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Final
 
-import onnxruntime as ort
-
 from patchbank.bank.open_store import open_store
 from patchbank.bank.store import PatchStore
 from patchbank.bank.view import View
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.model_files import find_backbone, model_path
+from patchbank.embedding.onnx_runtime import onnx_runtime
 from patchbank.embedding.providers import PROVIDERS, Runtime, provider_arguments
 from patchbank.embedding.self_test import self_test_picture
 from patchbank.errors import PatchbankError
@@ -28,7 +27,7 @@ def look_at_providers(settings: Settings) -> Iterator[Check]:
     """Execution providers asked for and available; raises ``ProviderUnavailable``."""
     provider_arguments(Runtime(settings.providers, precision=settings.precision))
     short = {name: key for key, name in PROVIDERS.items()}
-    available = [short.get(name, name) for name in ort.get_available_providers()]
+    available = [short.get(name, name) for name in onnx_runtime().get_available_providers()]
     told = f"{', '.join(settings.providers)} asked for, {', '.join(available)} available"
     yield Check("execution providers", "ok", told)
 

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
+from patchbank.embedding.onnx_runtime import EXTRAS
 from patchbank.settings import Settings, unknown_variables
 from patchbank_indexer.diagnosis.check import Check, Status
 from patchbank_indexer.settings_origin import dotenv_variables, effective_settings
@@ -42,10 +43,9 @@ def look_at_libraries() -> Iterator[Check]:
     runtimes = {name: installed for name in _RUNTIMES if (installed := _version(name)) is not None}
     others = {name: _version(name) for name in _LIBRARIES}
     named = ", ".join(f"{name} {number}" for name, number in {**others, **runtimes}.items() if number is not None)
-    advice = "install exactly one of patchbank[cpu], patchbank[gpu], patchbank[openvino], in a fresh environment"
     if len(runtimes) != 1:
         told = f"{', '.join(runtimes) or 'no ONNX Runtime'} installed"
-        yield Check("libraries", "warning" if runtimes else "fault", told, advice)
+        yield Check("libraries", "warning" if runtimes else "fault", told, EXTRAS)
     missing = [name for name, number in others.items() if number is None]
     if missing:
         yield Check("libraries", "fault", f"not installed: {', '.join(missing)}", "install patchbank again")

@@ -19,9 +19,10 @@ from patchbank.settings import Settings
 from patchbank.teaching.plan import TeachOptions
 from patchbank.teaching.roi_drawing import RoiDrawing
 from patchbank.teaching.teacher import Teacher
-from patchbank_indexer.datasets.dataset import ClassData, with_masks
+from patchbank_indexer.datasets.dataset import ClassData, Purpose, with_masks
 from patchbank_indexer.datasets.files import left_out_below
-from patchbank_indexer.datasets.layouts import Purpose, find_classes
+from patchbank_indexer.datasets.layouts import MANIFESTS, find_classes
+from patchbank_indexer.datasets.left_out import LeftOut
 from patchbank_indexer.evaluate.judging import judge_class
 from patchbank_indexer.evaluate.report import check_writable, tell
 from patchbank_indexer.evaluate.results import ClassResult, Problem
@@ -62,11 +63,17 @@ def evaluate(settings: Settings, out: Output, request: EvaluateRequest) -> int:
     if request.masks is not None:
         classes = with_masks(classes, request.masks)
     results = judge_classes(settings, out, classes, request)
-    tell(out, request.root, layout, settings.backbone, results, request.json_file, request.html_file)
-    left_out = left_out_below(_folders(request))
+    left_out = _left_out(request, layout, classes)
+    tell(out, request.root, layout, settings.backbone, results, left_out, request.json_file, request.html_file)
     for line in left_out.lines():
         out.remark(line)
     return int(left_out.hides_images or any(result.problems for result in results))
+
+
+def _left_out(request: EvaluateRequest, layout: str, classes: Sequence[ClassData]) -> LeftOut:
+    """What the data set names and what its folders hold besides. A manifest says which files of its folder count."""
+    besides = left_out_below(_folders(request)).files if layout != MANIFESTS else ()
+    return LeftOut([*(bad for data in classes for bad in data.left_out), *besides])
 
 
 def _folders(request: EvaluateRequest) -> list[Path]:

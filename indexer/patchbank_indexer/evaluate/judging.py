@@ -90,7 +90,7 @@ def _truth(inspector: Inspector, image: LabelledImage, verdict: Verdict) -> Bool
     if image.mask is None:
         return None
     height, width = verdict.map.shape
-    return read_truth(image.mask, (width, height), inspector.settings.image_limits)
+    return read_truth(image.mask, (width, height), inspector.settings.image_limits, image.colours)
 
 
 def _gallery(inspector: Inspector, class_name: str, judged: Sequence[Judged]) -> list[Shown]:

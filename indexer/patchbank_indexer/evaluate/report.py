@@ -11,6 +11,7 @@ from typing import Any
 from patchbank.atomic_file import replace_file
 from patchbank.errors import StoreUnavailable
 from patchbank.text import json_text
+from patchbank_indexer.datasets.left_out import LeftOut
 from patchbank_indexer.evaluate.columns import DECISION, DETECTION, cells
 from patchbank_indexer.evaluate.page import page
 from patchbank_indexer.evaluate.results import ClassResult, Judged, Problem, mean_figures
@@ -23,6 +24,7 @@ def tell(
     layout: str,
     backbone: str,
     results: Sequence[ClassResult],
+    left_out: LeftOut,
     json_file: Path | None,
     html_file: Path | None,
 ) -> None:
@@ -54,6 +56,7 @@ def tell(
             "mean": means,
             "classes": [{**figures, "results": images[figures["class"]]} for figures in classes],
             "problems": [_problem(bad) for result in results for bad in (*result.problems, *result.skipped)],
+            "left_out": left_out.as_list(),
         }
         write_whole(json_file, json_text(document, allow_nan=False) + "\n")
         out.say("")

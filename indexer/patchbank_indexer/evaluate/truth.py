@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,22 +10,23 @@ import numpy as np
 
 from patchbank.arrays import BoolArray
 from patchbank.errors import InvalidMask, InvalidParameters
-from patchbank.images import ImageLimits, read_mask
+from patchbank.images import ImageLimits
+from patchbank_indexer.datasets.masks import Colour, defect_pixels
 
 
-def read_truth(path: Path, size: tuple[int, int], limits: ImageLimits) -> BoolArray:
-    """The mask (H, W) of an image of ``size`` (width, height): every pixel above 0 is defective.
+def read_truth(path: Path, size: tuple[int, int], limits: ImageLimits, colours: Sequence[Colour] = ()) -> BoolArray:
+    """The mask (H, W) of an image of ``size`` (width, height): every pixel above 0, or of these ``colours``, is
+    defective.
 
     Raises ``InvalidParameters`` for a mask of another size, ``InvalidMask`` for one that marks nothing or everything,
     and as ``read_image`` for a file that can't be read.
     """
-    mask = read_mask(path, limits)
-    if mask.size != size:
+    marked = defect_pixels(path, limits, colours)
+    height, width = marked.shape
+    if (width, height) != size:
         raise InvalidParameters(
-            f"{path}: the mask is {mask.size[0]} x {mask.size[1]} pixels, its image {size[0]} x {size[1]}; "
-            "they must be equal"
+            f"{path}: the mask is {width} x {height} pixels, its image {size[0]} x {size[1]}; they must be equal"
         )
-    marked = mask.marked()
     if marked.all() or not marked.any():
         raise InvalidMask(
             f"{path}: the mask marks {'all of the picture' if marked.all() else 'nothing'} as defective, so it does "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,7 +12,8 @@ from PIL import Image
 from scipy import ndimage
 
 from patchbank.arrays import FloatArray
-from patchbank.images import UNKNOWN, ImageLimits, RangeRule, read_image, read_mask
+from patchbank.images import UNKNOWN, ImageLimits, RangeRule, read_image
+from patchbank_indexer.datasets.masks import Colour, defect_pixels
 
 _SIDE: Final = 512
 _SIGNATURE: Final = 32
@@ -72,9 +74,9 @@ class MeasuredMask:
     areas: tuple[int, ...]
 
 
-def measure_mask(path: Path, limits: ImageLimits) -> MeasuredMask:
-    """Measure a mask: whatever is not black is defect. Raises the errors of ``read_image``."""
-    defect = read_mask(path, limits).marked()
+def measure_mask(path: Path, limits: ImageLimits, colours: Sequence[Colour] = ()) -> MeasuredMask:
+    """Measure a mask: what is not black, or of these ``colours``, is defect. Raises the errors of ``read_image``."""
+    defect = defect_pixels(path, limits, colours)
     labels, count = ndimage.label(defect, structure=np.ones((3, 3)))
     areas = np.bincount(labels.ravel(), minlength=count + 1)[1:]
     return MeasuredMask(float(defect.mean()), tuple(int(area) for area in areas))

@@ -95,9 +95,10 @@ def profile(data: DataSet, limits: ImageLimits, progress: Progress) -> Profile:
                 failed.append((file, error))
             stage.advance()
         masks = []
-        for mask in split.masks.values():
+        for image in split.masks.values():
+            mask = image.mask or image.file
             try:
-                masks.append(measure_mask(mask, limits))
+                masks.append(measure_mask(mask, limits, image.colours))
             except PatchbankError as error:
                 failed.append((mask, error))
         splits.append(SplitProfile(split, tuple(images), tuple(masks), tuple(failed)))

@@ -9,26 +9,29 @@ from typing import Final
 
 from patchbank_indexer.datasets.dataset import ClassData, LabelledImage
 from patchbank_indexer.datasets.layouts import survey
+from patchbank_indexer.datasets.left_out import LeftOutFile
 
 
 @dataclass(frozen=True)
 class Split:
     """Images of one kind, such as ``train/good``. ``normal`` says whether they show good parts, ``taught`` whether a
-    class would be taught from them; ``masks`` are the defect masks of some."""
+    class would be taught from them; ``masks`` are those with a defect mask, by file."""
 
     name: str
     files: tuple[Path, ...]
     normal: bool
     taught: bool
-    masks: dict[Path, Path]
+    masks: dict[Path, LabelledImage]
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """A product class with its splits, references first."""
+    """A product class with its splits, references first; ``left_out`` are files that the data set names, but that are
+    not used."""
 
     name: str
     splits: tuple[Split, ...]
+    left_out: tuple[LeftOutFile, ...] = ()
 
 
 _NO_ROLES: Final = ("folders", "kinds")
@@ -56,10 +59,10 @@ def _data_set(data: ClassData, train: str, test: str) -> DataSet:
     for image in data.tests:
         kinds.setdefault(image.kind, []).append(image)
     splits += [_tested(f"{test}{kind}", images) for kind, images in kinds.items()]
-    return DataSet(data.name, tuple(split for split in splits if split.files))
+    return DataSet(data.name, tuple(split for split in splits if split.files), data.left_out)
 
 
 def _tested(name: str, images: Sequence[LabelledImage]) -> Split:
     files = tuple(image.file for image in images)
-    masks = {image.file: image.mask for image in images if image.mask is not None}
+    masks = {image.file: image for image in images if image.mask is not None}
     return Split(name, files, not images[0].defective, False, masks)

@@ -7,7 +7,10 @@ import logging
 from datetime import datetime, timezone
 from typing import Any, Final
 
+from uvicorn.logging import AccessFormatter, DefaultFormatter
+
 from patchbank.settings import Settings
+from patchbank.text import storable, storable_document
 
 _REQUEST: Final = ("client", "method", "path", "http_version", "status")
 
@@ -16,9 +19,9 @@ def log_config(settings: Settings) -> dict[str, Any]:
     """For ``logging.config.dictConfig``: log lines go to standard error, those of requests to standard output."""
     level = settings.log_level.upper()
     formatters = {
-        "text": {"()": "uvicorn.logging.DefaultFormatter", "fmt": "%(levelprefix)s %(message)s [%(request_id)s]"},
+        "text": {"()": TextFormatter, "fmt": "%(levelprefix)s %(message)s [%(request_id)s]"},
         "access": {
-            "()": "uvicorn.logging.AccessFormatter",
+            "()": AccessTextFormatter,
             "fmt": '%(levelprefix)s %(client_addr)s - "%(request_line)s" %(status_code)s [%(request_id)s]',
         },
         "json": {"()": JsonFormatter},
@@ -48,6 +51,22 @@ def log_config(settings: Settings) -> dict[str, Any]:
     }
 
 
+class TextFormatter(DefaultFormatter):
+    """Uvicorn's lines for people, with bytes of names that are not UTF-8 as everywhere else."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, and those of an exception."""
+        return storable(super().format(record))
+
+
+class AccessTextFormatter(AccessFormatter):
+    """Uvicorn's lines of requests, likewise."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        return storable(super().format(record))
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object per record: ``time`` (UTC), ``level``, ``logger``, ``message`` and ``request_id``; ``exception``
     where there is one; for requests also ``client``, ``method``, ``path``, ``http_version`` and ``status``."""
@@ -65,4 +84,4 @@ class JsonFormatter(logging.Formatter):
             told |= zip(_REQUEST, record.args, strict=True)
         if record.exc_info:
             told["exception"] = self.formatException(record.exc_info)
-        return json.dumps(told, default=str)
+        return json.dumps(storable_document(told), default=lambda value: storable(str(value)))

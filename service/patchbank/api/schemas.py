@@ -117,6 +117,13 @@ class ClassList(BaseModel):
     damaged: list[str] = Field(description="classes whose bank cannot be read")
 
 
+class SmallestVisible(BaseModel):
+    """How finely pictures of the size of the references are seen: a thing much smaller than a patch is not."""
+
+    shrunk: float = Field(description="how many times a picture is shrunk before it is seen; below 1 it is enlarged")
+    patch: tuple[float, float] = Field(description="width and height of what one patch covers, in original pixels")
+
+
 class ClassDetail(ClassSummary):
     """One class with where its threshold comes from."""
 
@@ -129,6 +136,7 @@ class ClassDetail(ClassSummary):
     pixel_range: dict[str, int] | None = Field(
         description="white, and greatest values, of the references that are 16-bit grey without a range; null: none is"
     )
+    smallest_visible: SmallestVisible | None = Field(description="null where the class was taught before it was told")
 
 
 class ReferenceOut(BaseModel):

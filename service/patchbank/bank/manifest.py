@@ -11,6 +11,7 @@ from patchbank.bank.frame_limits import FrameLimits
 from patchbank.bank.names import BankRef
 from patchbank.bank.pixel_range import PixelRange
 from patchbank.bank.region_of_interest import RegionOfInterest
+from patchbank.bank.resolution import Resolution
 
 
 class _Frozen(BaseModel):
@@ -157,6 +158,7 @@ class Manifest(_Frozen):
     self_test: SelfTest | None = None
     pixel_range: PixelRange | None = None
     frames: FrameLimits | None = None
+    resolution: Resolution | None = None
 
     @property
     def inspected_percentage(self) -> float:

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import onnxruntime as ort
-
+from patchbank.embedding.onnx_runtime import onnx_runtime
 from patchbank.errors import DataDirNotWritable, ProviderUnavailable
 
 Precision = Literal["fp32", "fp16", "bf16"]
@@ -54,7 +53,7 @@ def provider_arguments(runtime: Runtime) -> list[tuple[str, dict[str, str]]]:
     asked = [short.strip().lower() for short in runtime.providers]
     if not asked:
         raise ProviderUnavailable("no execution provider asked for")
-    available = set(ort.get_available_providers())
+    available = set(onnx_runtime().get_available_providers())
     for short in asked:
         name = PROVIDERS.get(short)
         if name is None:
@@ -115,7 +114,7 @@ def _cache(runtime: Runtime, short: str) -> str | None:
 
 def session_options(runtime: Runtime) -> Any:
     """ONNX Runtime's session options."""
-    options = ort.SessionOptions()
+    options = onnx_runtime().SessionOptions()
     options.intra_op_num_threads = runtime.threads
     options.enable_cpu_mem_arena = runtime.memory_arena
     options.log_severity_level = 4  # errors come as exceptions; a log would repeat them

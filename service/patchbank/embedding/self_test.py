@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import onnxruntime as ort
 import PIL
 
 from patchbank.arrays import FloatArray, IntArray
+from patchbank.embedding.onnx_runtime import onnx_runtime
 from patchbank.images import DecodedImage
 
 TOLERANCE: Final = 3e-4
@@ -82,7 +82,7 @@ class Response:
 def runtime_facts(providers: Sequence[str], precision: str) -> dict[str, str]:
     """The software and the processor that compute embeddings here."""
     return {
-        "onnxruntime": ort.__version__,
+        "onnxruntime": onnx_runtime().__version__,
         "providers": ", ".join(providers),
         "precision": precision,
         "pillow": PIL.__version__,

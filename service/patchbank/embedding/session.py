@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import onnxruntime as ort
-
 from patchbank.arrays import FloatArray
+from patchbank.embedding.onnx_runtime import onnx_runtime
 from patchbank.embedding.providers import DEFAULT, Runtime, provider_arguments, session_options, verify_providers
 from patchbank.errors import Closed, ModelUnavailable
 
@@ -26,7 +25,7 @@ class OnnxSession:
         self.precision = runtime.precision
         arguments = provider_arguments(runtime)
         try:
-            session = ort.InferenceSession(str(path), session_options(runtime), providers=arguments)
+            session = onnx_runtime().InferenceSession(str(path), session_options(runtime), providers=arguments)
         except Exception as error:  # ONNX Runtime raises many unrelated types
             raise ModelUnavailable(f"{path.name} cannot be loaded by ONNX Runtime: {_one_line(error)}") from error
         self.nodes = verify_providers(session, [name for name, _ in arguments])

@@ -48,9 +48,15 @@ def detail(manifest: Manifest, compatibility: Compatibility | None) -> dict[str,
     return {
         **facts,
         "inspected_percentage": manifest.inspected_percentage,
+        "smallest_visible": smallest_visible(manifest),
         **usable_facts(compatibility),
         "self_test_record": recorded,
     }
+
+
+def smallest_visible(manifest: Manifest) -> dict[str, Any] | None:
+    """How much pictures are shrunk, and how many pixels one patch covers; None where that was not recorded."""
+    return None if manifest.resolution is None else manifest.resolution.facts
 
 
 def threshold_facts(calibration: Calibration) -> dict[str, Any]:

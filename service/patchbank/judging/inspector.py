@@ -31,6 +31,7 @@ from patchbank.judging.verdict import Explained, Inspection, NearestPatch, Reaso
 from patchbank.scoring.class_retrieval import Retrieval
 from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.scoring.regions import Region, find_regions
+from patchbank.scoring.resolution import resolution_of
 from patchbank.scoring.threshold import p_value, shortfall
 from patchbank.settings import Settings, load_settings
 
@@ -129,6 +130,8 @@ class Inspector:
     def _doubts(self, manifest: Manifest, decoded: DecodedImage, like: bool) -> list[str]:
         """What a caller should know beside the verdict."""
         doubts = [shortfall(manifest.calibration), self._areas_of(manifest).misfit(decoded.size)]
+        if manifest.resolution is not None:
+            doubts.append(manifest.resolution.doubt(resolution_of(plan_geometry(decoded.size, self.embedder.backbone))))
         if not like:
             doubts.append("the image is unlike every reference of the class, so it is anomalous whatever its score")
         return [doubt for doubt in doubts if doubt is not None]

@@ -11,6 +11,7 @@ from patchbank.bank.manifest import BackboneFacts, Manifest
 from patchbank.bank.names import now
 from patchbank.bank.store import Draft, Reference
 from patchbank.embedding.embedder import Embedder, Embedding
+from patchbank.embedding.preprocess import Geometry
 from patchbank.embedding.stream import Seen
 from patchbank.embedding.turned import Turn
 from patchbank.images.frame_facts import FrameFacts
@@ -66,6 +67,7 @@ class BankBuilder:
         self._kept: dict[str, Embedding] = {}
         self._most_kept = most_kept
         self._frames: list[FrameFacts] = []
+        self._geometries: list[Geometry] = []
         self._whole = True
         self._check = check
         self._sightings = sightings
@@ -97,6 +99,7 @@ class BankBuilder:
             self._feed.add(seen)
             self._reader.values.add(seen.picture.greatest)
             self._frames.append(seen.picture.frame)
+            self._geometries.append(seen.embedding.geometry)
             self.added += 1
             if len(self._kept) < self._most_kept:
                 self._kept[image_id] = seen.embedding
@@ -141,6 +144,7 @@ class BankBuilder:
             self_test=plan.self_test,
             pixel_range=self._reader.values.range,
             frames=plan.frames(self._frames),
+            resolution=plan.resolution(self._geometries),
         )
 
     def _normal_scores(

@@ -11,9 +11,10 @@ from patchbank.bank.frame_limits import FrameLimits
 from patchbank.bank.manifest import Calibration, Coreset, Foreground, Manifest, RetrievalLimit, ScoringRule, SelfTest
 from patchbank.bank.names import BankRef
 from patchbank.bank.region_of_interest import RegionOfInterest
+from patchbank.bank.resolution import Resolution
 from patchbank.bank.store import BankSpec
 from patchbank.embedding.embedder import Embedder
-from patchbank.embedding.preprocess import plan_geometry
+from patchbank.embedding.preprocess import Geometry, plan_geometry
 from patchbank.embedding.turned import Turn
 from patchbank.errors import InvalidParameters
 from patchbank.images.frame_facts import FrameFacts
@@ -21,6 +22,7 @@ from patchbank.judging.compatibility import record_of
 from patchbank.scoring.foreground import Sample, learn_foreground
 from patchbank.scoring.foreground_decision import decide
 from patchbank.scoring.frame import learn_limits, widen_limits
+from patchbank.scoring.resolution import usual_resolution
 from patchbank.scoring.threshold import calibrate
 from patchbank.settings import Settings
 from patchbank.teaching.calibrator import Calibrator, NormalScore, NotScored
@@ -116,6 +118,10 @@ class TeachPlan(Protocol):
         """Beyond what a picture is a bad frame, from the references just read; None where that is not known."""
         ...
 
+    def resolution(self, added: Sequence[Geometry]) -> Resolution | None:
+        """How finely the class's pictures are seen, from the references just read."""
+        ...
+
 
 @dataclass(frozen=True)
 class NewClass:
@@ -179,6 +185,9 @@ class NewClass:
 
     def frames(self, added: Sequence[FrameFacts]) -> FrameLimits | None:
         return learn_limits(added)
+
+    def resolution(self, added: Sequence[Geometry]) -> Resolution | None:
+        return usual_resolution(added)
 
 
 @dataclass(frozen=True)
@@ -261,6 +270,9 @@ class Extension:
 
     def frames(self, added: Sequence[FrameFacts]) -> FrameLimits | None:
         return widen_limits(self.known.frames, added)
+
+    def resolution(self, added: Sequence[Geometry]) -> Resolution | None:
+        return usual_resolution(added, self.known)
 
 
 def _calibrate(

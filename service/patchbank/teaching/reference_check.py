@@ -178,7 +178,7 @@ class NewClassCheck:
             hits = self._nearest_of(self._cls[number], _VOTERS)
             # An own reference is among the five where fewer than five others are as near.
             votes = Counter(
-                hit.class_name for place, hit in enumerate(hits) if hit.similarity >= own[min(_VOTERS - 1 - place, 4)]
+                hit.class_name for place, hit in enumerate(hits) if hit.similarity >= own[_VOTERS - 1 - place]
             )
             for name, count in votes.most_common(1):
                 if name != self._class_name and 2 * count > _VOTERS:

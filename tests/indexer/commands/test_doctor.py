@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
+from patchbank.embedding.onnx_runtime import onnx_runtime
+from patchbank.errors import ProviderUnavailable
 from tests.helpers.command_line import indexer, teach
 from tests.helpers.grpc_qdrant import Behaviour, serving_qdrant
+from tests.helpers.pictures import folder_of
 
 NAMES = ("settings", "libraries", "permissions", "disk", "execution providers", "backbone", "store")
 
@@ -77,6 +82,39 @@ def test_where_everything_is_broken_each_fault_is_told_of(data: Path, monkeypatc
     for name in ("settings", "permissions", "disk", "execution providers", "backbone", "store"):
         assert "fault" in {check["status"] for check in checks[name]}, name
     assert "is PATCHBANK_DATA_DIR meant?" in {check["advice"] for check in checks["settings"]}
+
+
+WITHOUT_RUNTIME = """
+import sys
+sys.modules["onnxruntime"] = None  # what Python does with a module that is not installed
+sys.argv[0] = "indexer"
+from patchbank_indexer.cli import main
+main()
+"""
+
+
+def test_without_onnx_runtime_every_command_starts_and_says_what_to_install(data: Path, tmp_path: Path) -> None:
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", WITHOUT_RUNTIME, *words, "--data-dir", str(data)]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+    examined = run("doctor", "--json")
+    assert (examined.returncode, examined.stderr) == (1, "")
+    checks = {check["name"]: check for check in json.loads(examined.stdout)["checks"]}
+    for name in ("execution providers", "backbone"):
+        assert checks[name]["status"] == "fault"
+        assert "install exactly one of patchbank[cpu]" in checks[name]["told"]
+    assert checks["store"]["status"] == "ok"
+    taught = run("add", "part", str(folder_of(tmp_path / "in", 2)))
+    assert taught.returncode == 1
+    (line,) = taught.stderr.splitlines()
+    assert line.endswith("[provider_unavailable]")
+
+
+def test_a_runtime_that_is_there_in_part_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", ModuleType("onnxruntime"))
+    with pytest.raises(ProviderUnavailable, match="only partly installed"):
+        onnx_runtime()
 
 
 def test_a_server_is_asked_for_its_version_and_whether_it_can_be_written(

@@ -94,6 +94,21 @@ def test_the_range_of_16_bit_files_is_told_by_add_and_show_and_kept_by_detect(da
     assert flat["pixel_range"] is None
 
 
+def test_the_smallest_thing_that_can_be_seen_is_told_by_add_update_and_show(data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for seed in range(3):
+        picture(seed, (2000, 1500)).save(folder / f"{seed}.png")
+    wanted = {"shrunk": 3.47, "patch": [55.6, 53.6]}
+    line = "pictures of 2000 x 1500 are shrunk 3.5 times: one patch covers 56 x 54 pixels; "
+    result = indexer("add", "part", folder, data=data)
+    assert line in result.stdout, result.output
+    assert indexer_json("show", "part", data=data)["smallest_visible"] == wanted
+    assert "shrunk 3.5 times" in indexer("show", "part", data=data).stdout
+    more = folder_of(tmp_path / "more", 1, 10)
+    assert indexer_json("update", "part", more, data=data)["smallest_visible"] == wanted
+
+
 def test_a_data_directory_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     result = indexer("add", "part", folder_of(tmp_path / "in", 2), data=tmp_path / "file" / "data")

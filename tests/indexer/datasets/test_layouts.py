@@ -27,7 +27,16 @@ TREES = {
         test_public/good/0_regular.png test_public/bad/0_overexposed.png
         test_public/ground_truth/bad/0_overexposed_mask.png""",
     "folders": """good/0.png good/1.png good/2.png bad/0.png ground_truth/bad/0.png""",
+    "lookout": """train/normal/0.png train/normal/1.png train/anomaly/2.png test/normal/0.png test/anomaly/0.png
+        ground_truth/anomaly/0.png""",
+    "lookout-flat": """normal/0.png normal/1.png normal/2.png anomaly/0.png ground_truth/anomaly/0.png""",
 }
+
+WHOLE = ("folders", "lookout-flat")
+"""Layouts in which a kind's pictures lie together, whatever they are for."""
+
+VARIANTS = {"lookout": "mvtec-normal", "lookout-flat": "folders-normal"}
+"""What a survey calls layouts that it knew as variants of others."""
 
 
 def plant(folder: Path, names: str) -> None:
@@ -51,8 +60,9 @@ def test_each_layout_is_read_by_name_and_recognised(tmp_path: Path, layout: str,
     assert found == layout
     assert [data.name for data in classes] == ["01", "pipe_fryum"]
     references, validation, tests = shape(classes[0])
-    good = 2 if layout == "folders" else 1
-    assert (references, validation) == (1 if layout == "folders" else 2, layout in ("mvtec3d", "mvtec2"))
+    halved = layout in WHOLE
+    good = 2 if halved else 1
+    assert (references, validation) == (1 if halved else 2, layout in ("mvtec3d", "mvtec2"))
     assert tests == [(False, False)] * good + [(True, True)]
     masks = [image.mask for image in classes[0].tests if image.mask]
     assert all(mask.is_file() for mask in masks)
@@ -113,16 +123,16 @@ def test_a_sample_is_the_same_every_time_and_of_both_kinds(tmp_path: Path) -> No
 
 
 def test_every_layout_has_a_name_the_command_knows() -> None:
-    assert {*LAYOUTS, "auto", "visa"} == set(NAMES)
+    assert {*LAYOUTS, "auto", "visa", "lookout-manifest"} == set(NAMES)
 
 
 @pytest.mark.parametrize("layout", TREES)
 def test_a_survey_takes_all_there_is(tmp_path: Path, layout: str) -> None:
     plant(tmp_path / "a<b", TREES[layout])
     found, (data,) = survey(tmp_path)
-    assert (found, data.name) == (layout, "a<b")
+    assert (found, data.name) == (VARIANTS.get(layout, layout), "a<b")
     references, validation, tests = shape(data)
-    whole = layout == "folders"
+    whole = layout in WHOLE
     assert (references, validation) == (3 if whole else 2, layout in ("mvtec3d", "mvtec2"))
     assert tests == ([] if whole else [(False, False)]) + [(True, True)]
 
