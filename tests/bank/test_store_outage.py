@@ -38,7 +38,7 @@ RECOVERY = 15.0
 @pytest.fixture(scope="module")
 def bank_dir(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder, products: dict[str, Product]) -> Path:
     """Two small classes in an embedded store."""
-    settings = load_settings(data_dir=tmp_path_factory.mktemp("outage") / "data")
+    settings = load_settings(data_dir=tmp_path_factory.mktemp("outage") / "data", frozen_after=0)
     store = EdgeStore(settings.data_dir)
     teacher = Teacher(settings, embedder, store)
     for name in ("solar_mono", "textile"):
@@ -159,7 +159,10 @@ def test_a_server_that_is_cut_off(
         target.close()
         # A delayed call is slow, but is answered; with a time-out below the delay it would fail.
         settings = load_settings(
-            qdrant_url="http://127.0.0.1", qdrant_grpc_port=proxy.port, qdrant_timeout_s=10.0 if how == "delay" else 1.0
+            qdrant_url="http://127.0.0.1",
+            qdrant_grpc_port=proxy.port,
+            qdrant_timeout_s=10.0 if how == "delay" else 1.0,
+            frozen_after=0,
         )
         with serving(settings) as client:
             result = outage(
@@ -192,7 +195,7 @@ def test_a_data_directory_that_is_away(
             bank_dir.unlink()
         away.rename(bank_dir)
 
-    with serving(load_settings(data_dir=bank_dir)) as client:
+    with serving(load_settings(data_dir=bank_dir, frozen_after=0)) as client:
         result = outage(client, products, take, give, 2.0)
     tell(capsys, f"embedded, {how}", result)
 
@@ -207,7 +210,7 @@ def test_a_service_starts_while_the_server_is_away_and_serves_when_it_comes(
         target.close()
         proxy.turn("refuse")
         settings: Settings = load_settings(
-            qdrant_url="http://127.0.0.1", qdrant_grpc_port=proxy.port, qdrant_timeout_s=1.0
+            qdrant_url="http://127.0.0.1", qdrant_grpc_port=proxy.port, qdrant_timeout_s=1.0, frozen_after=0
         )
         with serving(settings) as client:
             load = Load(client, [products["textile"].good[0].read_bytes()])

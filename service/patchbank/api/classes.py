@@ -37,7 +37,6 @@ def show_class(request: Request, class_name: str) -> ClassDetail:
     manifest = state.inspector.store.bank(class_name).manifest
     compatibility = state.inspector.compatibility.look(manifest)
     told = {**detail(manifest, compatibility), **summary(manifest, compatibility)}  # of the backbone the name alone
-    told["calibration"]["count"] = manifest.calibration.count
     return ClassDetail(**told, versions=state.inspector.store.versions(class_name))
 
 

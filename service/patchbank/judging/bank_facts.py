@@ -45,6 +45,7 @@ def detail(manifest: Manifest, compatibility: Compatibility | None) -> dict[str,
     """All of the manifest but the self-test's embeddings, which are for machines alone."""
     facts = manifest.model_dump(mode="json", exclude={"self_test": {"patches", "cls"}})
     recorded = facts.pop("self_test")
+    facts["calibration"] |= calibration_facts(manifest.calibration)
     return {
         **facts,
         "inspected_percentage": manifest.inspected_percentage,
