@@ -311,7 +311,7 @@ def test_the_audit_compares_what_is_inspected_and_points_into_it(
     inside[48:80, 0:32] = (255, 255, 0)  # cells (3..4, 0..1)
     outside[0:64, 96:128] = (255, 0, 255)
     files += [save(tmp_path / "inside.png", inside), save(tmp_path / "outside.png", outside)]
-    options = TeachOptions(roi=mask_file(tmp_path / "mask.png", half()), foreground="on")
+    options = TeachOptions(roi=mask_file(tmp_path / "mask.png", half()), foreground="on", keep_all=True)
     for name, chosen in (("plain", replace(options, foreground="off")), ("masked", options)):
         teacher.teach(name, files, options=chosen)
         bank = inspector.store.bank(name)
@@ -332,7 +332,7 @@ def test_the_audit_compares_what_is_inspected_and_points_into_it(
 def test_the_foreground_mask_is_learned_and_applied_within_the_mask(
     teacher: Teacher, inspector: Inspector, tmp_path: Path
 ) -> None:
-    options = TeachOptions(roi=mask_file(tmp_path / "mask.png", half()), foreground="on")
+    options = TeachOptions(roi=mask_file(tmp_path / "mask.png", half()), foreground="on", keep_all=True)
     manifest = teacher.teach("part", parts(tmp_path / "good", 6), options=options).manifest
     assert manifest.foreground is not None
     clean = part(40)

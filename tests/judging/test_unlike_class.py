@@ -64,9 +64,9 @@ def test_what_is_no_picture_of_the_named_class_is_anomalous_whatever_its_score(
     image = pictures()[kind]
     assert taught.inspect(image).status == "unknown_product"
     verdict = verdict_on(taught, image, name, threshold=2.0)
-    # A ramp has none of a fabric's fine structure, so it is blurred as well.
-    also = ("bad_frame",) if (name, kind) == ("textile", "ramp") else ()
-    assert verdict.reasons == ("unlike_class", *also)
+    # A ramp has none of a fabric's fine structure, so it may be blurred as well.
+    also = {"bad_frame"} if kind == "ramp" else set()
+    assert {"unlike_class"} <= set(verdict.reasons) <= {"unlike_class"} | also
     assert verdict.is_anomalous
     (warning,) = [text for text in taught.inspect(image, name).warnings if "unlike" in text]
     assert name in warning

@@ -51,7 +51,8 @@ def test_planted_defects_are_at_the_top_with_the_place_shown(
     product = many[name]
     planted = {file.name: file for file in product.defective}
     store = EdgeStore(settings.data_dir)
-    Teacher(settings, embedder, store).teach(name, [*product.references, *planted.values()])
+    given = [*product.references, *planted.values()]
+    Teacher(settings, embedder, store).teach(name, given, options=TeachOptions(keep_all=True))
     store.close()
     words = [
         "audit",

@@ -16,6 +16,7 @@ from patchbank.scoring.image_score import deciding_count
 from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.scoring.outliers import FAR_ABOVE, modified_z
 from patchbank.teaching.reference_patches import ReferencePatches, read_patches
+from patchbank.teaching.same_part import SameParts
 
 TWIN: Final = 0.25
 """Near-duplicates have a mean patch distance below this share of the usual distance between an image and the one most
@@ -163,11 +164,17 @@ def _halvings(count: int) -> list[int]:
 
 
 def _twins(images: list[ReferencePatches], between: FloatArray) -> list[Twins]:
-    """Pairs that are much more alike than an image and the one most like it usually are."""
+    """Pairs that are much more alike than an image and the one most like it usually are, or that show the same by an
+    absolute measure: where all references show one part, all are as alike."""
     both = (between + between.T) / 2
     usual = float(np.median(both.min(axis=1)))
+    parts = SameParts()
+    groups = np.asarray([parts.add(image.reference.thumbnail) for image in images])
+    alike = (both < TWIN * usual) | (groups[:, None] == groups[None, :])
     pairs = []
-    for first, second in zip(*np.nonzero(np.triu(both < TWIN * usual, k=1)), strict=True):
+    for first, second in zip(*np.nonzero(np.triu(alike, k=1)), strict=True):
         distance = float(both[first, second])
-        pairs.append(Twins(images[first].reference, images[second].reference, distance, distance / usual))
+        pairs.append(
+            Twins(images[first].reference, images[second].reference, distance, distance / usual if usual > 0 else 0.0)
+        )
     return sorted(pairs, key=lambda twins: twins.distance)

@@ -11,7 +11,7 @@ import io
 from typing import Final
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from patchbank.arrays import FloatArray
 
@@ -67,8 +67,12 @@ def correlation(first: FloatArray, second: FloatArray) -> float:
 
 
 def _cells(thumbnail: bytes, side: int) -> FloatArray | None:
-    """Luminance (side, side) with mean 0 and deviation 1; None for a flat picture."""
-    with Image.open(io.BytesIO(thumbnail)) as picture:
+    """Luminance (side, side) with mean 0 and deviation 1; None for a flat picture, and for none."""
+    try:
+        picture = Image.open(io.BytesIO(thumbnail))
+    except UnidentifiedImageError:  # of a bank that keeps none
+        return None
+    with picture:
         small = picture.convert("L").resize((side, side), Image.Resampling.BOX)
     cells = np.asarray(small, dtype=np.float32)
     cells = cells - cells.mean()
