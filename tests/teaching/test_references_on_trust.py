@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from patchbank.bank.edge.store import EdgeStore
+from patchbank.embedding.embedder import Embedder
 from patchbank.errors import MixedReferences
 from patchbank.judging.inspector import Inspector
 from patchbank.scoring.threshold import p_value, promise
+from patchbank.settings import load_settings
 from patchbank.teaching.plan import TeachOptions
 from patchbank.teaching.set_aside import SetAside
 from patchbank.teaching.teacher import Teacher
@@ -23,6 +27,14 @@ ALL = TeachOptions(keep_all=True)
 @pytest.fixture(scope="module")
 def textile(products: dict[str, Product]) -> list[Path]:
     return list(products["textile"].references)
+
+
+@pytest.fixture(scope="module")
+def clean_threshold(textile: list[Path], embedder: Embedder, tmp_path_factory: pytest.TempPathFactory) -> float:
+    """The threshold of the textile taught from its good references alone."""
+    settings = load_settings(data_dir=tmp_path_factory.mktemp("clean") / "data")
+    with closing(EdgeStore(settings.data_dir)) as store:
+        return Teacher(settings, embedder, store).teach("textile", textile).manifest.calibration.threshold
 
 
 def odd_picture(kind: str, good: Path, folder: Path, products: dict[str, Product]) -> Path:
@@ -70,20 +82,32 @@ def test_good_references_are_all_taken(teacher: Teacher, products: dict[str, Pro
     ],
 )
 def test_one_picture_that_is_no_reference_changes_no_threshold(
-    teacher: Teacher, products: dict[str, Product], textile: list[Path], tmp_path: Path, kind: str, reason: str
+    teacher: Teacher,
+    products: dict[str, Product],
+    textile: list[Path],
+    clean_threshold: float,
+    tmp_path: Path,
+    kind: str,
+    reason: str,
 ) -> None:
-    clean = teacher.teach("textile", textile).manifest.calibration
     odd = odd_picture(kind, textile[0], tmp_path, products)
     report = teacher.teach("textile", [*textile, odd])
     assert reasons(report.set_aside) == {kind: reason}
     assert report.manifest.references == len(textile)
     calibration = report.manifest.calibration
-    assert calibration.threshold == pytest.approx(clean.threshold, abs=1e-5)
+    assert calibration.threshold == pytest.approx(clean_threshold, abs=1e-5)
     assert (calibration.set_aside, calibration.promised) == (1, 2 / (len(textile) + 2))
     assert "1 more set aside and counted as alarms" in promise(calibration)
     assert p_value(10.0, calibration) == 2 / (len(textile) + 2)
+
+
+def test_keep_all_takes_what_would_be_set_aside(
+    teacher: Teacher, products: dict[str, Product], textile: list[Path], clean_threshold: float, tmp_path: Path
+) -> None:
+    odd = odd_picture("cut", textile[0], tmp_path, products)
     kept = teacher.teach("textile", [*textile, odd], options=ALL).manifest
     assert (kept.references, kept.calibration.set_aside) == (len(textile) + 1, 0)
+    assert kept.calibration.threshold > clean_threshold
 
 
 def test_a_mixture_is_refused_and_nothing_changes(
