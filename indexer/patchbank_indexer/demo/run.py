@@ -81,6 +81,8 @@ def _teach(settings: Settings, out: Output, products: Sequence[Product]) -> None
                 out.remark(f"teaching {product.class_name} from {len(product.references)} images of good parts")
                 with out.progress() as progress:
                     report = teacher.teach(product.class_name, product.references, progress=progress)
+                for aside in report.set_aside:
+                    out.remark(f"  set aside {aside.path.name}: {aside.message} [{aside.reason}]")
                 manifest = report.manifest
                 out.remark(f"  {manifest.patches} patches, threshold {manifest.calibration.threshold:.4f}")
     finally:
