@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from patchbank.images import DecodedImage
-from patchbank.teaching.same_part import SameParts, show_the_same
+from patchbank.teaching.same_part import SameParts
 
 
 def scene(seed: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
@@ -21,6 +21,11 @@ def scene(seed: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
 def thumbnail(values: np.ndarray[tuple[int, int], np.dtype[np.float64]], quality: int = 85) -> bytes:
     grey = np.clip(values, 0, 255).astype(np.uint8)
     return DecodedImage.of_pixels(np.repeat(grey[:, :, None], 3, axis=2)).thumbnail(quality=quality)
+
+
+def show_the_same(first: bytes, second: bytes) -> bool:
+    parts = SameParts()
+    return parts.add(first) == parts.add(second)
 
 
 @pytest.mark.parametrize("change", ["noise", "exposure", "jpeg", "shift"])

@@ -8,9 +8,11 @@ farther than another part does.
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from patchbank.arrays import FloatArray
@@ -21,8 +23,9 @@ JPEG of quality 80 take at most about that; different solar cells, the most alik
 
 _SIDE: Final = 128
 _COARSE: Final = 32
-_NEAR: Final = 0.05
-"""Only pictures whose correlation at 32 x 32 is above 1 - NEAR are compared closely."""
+_NEAR: Final = 0.3
+"""Only pictures whose correlation at 32 x 32 is above 1 - NEAR are compared closely: a shift by two fine cells, which is
+half a coarse one, must stay above it."""
 
 _SHIFT: Final = 2
 """Pictures may be shifted by so many cells of 128 x 128."""
@@ -36,45 +39,55 @@ class SameParts:
     drift makes no group."""
 
     def __init__(self) -> None:
-        self._coarse: list[FloatArray] = []
-        self._fine: list[FloatArray | None] = []
+        self._firsts: list[_Cells | None] = []
 
     def add(self, thumbnail: bytes) -> int:
         """The group of a picture, given as an encoded thumbnail; a new number where it is like no earlier one."""
-        coarse, fine = _cells(thumbnail, _COARSE), _cells(thumbnail, _SIDE)
-        if coarse is not None and fine is not None and self._coarse:
-            likeness = np.stack(self._coarse) @ coarse.ravel() / coarse.size
-            for group in np.flatnonzero(likeness > 1.0 - _NEAR):
-                other = self._fine[group]
-                if other is not None and correlation(fine, other) > 1.0 - SAME:
-                    return int(group)
-        self._coarse.append(np.zeros(_COARSE**2, dtype=np.float32) if coarse is None else coarse.ravel())
-        self._fine.append(fine)
-        return len(self._fine) - 1
+        cells = _Cells.of(thumbnail)
+        if cells is not None:
+            for group, first in enumerate(self._firsts):
+                if first is not None and cells.show_the_same(first):
+                    return group
+        self._firsts.append(cells)
+        return len(self._firsts) - 1
 
 
-def show_the_same(first: bytes, second: bytes) -> bool:
-    """Whether two pictures, given as encoded thumbnails, show the same."""
-    one, other = _cells(first, _SIDE), _cells(second, _SIDE)
-    return one is not None and other is not None and correlation(one, other) > 1.0 - SAME
+@dataclass(frozen=True)
+class _Cells:
+    """A picture's luminance with mean 0 and deviation 1: ``coarse`` (32 x 32, flat), and the Fourier transform of
+    ``fine`` (128 x 128)."""
+
+    coarse: FloatArray
+    spectrum: NDArray[np.complex128]
+
+    @classmethod
+    def of(cls, thumbnail: bytes) -> _Cells | None:
+        """None for a flat picture, and for none."""
+        try:
+            picture = Image.open(io.BytesIO(thumbnail))
+        except UnidentifiedImageError:  # of a bank that keeps none
+            return None
+        with picture:
+            grey = picture.convert("L")
+        coarse, fine = _cells(grey, _COARSE), _cells(grey, _SIDE)
+        return None if coarse is None or fine is None else cls(coarse.ravel(), np.fft.rfft2(fine))
+
+    def show_the_same(self, other: _Cells) -> bool:
+        """Whether both show the same; compared closely only where they are alike at first sight."""
+        if float(self.coarse @ other.coarse) / self.coarse.size <= 1.0 - _NEAR:
+            return False
+        return self._correlation(other) > 1.0 - SAME
+
+    def _correlation(self, other: _Cells) -> float:
+        """The highest correlation of both, shifted by at most two cells."""
+        shape = (_SIDE, _SIDE)
+        shifted = np.roll(np.fft.irfft2(self.spectrum * np.conj(other.spectrum), shape), (_SHIFT, _SHIFT), (0, 1))
+        return float(shifted[: 2 * _SHIFT + 1, : 2 * _SHIFT + 1].max()) / _SIDE**2
 
 
-def correlation(first: FloatArray, second: FloatArray) -> float:
-    """The highest correlation of two pictures (N, N) of mean 0 and deviation 1, shifted by at most two cells."""
-    product = np.fft.rfft2(first) * np.conj(np.fft.rfft2(second))
-    shifted = np.roll(np.fft.irfft2(product, first.shape), (_SHIFT, _SHIFT), (0, 1))
-    return float(shifted[: 2 * _SHIFT + 1, : 2 * _SHIFT + 1].max()) / first.size
-
-
-def _cells(thumbnail: bytes, side: int) -> FloatArray | None:
-    """Luminance (side, side) with mean 0 and deviation 1; None for a flat picture, and for none."""
-    try:
-        picture = Image.open(io.BytesIO(thumbnail))
-    except UnidentifiedImageError:  # of a bank that keeps none
-        return None
-    with picture:
-        small = picture.convert("L").resize((side, side), Image.Resampling.BOX)
-    cells = np.asarray(small, dtype=np.float32)
+def _cells(grey: Image.Image, side: int) -> FloatArray | None:
+    """Luminance (side, side) with mean 0 and deviation 1; None for a flat picture."""
+    cells = np.asarray(grey.resize((side, side), Image.Resampling.BOX), dtype=np.float32)
     cells = cells - cells.mean()
     deviation = float(cells.std())
     return cells / deviation if deviation > _FLAT else None
