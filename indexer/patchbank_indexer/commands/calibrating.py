@@ -16,7 +16,7 @@ from patchbank.teaching.recalibrator import Rates, RecalibrateReport, Recalibrat
 from patchbank_indexer.commands.manifest_lines import pixel_line
 from patchbank_indexer.commands.options import BackboneName, DataDir, Json, Strict, TaughtClass
 from patchbank_indexer.commands.running import opened, run
-from patchbank_indexer.commands.set_aside_report import tell_doubtful
+from patchbank_indexer.commands.set_aside_report import doubtful_list, tell_doubtful
 from patchbank_indexer.commands.teaching_report import tell_warnings, warning_list
 from patchbank_indexer.datasets.left_out import LeftOut
 from patchbank_indexer.datasets.normal_images import find_normal_images
@@ -90,7 +90,6 @@ def _calibrate(
 
 def _tell(out: Output, report: RecalibrateReport, left_out: LeftOut) -> None:
     manifest, calibration = report.manifest, report.manifest.calibration
-    doubtful = [{"path": str(image.path), "score": image.score} for image in report.doubtful]
     out.result(
         {
             "class_name": manifest.class_name,
@@ -98,7 +97,7 @@ def _tell(out: Output, report: RecalibrateReport, left_out: LeftOut) -> None:
             "before": _facts(report.before),
             "after": _facts(manifest),
             "skipped": [{"path": str(bad.path), **bad.error.as_dict()} for bad in report.skipped],
-            "doubtful": doubtful,
+            "doubtful": doubtful_list(report.doubtful),
             "warnings": warning_list(report.warnings),
             "left_out": left_out.as_list(),
         }

@@ -43,7 +43,7 @@ def tell_set_aside(out: Output, set_aside: Sequence[SetAside], written: Mapping[
     for aside in set_aside[:_NAMED]:
         path = written.get(aside.picture.image_id)
         seen = "" if path is None else f" ({path})"
-        out.remark(f"set aside {aside.path}: {aside.message} [{aside.reason}]{seen}")
+        out.remark(aside.line + seen)
     if len(set_aside) > _NAMED:
         out.remark(f"... and {len(set_aside) - _NAMED} more; --json lists all")
     if set_aside:
@@ -52,6 +52,11 @@ def tell_set_aside(out: Output, set_aside: Sequence[SetAside], written: Mapping[
             f"{len(set_aside)} images were set aside: they are not in the bank and set no threshold, but count as "
             f"alarms in what is promised; {how}; --keep-all takes all"
         )
+
+
+def doubtful_list(doubtful: Sequence[NormalScore]) -> list[dict[str, Any]]:
+    """Calibration images that score far above the others, for JSON."""
+    return [{"path": str(image.path), "score": image.score} for image in doubtful]
 
 
 def tell_doubtful(out: Output, doubtful: Sequence[NormalScore], scored: int) -> None:

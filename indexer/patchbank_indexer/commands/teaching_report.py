@@ -10,7 +10,7 @@ from patchbank.judging.bank_facts import calibration_facts, size_facts, smallest
 from patchbank.scoring.threshold import promise, shortfall
 from patchbank.teaching.teacher import TeachReport
 from patchbank_indexer.commands.manifest_lines import inspected_line, threshold_line
-from patchbank_indexer.commands.set_aside_report import set_aside_list, tell_doubtful, tell_set_aside
+from patchbank_indexer.commands.set_aside_report import doubtful_list, set_aside_list, tell_doubtful, tell_set_aside
 from patchbank_indexer.datasets.left_out import LeftOut
 from patchbank_indexer.output import Output
 from patchbank_indexer.peak_memory import peak_memory_mb
@@ -67,7 +67,7 @@ def _document(report: TeachReport, peak: float | None) -> dict[str, Any]:
         "calibration": calibration_facts(manifest.calibration),
         "skipped": [{"path": str(bad.path), **bad.error.as_dict()} for bad in report.skipped],
         "duplicates": [str(path) for path in report.duplicates],
-        "doubtful": [{"path": str(image.path), "score": image.score} for image in report.doubtful],
+        "doubtful": doubtful_list(report.doubtful),
         "remarks": list(report.remarks),
         "warnings": warning_list(report.warnings),
         "foreground": {"masked": manifest.foreground is not None, "reason": report.mask_reason},

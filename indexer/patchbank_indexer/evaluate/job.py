@@ -139,7 +139,7 @@ def _teach(inspector: Inspector, out: Output, data: ClassData, request: Evaluate
     with out.progress() as progress:
         report = teacher.teach(data.name, data.references, calibrate_with=held_out, options=options, progress=progress)
     for aside in report.set_aside:
-        out.remark(f"set aside {aside.path}: {aside.message} [{aside.reason}]")
+        out.remark(aside.line)
     for image in report.doubtful:
         out.remark(
             f"{image.path} scores {image.score:.3f}, far above the other calibration images: it sets no threshold"

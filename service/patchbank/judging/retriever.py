@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from patchbank.arrays import FloatArray
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.store import Bank
 from patchbank.bank.view import View
@@ -66,17 +67,34 @@ class ClassRetriever:
         own = [hit for hit in self._hits if hit.class_name == manifest.class_name][:WITNESSES]
         image_ids, similarity = [hit.image_id for hit in own], own[0].similarity if own else -1.0
         if similarity < manifest.retrieval.similarity and len(own) < min(WITNESSES, manifest.references):
-            image_ids, similarity = self._nearest_in(bank)  # other classes' references took the places of its own
+            # Other classes' references took the places of its own.
+            return Likeness(bank, self._areas_of(manifest)).holds(self._embedding)
         return resembles(similarity, manifest.retrieval, lambda: self._coherence(bank, image_ids))
 
-    def _nearest_in(self, bank: Bank) -> tuple[list[str], float]:
-        """The bank's references nearest to the image, and the similarity of the nearest."""
-        image_ids, cls = bank.cls_vectors()
-        similarity = cls @ self._embedding.cls
-        order = np.argsort(-similarity, kind="stable")[:WITNESSES]
-        return [image_ids[place] for place in order], float(similarity[order[0]])
-
     def _coherence(self, bank: Bank, image_ids: Sequence[str]) -> float:
-        area = self._areas_of(bank.manifest).on(self._embedding.grid)
-        patches = area.patches(self._embedding.patches)
-        return least_coherence(patches, [bank.image_patches(image_id) for image_id in image_ids])
+        return Likeness(bank, self._areas_of(bank.manifest)).coherence(self._embedding, image_ids)
+
+
+class Likeness:
+    """Compares images with one bank's own references, without the router."""
+
+    def __init__(self, bank: Bank, areas: InspectedAreas) -> None:
+        self._bank = bank
+        self._areas = areas
+        self._cls: tuple[list[str], FloatArray] | None = None
+
+    def holds(self, embedding: Embedding) -> bool:
+        """Whether an image keeps the limits of the bank's class."""
+        if self._cls is None:
+            self._cls = self._bank.cls_vectors()
+        image_ids, cls = self._cls
+        similarity = cls @ embedding.cls
+        order = np.argsort(-similarity, kind="stable")[:WITNESSES]
+        nearest = [image_ids[place] for place in order]
+        limit = self._bank.manifest.retrieval
+        return resembles(float(similarity[order[0]]), limit, lambda: self.coherence(embedding, nearest))
+
+    def coherence(self, embedding: Embedding, image_ids: Sequence[str]) -> float:
+        """The least coherence of an image with these references."""
+        patches = self._areas.on(embedding.grid).patches(embedding.patches)
+        return least_coherence(patches, [self._bank.image_patches(image_id) for image_id in image_ids])

@@ -19,7 +19,7 @@ from patchbank.judging.judge import Judge
 from patchbank.progress import Progress
 from patchbank.scoring.foreground import Sample
 from patchbank.scoring.inspected_area import InspectedAreas
-from patchbank.teaching.calibrator import Calibrator, NormalScore, NotScored
+from patchbank.teaching.calibrator import Calibrator, NormalScore, NotScored, split_doubtful
 from patchbank.teaching.feed import PatchFeed
 from patchbank.teaching.groups import Groups
 from patchbank.teaching.plan import TeachPlan
@@ -71,11 +71,10 @@ class BankBuilder:
         self._whole = True
         self._check = check
         self._sightings = sightings
-        self._one_part = False
         self.remarks: list[str] = []
         self.added = 0
         self.set_aside: list[SetAside] = []
-        self.doubtful: list[NormalScore] = []
+        self.doubtful: Sequence[NormalScore] = ()
         self.duplicates: list[Path] = []
         self.mask_reason = ""
 
@@ -104,8 +103,11 @@ class BankBuilder:
             if len(self._kept) < self._most_kept:
                 self._kept[image_id] = seen.embedding
 
-    def finish(self, embedder: Embedder, calibrate_with: Sequence[Path] | None, set_aside: int) -> Manifest:
-        """Build the index, calibrate and return the manifest; so many pictures were ``set_aside`` in all.
+    def finish(
+        self, embedder: Embedder, calibrate_with: Sequence[Path] | None, set_aside: int, *, keep_all: bool
+    ) -> Manifest:
+        """Build the index, calibrate and return the manifest; so many pictures were ``set_aside`` in all. With
+        ``keep_all`` every calibration image counts.
 
         Calibration uses the normal images ``calibrate_with``, of which the bank holds none; None: references left out
         one by one.
@@ -120,10 +122,12 @@ class BankBuilder:
         judge = Judge(draft, plan.rule, foreground, self._areas)
         whole = self._whole and self._feed.coreset is None
         groups = self._sightings.groups()
-        self._one_part = groups.one_part and calibrate_with is None
-        groups = Groups.ALONE if groups.one_part else groups
-        calibrator = Calibrator(draft, judge, self._kept, whole=whole, groups=groups)
-        scores, rest = self._normal_scores(calibrator, calibrate_with, set_aside)
+        one_part = groups.one_part
+        calibrator = Calibrator(draft, judge, self._kept, whole=whole, groups=Groups.ALONE if one_part else groups)
+        if calibrate_with is None:
+            scores, rest = self._left_out_scores(calibrator, set_aside, one_part=one_part)
+        else:
+            scores, rest = self._held_out_scores(calibrator, calibrate_with, keep_all=keep_all)
         return Manifest(
             class_name=draft.ref.class_name,
             version=draft.ref.version,
@@ -147,23 +151,27 @@ class BankBuilder:
             resolution=plan.resolution(self._geometries),
         )
 
-    def _normal_scores(
-        self, calibrator: Calibrator, calibrate_with: Sequence[Path] | None, set_aside: int
-    ) -> tuple[list[NormalScore], NotScored]:
-        """The scores, and the numbers of images that have none. Where only some references are scored, the same share
-        of those set aside counts."""
-        if calibrate_with is None:
-            scores = calibrator.left_out_scores(self._progress)
-            if self._one_part and scores:  # one sighting of one part, whose pictures vary as much
-                self.remarks.append(_ONE_PART.format(len(self._kept)))
-                scores = [NormalScore(max(at.score for at in scores), max(at.peak for at in scores))]
-            share = len(self._kept) / max(1, self.added)
-            return scores, NotScored(math.ceil(share * set_aside), len(self._kept) - len(scores))
+    def _left_out_scores(
+        self, calibrator: Calibrator, set_aside: int, *, one_part: bool
+    ) -> tuple[Sequence[NormalScore], NotScored]:
+        """Scores of references, and the numbers of those that have none. Where only some references are scored, the
+        same share of those set aside counts."""
+        scores = calibrator.left_out_scores(self._progress)
+        if one_part and scores:  # one sighting of one part, whose pictures vary as much
+            self.remarks.append(_ONE_PART.format(len(self._kept)))
+            scores = [NormalScore(max(at.score for at in scores), max(at.peak for at in scores))]
+        share = len(self._kept) / max(1, self.added)
+        return scores, NotScored(math.ceil(share * set_aside), len(self._kept) - len(scores))
+
+    def _held_out_scores(
+        self, calibrator: Calibrator, files: Sequence[Path], *, keep_all: bool
+    ) -> tuple[Sequence[NormalScore], NotScored]:
+        """Scores of calibration images that count, and the number of those far above them."""
         before = len(self._reader.skipped)
-        images = self._reader.read(calibrate_with, "calibrating (held out)")
+        images = self._reader.read(files, "calibrating (held out)")
         scores = calibrator.held_out_scores(images, lambda: self._reader.skipped[before:])
-        scores, self.doubtful = self._check.split(scores)
-        return scores, NotScored(set_aside=len(self.doubtful))
+        counted, self.doubtful = split_doubtful(scores, keep_all=keep_all)
+        return counted, NotScored(set_aside=len(self.doubtful))
 
 
 def _reference(seen: Seen) -> Reference:

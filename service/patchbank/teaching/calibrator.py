@@ -19,6 +19,7 @@ from patchbank.judging.judge import Judge
 from patchbank.progress import Progress
 from patchbank.scoring.class_retrieval import WITNESSES, retrieval_limit
 from patchbank.scoring.coherence import least_coherence
+from patchbank.scoring.odd_ones import odd_ones
 from patchbank.teaching.groups import Groups
 from patchbank.teaching.reasons import reasons
 
@@ -44,6 +45,19 @@ class NormalScore:
     score: float
     peak: float
     path: Path | None = None
+
+
+def split_doubtful(
+    scores: Sequence[NormalScore], *, keep_all: bool
+) -> tuple[Sequence[NormalScore], Sequence[NormalScore]]:
+    """Scores of normal images: those that count, and those far above the others, worst first; none with
+    ``keep_all``."""
+    if keep_all:
+        return scores, ()
+    odd = odd_ones([normal.score for normal in scores])
+    doubtful = [normal for normal, far in zip(scores, odd, strict=True) if far]
+    doubtful.sort(key=lambda normal: -normal.score)
+    return [normal for normal, far in zip(scores, odd, strict=True) if not far], doubtful
 
 
 class Calibrator:

@@ -17,10 +17,9 @@ from patchbank.progress import SILENT, Progress
 from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.scoring.threshold import calibrate
 from patchbank.settings import Settings
-from patchbank.teaching.calibrator import Calibrator, NormalScore
+from patchbank.teaching.calibrator import Calibrator, NormalScore, split_doubtful
 from patchbank.teaching.pixel_range import LearntRange
 from patchbank.teaching.reader import Reader
-from patchbank.teaching.reference_check import split_doubtful
 
 
 @dataclass(frozen=True)
@@ -93,8 +92,8 @@ class Recalibrator:
         areas = InspectedAreas(before.roi)
         reader = Reader(self.settings, embedder, areas, progress, LearntRange.known(before), strict=strict)
         calibrator = Calibrator(bank, Judge.of(bank, areas), {}, whole=False)
-        normals = calibrator.held_out_scores(reader.read(files, "calibrating (held out)"), lambda: reader.skipped)
-        normals, doubtful = (normals, []) if keep_all else split_doubtful(normals)
+        scored = calibrator.held_out_scores(reader.read(files, "calibrating (held out)"), lambda: reader.skipped)
+        normals, doubtful = split_doubtful(scored, keep_all=keep_all)
         scores, peaks = [normal.score for normal in normals], [normal.peak for normal in normals]
         calibration = calibrate(
             scores,

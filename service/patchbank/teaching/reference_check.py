@@ -18,7 +18,6 @@ from patchbank.scoring.frame import frame_fault, learn_limits
 from patchbank.scoring.image_score import image_score
 from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.scoring.odd_ones import FEWEST, odd_ones
-from patchbank.teaching.calibrator import NormalScore
 from patchbank.teaching.mask_look import looks_like_mask
 from patchbank.teaching.set_aside import Oddity, SetAside
 
@@ -49,10 +48,6 @@ class ReferenceCheck(Protocol):
         """The pictures that joined and should not have."""
         ...
 
-    def split(self, scores: Sequence[NormalScore]) -> tuple[list[NormalScore], list[NormalScore]]:
-        """Scores of calibration images: those that count, and those far above the others, worst first."""
-        ...
-
     def passed(self) -> ReferenceCheck:
         """The check for another reading without the odd ones: it asks nothing about references again."""
         ...
@@ -64,14 +59,10 @@ class ReferenceCheck(Protocol):
 
 
 class NoCheck:
-    """Takes every picture; with ``doubts`` not every calibration image."""
+    """Takes every picture."""
 
-    def __init__(self, remarks: Sequence[str] = (), *, doubts: bool = False) -> None:
+    def __init__(self, remarks: Sequence[str] = ()) -> None:
         self.remarks: list[str] = list(remarks)
-        self._doubts = doubts
-
-    def split(self, scores: Sequence[NormalScore]) -> tuple[list[NormalScore], list[NormalScore]]:
-        return split_doubtful(scores) if self._doubts else (list(scores), [])
 
     def passed(self) -> ReferenceCheck:
         return self
@@ -118,11 +109,8 @@ class NewClassCheck:
             self._measured.append(_measure(patches, self._panel[:PANEL]))
         return None
 
-    def split(self, scores: Sequence[NormalScore]) -> tuple[list[NormalScore], list[NormalScore]]:
-        return split_doubtful(scores)
-
     def passed(self) -> ReferenceCheck:
-        return NoCheck(self.remarks, doubts=True)
+        return NoCheck(self.remarks)
 
     def finish(self) -> list[SetAside]:
         self._measure_panel()
@@ -200,14 +188,6 @@ class NewClassCheck:
             others = [thinned for place, thinned in enumerate(self._panel) if place != number]
             self._measured.append(_measure(patches, others) if others else (0.0, 0.0))
         self._whole_panel = []
-
-
-def split_doubtful(scores: Sequence[NormalScore]) -> tuple[list[NormalScore], list[NormalScore]]:
-    """Scores of normal images: those that count, and those far above the others, worst first."""
-    odd = odd_ones([normal.score for normal in scores])
-    doubtful = [normal for normal, far in zip(scores, odd, strict=True) if far]
-    doubtful.sort(key=lambda normal: -normal.score)
-    return [normal for normal, far in zip(scores, odd, strict=True) if not far], doubtful
 
 
 def _measure(patches: FloatArray, others: Sequence[FloatArray]) -> tuple[float, float]:

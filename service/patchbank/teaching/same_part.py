@@ -24,8 +24,8 @@ JPEG of quality 80 take at most about that; different solar cells, the most alik
 _SIDE: Final = 128
 _COARSE: Final = 32
 _NEAR: Final = 0.3
-"""Only pictures whose correlation at 32 x 32 is above 1 - NEAR are compared closely: a shift by two fine cells, which is
-half a coarse one, must stay above it."""
+"""Only pictures whose correlation at 32 x 32 is above 1 - NEAR are compared closely: a shift by two fine cells, half
+a coarse one, must stay above it."""
 
 _SHIFT: Final = 2
 """Pictures may be shifted by so many cells of 128 x 128."""

@@ -38,6 +38,11 @@ class SetAside:
         """The reason in words."""
         return _MESSAGES[self.reason] + (f": {self.detail}" if self.detail else "")
 
+    @property
+    def line(self) -> str:
+        """For people: the file and the reason."""
+        return f"set aside {self.path}: {self.message} [{self.reason}]"
+
     def as_dict(self) -> dict[str, Any]:
         """For machines, without the picture."""
         return {

@@ -113,7 +113,7 @@ class Teacher:
                     odd, check = found, check.passed()
                     continue
                 set_aside = (*odd, *builder.set_aside)
-                manifest = builder.finish(self.embedder, calibrate_with, len(set_aside))
+                manifest = builder.finish(self.embedder, calibrate_with, len(set_aside), keep_all=options.keep_all)
                 draft.activate(manifest)
                 break
         return TeachReport(
