@@ -79,18 +79,17 @@ class Teacher:
         extend, are set aside; all files are then read once more without them.
 
         Raises ``NoReferences`` where no usable image is left, ``MixedReferences`` where more than a fifth would be set
-        aside, ``InvalidMask`` and the errors of ``read_image`` for a
-        region of interest that cannot be used, ``ClassBusy`` where another process is changing the class,
-        ``BackboneMismatch`` where the version to extend was made with other embeddings, and with ``strict`` the first
-        bad file's error.
+        aside, ``InvalidMask`` and the errors of ``read_image`` for a region of interest that cannot be used,
+        ``ClassBusy`` where another process is changing the class, ``BackboneMismatch`` where the version to extend was
+        made with other embeddings, and with ``strict`` the first bad file's error.
         """
         check_class_name(class_name)
         if not files:
             raise NoReferences("no image files to teach from")
         plan = self._plan(class_name, files, options, extend)
         areas = InspectedAreas(plan.roi)
-        known = plan.known if isinstance(plan, Extension) else None
         base = None if plan.base is None else self.store.bank(class_name, plan.base.version)
+        known = None if base is None else base.manifest
         check = self._check(class_name, areas, base, options)
         most_kept = self.settings.max_calibration_images if calibrate_with is None else WITNESSED
         odd: list[SetAside] = []
@@ -99,7 +98,7 @@ class Teacher:
             left = [file for file in files if file not in out]
             values = LearntRange.of(known, left, self.settings.image_limits, progress)
             reader = Reader(self.settings, self.embedder, areas, progress, values, strict=options.strict)
-            sightings = Sightings([] if base is None else base.references(), apart=options.keep_all)
+            sightings = Sightings([] if base is None or options.keep_all else base.references(), apart=options.keep_all)
             with self.store.draft(class_name, plan.spec, plan.base) as draft:
                 builder = BankBuilder(
                     draft, plan, reader, areas, progress, check, sightings, images=len(left), most_kept=most_kept
