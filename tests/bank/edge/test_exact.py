@@ -15,7 +15,7 @@ from patchbank.bank.edge.exact import ExactIndex
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.names import PatchId, patch_point
 from patchbank.bank.store import BankSpec
-from patchbank.errors import DamagedBank
+from patchbank.errors import DamagedBank, StoreUnavailable
 from tests.helpers.banks import fill, image_id, manifest, unit
 
 
@@ -68,6 +68,21 @@ def test_files_round_trip_and_damaged_ones_are_an_error(tmp_path: Path) -> None:
     np.save(tmp_path / "exact" / "ids.npy", np.zeros((4, 16), dtype=np.uint8))
     with pytest.raises(ValueError, match="5 vectors, 4 ids"):
         ExactIndex.open(tmp_path / "exact")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_an_error_with_a_code_and_not_the_end_of_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = EdgeStore(tmp_path)
+    with store.draft("part", BankSpec(16, 4)) as draft:
+        fill(draft, [unit(np.random.default_rng(0).normal(size=(300, 16)))], unit(np.ones((1, 4))))
+        full = Path("/dev/full").open("wb", buffering=0)  # noqa: SIM115
+        monkeypatch.setattr(Path, "open", lambda *_: full)
+        with pytest.raises(StoreUnavailable, match="No space left"):
+            draft.seal()
+        monkeypatch.undo()
+    store.close()
 
 
 def test_a_bank_without_its_flat_copy_answers_the_same_and_a_damaged_copy_is_an_error(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import numpy as np
 
@@ -29,21 +29,22 @@ class ExactIndex:
 
     @classmethod
     def write(cls, folder: Path, count: int, points: Iterable[tuple[bytes, Sequence[float]]]) -> ExactIndex:
-        """Write ``count`` points (id, vector) below the new directory ``folder``."""
+        """Write ``count`` points (id, vector) below the new directory ``folder``. ``OSError`` where the disk is full.
+
+        Written, not mapped: a mapped file on a full disk ends the process (SIGBUS) in the place of an error.
+        """
         folder.mkdir()
         ids = np.empty((count, 16), dtype=np.uint8)
-        vectors = np.empty((0, 1), dtype=np.float32)
-        for place, (point, vector) in enumerate(points):
-            if place == 0:
-                vectors = np.lib.format.open_memmap(
-                    folder / "vectors.npy", mode="w+", dtype=np.float32, shape=(count, len(vector))
-                )
-            vectors[place] = vector
-            ids[place] = np.frombuffer(point, dtype=np.uint8)
-        if isinstance(vectors, np.memmap):
-            vectors.flush()
-        else:
-            np.save(folder / "vectors.npy", vectors)
+        with (folder / "vectors.npy").open("xb") as file:
+            size = 1
+            for place, (point, vector) in enumerate(points):
+                if place == 0:
+                    size = len(vector)
+                    _write_header(file, (count, size))
+                file.write(np.asarray(vector, dtype="<f4").tobytes())
+                ids[place] = np.frombuffer(point, dtype=np.uint8)
+            if not count:
+                _write_header(file, (0, size))
         np.save(folder / "ids.npy", ids)
         return cls.open(folder)
 
@@ -80,6 +81,11 @@ class ExactIndex:
             own = np.frombuffer(bytes.fromhex(image_id), dtype=np.uint8)
             places.append(np.flatnonzero((self._ids[:, : len(own)] == own).all(axis=1)))
         return np.concatenate(places)
+
+
+def _write_header(file: BinaryIO, shape: tuple[int, int]) -> None:
+    facts = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, facts)
 
 
 def _merge(best: FloatArray, places: IntArray, similarity: FloatArray, begin: int) -> None:
