@@ -20,6 +20,7 @@ from patchbank.embedding.embedder import Embedder, Embedding
 from patchbank.images import DecodedImage
 from patchbank.judging.inspector import Inspector
 from patchbank.judging.verdict import Verdict
+from patchbank.scales import BASE, Scales
 from patchbank.settings import Settings, load_settings
 from patchbank.teaching.plan import TeachOptions
 from patchbank.teaching.teacher import Teacher
@@ -31,12 +32,15 @@ class Remembering(Embedder):
 
     def __init__(self, inner: Embedder) -> None:
         self.__dict__.update(inner.__dict__)
-        self._known: dict[str, Embedding] = {}
+        self._known: dict[tuple[str, Scales], Embedding] = {}
 
-    def embed(self, image: DecodedImage) -> Embedding:
-        if image.image_id not in self._known:
-            self._known[image.image_id] = super().embed(image)
-        return self._known[image.image_id]
+    def embed(self, image: DecodedImage, scales: Scales = BASE) -> Embedding:
+        if (image.image_id, scales) not in self._known:
+            self._known[image.image_id, scales] = super().embed(image, scales)
+        return self._known[image.image_id, scales]
+
+    def refine(self, image: DecodedImage, base: Embedding, scales: Scales) -> Embedding:
+        return self.embed(image, scales)
 
 
 def judged(settings: Settings, embedder: Embedder, store: EdgeStore, file: Path) -> Verdict:

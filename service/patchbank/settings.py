@@ -65,6 +65,11 @@ class Settings(BaseSettings):
         description="Input size of the backbone: `448` is a budget of 448 x 448 pixels in each image's own aspect "
         "ratio; `672x448` is width x height for every image; empty takes the backbone's own size.",
     )
+    detail: Literal["", "fast", "standard", "fine"] = Field(
+        default="",
+        description="How finely the pictures of classes taught from now on are seen: `fast`, `standard` or `fine` "
+        "(docs/scales.md); empty takes what suits the backbone.",
+    )
     precision: Literal["fp32", "fp16", "bf16"] = Field(
         default="fp32",
         description="Arithmetic of an fp32 graph: `fp32`, or faster and less exact: `fp16` (TensorRT), `bf16` "

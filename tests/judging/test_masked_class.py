@@ -22,11 +22,12 @@ from patchbank.bank.store import Bank
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.input_size import Area
 from patchbank.embedding.session import OnnxSession
-from patchbank.embedding.turned import EIGHTHS, QUARTERS, source_cells, turned_geometry
+from patchbank.embedding.turned import EIGHTHS, QUARTERS, source_cells
 from patchbank.errors import InvalidMask, InvalidParameters, NoReferences
 from patchbank.images import read_image
 from patchbank.judging.inspector import Inspector
 from patchbank.judging.verdict import Verdict
+from patchbank.scales import BASE
 from patchbank.scoring.image_score import deciding_count
 from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.settings import Settings, load_settings
@@ -249,7 +250,7 @@ def test_turned_copies_are_masked_along(teacher: Teacher, tmp_path: Path, turns:
     stored = cells_of(teacher.store.bank("part"))[read_image(files[0]).image_id]
     original = teacher.embedder.prepare(read_image(files[0])).geometry
     for turn in (0, *turns):
-        copy = turned_geometry(original.image, turn, teacher.embedder.backbone)
+        copy = teacher.embedder.geometry(original.image, BASE, turn)
         expected = set()
         for place, (row, column) in enumerate(source_cells(original, copy, turn).tolist()):
             if row >= 0 and half()[row, column]:
@@ -426,5 +427,5 @@ def test_on_a_real_product_ignoring_half_halves_the_bank_and_a_planted_defect_th
         assert not verdict.map[150:].any()
         assert all(region.region.box[3] <= 150 for region in verdict.regions)
     decided = deciding_count(upper.patches // upper.references, upper.scoring)
-    assert decided == max(1, round(0.01 * upper.patches / upper.references))
+    assert decided == max(1, round(upper.scoring.share * upper.patches / upper.references))
     store.close()

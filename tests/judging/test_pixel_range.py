@@ -15,6 +15,7 @@ from patchbank.embedding.embedder import Embedder, Embedding
 from patchbank.errors import UnknownPixelRange
 from patchbank.images import DecodedImage, read_image
 from patchbank.judging.inspector import Inspector
+from patchbank.scales import BASE, Scales
 from patchbank.settings import Settings
 from patchbank.teaching.teacher import Teacher
 from patchbank_indexer.demo.products import Product
@@ -113,9 +114,9 @@ class CountingEmbedder(Embedder):
 
     passes = 0
 
-    def embed(self, image: DecodedImage) -> Embedding:
+    def embed(self, image: DecodedImage, scales: Scales = BASE) -> Embedding:
         self.passes += 1
-        return super().embed(image)
+        return super().embed(image, scales)
 
 
 def test_among_classes_of_several_ranges_each_picture_finds_its_own_in_two_passes_at_most(

@@ -13,6 +13,7 @@ from patchbank.bank.manifest import ScoringRule
 from patchbank.bank.names import check_class_name
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.turned import EIGHTHS, QUARTERS, Turn
+from patchbank.scales import DETAILS, Scales
 from patchbank.settings import Settings
 from patchbank.teaching.plan import TeachOptions
 from patchbank.teaching.roi_drawing import Box, RoiDrawing
@@ -45,6 +46,13 @@ Augment = Annotated[
         "--augment",
         help="Teach turned copies of the references too, for parts that arrive turned: rotate (every 90 degrees), "
         "rotate45, or none.",
+    ),
+]
+DetailLevel = Annotated[
+    str | None,
+    typer.Option(
+        "--detail",
+        help="How finely pictures are seen: fast, standard or fine (docs/scales.md). [env: PATCHBANK_DETAIL]",
     ),
 ]
 KeepAll = Annotated[
@@ -86,7 +94,13 @@ def add(
     neighbours: Annotated[
         int, typer.Option(min=1, max=50, help="Patch score: mean distance to so many neighbours.")
     ] = 1,
-    image_score: Annotated[str, typer.Option(help="top1: mean of the highest 1 % of patch scores; or max.")] = "top1",
+    image_score: Annotated[
+        str, typer.Option(help="top: mean of the highest patch scores; top1: of the highest 1 %; or max.")
+    ] = "top",
+    share: Annotated[
+        float, typer.Option(min=0.0001, max=0.5, help="Share of the patches that make the image score with `top`.")
+    ] = ScoringRule().share,
+    detail: DetailLevel = None,
     target_far: TargetFar = None,
     augment: Augment = "none",
     foreground: Annotated[
@@ -105,14 +119,14 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Teach CLASS from images of good parts; a bank that is already there is replaced in one step at the end."""
-    if image_score not in ("top1", "max"):
-        raise typer.BadParameter("use top1 or max", param_hint="--image-score")
+    if image_score not in ("top", "top1", "max"):
+        raise typer.BadParameter("use top, top1 or max", param_hint="--image-score")
     turns = _turns(augment)
     if foreground not in ("off", "auto", "on"):
         raise typer.BadParameter("use off, auto or on", param_hint="--foreground")
-    rule = ScoringRule.model_validate({"neighbours": neighbours, "image_score": image_score})
+    rule = ScoringRule.model_validate({"neighbours": neighbours, "image_score": image_score, "share": share})
     area = _drawing(mask, roi, ignore)
-    options = TeachOptions(coreset, rule, target_far, strict, turns, foreground, area, keep_all)  # type: ignore[arg-type]
+    options = TeachOptions(coreset, rule, target_far, strict, turns, foreground, area, keep_all, _scales(detail))  # type: ignore[arg-type]
     request = _Request(class_name, paths, calibrate_with, options, out_dir, extend=False, yes=yes)
     run(lambda settings, out: _teach(settings, out, request), as_json, backbone=backbone, data_dir=data_dir)
 
@@ -174,6 +188,15 @@ def _teach(settings: Settings, out: Output, request: _Request) -> None:
             progress=progress,
         )
     tell(out, report, left_out, write_set_aside(report, request.out_dir), turned=bool(request.options.turns))
+
+
+def _scales(detail: str | None) -> Scales | None:
+    if detail is None:
+        return None
+    for name, scales in DETAILS.items():
+        if name == detail:
+            return scales
+    raise typer.BadParameter(f"use {', '.join(DETAILS)}", param_hint="--detail")
 
 
 def _turns(augment: str) -> tuple[Turn, ...]:

@@ -12,6 +12,7 @@ from patchbank.bank.names import BankRef
 from patchbank.bank.pixel_range import PixelRange
 from patchbank.bank.region_of_interest import RegionOfInterest
 from patchbank.bank.resolution import Resolution
+from patchbank.scales import BASE, Scales
 
 
 class _Frozen(BaseModel):
@@ -57,12 +58,14 @@ class ScoringRule(_Frozen):
     """How patch distances become an image score and a map. Fixed when the class is taught: thresholds depend on it.
 
     ``neighbours``: the patch score is the mean cosine distance to that many nearest normal patches (0..2).
-    ``image_score``: ``top1`` is the mean of the highest 1 % of patch scores (at least one patch), ``max`` the highest.
+    ``image_score``: ``top`` is the mean of the highest patch scores, the ``share`` of all (at least one patch), ``max``
+    the highest one; ``top1``, of older banks, is ``top`` at 1 %.
     ``smoothing``: standard deviation of the map's Gaussian, in grid cells.
     """
 
     neighbours: int = Field(default=1, ge=1, le=50)
-    image_score: Literal["top1", "max"] = "top1"
+    image_score: Literal["top", "top1", "max"] = "top"
+    share: float = Field(default=0.003, gt=0, le=1)
     smoothing: float = Field(default=0.5, ge=0, le=10)
 
 
@@ -145,6 +148,7 @@ class Manifest(_Frozen):
     version: str
     created_at: str
     backbone: BackboneFacts
+    scales: Scales = BASE
     patch_dim: int
     cls_dim: int
     references: int

@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from patchbank.embedding.input_size import Area, InputSize
 from patchbank.errors import ModelUnavailable
+from patchbank.scales import Detail
 
 IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
 IMAGENET_STD: Final = (0.229, 0.224, 0.225)
@@ -52,6 +53,9 @@ class Backbone:
     (B, N, D) in row-major order and ``cls_output`` (B, D'); ``"sequence"`` is one output (B, 1 + registers + N, D),
     the CLS token first, ``registers`` skipped. ``max_batch`` is the most images that one forward pass
     may take: dynamic int8 has one scale for a whole batch, so an image's embedding would depend on the other images.
+    Of a patch, the first ``own_channels`` are what the graph sees at the input's own size; the rest repeats what a
+    smaller input shows, and is left out of the finer scales of a class. None: all channels are its own. ``detail`` is
+    how finely pictures are seen unless a class asks for another.
     """
 
     name: str
@@ -67,11 +71,17 @@ class Backbone:
     cls_output: str = "last_hidden_state"
     registers: int = 0
     max_batch: int | None = None
+    own_channels: int | None = None
+    detail: Detail = "fast"
 
     def resized(self, size: InputSize) -> Backbone:
         """The same network at another input size; ``InvalidSettings`` if its sides are no multiples of ``multiple``."""
         size.check(self.multiple)
         return replace(self, size=size)
+
+    def scaled(self, factor: float) -> Backbone:
+        """The same network with inputs so many times as wide and as high."""
+        return self if factor == 1.0 else replace(self, size=self.size.scaled(factor, self.multiple))
 
 
 def _dinov2(name: str, source: HubFile, max_batch: int | None = None) -> Backbone:
@@ -103,6 +113,8 @@ BACKBONES: Final[dict[str, Backbone]] = {
             tokens="grid",
             patch_output="patch_tokens",
             cls_output="cls_token",
+            own_channels=120,
+            detail="standard",
         ),
         _dinov2(
             "dinov2-vits14",

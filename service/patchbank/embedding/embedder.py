@@ -11,15 +11,26 @@ import numpy as np
 
 from patchbank.arrays import FloatArray
 from patchbank.embedding.backbones import Backbone
+from patchbank.embedding.fusion import fuse, fusion_weights, unit
 from patchbank.embedding.graph_check import Probe, probe, require_sides
 from patchbank.embedding.input_size import parse_size
 from patchbank.embedding.model_files import check_pin, find_backbone, model_path
-from patchbank.embedding.preprocess import Geometry, fingerprint, plan_geometry, to_input
+from patchbank.embedding.preprocess import (
+    Geometry,
+    fingerprint,
+    fused_geometry,
+    plan_fused,
+    plan_geometry,
+    plan_levels,
+    to_input,
+)
 from patchbank.embedding.providers import Runtime
 from patchbank.embedding.self_test import Response, runtime_facts, self_test_picture
 from patchbank.embedding.session import OnnxSession
+from patchbank.embedding.turned import Turn, turned, turned_size
 from patchbank.errors import ModelUnavailable
 from patchbank.images import DecodedImage
+from patchbank.scales import BASE, Scales
 from patchbank.settings import Settings
 
 GPU_BATCH: Final = 16
@@ -28,10 +39,17 @@ GPU_BATCH: Final = 16
 
 @dataclass(frozen=True)
 class Prepared:
-    """A picture ready for the network: ``inputs`` float32 (3, H, W) and how its grid lies on the original."""
+    """A picture ready for the network at some ``scales``: ``inputs`` float32 (3, H, W) and how its grid lies on the
+    original, for each scale."""
 
-    inputs: FloatArray
-    geometry: Geometry
+    inputs: tuple[FloatArray, ...]
+    levels: tuple[Geometry, ...]
+    scales: Scales = BASE
+
+    @property
+    def geometry(self) -> Geometry:
+        """How the patches of all scales together lie on the original."""
+        return fused_geometry(self.levels, self.scales)
 
 
 @dataclass(frozen=True)
@@ -39,12 +57,19 @@ class Embedding:
     """What a backbone makes of one image.
 
     ``patches`` float32 (N, D) and ``cls`` float32 (D',), both L2-normalised; patches in row-major order of the
-    grid, N = rows x columns; ``geometry`` maps cells back to original pixels.
+    grid, N = rows x columns; ``geometry`` maps cells back to original pixels. ``plain`` is the embedding at the
+    backbone's own input size, by which classes are retrieved; None where this is it.
     """
 
     patches: FloatArray
     cls: FloatArray
     geometry: Geometry
+    plain: Embedding | None = None
+
+    @property
+    def base(self) -> Embedding:
+        """The embedding at the backbone's own input size."""
+        return self if self.plain is None else self.plain
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -114,32 +139,70 @@ class Embedder:
         """Nodes of the graph that each execution provider runs; empty where ONNX Runtime does not tell."""
         return self._session.nodes
 
-    def prepare(self, image: DecodedImage) -> Prepared:
-        """Resize and normalise; may run in another thread than the forward pass."""
-        geometry = plan_geometry(image.size, self.backbone)
-        return Prepared(to_input(image.pixels, geometry, self.backbone), geometry)
+    def prepare(self, image: DecodedImage, scales: Scales = BASE, turn: Turn = 0) -> Prepared:
+        """Resize and normalise; may run in another thread than the forward pass. ``turn`` eighths of a full turn make
+        it a turned copy."""
+        levels = plan_levels(turned_size(image.size, turn), self.backbone, scales)
+        return Prepared(
+            tuple(to_input(turned(image.pixels, turn, level.inputs), level, self.backbone) for level in levels),
+            levels,
+            scales,
+        )
 
-    def embed(self, image: DecodedImage) -> Embedding:
+    def embed(self, image: DecodedImage, scales: Scales = BASE) -> Embedding:
         """Embed one image. The forward pass releases Python's global lock."""
-        return self.embed_batch([self.prepare(image)])[0]
+        return self.embed_batch([self.prepare(image, scales)])[0]
+
+    def refine(self, image: DecodedImage, base: Embedding, scales: Scales) -> Embedding:
+        """The image at ``scales``, of which ``base``, the backbone's own input size, is known."""
+        if scales == BASE:
+            return base
+        rest = plan_levels(image.size, self.backbone, scales)[1:]
+        inputs = [to_input(image.pixels, level, self.backbone) for level in rest]
+        return self._fused([base, *self._embed_inputs(inputs, rest)], scales)
 
     def embed_batch(self, batch: Sequence[Prepared]) -> list[Embedding]:
         """Embed prepared pictures, in their order. Those of one input size share forward passes of ``batch_size``."""
+        inputs = [values for prepared in batch for values in prepared.inputs]
+        made = iter(self._embed_inputs(inputs, [level for prepared in batch for level in prepared.levels]))
+        return [self._fused([next(made) for _ in prepared.levels], prepared.scales) for prepared in batch]
+
+    def _embed_inputs(self, inputs: Sequence[FloatArray], levels: Sequence[Geometry]) -> list[Embedding]:
         by_size: dict[tuple[int, int], list[int]] = {}
-        for place, prepared in enumerate(batch):
-            by_size.setdefault(prepared.geometry.inputs, []).append(place)
-        embeddings: dict[int, Embedding] = {}
+        for place, level in enumerate(levels):
+            by_size.setdefault(level.inputs, []).append(place)
+        made: dict[int, Embedding] = {}
         for places in by_size.values():
             for begin in range(0, len(places), self.batch_size):
                 part = places[begin : begin + self.batch_size]
-                embeddings.update(zip(part, self._forward([batch[place] for place in part]), strict=True))
-        return [embeddings[place] for place in range(len(batch))]
+                embeddings = self._forward([inputs[place] for place in part], [levels[place] for place in part])
+                made.update(zip(part, embeddings, strict=True))
+        return [made[place] for place in range(len(levels))]
 
-    def dimensions(self) -> tuple[int, int]:
+    def _fused(self, levels: Sequence[Embedding], scales: Scales) -> Embedding:
+        """One embedding of one picture's embeddings at all scales."""
+        base, *finer = levels
+        if not finer:
+            return base
+        own = self.backbone.own_channels
+        geometry = fused_geometry([level.geometry for level in levels], scales)
+        patches = fuse(
+            [(base.patches, base.grid), *((unit(level.patches[:, :own]), level.grid) for level in finer)],
+            geometry.grid,
+            fusion_weights(scales),
+        )
+        return Embedding(patches, base.cls, geometry, base)
+
+    def geometry(self, image: tuple[int, int], scales: Scales, turn: Turn = 0) -> Geometry:
+        """How the patches of an image of that (width, height), turned, lie on it."""
+        return plan_fused(turned_size(image, turn), self.backbone, scales)
+
+    def dimensions(self, scales: Scales = BASE) -> tuple[int, int]:
         """(D, D'): lengths of patch and CLS embeddings. The graph runs once to tell them."""
         if self._dimensions is None:
             self._dimensions = probe(self.backbone, self.try_out)
-        return self._dimensions
+        patch_dim, cls_dim = self._dimensions
+        return patch_dim + (len(scales.factors) - 1) * (self.backbone.own_channels or patch_dim), cls_dim
 
     def self_test(self) -> Response:
         """This backbone's embeddings of the self-test's picture, computed once."""
@@ -157,22 +220,19 @@ class Embedder:
         tokens, summaries = self._run(np.zeros((self._session.fixed_batch or 1, 3, high, wide), dtype=np.float32))
         return Probe(geometry, tokens.shape[1], tokens.shape[2], summaries.shape[1])
 
-    def _forward(self, batch: Sequence[Prepared]) -> list[Embedding]:
+    def _forward(self, inputs: Sequence[FloatArray], levels: Sequence[Geometry]) -> list[Embedding]:
         """One forward pass over pictures of one input size."""
-        short = (self._session.fixed_batch or 0) - len(batch)
-        tokens, summaries = self._run(
-            np.stack([*(prepared.inputs for prepared in batch), *[batch[0].inputs] * max(0, short)])
-        )
-        rows, columns = batch[0].geometry.grid
+        short = (self._session.fixed_batch or 0) - len(inputs)
+        tokens, summaries = self._run(np.stack([*inputs, *[inputs[0]] * max(0, short)]))
+        rows, columns = levels[0].grid
         if tokens.shape[1] != rows * columns:
-            wide, high = batch[0].geometry.inputs
+            wide, high = levels[0].inputs
             raise ModelUnavailable(
                 f"{self.backbone.name}: {tokens.shape[1]} patch tokens for an input of {wide} x {high}, "
                 f"where {rows} x {columns} were expected: this graph does not take this input size"
             )
         return [
-            Embedding(_normalise(tokens[place]), _normalise(summaries[place][None])[0], prepared.geometry)
-            for place, prepared in enumerate(batch)
+            Embedding(unit(tokens[place]), unit(summaries[place][None])[0], level) for place, level in enumerate(levels)
         ]
 
     def _run(self, inputs: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -199,11 +259,3 @@ class Embedder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _normalise(vectors: FloatArray) -> FloatArray:
-    """Rows of unit length; a zero row stays zero. ``ModelUnavailable`` if a value is not finite."""
-    if not np.isfinite(vectors).all():
-        raise ModelUnavailable("the backbone's output is not finite")
-    lengths = np.linalg.norm(vectors.astype(np.float64), axis=-1, keepdims=True)
-    return np.asarray(vectors / np.maximum(lengths, 1e-12), dtype=np.float32)

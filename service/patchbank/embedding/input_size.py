@@ -31,6 +31,10 @@ class Area:
         wide, high = self.side * aspect**0.5, self.side / aspect**0.5
         return max(multiple, round(wide / multiple) * multiple), max(multiple, round(high / multiple) * multiple)
 
+    def scaled(self, factor: float, multiple: int) -> Area:
+        """The budget of a side so many times as long."""
+        return Area(round(self.side * factor))
+
     def check(self, multiple: int) -> None:
         """``InvalidSettings`` if the side is below one cell or above ``LARGEST``."""
         if not multiple <= self.side <= LARGEST:
@@ -50,6 +54,10 @@ class Sides:
     def sides(self, image: tuple[int, int], multiple: int) -> tuple[int, int]:
         """(width, height), always the same."""
         return self.width, self.height
+
+    def scaled(self, factor: float, multiple: int) -> Sides:
+        """Sides so many times as long, rounded to multiples of ``multiple``."""
+        return Sides(*(max(1, round(side * factor / multiple)) * multiple for side in (self.width, self.height)))
 
     def check(self, multiple: int) -> None:
         """``InvalidSettings`` if a side is no multiple of ``multiple`` or above ``LARGEST``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +14,7 @@ from PIL import Image
 from patchbank.arrays import ByteArray, FloatArray
 from patchbank.embedding.backbones import Backbone
 from patchbank.images import DECODER
+from patchbank.scales import Scales
 
 RULES: Final = 1
 """Version of the rules in this file; part of the fingerprint."""
@@ -35,6 +37,21 @@ def plan_geometry(image: tuple[int, int], backbone: Backbone) -> Geometry:
     """The input's sides as the backbone's size rule says, and the grid that they make."""
     wide, high = backbone.size.sides(image, backbone.multiple)
     return Geometry(image, (wide, high), (high // backbone.stride, wide // backbone.stride))
+
+
+def plan_levels(image: tuple[int, int], backbone: Backbone, scales: Scales) -> tuple[Geometry, ...]:
+    """The geometry at each of the scales, in their order."""
+    return tuple(plan_geometry(image, backbone.scaled(factor)) for factor in scales.factors)
+
+
+def plan_fused(image: tuple[int, int], backbone: Backbone, scales: Scales) -> Geometry:
+    """How the patches of all scales together lie on the image; ``inputs`` are those of the finest scale."""
+    return fused_geometry(plan_levels(image, backbone, scales), scales)
+
+
+def fused_geometry(levels: Sequence[Geometry], scales: Scales) -> Geometry:
+    """The same from the geometry at each scale."""
+    return Geometry(levels[0].image, levels[-1].inputs, levels[scales.factors.index(scales.grid)].grid)
 
 
 def to_input(pixels: ByteArray, geometry: Geometry, backbone: Backbone) -> FloatArray:

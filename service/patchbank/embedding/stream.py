@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Final
 
 from patchbank.embedding.embedder import Embedder, Embedding, Prepared
-from patchbank.embedding.turned import Turn, turned
+from patchbank.embedding.turned import Turn
 from patchbank.errors import PatchbankError
 from patchbank.images import UNKNOWN, ImageLimits, RangeRule, read_image
 from patchbank.images.frame_facts import FrameFacts, frame_facts
+from patchbank.scales import BASE, Scales
 
 READERS: Final = max(1, min(4, os.cpu_count() or 1))
 """Threads that decode and resize; each holds one decoded picture at a time."""
@@ -69,8 +70,10 @@ def embed_files(
     limits: ImageLimits,
     turns: Sequence[Turn] = (),
     rule: RangeRule = UNKNOWN,
+    scales: Scales = BASE,
 ) -> Generator[Seen | Skipped, None, None]:
-    """Embed ``files`` in their order, each also in the given ``turns``; ``rule`` reads 16-bit grey without a range.
+    """Embed ``files`` at ``scales`` in their order, each also in the given ``turns``; ``rule`` reads 16-bit grey
+    without a range.
 
     At most two batches and one picture per thread are held, whatever the number of files. A file that is no usable
     picture comes back as ``Skipped``; an error of the network is raised.
@@ -84,8 +87,8 @@ def embed_files(
         notes, facts = (*image.warnings, *rule.notes(image.greatest)), frame_facts(image.pixels)
         thumbnail = image.thumbnail()
         picture = Picture(path, image.image_id, image.sha256, image.size, thumbnail, facts, notes, image.greatest)
-        prepared = embedder.prepare(image)
-        copies = tuple((turn, turned(image, turn, embedder.backbone)) for turn in turns)
+        prepared = embedder.prepare(image, scales)
+        copies = tuple((turn, embedder.prepare(image, scales, turn)) for turn in turns)
         return _Ready(picture, prepared, copies)
 
     with ThreadPoolExecutor(READERS, thread_name_prefix="read") as readers:

@@ -9,11 +9,8 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from patchbank.arrays import IntArray
-from patchbank.embedding.backbones import Backbone
-from patchbank.embedding.embedder import Prepared
-from patchbank.embedding.preprocess import Geometry, plan_geometry, to_input
-from patchbank.images import DecodedImage
+from patchbank.arrays import ByteArray, IntArray
+from patchbank.embedding.preprocess import Geometry
 
 Turn = int
 """Number of eighths of a full turn, counter-clockwise, 0..7."""
@@ -25,29 +22,29 @@ EIGHTHS: Final[tuple[Turn, ...]] = (1, 2, 3, 4, 5, 6, 7)
 """Every 45 degrees, as AnomalyDINO does: for parts that may lie at any angle."""
 
 
-def turned(image: DecodedImage, turn: Turn, backbone: Backbone) -> Prepared:
-    """The picture turned about its centre, ready for the network.
+def turned(pixels: ByteArray, turn: Turn, inputs: tuple[int, int]) -> ByteArray:
+    """Pixels (H, W, 3) turned about their centre, for a network's ``inputs`` (width, height).
 
-    A turn by quarters turns the whole picture, and its sides change places. Any other turn keeps the frame: the
-    picture's corners leave it, and the frame's empty corners are filled with a mirror image of the picture, so that no
-    edge of a fill colour is taught. Cells in those corners must not be used (``source_cells``).
+    A turn by quarters turns the whole picture, and its sides change places. Any other turn keeps the frame, and has the
+    inputs' size: the picture's corners leave it, and the frame's empty corners are filled with a mirror image of the
+    picture, so that no edge of a fill colour is taught. Cells in those corners must not be used (``source_cells``).
     """
-    geometry = turned_geometry(image.size, turn, backbone)
+    if turn == 0:
+        return pixels
     if turn % 2 == 0:
-        pixels = np.ascontiguousarray(np.rot90(image.pixels, turn // 2))
-        return Prepared(to_input(pixels, geometry, backbone), geometry)
-    small = np.asarray(Image.fromarray(image.pixels).resize(geometry.inputs, Image.Resampling.BICUBIC))
+        return np.ascontiguousarray(np.rot90(pixels, turn // 2))
+    small = np.asarray(Image.fromarray(pixels).resize(inputs, Image.Resampling.BICUBIC))
     cos, sin = _cos_sin(turn)
     matrix = np.array([[cos, sin], [-sin, cos]])
     centre = (np.array(small.shape[:2]) - 1) / 2
     offset = centre - matrix @ centre
     bands = [ndimage.affine_transform(small[:, :, band], matrix, offset, order=1, mode="mirror") for band in range(3)]
-    return Prepared(to_input(np.stack(bands, axis=2), geometry, backbone), geometry)
+    return np.stack(bands, axis=2)
 
 
-def turned_geometry(image: tuple[int, int], turn: Turn, backbone: Backbone) -> Geometry:
-    """Geometry of the turned copy of a picture of that (width, height)."""
-    return plan_geometry(image[::-1] if turn % 4 == 2 else image, backbone)
+def turned_size(image: tuple[int, int], turn: Turn) -> tuple[int, int]:
+    """(width, height) of the turned copy of a picture of that (width, height)."""
+    return image[::-1] if turn % 4 == 2 else image
 
 
 def source_cells(original: Geometry, copy: Geometry, turn: Turn) -> IntArray:

@@ -98,7 +98,7 @@ def compare(manifest: Manifest, embedder: Embedder) -> Compatibility:
         return Compatibility("not recorded")
     own = embedder.self_test()
     try:
-        then = Response.from_facts(record.model_dump(), manifest.patch_dim)
+        then = Response.from_facts(record.model_dump(), embedder.dimensions()[0])
     except ValueError:
         shift = float("inf")
     else:

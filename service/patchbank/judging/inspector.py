@@ -16,8 +16,7 @@ from patchbank.bank.search import PatchScores
 from patchbank.bank.store import Bank, PatchStore
 from patchbank.bank.view import View, with_view
 from patchbank.embedding.embedder import Embedder, Embedding
-from patchbank.embedding.preprocess import plan_geometry
-from patchbank.embedding.turned import source_cell, turned_geometry
+from patchbank.embedding.turned import source_cell
 from patchbank.errors import EmptyBank
 from patchbank.images import DecodedImage, OpenedImage, cell_box, open_image, opened
 from patchbank.judging.clock import StageClock
@@ -107,7 +106,7 @@ class Inspector:
         clock: StageClock,
     ) -> Inspection:
         seen = recogniser.recognise(view, class_name)
-        decoded, embedding, retriever, retrieval = seen.image, seen.embedding, seen.retriever, seen.retrieval
+        decoded, retriever, retrieval = seen.image, seen.retriever, seen.retrieval
         notes = [*decoded.warnings, *seen.notes, *_second_opinion(class_name, retrieval)]
         if class_name is None and not retrieval.scores:
             notes.append(_nothing_to_compare(len(view.active), self.embedder.backbone.name))
@@ -120,6 +119,8 @@ class Inspector:
             with clock.time("search"):
                 bank = self.serving_bank(name, view)
                 like = class_name is None or retriever.is_like(bank)
+            embedding = recogniser.embedding_of(seen, bank.manifest.scales)
+            with clock.time("search"):
                 report = frame.report(name, bank.manifest.frames)
                 verdict = self._judge(bank, embedding, asked, explain, like, report.fault is not None)
             notes += [f"{name}: {doubt}" for doubt in self._doubts(bank.manifest, decoded, like)]
@@ -131,7 +132,8 @@ class Inspector:
         """What a caller should know beside the verdict."""
         doubts = [shortfall(manifest.calibration), self._areas_of(manifest).misfit(decoded.size)]
         if manifest.resolution is not None:
-            doubts.append(manifest.resolution.doubt(resolution_of(plan_geometry(decoded.size, self.embedder.backbone))))
+            geometry = self.embedder.geometry(decoded.size, manifest.scales)
+            doubts.append(manifest.resolution.doubt(resolution_of(geometry)))
         if not like:
             doubts.append("the image is unlike every reference of the class, so it is anomalous whatever its score")
         return [doubt for doubt in doubts if doubt is not None]
@@ -201,8 +203,8 @@ class Inspector:
         size, grid = (reference.width, reference.height), (reference.rows, reference.columns)
         cell = (patch.row, patch.column)
         if patch.turn:  # the nearest patch is of a turned copy: shown is the cell of the picture that it came from
-            original = plan_geometry(size, self.embedder.backbone)
-            copy = turned_geometry(size, patch.turn, self.embedder.backbone)
+            scales = bank.manifest.scales
+            original, copy = (self.embedder.geometry(size, scales, turn) for turn in (0, patch.turn))
             cell = source_cell(original, copy, patch.turn, cell)
         return NearestPatch(reference.image_id, reference.name, cell_box(size, grid, *cell), distance)
 

@@ -14,6 +14,7 @@ from patchbank.errors import DamagedBank, UnknownPixelRange, UnknownVersion
 from patchbank.images import CERTAIN, UNKNOWN, DecodedImage, OpenedImage, RangeRule, UnknownRange, White, white_for
 from patchbank.judging.clock import StageClock
 from patchbank.judging.retriever import ClassRetriever
+from patchbank.scales import Scales
 from patchbank.scoring.class_retrieval import Retrieval
 
 RetrieverOf = Callable[[Embedding, View], ClassRetriever]
@@ -122,6 +123,11 @@ class Recogniser:
             retriever = self._retriever_of(embedding, view)
             retrieval = retriever.retrieve(quick=class_name is not None)
         return Recognised(image, embedding, retriever, retrieval)
+
+    def embedding_of(self, seen: Recognised, scales: Scales) -> Embedding:
+        """The picture's embedding at the scales of its class; only what is not known yet is computed."""
+        with self._clock.time("embed"):
+            return self._embedder.refine(seen.image, seen.embedding, scales)
 
     def _at(self, white: int | None) -> tuple[DecodedImage, Embedding]:
         """The picture as it is with that white, and its embedding; made once. None: it needs none."""

@@ -12,6 +12,7 @@ from patchbank.bank.manifest import Manifest
 from patchbank.bank.store import Bank
 from patchbank.bank.view import View
 from patchbank.embedding.embedder import Embedding
+from patchbank.embedding.fusion import unit
 from patchbank.errors import BackboneMismatch, DamagedBank, UnknownClass
 from patchbank.judging.compatibility import CompatibilityChecks
 from patchbank.scoring.class_retrieval import HITS_PER_VOTE, WITNESSES, Retrieval, resembles, retrieve
@@ -96,5 +97,16 @@ class Likeness:
 
     def coherence(self, embedding: Embedding, image_ids: Sequence[str]) -> float:
         """The least coherence of an image with these references."""
-        patches = self._areas.on(embedding.grid).patches(embedding.patches)
-        return least_coherence(patches, [self._bank.image_patches(image_id) for image_id in image_ids])
+        return base_coherence(embedding, self._areas, [self._bank.image_patches(image_id) for image_id in image_ids])
+
+
+def base_coherence(embedding: Embedding, areas: InspectedAreas, references: Sequence[FloatArray]) -> float:
+    """The least coherence of an image with references' patches (M, D), both at the backbone's own input size alone:
+    whatever the class's scales, so that an image of no class costs one forward pass."""
+    base = embedding.base
+    patches = areas.on(base.grid).patches(base.patches)
+    width = base.patches.shape[1]
+    return least_coherence(
+        patches,
+        [reference if reference.shape[1] == width else unit(reference[:, :width]) for reference in references],
+    )

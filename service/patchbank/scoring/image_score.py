@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from patchbank.arrays import BoolArray, FloatArray
 from patchbank.bank.manifest import ScoringRule
 
-_TOP_SHARE = 0.01
+_OLD_SHARE: Final = 0.01
 
 
 def deciding_count(patches: int, rule: ScoringRule) -> int:
     """How many of the highest patch scores make the image score."""
-    return 1 if rule.image_score == "max" else max(1, round(_TOP_SHARE * patches))
+    if rule.image_score == "max":
+        return 1
+    return max(1, round((_OLD_SHARE if rule.image_score == "top1" else rule.share) * patches))
 
 
 def image_score(scores: FloatArray, rule: ScoringRule) -> float:
-    """Mean of the highest 1 % of patch scores (any shape), or the highest one, as the rule says."""
+    """Mean of the highest patch scores (any shape), or the highest one, as the rule says."""
     flat = scores.ravel()
     count = deciding_count(flat.size, rule)
     return float(np.partition(flat, flat.size - count)[flat.size - count :].mean(dtype=np.float64))

@@ -135,6 +135,7 @@ class BankBuilder:
             backbone=BackboneFacts(
                 name=embedder.backbone.name, sha256=embedder.model_sha256, fingerprint=embedder.fingerprint
             ),
+            scales=plan.scales,
             patch_dim=plan.spec.patch_dim,
             cls_dim=plan.spec.cls_dim,
             references=len(draft.cls_vectors()[0]),

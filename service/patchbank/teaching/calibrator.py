@@ -16,9 +16,9 @@ from patchbank.embedding.embedder import Embedding
 from patchbank.embedding.stream import Seen, Skipped
 from patchbank.errors import NoReferences
 from patchbank.judging.judge import Judge
+from patchbank.judging.retriever import base_coherence
 from patchbank.progress import Progress
 from patchbank.scoring.class_retrieval import WITNESSES, retrieval_limit
-from patchbank.scoring.coherence import least_coherence
 from patchbank.scoring.odd_ones import odd_ones
 from patchbank.teaching.groups import Groups
 from patchbank.teaching.reasons import reasons
@@ -139,7 +139,7 @@ class Calibrator:
             own = self._groups.of(image_id)
             others = [image_ids[place] for place in order if image_ids[place] not in own]
             witnesses = [self._patches_of(other) for other in others[:WITNESSES]]
-            coherences.append(least_coherence(self._inspected(embedding), witnesses))
+            coherences.append(base_coherence(embedding, self._judge.areas, witnesses))
         return retrieval_limit(cls, coherences, self._groups.numbers(image_ids))
 
     def _patches_of(self, image_id: str) -> FloatArray:

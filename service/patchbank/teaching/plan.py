@@ -14,11 +14,12 @@ from patchbank.bank.region_of_interest import RegionOfInterest
 from patchbank.bank.resolution import Resolution
 from patchbank.bank.store import BankSpec
 from patchbank.embedding.embedder import Embedder
-from patchbank.embedding.preprocess import Geometry, plan_geometry
+from patchbank.embedding.preprocess import Geometry
 from patchbank.embedding.turned import Turn
 from patchbank.errors import InvalidParameters
 from patchbank.images.frame_facts import FrameFacts
 from patchbank.judging.compatibility import record_of
+from patchbank.scales import DETAILS, Scales
 from patchbank.scoring.foreground import Sample, learn_foreground
 from patchbank.scoring.foreground_decision import decide
 from patchbank.scoring.frame import learn_limits, widen_limits
@@ -37,7 +38,7 @@ class TeachOptions:
     copies of the references; ``foreground`` masks the background (``auto``: only where the references show that it is
     safe); ``roi`` is the inspected part of the picture, None for all of it; ``strict`` raises the error of a bad file
     instead of skipping it; ``keep_all`` takes every picture without asking whether it is one of the class, and lets
-    each count for itself.
+    each count for itself; ``scales`` are the input scales, None for those that the settings name.
     """
 
     coreset: float | None = None
@@ -48,6 +49,7 @@ class TeachOptions:
     foreground: Literal["off", "auto", "on"] = "off"
     roi: RoiDrawing | None = None
     keep_all: bool = False
+    scales: Scales | None = None
 
 
 class TeachPlan(Protocol):
@@ -61,6 +63,11 @@ class TeachPlan(Protocol):
     @property
     def spec(self) -> BankSpec:
         """Sizes of the embeddings."""
+        ...
+
+    @property
+    def scales(self) -> Scales:
+        """The input scales."""
         ...
 
     @property
@@ -129,6 +136,7 @@ class NewClass:
 
     options: TeachOptions
     settings: Settings
+    scales: Scales
     spec: BankSpec
     roi: RegionOfInterest | None
     roi_note: str | None
@@ -140,13 +148,14 @@ class NewClass:
     def of(cls, files: Sequence[Path], options: TeachOptions, settings: Settings, embedder: Embedder) -> NewClass:
         """Plan for ``files``. Raises ``InvalidMask``, and the errors of ``read_image``, for an unusable region of
         interest."""
+        scales = options.scales or DETAILS[settings.detail or embedder.backbone.detail]
         roi, note = None, None
         if options.roi is not None:
             first = first_picture(files, settings.image_limits)
             roi = draw(options.roi, *first, settings.image_limits)
-            note = check_grid(roi, first.size, plan_geometry(first.size, embedder.backbone).grid)
+            note = check_grid(roi, first.size, embedder.geometry(first.size, scales).grid)
         record = record_of(embedder.self_test())
-        return cls(options, settings, BankSpec(*embedder.dimensions()), roi, note, record)
+        return cls(options, settings, scales, BankSpec(*embedder.dimensions(scales)), roi, note, record)
 
     @property
     def rule(self) -> ScoringRule:
@@ -216,6 +225,10 @@ class Extension:
     @property
     def spec(self) -> BankSpec:
         return BankSpec(self.known.patch_dim, self.known.cls_dim)
+
+    @property
+    def scales(self) -> Scales:
+        return self.known.scales
 
     @property
     def rule(self) -> ScoringRule:

@@ -13,6 +13,7 @@ from patchbank.embedding.stream import Seen, Skipped, embed_files
 from patchbank.embedding.turned import Turn
 from patchbank.errors import InvalidMask
 from patchbank.progress import Progress
+from patchbank.scales import Scales
 from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.settings import Settings
 from patchbank.teaching.pixel_range import LearntRange
@@ -21,7 +22,8 @@ from patchbank.teaching.pixel_range import LearntRange
 class Reader:
     """Reads and embeds files. Bad files, and those that the class's mask does not fit, are collected in ``skipped``;
     with ``strict`` the first of them raises its error. ``warnings`` holds, per warning of the decoder, the files that
-    it is about. ``values`` is the range of 16-bit grey with which files are read."""
+    it is about. ``scales`` are the class's input scales, ``values`` is the range of 16-bit grey with which files are
+    read."""
 
     def __init__(
         self,
@@ -32,11 +34,13 @@ class Reader:
         values: LearntRange,
         *,
         strict: bool,
+        scales: Scales,
     ) -> None:
         self._settings = settings
         self._embedder = embedder
         self._progress = progress
         self._strict = strict
+        self._scales = scales
         self._areas = areas
         self.values = values
         self.skipped: list[Skipped] = []
@@ -47,7 +51,7 @@ class Reader:
         steps = self._progress.begin(stage, len(files))
         mixed = [files[position] for position in np.random.default_rng(0).permutation(len(files))]
         with closing(
-            embed_files(self._embedder, mixed, self._settings.image_limits, turns, self.values.rule)
+            embed_files(self._embedder, mixed, self._settings.image_limits, turns, self.values.rule, self._scales)
         ) as stream:
             for item in map(self._checked, stream):
                 if isinstance(item, Seen):

@@ -90,7 +90,8 @@ class Recalibrator:
         before = bank.manifest
         CompatibilityChecks(embedder).check(before)
         areas = InspectedAreas(before.roi)
-        reader = Reader(self.settings, embedder, areas, progress, LearntRange.known(before), strict=strict)
+        values = LearntRange.known(before)
+        reader = Reader(self.settings, embedder, areas, progress, values, strict=strict, scales=before.scales)
         calibrator = Calibrator(bank, Judge.of(bank, areas), {}, whole=False)
         scored = calibrator.held_out_scores(reader.read(files, "calibrating (held out)"), lambda: reader.skipped)
         normals, doubtful = split_doubtful(scored, keep_all=keep_all)

@@ -97,7 +97,9 @@ class Teacher:
             out = {aside.path for aside in odd}
             left = [file for file in files if file not in out]
             values = LearntRange.of(known, left, self.settings.image_limits, progress)
-            reader = Reader(self.settings, self.embedder, areas, progress, values, strict=options.strict)
+            reader = Reader(
+                self.settings, self.embedder, areas, progress, values, strict=options.strict, scales=plan.scales
+            )
             sightings = Sightings([] if base is None or options.keep_all else base.references(), apart=options.keep_all)
             with self.store.draft(class_name, plan.spec, plan.base) as draft:
                 builder = BankBuilder(

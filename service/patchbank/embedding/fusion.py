@@ -1,0 +1,77 @@
+"""Brings the embeddings of one picture at several input scales onto one grid, side by side in each patch.
+
+Several scales of a frozen network see what one does not (MuRF, arXiv 2603.25744, averages the maps of several banks).
+In the features instead of in the maps, they need one bank and one search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+
+from patchbank.arrays import FloatArray
+from patchbank.errors import ModelUnavailable
+from patchbank.scales import Scales
+
+Grid = tuple[int, int]
+"""(rows, columns)."""
+
+FINE_GRID_WEIGHT: Final = 0.7
+"""How much a scale counts that is coarser than the grid."""
+
+_GRIDS: Final = 256
+
+
+def fuse(levels: Sequence[tuple[FloatArray, Grid]], grid: Grid, weights: Sequence[float]) -> FloatArray:
+    """Patches (N, sum of D) on ``grid``, L2-normalised, from the patches (n, D) of each level on its own grid.
+
+    Each level is L2-normalised on the new grid and counts by its weight.
+    """
+    parts = [
+        np.float32(weight) * (vectors if own == grid else unit(resampled(vectors, own, grid)))
+        for (vectors, own), weight in zip(levels, weights, strict=True)
+    ]
+    return unit(np.concatenate(parts, axis=1))
+
+
+def fusion_weights(scales: Scales) -> list[float]:
+    """How much each scale counts in the fused patches (docs/scales.md)."""
+    coarser = FINE_GRID_WEIGHT if scales.grid > 1.0 else 1.0
+    return [coarser if factor < scales.grid else 1.0 for factor in scales.factors]
+
+
+def resampled(vectors: FloatArray, grid: Grid, wanted: Grid) -> FloatArray:
+    """Vectors (n, D) of one grid on another grid over the same picture: means of the cells that a larger one covers, or
+    interpolated bilinearly between the centres of cells."""
+    planes = vectors.reshape(*grid, -1)
+    planes = np.tensordot(_weights(grid[0], wanted[0]), planes, axes=(1, 0))
+    planes = np.tensordot(planes, _weights(grid[1], wanted[1]), axes=(1, 1)).transpose(0, 2, 1)
+    return np.ascontiguousarray(planes, dtype=np.float32).reshape(wanted[0] * wanted[1], -1)
+
+
+def unit(vectors: FloatArray) -> FloatArray:
+    """Rows of unit length; a zero row stays zero. ``ModelUnavailable`` if a value is not finite."""
+    if not np.isfinite(vectors).all():
+        raise ModelUnavailable("the backbone's output is not finite")
+    lengths = np.linalg.norm(vectors.astype(np.float64), axis=-1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, 1e-12), dtype=np.float32)
+
+
+@lru_cache(_GRIDS)
+def _weights(cells: int, wanted: int) -> FloatArray:
+    """How much each of ``cells`` adds to each of the ``wanted`` ones along one side: (wanted, cells), rows of sum 1."""
+    weights = np.zeros((wanted, cells))
+    for place in range(wanted):
+        if wanted < cells:
+            begin, end = place * cells / wanted, (place + 1) * cells / wanted
+            edges = np.arange(cells)
+            weights[place] = np.clip(np.minimum(end, edges + 1) - np.maximum(begin, edges), 0.0, None)
+        else:
+            centre = min(max((place + 0.5) * cells / wanted - 0.5, 0.0), cells - 1.0)
+            before = min(int(centre), max(cells - 2, 0))
+            weights[place, before] = 1.0 - (centre - before)
+            weights[place, min(before + 1, cells - 1)] += centre - before
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)
