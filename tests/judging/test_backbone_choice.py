@@ -277,7 +277,7 @@ def test_those_who_decide_at_once_agree_and_the_file_is_pulled_once(hub: Hub, au
 
 
 def test_two_processes_that_decide_at_once_agree(hub: Hub, auto: Settings) -> None:
-    command = [sys.executable, "-m", "patchbank_indexer.cli", "model", "pull", "auto", "--data-dir", auto.data_dir]
+    command = [sys.executable, "-m", "patchbank_indexer.cli", "model", "pull", "auto", "--data-dir", str(auto.data_dir)]
     hub.status = 503
     started = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     told = [process.communicate(timeout=120) for process in started]

@@ -119,6 +119,8 @@ def _pull(
     """Bring the files of backbones, from the hub or from ``file``."""
     if file is not None and len(names) != 1:
         raise InvalidSettings("--from brings the file of one backbone: name exactly one")
+    if file is not None and AUTO in names:
+        raise InvalidSettings("--from brings a backbone's file: name the backbone, then `model choose` decides anew")
     pulled = []
     for name in [_settled_name(settings, out) if name == AUTO else name for name in names]:
         backbone = find_backbone(name, settings.data_dir)

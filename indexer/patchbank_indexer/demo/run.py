@@ -40,7 +40,7 @@ class Demo:
 def run_demo(settings: Settings, out: Output, job: Demo) -> None:
     """Run it all; the result is a table, image AUROC per class, overlays and a contact sheet."""
     products = load_products(job.references, job.held_out)
-    settings = _with_backbone(settings, out, job.backbone)
+    settings = with_demo_backbone(settings, out, job.backbone)
     pictures = job.out_dir / "overlays"
     try:
         shutil.rmtree(pictures, ignore_errors=True)
@@ -54,7 +54,7 @@ def run_demo(settings: Settings, out: Output, job: Demo) -> None:
     tell(out, job.out_dir, settings.backbone, products, answers)
 
 
-def _with_backbone(settings: Settings, out: Output, asked: str | None) -> Settings:
+def with_demo_backbone(settings: Settings, out: Output, asked: str | None) -> Settings:
     """The settings with the demo's backbone, which is told."""
     if asked is None and "backbone" not in settings.model_fields_set:
         out.remark(f"using the built-in backbone {BUILT_IN}; PATCHBANK_BACKBONE or --backbone names another")
