@@ -147,6 +147,11 @@ class Settings(BaseSettings):
     def _split_providers(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
+    @field_validator("backbone", mode="before")
+    @classmethod
+    def _none_named(cls, value: object) -> object:
+        return value or AUTO  # compose files pass an unset variable as an empty one
+
     @field_validator("frozen_after")
     @classmethod
     def _check_frozen_after(cls, value: int) -> int:

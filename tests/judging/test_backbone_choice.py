@@ -24,7 +24,7 @@ from patchbank.embedding import first_choice as first
 from patchbank.embedding.backbones import BACKBONES, HubFile
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.first_choice import BUILT_IN, wanted
-from patchbank.errors import InvalidParameters, ModelUnavailable, StoreUnavailable
+from patchbank.errors import InvalidParameters, InvalidSettings, ModelUnavailable, ProviderUnavailable, StoreUnavailable
 from patchbank.judging.backbone_choice import Choice, choose, decide_anew, known_choice, settled, with_backbone
 from patchbank.judging.inspector import Inspector
 from patchbank.settings import Settings, load_settings
@@ -135,6 +135,25 @@ def test_a_file_whose_graph_cannot_be_used_is_not_taken(
     choice = choose(auto, store)
     assert choice.backbone == BUILT_IN
     assert "has no output 'last_hidden_state'" in choice.why
+
+
+def test_an_input_size_that_the_network_cannot_have_is_a_reason_and_one_that_is_none_an_error(
+    hub: Hub, auto: Settings, store: PatchStore
+) -> None:
+    with pytest.raises(InvalidSettings, match="input size"):
+        choose(auto.model_copy(update={"input_size": "large"}), store)
+    assert hub.asked == []
+    assert "multiples of 14" in choose(auto.model_copy(update={"input_size": "256x256"}), store).why
+
+
+def test_a_missing_runtime_is_an_error_and_nothing_is_decided(
+    hub: Hub, auto: Settings, store: PatchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ProviderUnavailable):
+        choose(auto, store)
+    assert hub.asked == []
+    assert known_choice(auto, store) is None
 
 
 def test_without_a_hub_it_takes_seconds_once_and_what_was_decided_stays(

@@ -79,7 +79,8 @@ class Embedder:
 
     @classmethod
     def open(cls, settings: Settings) -> Embedder:
-        """Open the backbone that the settings name and try it once at the input size asked for.
+        """Open the backbone that the settings name and try it once at the input size asked for. What ``auto`` is must
+        have been decided before (``patchbank.judging.backbone_choice.settled``).
 
         ``ModelUnavailable`` says how to get a model that is not here, and what to do if the graph does not take that
         size.

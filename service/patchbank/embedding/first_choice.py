@@ -9,7 +9,9 @@ from typing import Final
 from patchbank.embedding.backbones import BACKBONES, HubFile
 from patchbank.embedding.download import pull_model, verify_model
 from patchbank.embedding.embedder import Embedder
+from patchbank.embedding.input_size import parse_size
 from patchbank.embedding.model_files import model_path
+from patchbank.embedding.onnx_runtime import onnx_runtime
 from patchbank.errors import ModelUnavailable, PatchbankError
 from patchbank.settings import Settings
 
@@ -41,8 +43,12 @@ def first_choice(settings: Settings, tell: Callable[[str], None]) -> FirstChoice
     """Bring DINOv2, verify it and run it once at the input size of the settings; the built-in backbone where any of
     that fails.
 
-    Takes seconds where the hub does not answer. ``tell`` is called before what takes longer.
+    Takes seconds where the hub does not answer. ``tell`` is called before what takes longer. Raises what has nothing to
+    do with DINOv2: ``ProviderUnavailable`` without an ONNX Runtime, ``InvalidSettings`` for an input size that is none.
     """
+    onnx_runtime()
+    if settings.input_size:
+        parse_size(settings.input_size)
     name = wanted(settings.providers)
     try:
         if not _is_here(name, settings):
