@@ -100,7 +100,7 @@ def _measure(settings: Settings, embedder: Embedder, store: EdgeStore, product: 
         for files in (product.good, product.defective)
     )
     seconds = (time.perf_counter() - begin) / (len(good) + len(defective))
-    return Row(settings.backbone, product.class_name, good, defective, manifest.calibration.threshold, seconds)
+    return Row(embedder.backbone.name, product.class_name, good, defective, manifest.calibration.threshold, seconds)
 
 
 def read_products(data: Path | None, references: int, tests: int) -> list[Product]:
