@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EXTRAS := cpu,demo,dev
 
-.PHONY: demo serve test check docs bench constraints clean
+.PHONY: demo serve test check docs bench dinov2-check constraints clean
 
 demo: $(VENV)/ready  ## Teach three real products, detect held-out images through the HTTP API, draw what was found.
 	$(BIN)/indexer demo
@@ -27,6 +27,9 @@ docs: $(VENV)/ready  ## Write the generated parts of the documentation.
 bench: $(VENV)/ready  ## Measure search and service.
 	$(BIN)/python -m benchmarks.search
 	$(BIN)/python -m benchmarks.service
+
+dinov2-check: $(VENV)/ready  ## Pull DINOv2 and measure it beside the built-in backbone; DATA=FOLDER on a labelled data set.
+	$(BIN)/python -m benchmarks.dinov2_check $(if $(DATA),--data $(DATA))
 
 constraints: $(VENV)/ready  ## Pin the images' packages; what is pinned stays where it can, UPGRADE=--upgrade takes the newest.
 	echo 'onnxruntime-gpu[cuda,cudnn]' | $(BIN)/uv pip compile pyproject.toml - --extra cpu --extra gpu $(UPGRADE) \

@@ -17,6 +17,7 @@ from patchbank.bank.archive import Archive, write_archive
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.transfer import put_class
 from patchbank.embedding.embedder import Embedder, Embedding
+from patchbank.embedding.first_choice import BUILT_IN
 from patchbank.images import DecodedImage
 from patchbank.judging.inspector import Inspector
 from patchbank.judging.verdict import Verdict
@@ -57,7 +58,7 @@ def main() -> None:
     product = load_products(options.references, options.images // 2)[0]
     files = [*product.good, *product.defective]
     with tempfile.TemporaryDirectory() as folder:
-        settings = load_settings(data_dir=Path(folder) / "first")
+        settings = load_settings(data_dir=Path(folder) / "first", backbone=BUILT_IN)
         embedder = Remembering(Embedder.open(settings))
         first, copy = EdgeStore(settings.data_dir), EdgeStore(Path(folder) / "copy")
         teach = TeachOptions(coreset=0.5)

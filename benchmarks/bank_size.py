@@ -22,6 +22,7 @@ from patchbank.bank.edge.shard import Shard
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.store import BankSpec, Reference
 from patchbank.embedding.embedder import Embedder
+from patchbank.embedding.first_choice import BUILT_IN
 from patchbank.images import read_image
 from patchbank.settings import load_settings
 from patchbank_indexer.demo.products import load_products
@@ -55,7 +56,7 @@ def main() -> None:
 
 
 def _real(images: int) -> tuple[FloatArray, int]:
-    with Embedder.open(load_settings()) as embedder:
+    with Embedder.open(load_settings(backbone=BUILT_IN)) as embedder:
         embeddings = [embedder.embed(read_image(file)) for file in load_products(images, 1)[0].references]
     return np.concatenate([embedding.patches for embedding in embeddings]), len(embeddings[0].cls)
 

@@ -16,6 +16,7 @@ import numpy as np
 from benchmarks.datasets import load_datasets
 from patchbank.bank.open_store import open_store
 from patchbank.bank.view import View
+from patchbank.embedding.first_choice import BUILT_IN
 from patchbank.images import read_image
 from patchbank.judging.inspector import Inspector
 from patchbank.settings import load_settings
@@ -35,7 +36,7 @@ def main() -> None:
     given = parser.parse_args()
     products = load_datasets(given.mvtec, given.references, given.seed, given.cap)
     with tempfile.TemporaryDirectory() as folder:
-        settings = load_settings(data_dir=Path(folder), max_calibration_images=40)
+        settings = load_settings(data_dir=Path(folder), max_calibration_images=40, backbone=BUILT_IN)
         store = open_store(settings)
         with Inspector.open(settings) as inspector:
             teacher = Teacher(settings, inspector.embedder, store)

@@ -20,6 +20,7 @@ from benchmarks.datasets import load_datasets
 from patchbank.arrays import ByteArray, FloatArray
 from patchbank.bank.store import RouterHit
 from patchbank.embedding.embedder import Embedder
+from patchbank.embedding.first_choice import BUILT_IN
 from patchbank.embedding.stream import Picture, Seen
 from patchbank.images import DecodedImage, read_image
 from patchbank.images.frame_facts import frame_facts
@@ -43,7 +44,7 @@ def main() -> None:
     given = parser.parse_args()
     products = load_datasets(given.mvtec, given.pool, 0, given.planted * given.draws)
     print("| class | good set aside | " + " | ".join(_KINDS) + " |\n" + "|---" * (2 + len(_KINDS)) + "|")
-    with Embedder.open(load_settings()) as embedder:
+    with Embedder.open(load_settings(backbone=BUILT_IN)) as embedder:
         for product, other in zip(products, [*products[1:], products[0]], strict=True):
             print(_row(product, other, embedder, given.references, given.planted, given.draws), flush=True)
 

@@ -23,6 +23,7 @@ from patchbank.bank.manifest import BackboneFacts, Manifest, RetrievalLimit, Sco
 from patchbank.bank.search import search_patches
 from patchbank.bank.store import Bank, BankSpec, Reference
 from patchbank.embedding.embedder import Embedder, Embedding
+from patchbank.embedding.first_choice import BUILT_IN
 from patchbank.images import read_image
 from patchbank.scoring.anomaly_map import anomaly_map, mask_and_score_demand
 from patchbank.scoring.image_score import image_score
@@ -42,7 +43,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()
     product = load_products(150, given.images)[0]
-    with Embedder.open(load_settings()) as embedder:
+    with Embedder.open(load_settings(backbone=BUILT_IN)) as embedder:
         known = np.concatenate([embedder.embed(read_image(file)).patches for file in product.references])
         images = {
             kind: [embedder.embed(read_image(file)) for file in files]

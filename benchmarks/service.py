@@ -15,6 +15,7 @@ import numpy as np
 
 from patchbank.bank.open_store import open_store
 from patchbank.embedding.embedder import Embedder
+from patchbank.embedding.first_choice import BUILT_IN
 from patchbank.embedding.model_files import model_path
 from patchbank.embedding.preprocess import plan_geometry, to_input
 from patchbank.embedding.providers import Runtime
@@ -36,7 +37,7 @@ def main() -> None:
     given = parser.parse_args()
     product = load_products(given.references, given.images)[0]
     with tempfile.TemporaryDirectory() as folder:
-        settings = load_settings(data_dir=Path(folder))
+        settings = load_settings(data_dir=Path(folder), backbone=BUILT_IN)
         store = open_store(settings)
         with Embedder.open(settings) as embedder:
             options = TeachOptions(coreset=given.coreset)

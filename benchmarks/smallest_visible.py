@@ -19,6 +19,7 @@ from PIL import Image
 from patchbank.arrays import ByteArray, DoubleArray, FloatArray
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.embedding.embedder import Embedder
+from patchbank.embedding.first_choice import BUILT_IN
 from patchbank.embedding.preprocess import plan_geometry
 from patchbank.images import DecodedImage, read_image
 from patchbank.judging.inspector import Inspector
@@ -42,7 +43,7 @@ def main() -> None:
     given = parser.parse_args()
     print("| class | pixels | patch | defect | " + " | ".join(f"{size:g}" for size in SIZES) + " |")
     print("|---|---|---|---|" + "---|" * len(SIZES))
-    settings = load_settings()
+    settings = load_settings(backbone=BUILT_IN)
     for item in given.classes:
         name, _, folder = item.partition("=")
         with tempfile.TemporaryDirectory() as scratch:

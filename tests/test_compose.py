@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import pytest
 import yaml
 
+from patchbank.embedding.first_choice import wanted
 from patchbank.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -53,7 +54,23 @@ def test_services_are_pinned_and_small_in_rights(compose: dict[str, Any]) -> Non
         "api-gpu",
         "indexer",
         "model",
+        "model-gpu",
     }
+
+
+def test_each_profile_asks_for_its_backbone_before_its_api_starts(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+    for api, model, profile in (("api", "model", "cpu"), ("api-gpu", "model-gpu", "gpu")):
+        assert services[api]["profiles"] == services[model]["profiles"] == [profile]
+        assert services[api]["depends_on"][model] == {"condition": "service_completed_successfully"}
+        assert services[model]["depends_on"]["qdrant"] == {"condition": "service_healthy"}, "its banks are looked at"
+        assert services[model]["command"] == ["model", "pull", "${PATCHBANK_BACKBONE:-auto}"]
+        environment = _environment(compose, model)
+        assert environment["PATCHBANK_QDRANT_URL"] == _environment(compose, api)["PATCHBANK_QDRANT_URL"]
+        providers = environment.get("PATCHBANK_PROVIDERS", "cpu")
+        assert providers == _environment(compose, api).get("PATCHBANK_PROVIDERS", "cpu")
+        given = re.sub(r"\$\{.*:-(.*)\}", r"\1", providers)
+        assert wanted(given.split(",")) == {"cpu": "dinov2-vits14", "gpu": "dinov2-vitb14"}[profile]
 
 
 def test_what_listens_does_so_on_an_address_that_is_chosen_and_replicas_find_ports(compose: dict[str, Any]) -> None:

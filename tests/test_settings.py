@@ -202,3 +202,12 @@ def test_a_dotenv_file_that_is_not_text_is_an_error() -> None:
     Path(".env").write_bytes(b"PATCHBANK_HOST=\xff\xfe\n")
     with pytest.raises(InvalidSettings):
         load_settings()
+
+
+@pytest.mark.parametrize("value", [None, "", "auto"])
+def test_a_backbone_that_is_not_named_is_auto(value: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    if value is None:
+        monkeypatch.delenv("PATCHBANK_BACKBONE")
+    else:
+        monkeypatch.setenv("PATCHBANK_BACKBONE", value)
+    assert load_settings().backbone == "auto"

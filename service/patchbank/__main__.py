@@ -7,15 +7,18 @@ import logging
 import logging.config
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from patchbank.api.app import create_app
 from patchbank.api.log import log_config
+from patchbank.bank.open_store import open_store
 from patchbank.embedding.model_files import find_backbone, model_path
 from patchbank.errors import PatchbankError
-from patchbank.settings import load_settings
+from patchbank.judging.backbone_choice import is_decided, settled
+from patchbank.settings import AUTO, Settings, load_settings
 
 
 def main(arguments: Sequence[str] = ()) -> int:
@@ -38,9 +41,9 @@ def main(arguments: Sequence[str] = ()) -> int:
     logging.config.dictConfig(config)
     logging.captureWarnings(True)
     try:
-        model_path(
-            find_backbone(settings.backbone, settings.data_dir), settings.data_dir
-        )  # the likeliest reason not to start
+        _check_backbone(settings)  # the likeliest reason not to start
+    except KeyboardInterrupt:
+        return 130
     except PatchbankError as error:
         if settings.log_format == "json":
             logging.getLogger("patchbank").log(logging.ERROR, "%s [%s]", error.message, error.code)
@@ -64,6 +67,15 @@ def main(arguments: Sequence[str] = ()) -> int:
     except SystemExit:  # a start that failed, which uvicorn has told of; its statuses are many
         return 1
     return 0 if server.started else 1
+
+
+def _check_backbone(settings: Settings) -> None:
+    """Raise where the backbone is not here. One that is to be decided is decided now, where it can be interrupted."""
+    if settings.backbone != AUTO:
+        model_path(find_backbone(settings.backbone, settings.data_dir), settings.data_dir)
+    elif not is_decided(settings):
+        with closing(open_store(settings)) as store:
+            settled(settings, store)
 
 
 def _failing_in_a_line(app: ASGIApp) -> ASGIApp:

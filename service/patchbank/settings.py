@@ -17,6 +17,9 @@ from patchbank.images import ImageLimits
 from patchbank.reason import message_of, reason_of
 from patchbank.text import shown
 
+AUTO: Final = "auto"
+"""The backbone that is decided once for each bank store (``patchbank.judging.backbone_choice``)."""
+
 _URL: Final = re.compile(r"https?://([^/@\s:\[\]]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?/?")
 
 
@@ -52,8 +55,9 @@ class Settings(BaseSettings):
         default=False, description="Keep full vectors on the Qdrant server's disk and only int8 ones in its memory."
     )
     backbone: str = Field(
-        default="efficientnet-lite2",
-        description="Name of the backbone that embeds images (`efficientnet-lite2` is built in).",
+        default=AUTO,
+        description="Name of the backbone that embeds images; `auto`: that of the banks that are there; where there "
+        "are none, DINOv2 if the model hub has it, else the built-in `efficientnet-lite2`, decided once.",
     )
     providers: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("cpu",),
@@ -147,6 +151,11 @@ class Settings(BaseSettings):
     @classmethod
     def _split_providers(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("backbone", mode="before")
+    @classmethod
+    def _none_named(cls, value: object) -> object:
+        return value or AUTO  # compose files pass an unset variable as an empty one
 
     @field_validator("frozen_after")
     @classmethod

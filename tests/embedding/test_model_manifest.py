@@ -12,13 +12,14 @@ import pytest
 from patchbank.embedding.backbones import LocalFile
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.input_size import Area, Sides
+from patchbank.embedding.joining import join_tokens
 from patchbank.embedding.model_files import find_backbone, local_names, models_dir
 from patchbank.embedding.model_manifest import ModelManifest, read_model_manifest, write_model_manifest
 from patchbank.embedding.session import file_sha256
 from patchbank.errors import ModelUnavailable
 from patchbank.images import DecodedImage
 from patchbank.settings import Settings
-from tests.helpers.graphs import write_grid, write_sequence
+from tests.helpers.graphs import write_blocks, write_grid, write_sequence
 
 GRID: dict[str, Any] = {
     "name": "mine",
@@ -131,3 +132,49 @@ def test_a_manifest_whose_graph_is_missing_or_another_is_refused(settings: Setti
     graph = write_grid(path.with_name("mine.onnx"))
     with pytest.raises(ModelUnavailable, match=f"SHA-256 {file_sha256(graph)}, pinned is 0000"):
         Embedder.open(chosen)
+
+
+def _embedded(settings: Settings, **facts: Any) -> tuple[Any, Any, str]:
+    path = write(models_dir(settings.data_dir) / "mine.json", {**GRID, **facts})
+    write_blocks(path.with_name("mine.onnx"))
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+    with Embedder.open(settings.model_copy(update={"backbone": "mine"})) as embedder:
+        made = embedder.embed(DecodedImage(pixels, "0" * 24, "", "PNG"))
+        assert embedder.dimensions() == (made.patches.shape[1], made.cls.shape[0])
+        return made.patches, made.cls, embedder.fingerprint
+
+
+def test_tokens_of_several_outputs_are_normalised_and_joined(settings: Settings) -> None:
+    first, cls, alone = _embedded(settings, patch_output="patch_tokens")
+    second, _, _ = _embedded(settings, patch_output="shifted_tokens")
+    both = ["patch_tokens", "shifted_tokens"]
+    longer, same_cls, one_print = _embedded(settings, patch_output=both)
+    mean, _, other_print = _embedded(settings, patch_output=both, join="mean")
+    np.testing.assert_allclose(longer, np.hstack([first, second]) / 2**0.5, atol=1e-6)
+    sums = first + second
+    np.testing.assert_allclose(mean, sums / np.linalg.norm(sums, axis=1, keepdims=True), atol=1e-6)
+    np.testing.assert_array_equal(same_cls, cls)
+    assert np.abs(first - second).max() > 0.1
+    assert len({alone, one_print, other_print}) == 3
+    assert _embedded(settings, patch_output=["patch_tokens"])[2] == alone
+
+
+def test_the_last_of_several_sequences_gives_the_cls_token(tmp_path: Path) -> None:
+    path = write(tmp_path / "mine.json", {**SEQUENCE, "patch_output": ["block_6", "block_12"]})
+    backbone = read_model_manifest(path)
+    assert (backbone.patch_outputs, backbone.cls_output) == (("block_6", "block_12"), "block_12")
+
+
+@pytest.mark.parametrize(("names", "said"), [([], "patch_output"), (["patch_tokens", "gone"], "no output 'gone'")])
+def test_outputs_that_are_not_there_are_told(settings: Settings, names: list[str], said: str) -> None:
+    with pytest.raises(ModelUnavailable, match=said):
+        _embedded(settings, patch_output=names)
+
+
+def test_tokens_of_other_shapes_are_not_joined() -> None:
+    tokens = np.ones((1, 6, 3), dtype=np.float32)
+    with pytest.raises(ModelUnavailable, match="cannot be joined"):
+        join_tokens([tokens, tokens[:, :4]], "concat")
+    with pytest.raises(ModelUnavailable, match="cannot be joined"):
+        join_tokens([tokens, tokens[:, :, :2]], "mean")
+    assert join_tokens([tokens, tokens[:, :, :2]], "concat").shape == (1, 6, 5)

@@ -62,6 +62,17 @@ def write_squares(path: Path, side: int = 64, stride: int = 16) -> Path:
     return _write(path, nodes, {"patch_tokens": 3, "cls_token": 2}, None)
 
 
+def write_blocks(path: Path, stride: int = 16) -> Path:
+    """As ``write_grid``, and ``shifted_tokens`` (B, N, 3) as another block's tokens: the mean colour plus (0, 1, 2)."""
+    nodes = [
+        *_cells(stride, 1.0),
+        _constant("shift", np.array([0, 1, 2], dtype=np.float32)),
+        helper.make_node("Add", ["patch_tokens", "shift"], ["shifted_tokens"]),
+        *_whole(),
+    ]
+    return _write(path, nodes, {"patch_tokens": 3, "shifted_tokens": 3, "cls_token": 2}, None)
+
+
 def write_sequence(path: Path, stride: int = 16, registers: int = 2) -> Path:
     """``last_hidden_state`` (B, 1 + registers + N, 3); each register is (9, 9, 9) away from any colour."""
     nodes = [

@@ -9,6 +9,7 @@ import typer
 
 from patchbank.bank.manifest import Manifest
 from patchbank.embedding.embedder import Embedder
+from patchbank.judging.backbone_choice import settled
 from patchbank.judging.bank_facts import calibration_facts, threshold_facts
 from patchbank.scoring.threshold import promise, shortfall
 from patchbank.settings import Settings
@@ -81,7 +82,7 @@ def _calibrate(
         if normal is None:
             report = recalibrator.from_known_scores(class_name, rates)
         else:
-            with Embedder.open(settings) as embedder, out.progress() as progress:
+            with Embedder.open(settled(settings, store, out.remark)) as embedder, out.progress() as progress:
                 report = recalibrator.from_images(
                     class_name, normal.images, embedder, rates, strict=strict, keep_all=keep_all, progress=progress
                 )

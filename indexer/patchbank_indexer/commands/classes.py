@@ -14,6 +14,7 @@ from patchbank.bank.store import Reference
 from patchbank.bank.view import View
 from patchbank.embedding.embedder import Embedder
 from patchbank.errors import DamagedBank, PatchbankError
+from patchbank.judging.backbone_choice import Choice, known_choice, with_backbone
 from patchbank.judging.bank_facts import detail, summary, usable_facts
 from patchbank.judging.compatibility import Compatibility, compare
 from patchbank.judging.version_facts import VersionFacts, kept_versions
@@ -80,7 +81,8 @@ def _list(settings: Settings, out: Output) -> None:
                 banks.append(view.bank(name).manifest)
             except DamagedBank as error:
                 out.remark(f"{name}: {error.message} [{error.code}]")
-    rows = [summary(*pair) for pair in zip(banks, _admitted(settings, out, banks), strict=True)]
+        choice = known_choice(settings, store, out.remark)
+    rows = [summary(*pair) for pair in zip(banks, _admitted(settings, choice, out, banks), strict=True)]
     out.result({"classes": rows})
     if not rows:
         out.say(f"no product class is taught yet; begin with: {out.program} add CLASS FOLDER")
@@ -95,7 +97,8 @@ def _show(settings: Settings, out: Output, class_name: str) -> None:
     with opened(settings) as store:
         bank = store.bank(class_name)
         manifest, references, kept = bank.manifest, bank.references(), store.versions(class_name)
-    (compatibility,) = _admitted(settings, out, [manifest])
+        choice = known_choice(settings, store, out.remark)
+    (compatibility,) = _admitted(settings, choice, out, [manifest])
     listed = [_reference(item) for item in references]
     out.result({**detail(manifest, compatibility), "versions": kept, "reference_images": listed})
     out.table(("", ""), _facts(manifest, compatibility, len(kept)))
@@ -103,12 +106,14 @@ def _show(settings: Settings, out: Output, class_name: str) -> None:
     out.table(facts, [[row[fact] for fact in facts] for row in listed], names=("name",), least=("added_at",))
 
 
-def _admitted(settings: Settings, out: Output, banks: Sequence[Manifest]) -> list[Compatibility | None]:
+def _admitted(
+    settings: Settings, choice: Choice | None, out: Output, banks: Sequence[Manifest]
+) -> list[Compatibility | None]:
     """Whether the backbone of the settings may judge with each bank; None, and a remark, where it is not here."""
-    if not banks:
-        return []
+    if not banks or choice is None:
+        return [None] * len(banks)
     try:
-        with Embedder.open(settings) as embedder:
+        with Embedder.open(with_backbone(settings, choice)) as embedder:
             compared = [compare(manifest, embedder) for manifest in banks]
     except PatchbankError as error:
         out.remark(f"whether the banks can be used was not checked: {error.message} [{error.code}]")

@@ -19,7 +19,10 @@ def demo(
     held_out: Annotated[
         int, typer.Option(min=2, max=100, help="Good, and as many defective, test images a class.")
     ] = 40,
-    backbone: Annotated[str, typer.Option(help="auto tries DINOv2 first, where the hub answers.")] = "auto",
+    backbone: Annotated[
+        str | None,
+        typer.Option(help="Backbone that embeds; else the built-in one. [env: PATCHBANK_BACKBONE]", show_default=False),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Teach three real products, detect held-out images through the HTTP API, draw what was found."""

@@ -11,6 +11,7 @@ import typer
 
 from patchbank.bank.view import unknown_class
 from patchbank.errors import PatchbankError, StoreUnavailable
+from patchbank.judging.backbone_choice import settled
 from patchbank.judging.frozen import FrozenWatch
 from patchbank.judging.inspector import Inspector
 from patchbank.judging.verdict import Inspection
@@ -20,7 +21,7 @@ from patchbank.text import file_stem
 from patchbank_indexer.commands.detect_table import check_csv_path, counts, summary_line, write_csv
 from patchbank_indexer.commands.options import BackboneName, DataDir, Json
 from patchbank_indexer.commands.out_folder import check_out_folder
-from patchbank_indexer.commands.running import run
+from patchbank_indexer.commands.running import opened, run
 from patchbank_indexer.datasets.files import find_images
 from patchbank_indexer.output import Output
 
@@ -69,10 +70,12 @@ def _detect(settings: Settings, out: Output, request: _Request) -> int:
         check_csv_path(request.csv_path)
     results: list[dict[str, Any]] = []
     watch = FrozenWatch(settings.frozen_after)
-    with Inspector.open(settings, watch=watch) as inspector, out.progress() as progress:
-        active = inspector.store.active()
+    with opened(settings) as store:  # before a backbone is brought for nothing
+        active = store.active()
         if not active:
-            raise unknown_class(None, active, inspector.store.place)
+            raise unknown_class(None, active, store.place)
+        settings = settled(settings, store, out.remark)
+    with Inspector.open(settings, watch=watch) as inspector, out.progress() as progress:
         if request.class_name is not None:
             inspector.serving_bank(request.class_name)
         stage = progress.begin("detecting", len(asked.images))

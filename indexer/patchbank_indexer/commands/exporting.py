@@ -19,6 +19,7 @@ from patchbank.settings import Settings
 from patchbank_indexer.commands.options import DataDir, Json
 from patchbank_indexer.commands.running import run
 from patchbank_indexer.export import ExportedModel, ExportRequest, export_model
+from patchbank_indexer.export.request import parse_blocks, written_blocks
 from patchbank_indexer.output import Output
 
 DYNAMIC: Final = "448"
@@ -42,7 +43,7 @@ def export(
     int8: Annotated[bool, typer.Option("--int8", help="Dynamic int8, per channel, for processors.")] = False,
     blocks: Annotated[
         str | None,
-        typer.Option(help="Blocks whose tokens are the features, by comma, such as 8,12 or -4,-1; else the last."),
+        typer.Option(help="Blocks whose tokens are the features, such as 8,12 or 7-12 or -4,-1; else the last."),
     ] = None,
     join: Annotated[str, typer.Option(help="How the tokens of several blocks are joined: concat or mean.")] = "concat",
     optimise: Annotated[
@@ -65,9 +66,10 @@ def export(
 
 def _blocks(text: str | None) -> tuple[int, ...]:
     try:
-        return tuple(int(part) for part in (text or "").split(",") if part.strip())
+        return parse_blocks(text or "")
     except ValueError:
-        raise typer.BadParameter("use numbers by comma, such as 8,12", param_hint="--blocks") from None
+        told = "use numbers by comma and ranges, such as 8,12 or 7-12"
+        raise typer.BadParameter(told, param_hint="--blocks") from None
 
 
 def _join(text: str) -> Literal["concat", "mean"]:
@@ -133,7 +135,7 @@ def _derived_name(request: ExportRequest) -> str:
         base = CHECKPOINTS.get(checkpoint, str(Path(checkpoint).expanduser().resolve())).rstrip("/").rsplit("/", 1)[-1]
     parts = [re.sub(r"[^A-Za-z0-9._-]+", "-", base).strip("-._") or "model"]
     if request.blocks:
-        parts.append("b" + ".".join(str(block) for block in request.blocks) + request.join)
+        parts.append("b" + written_blocks(request.blocks) + request.join)
     if request.size is not None:
         parts.append(f"{request.size[0]}x{request.size[1]}")
     if request.precision != "fp32":

@@ -14,10 +14,12 @@ from patchbank.embedding.download import place_model, pull_model, verify_model
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.model_files import find_backbone, local_names, model_path
 from patchbank.errors import InvalidSettings, PatchbankError
-from patchbank.settings import Settings
+from patchbank.judging.backbone_choice import Choice, decide_anew, known_choice
+from patchbank.judging.backbone_choice import choose as choose_backbone
+from patchbank.settings import AUTO, Settings
 from patchbank_indexer.commands import exporting
 from patchbank_indexer.commands.options import DataDir, Json
-from patchbank_indexer.commands.running import run
+from patchbank_indexer.commands.running import opened, run
 from patchbank_indexer.output import Output
 
 _COLUMNS: Final = ("name", "state", "input", "stride", "licence", "origin")
@@ -38,7 +40,12 @@ def list_(data_dir: DataDir = None, as_json: Json = False) -> None:
 
 @app.command()
 def pull(
-    names: Annotated[list[str], typer.Argument(help="Backbones that `model list` shows.", metavar="NAME...")],
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            help="Backbones that `model list` shows; auto: the one decided for the banks.", metavar="NAME..."
+        ),
+    ],
     file: Annotated[
         Path | None, typer.Option("--from", help="Take this file, brought by hand, instead of asking the hub.")
     ] = None,
@@ -71,11 +78,24 @@ def verify(
     run(lambda settings, out: _verify(settings, out, names or []), as_json, data_dir=data_dir)
 
 
+@app.command()
+def choose(
+    name: Annotated[
+        str | None, typer.Argument(help="The backbone to take; else the hub is asked again for DINOv2.")
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Decide anew which backbone `PATCHBANK_BACKBONE=auto` is. Where classes are taught, their backbone stays."""
+    run(lambda settings, out: _choose(settings, out, name), as_json, data_dir=data_dir)
+
+
 app.command()(exporting.export)
 
 
 def _list(settings: Settings, out: Output) -> None:
     """All known backbones and what is here of them."""
+    choice = _known_choice(settings, out)
     rows = [_row(name, settings) for name in [*BACKBONES, *local_names(settings.data_dir)]]
     named = {row["name"] for row in rows}
     rows += [
@@ -84,11 +104,13 @@ def _list(settings: Settings, out: Output) -> None:
         if name not in named
     ]
     for row in rows:
-        row["chosen"] = row["name"] == settings.backbone
+        row["chosen"] = row["name"] == (settings.backbone if choice is None else choice.backbone)
     out.result(rows)
     marked = [("*" if row["chosen"] else "", *(row[column] for column in _COLUMNS)) for row in rows]
     out.table(("", *_COLUMNS), marked, names=("origin",), least=("licence", "stride", "input"))
     out.say("* is the one that is used: PATCHBANK_BACKBONE or --backbone chooses")
+    if settings.backbone == AUTO:
+        out.say(f"auto: {'not decided yet' if choice is None else choice.line}")
 
 
 def _pull(
@@ -97,8 +119,10 @@ def _pull(
     """Bring the files of backbones, from the hub or from ``file``."""
     if file is not None and len(names) != 1:
         raise InvalidSettings("--from brings the file of one backbone: name exactly one")
+    if file is not None and AUTO in names:
+        raise InvalidSettings("--from brings a backbone's file: name the backbone, then `model choose` decides anew")
     pulled = []
-    for name in names:
+    for name in [_settled_name(settings, out) if name == AUTO else name for name in names]:
         backbone = find_backbone(name, settings.data_dir)
         if file is not None:
             path = place_model(backbone, file, settings.data_dir)
@@ -110,6 +134,29 @@ def _pull(
         pulled.append({"name": name, "path": str(path), "bytes": path.stat().st_size, "sha256": digest})
         out.say(f"{name}: {path}, {path.stat().st_size / 1e6:.1f} MB, SHA-256 {digest}")
     out.result(pulled)
+
+
+def _settled_name(settings: Settings, out: Output) -> str:
+    """The backbone that ``auto`` is, decided now where it was not before."""
+    with opened(settings) as store:
+        return choose_backbone(settings.model_copy(update={"backbone": AUTO}), store, out.remark).backbone
+
+
+def _known_choice(settings: Settings, out: Output) -> Choice | None:
+    try:
+        with opened(settings) as store:
+            return known_choice(settings, store, out.remark)
+    except PatchbankError as error:  # the list of models needs no store
+        out.remark(f"{error.message} [{error.code}]")
+        return None
+
+
+def _choose(settings: Settings, out: Output, name: str | None) -> None:
+    settings = settings.model_copy(update={"backbone": AUTO})
+    with opened(settings) as store:
+        choice = decide_anew(settings, store, name, out.remark)
+    out.result(choice.as_dict())
+    out.say(f"auto: {choice.line}")
 
 
 def _verify(settings: Settings, out: Output, names: Sequence[str]) -> int:

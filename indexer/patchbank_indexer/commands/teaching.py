@@ -13,6 +13,7 @@ from patchbank.bank.manifest import ScoringRule
 from patchbank.bank.names import check_class_name
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.turned import EIGHTHS, QUARTERS, Turn
+from patchbank.judging.backbone_choice import settled
 from patchbank.scales import DETAILS, Scales
 from patchbank.settings import Settings
 from patchbank.teaching.plan import TeachOptions
@@ -178,7 +179,11 @@ def _teach(settings: Settings, out: Output, request: _Request) -> None:
     left_out = LeftOut([*references.left_out.files, *(held_out.left_out.files if held_out is not None else ())])
     for line in left_out.lines():
         out.remark(line)
-    with opened(settings) as store, Embedder.open(settings) as embedder, out.progress() as progress:
+    with (
+        opened(settings) as store,
+        Embedder.open(settled(settings, store, out.remark)) as embedder,
+        out.progress() as progress,
+    ):
         report = Teacher(settings, embedder, store).teach(
             request.class_name,
             references.images,

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import base64
-import os
 import shutil
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import httpx
 
 from patchbank.bank.open_store import open_store
-from patchbank.embedding.download import pull_model
 from patchbank.embedding.embedder import Embedder
+from patchbank.embedding.first_choice import BUILT_IN
 from patchbank.embedding.model_files import find_backbone
-from patchbank.errors import ModelUnavailable, StoreUnavailable
+from patchbank.errors import StoreUnavailable
+from patchbank.judging.backbone_choice import settled
 from patchbank.settings import Settings
 from patchbank.teaching.teacher import Teacher
 from patchbank_indexer.demo.products import Product, load_products
@@ -24,26 +24,23 @@ from patchbank_indexer.demo.report import Answer, draw, tell
 from patchbank_indexer.demo.server import running_service
 from patchbank_indexer.output import Output
 
-_BUILT_IN: Final = "efficientnet-lite2"
-_FIRST_CHOICE: Final = "dinov2-vits14"
-_HUB_PATIENCE: Final = 3.0
-
 
 @dataclass(frozen=True)
 class Demo:
-    """Where to put things, how many images per class, which backbone (``auto``: DINOv2 if the hub answers)."""
+    """Where to put things, how many images per class, which backbone (None: that of the settings where they name one,
+    else the built-in one)."""
 
     data_dir: Path
     out_dir: Path
     references: int
     held_out: int
-    backbone: str
+    backbone: str | None
 
 
 def run_demo(settings: Settings, out: Output, job: Demo) -> None:
     """Run it all; the result is a table, image AUROC per class, overlays and a contact sheet."""
     products = load_products(job.references, job.held_out)
-    settings = settings.model_copy(update={"backbone": _choose_backbone(settings, out, job.backbone)})
+    settings = with_demo_backbone(settings, out, job.backbone)
     pictures = job.out_dir / "overlays"
     try:
         shutil.rmtree(pictures, ignore_errors=True)
@@ -57,19 +54,17 @@ def run_demo(settings: Settings, out: Output, job: Demo) -> None:
     tell(out, job.out_dir, settings.backbone, products, answers)
 
 
-def _choose_backbone(settings: Settings, out: Output, asked: str) -> str:
-    if asked != "auto":
-        return find_backbone(asked, settings.data_dir).name
-    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
-    try:
-        httpx.head(endpoint, timeout=_HUB_PATIENCE)
-        pull_model(find_backbone(_FIRST_CHOICE, settings.data_dir), settings.data_dir, patience=_HUB_PATIENCE)
-        chosen = settings.model_copy(update={"backbone": _FIRST_CHOICE})
-        Embedder.open(chosen).close()  # tries the graph at its input size
-    except (httpx.HTTPError, ModelUnavailable):
-        out.remark(f"no DINOv2 from {endpoint} within seconds: using the built-in backbone {_BUILT_IN}")
-        return _BUILT_IN
-    return _FIRST_CHOICE
+def with_demo_backbone(settings: Settings, out: Output, asked: str | None) -> Settings:
+    """The settings with the demo's backbone, which is told."""
+    if asked is None and "backbone" not in settings.model_fields_set:
+        out.remark(f"using the built-in backbone {BUILT_IN}; PATCHBANK_BACKBONE or --backbone names another")
+        return settings.model_copy(update={"backbone": BUILT_IN})
+    settings = settings.model_copy(update={"backbone": asked or settings.backbone})
+    with closing(open_store(settings)) as store:
+        settings = settled(settings, store, out.remark)
+    name = find_backbone(settings.backbone, settings.data_dir).name
+    out.remark(f"using the backbone {name}")
+    return settings
 
 
 def _teach(settings: Settings, out: Output, products: Sequence[Product]) -> None:

@@ -11,13 +11,15 @@ from patchbank.bank.open_store import open_store
 from patchbank.bank.store import PatchStore
 from patchbank.bank.view import View
 from patchbank.embedding.embedder import Embedder
+from patchbank.embedding.first_choice import BUILT_IN
 from patchbank.embedding.model_files import find_backbone, model_path
 from patchbank.embedding.onnx_runtime import onnx_runtime
 from patchbank.embedding.providers import PROVIDERS, Runtime, provider_arguments
 from patchbank.embedding.self_test import self_test_picture
 from patchbank.errors import PatchbankError
+from patchbank.judging.backbone_choice import Choice, known_choice, with_backbone
 from patchbank.judging.compatibility import compare
-from patchbank.settings import Settings
+from patchbank.settings import AUTO, Settings
 from patchbank_indexer.diagnosis.check import Check, Status, looked_at
 
 _RUNS: Final = 3
@@ -34,6 +36,14 @@ def look_at_providers(settings: Settings) -> Iterator[Check]:
 
 def look_at_backbone(settings: Settings) -> Iterator[Check]:
     """The file, its hash, and how long an image takes; raises what ``Embedder.open`` raises."""
+    remarks: list[str] = []
+    if settings.backbone == AUTO:
+        with closing(open_store(settings)) as store:
+            choice = known_choice(settings, store, remarks.append)
+        yield _choice(choice)
+        settings = with_backbone(settings, choice or Choice(BUILT_IN, "built-in", ""))
+    for remark in remarks:
+        yield Check("backbone", "warning", remark, "name one with PATCHBANK_BACKBONE, or teach classes again")
     path = model_path(find_backbone(settings.backbone, settings.data_dir), settings.data_dir)
     with Embedder.open(settings) as embedder:
         image = self_test_picture()
@@ -47,6 +57,13 @@ def look_at_backbone(settings: Settings) -> Iterator[Check]:
             f"{spent:.2f} s per image of {image.size[0]} x {image.size[1]} on {', '.join(embedder.providers)}"
         )
     yield Check("backbone", "ok", told)
+
+
+def _choice(choice: Choice | None) -> Check:
+    if choice is None:
+        told = "auto: not decided yet; the first `add`, `update` or `serve` does it, or `model choose`"
+        return Check("backbone", "ok", f"{told}. Tried is the built-in one")
+    return Check("backbone", "ok", f"auto: {choice.line}")
 
 
 def look_at_store(settings: Settings) -> Iterator[Check]:
@@ -67,10 +84,12 @@ def _banks(settings: Settings, store: PatchStore, view: View) -> Iterator[Check]
     if not view.active:
         yield Check("banks", "ok", "no product class is taught yet: `add CLASS FOLDER` teaches one")
         return
+    embedder: Embedder | None = None
     try:
-        embedder = Embedder.open(settings)
+        choice = known_choice(settings, store, lambda _told: None)  # told with the backbone
+        if choice is not None:
+            embedder = Embedder.open(with_backbone(settings, choice))
     except PatchbankError as error:
-        embedder = None
         yield Check("banks", "warning", f"no self-test: {error.message}", "mend the backbone first")
     try:
         for name in sorted(view.active):

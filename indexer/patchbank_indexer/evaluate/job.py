@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,8 +14,9 @@ from patchbank.bank.open_store import open_store
 from patchbank.bank.store import PatchStore
 from patchbank.embedding.embedder import Embedder
 from patchbank.errors import PatchbankError
+from patchbank.judging.backbone_choice import settled
 from patchbank.judging.inspector import Inspector
-from patchbank.settings import Settings
+from patchbank.settings import AUTO, Settings
 from patchbank.teaching.plan import TeachOptions
 from patchbank.teaching.roi_drawing import RoiDrawing
 from patchbank.teaching.teacher import Teacher
@@ -62,6 +63,9 @@ def evaluate(settings: Settings, out: Output, request: EvaluateRequest) -> int:
     classes = [data.sample(request.references, request.tests) for data in classes]
     if request.masks is not None:
         classes = with_masks(classes, request.masks)
+    if settings.backbone == AUTO:
+        with closing(open_store(settings)) as store:
+            settings = settled(settings, store, out.remark)
     results = judge_classes(settings, out, classes, request)
     left_out = _left_out(request, layout, classes)
     tell(out, request.root, layout, settings.backbone, results, left_out, request.json_file, request.html_file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,6 +120,26 @@ class ExportedModel:
     max_batch: int | None
     fused: dict[str, int]
     parity: Parity
+
+
+def parse_blocks(text: str) -> tuple[int, ...]:
+    """Blocks as they are written: numbers and ranges by comma, such as ``8,12``, ``7-12`` or ``-6--1``. Raises
+    ``ValueError``."""
+    blocks: list[int] = []
+    for part in (part.strip() for part in text.split(",") if part.strip()):
+        ends = re.fullmatch(r"(-?\d+)-(-?\d+)", part)
+        first, last = (int(ends[1]), int(ends[2])) if ends else (int(part), int(part))
+        if (first > 0) != (last > 0) or first > last:
+            raise ValueError(f"{part} is no range of blocks")
+        blocks += range(first, last + 1)
+    return tuple(blocks)
+
+
+def written_blocks(blocks: Sequence[int]) -> str:
+    """Blocks for a file's name: ``7-12`` where three or more follow each other, else ``8.12``."""
+    if len(blocks) > 2 and list(blocks) == list(range(blocks[0], blocks[0] + len(blocks))):
+        return f"{blocks[0]}-{blocks[-1]}"
+    return ".".join(map(str, blocks))
 
 
 def chosen_blocks(asked: Sequence[int], depth: int) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -30,6 +31,8 @@ from patchbank.judging.frozen import FrozenWatch
 from patchbank.judging.inspector import Inspector
 from patchbank.settings import Settings
 
+_LOG = logging.getLogger("patchbank")
+
 _DETECT: Final = ("POST", "/detect")
 _DETECT_BATCH: Final = ("POST", "/detect/batch")
 
@@ -48,6 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
         with Inspector.open(settings, search_workers=settings.search_workers, watch=frozen) as inspector:
             admission = Admission(settings.max_concurrency, settings.max_queue)
             embedder = inspector.embedder
+            _LOG.info("backbone %s", inspector.choice.line)
             embedder.self_test()
             metrics.serving(
                 version("patchbank"),
@@ -57,7 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
                 admission.most,
             )
             watch = BankWatch(inspector.store, inspector.compatibility.look, metrics)
-            app.state.patchbank = ApiState(settings, inspector, admission, metrics)
+            app.state.patchbank = ApiState(inspector.settings, inspector, admission, metrics)
             async with create_task_group() as tasks:
                 tasks.start_soon(watch.run)
                 try:

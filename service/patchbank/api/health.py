@@ -7,7 +7,7 @@ from importlib.metadata import version
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from patchbank.api.schemas import Health, Ready
+from patchbank.api.schemas import BackboneChoice, Health, Ready
 from patchbank.api.state import state_of
 from patchbank.bank.view import View
 from patchbank.errors import ModelUnavailable, PatchbankError
@@ -31,6 +31,7 @@ def health(request: Request) -> Health:
         status="degraded" if classes is None or refused else "ok",
         version=version("patchbank"),
         backbone=embedder.backbone.name,
+        backbone_choice=BackboneChoice(**state.inspector.choice.as_dict()),
         providers=embedder.providers,
         classes=classes,
         refused=refused,

@@ -160,12 +160,25 @@ class ReferenceList(BaseModel):
     references: list[ReferenceOut]
 
 
+class BackboneChoice(BaseModel):
+    """Why the service runs this backbone."""
+
+    backbone: str
+    by: Literal["setting", "banks", "hub", "built-in", "person"] = Field(
+        description="`setting`: PATCHBANK_BACKBONE names it; else it is `auto`: that of the `banks`, DINOv2 from the "
+        "`hub`, the `built-in` one, or one that a `person` chose"
+    )
+    why: str
+    decided_at: str = Field(description="when it was decided, UTC; empty where nothing was to be decided")
+
+
 class Health(BaseModel):
     """Whether the service can answer."""
 
     status: Literal["ok", "degraded"]
     version: str
     backbone: str
+    backbone_choice: BackboneChoice
     providers: list[str]
     classes: int | None
     refused: dict[str, str] = Field(description="classes whose bank fails the self-test, and why")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from patchbank.embedding.input_size import Area, InputSize
+from patchbank.embedding.joining import Join
 from patchbank.errors import ModelUnavailable
 from patchbank.scales import Detail
 
@@ -51,8 +52,10 @@ class Backbone:
     ``size`` says how large the input is, its sides multiples of ``multiple``; one grid cell covers ``stride`` x
     ``stride`` input pixels. ``tokens`` says what the outputs mean: ``"grid"`` is two outputs, ``patch_output``
     (B, N, D) in row-major order and ``cls_output`` (B, D'); ``"sequence"`` is one output (B, 1 + registers + N, D),
-    the CLS token first, ``registers`` skipped. ``max_batch`` is the most images that one forward pass
-    may take: dynamic int8 has one scale for a whole batch, so an image's embedding would depend on the other images.
+    the CLS token first, ``registers`` skipped. ``more_outputs`` give patch tokens too, of other blocks of the network;
+    ``join`` says how they and ``patch_output``'s become one embedding. ``max_batch`` is the most images that one
+    forward pass may take: dynamic int8 has one scale for a whole batch, so an image's embedding would depend on the
+    other images.
     Of a patch, the first ``own_channels`` are what the graph sees at the input's own size; the rest repeats what a
     smaller input shows, and is left out of the finer scales of a class. None: all channels are its own. ``detail`` is
     how finely pictures are seen unless a class asks for another.
@@ -73,6 +76,13 @@ class Backbone:
     max_batch: int | None = None
     own_channels: int | None = None
     detail: Detail = "fast"
+    more_outputs: tuple[str, ...] = ()
+    join: Join = "concat"
+
+    @property
+    def patch_outputs(self) -> tuple[str, ...]:
+        """All outputs whose patch tokens are joined."""
+        return (self.patch_output, *self.more_outputs)
 
     def resized(self, size: InputSize) -> Backbone:
         """The same network at another input size; ``InvalidSettings`` if its sides are no multiples of ``multiple``."""

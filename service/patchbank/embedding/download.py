@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+from huggingface_hub import constants, hf_hub_download
 
 from patchbank.atomic_file import replacing
 from patchbank.embedding.backbones import Backbone, HubFile
+from patchbank.embedding.fetching import HubFailure, ask, bring, bring_within
 from patchbank.embedding.model_files import model_path, models_dir, pinned_sha256, pulled_path, record_path
 from patchbank.embedding.session import file_sha256
 from patchbank.errors import DataDirNotWritable, ModelUnavailable
@@ -19,14 +20,16 @@ def pull_model(
     data_dir: Path,
     *,
     patience: float = 10.0,
+    limit: float | None = None,
     endpoint: str | None = None,
     offline: bool = False,
 ) -> Path:
     """Bring a backbone's file from the hub (or the mirror in ``HF_ENDPOINT``) and return its path.
 
-    ``patience`` is how many seconds the hub may take to answer; ``offline`` takes the file from the hub
-    client's cache alone. A transfer that breaks off is resumed a few times. A file that is already here is not
-    pulled again. Raises ``ModelUnavailable`` if the file can't be had or is not the pinned one.
+    ``patience`` is how many seconds the hub may take to answer, ``limit`` how many it may then take to send the file
+    (None: any number). ``offline``, or ``HF_HUB_OFFLINE``, takes the file from the hub client's cache alone. A transfer
+    that breaks off is resumed a few times. A file that is already here is not pulled again. Raises
+    ``ModelUnavailable`` if the file can't be had or is not the pinned one.
     """
     source = _pullable(backbone)
     target = pulled_path(backbone.name, source, data_dir)
@@ -34,29 +37,30 @@ def pull_model(
         return target
     partial = _make_folder(target.parent / f".pull-{backbone.name}")
     try:
-        fetched = _fetch(backbone.name, source, None if offline else partial, patience, endpoint)
+        cached = offline or constants.HF_HUB_OFFLINE
+        fetched = _fetch(backbone.name, source, None if cached else partial, patience, limit, endpoint)
         return _place(fetched, backbone, source, data_dir)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _fetch(name: str, source: HubFile, folder: Path | None, patience: float, endpoint: str | None) -> Path:
+def _fetch(
+    name: str, source: HubFile, folder: Path | None, patience: float, limit: float | None, endpoint: str | None
+) -> Path:
     """Fetch the file from the hub into ``folder``, or from the hub client's cache if ``folder`` is None."""
     repository, path, revision = source.repository, source.path, source.revision
     try:
         if folder is None:
             return Path(hf_hub_download(repository, path, revision=revision, local_files_only=True))
-        # hf_hub_download asks a silent hub six times, for a minute each. Asking once before keeps within ``patience``.
-        get_hf_file_metadata(hf_hub_url(repository, path, revision=revision, endpoint=endpoint), timeout=patience)
-        return Path(
-            hf_hub_download(
-                repository, path, revision=revision, endpoint=endpoint, local_dir=folder, etag_timeout=patience
-            )
-        )
+        if limit is not None:
+            return bring_within(repository, revision, path, folder, patience, limit, endpoint)
+        ask(repository, revision, path, patience, endpoint)
+        return bring(repository, revision, path, folder, patience, endpoint)
     except Exception as error:  # it raises its HTTP library's errors too, and has changed that library before
         asked = "the hub" if folder is not None else "the hub client's cache"
+        why = str(error) if isinstance(error, HubFailure) else type(error).__name__
         raise ModelUnavailable(
-            f"{name} cannot be pulled from {asked} ({type(error).__name__}). Bring {path} of {repository}, revision "
+            f"{name} cannot be pulled from {asked} ({why}). Bring {path} of {repository}, revision "
             f"{revision}, by hand and run `indexer model pull {name} --from FILE`"
         ) from error
 

@@ -14,6 +14,7 @@ from patchbank.embedding.backbones import Backbone
 from patchbank.embedding.fusion import fuse, fusion_weights, unit
 from patchbank.embedding.graph_check import Probe, probe, require_sides
 from patchbank.embedding.input_size import parse_size
+from patchbank.embedding.joining import join_tokens
 from patchbank.embedding.model_files import check_pin, find_backbone, model_path
 from patchbank.embedding.preprocess import (
     Geometry,
@@ -86,7 +87,7 @@ class Embedder:
     def __init__(self, backbone: Backbone, session: OnnxSession, batch_size: int = 0) -> None:
         self.backbone = backbone
         self._session = session
-        wanted = dict.fromkeys((backbone.patch_output, backbone.cls_output))
+        wanted = dict.fromkeys((*backbone.patch_outputs, backbone.cls_output))
         missing = [name for name in wanted if name not in session.outputs]
         if missing:
             raise ModelUnavailable(
@@ -103,7 +104,8 @@ class Embedder:
 
     @classmethod
     def open(cls, settings: Settings) -> Embedder:
-        """Open the backbone that the settings name and try it once at the input size asked for.
+        """Open the backbone that the settings name and try it once at the input size asked for. What ``auto`` is must
+        have been decided before (``patchbank.judging.backbone_choice.settled``).
 
         ``ModelUnavailable`` says how to get a model that is not here, and what to do if the graph does not take that
         size.
@@ -238,15 +240,16 @@ class Embedder:
     def _run(self, inputs: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Patch tokens (B, N, D) and CLS (B, D') of ``inputs`` (B, 3, H, W), as the graph gives them."""
         outputs = dict(zip(self._outputs, self._session.run(self._outputs, inputs), strict=True))
-        tokens, summaries = outputs[self.backbone.patch_output], outputs[self.backbone.cls_output]
-        if tokens.ndim == 3 and self.backbone.tokens == "sequence":
-            tokens, summaries = tokens[:, 1 + self.backbone.registers :], tokens[:, 0]
-        if tokens.ndim != 3 or summaries.ndim != 2:
+        parts = [outputs[name] for name in self.backbone.patch_outputs]
+        summaries = outputs[self.backbone.cls_output]
+        if self.backbone.tokens == "sequence" and summaries.ndim == 3:
+            parts, summaries = [part[:, 1 + self.backbone.registers :] for part in parts], summaries[:, 0]
+        if any(part.ndim != 3 for part in parts) or summaries.ndim != 2:
             raise ModelUnavailable(
-                f"{self.backbone.name}: outputs of shape {tokens.shape} and {summaries.shape}, where patch tokens "
+                f"{self.backbone.name}: outputs of shape {parts[0].shape} and {summaries.shape}, where patch tokens "
                 "(B, N, D) and CLS (B, D') were expected: is `tokens` right, grid or sequence?"
             )
-        return tokens, summaries
+        return join_tokens(parts, self.backbone.join), summaries
 
     def close(self) -> None:
         """Release the session."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from patchbank.embedding.backbones import BACKBONES, CHECKPOINTS, Backbone, HubFile, LocalFile, packaged_model
 from patchbank.embedding.model_manifest import read_model_manifest
 from patchbank.errors import ModelUnavailable
+from patchbank.settings import AUTO
 from patchbank.text import quoted
 
 
@@ -27,6 +28,8 @@ def find_backbone(name: str, data_dir: Path) -> Backbone:
         return read_model_manifest(manifest)
     if name in CHECKPOINTS:
         raise ModelUnavailable(f"the backbone {name} is not here: make it with `indexer model export {name}`")
+    if name == AUTO:
+        raise ModelUnavailable(f"{AUTO} is no backbone: it stands for one that is decided for a bank store")
     known = [*sorted(BACKBONES), *local_names(data_dir)]
     raise ModelUnavailable(f"no backbone {quoted(name)}; known are {', '.join(known)}, or the path of a model manifest")
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from patchbank.atomic_file import replace_file
 from patchbank.embedding.backbones import Backbone, LocalFile
 from patchbank.embedding.input_size import parse_size
+from patchbank.embedding.joining import Join
 from patchbank.errors import DataDirNotWritable, InvalidSettings, ModelUnavailable
 
 NAME: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}"
@@ -23,7 +24,9 @@ class ModelManifest(BaseModel):
     """What the graph in ``file`` (beside the manifest) is and how to feed it; fields as in ``Backbone``.
 
     ``input_size`` is ``"448"`` (pixel budget, aspect kept) or ``"448x448"`` (width x height, for graphs that take only
-    one size). ``made`` holds facts for people, such as the checkpoint of an export; nothing depends on them.
+    one size). ``patch_output`` may name several outputs, such as those of several blocks; ``join`` says how their
+    tokens become one embedding, and the last named one gives the CLS token of a sequence. ``made`` holds facts for
+    people, such as the checkpoint of an export; nothing depends on them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,7 +40,8 @@ class ModelManifest(BaseModel):
     mean: Triple
     std: Triple
     tokens: Literal["grid", "sequence"]
-    patch_output: str
+    patch_output: str | Annotated[tuple[str, ...], Field(min_length=1)]
+    join: Join = "concat"
     cls_output: str | None = None
     registers: int = Field(default=0, ge=0, le=64)
     max_batch: int | None = Field(default=None, ge=1)
@@ -56,6 +60,7 @@ class ModelManifest(BaseModel):
         multiple = self.multiple or self.stride
         if multiple % self.stride:
             raise InvalidSettings(f"{self.name}: multiple {multiple} is no multiple of the stride {self.stride}")
+        first, *more = (self.patch_output,) if isinstance(self.patch_output, str) else self.patch_output
         if self.tokens == "grid" and self.cls_output is None:
             raise InvalidSettings(f"{self.name}: tokens 'grid' needs a cls_output beside the patch_output")
         size = parse_size(self.input_size)
@@ -70,10 +75,12 @@ class ModelManifest(BaseModel):
             std=self.std,
             licence=self.licence,
             tokens=self.tokens,
-            patch_output=self.patch_output,
-            cls_output=self.cls_output or self.patch_output,
+            patch_output=first,
+            cls_output=self.cls_output or [first, *more][-1],
             registers=self.registers,
             max_batch=self.max_batch,
+            more_outputs=tuple(more),
+            join=self.join,
         )
 
 

@@ -68,6 +68,11 @@ def to_input(pixels: ByteArray, geometry: Geometry, backbone: Backbone) -> Float
     return planes
 
 
+def _joined(backbone: Backbone) -> list[object]:
+    """Nothing where one output alone gives patch tokens, as it was in fingerprints before several could."""
+    return [backbone.more_outputs, backbone.join] if backbone.more_outputs else []
+
+
 def fingerprint(backbone: Backbone, model_sha256: str, precision: str = "fp32") -> str:
     """16 hex digits that change with everything that could change a picture's embedding."""
     facts = {
@@ -78,7 +83,7 @@ def fingerprint(backbone: Backbone, model_sha256: str, precision: str = "fp32") 
         "stride": backbone.stride,
         "mean": backbone.mean,
         "std": backbone.std,
-        "tokens": [backbone.tokens, backbone.patch_output, backbone.cls_output, backbone.registers],
+        "tokens": [backbone.tokens, backbone.patch_output, backbone.cls_output, backbone.registers, *_joined(backbone)],
         "precision": precision,  # bf16 may change a patch's embedding by more than a defect does
         "rules": RULES,
         "decoder": DECODER,

@@ -19,6 +19,7 @@ from patchbank.embedding.embedder import Embedder, Embedding
 from patchbank.embedding.turned import source_cell
 from patchbank.errors import EmptyBank
 from patchbank.images import DecodedImage, OpenedImage, cell_box, open_image, opened
+from patchbank.judging.backbone_choice import NAMED, Choice, choose, with_backbone
 from patchbank.judging.clock import StageClock
 from patchbank.judging.compatibility import CompatibilityChecks
 from patchbank.judging.frame import FrameLook
@@ -46,12 +47,18 @@ class Inspector:
     """
 
     def __init__(
-        self, settings: Settings, embedder: Embedder, store: PatchStore, watch: FrozenWatch | None = None
+        self,
+        settings: Settings,
+        embedder: Embedder,
+        store: PatchStore,
+        watch: FrozenWatch | None = None,
+        choice: Choice | None = None,
     ) -> None:
         """``watch`` counts the pictures that come, where frozen ones are to be told; verdicts then depend on their
-        order."""
+        order. ``choice`` says why this is the backbone, where the settings don't name it."""
         self.settings = settings
         self.embedder = embedder
+        self.choice = choice or Choice(embedder.backbone.name, "setting", NAMED)
         self.store = store
         self.compatibility = CompatibilityChecks(embedder)
         self._watch = watch
@@ -65,7 +72,9 @@ class Inspector:
         settings = settings or load_settings()
         store = open_store(settings, search_workers)
         try:
-            return cls(settings, Embedder.open(settings), store, watch)
+            choice = choose(settings, store)
+            settings = with_backbone(settings, choice)
+            return cls(settings, Embedder.open(settings), store, watch, choice)
         except BaseException:
             store.close()
             raise

@@ -11,6 +11,7 @@ import pytest
 
 from patchbank.errors import ExportFailed, InvalidParameters
 from patchbank_indexer.export import ExportedModel, ExportRequest, export_model
+from patchbank_indexer.export.request import parse_blocks
 
 torch = pytest.importorskip("torch", reason="needs the extra export: torch")
 transformers = pytest.importorskip("transformers", reason="needs the extra export: transformers")
@@ -120,6 +121,15 @@ def test_several_blocks_are_joined(kind: str, shape: dict[str, Any], join: Any, 
         assert np.abs(patches - last_alone[0]).max() > 0.01
     if kind != V3:  # rotary positions hide the attention from ONNX Runtime's fusion
         assert made.fused["Attention"] == 3
+
+
+def test_the_mean_of_the_upper_half_of_blocks_is_the_network_s(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path / "checkpoint", "Dinov2Model", **SMALL)
+    made = export(folder, tmp_path / "model.onnx", size=(112, 84), blocks=parse_blocks("7-12"), join="mean")
+    assert (made.patch_dim, made.fused["Attention"]) == (384, 12)
+    pixels = images(1, 112, 84)
+    expected = reference(folder, "Dinov2Model", pixels, (7, 8, 9, 10, 11, 12), "mean")
+    assert largest_error(outputs(made.path, pixels), expected) <= 1e-4
 
 
 @pytest.mark.parametrize(("kind", "shape"), [KINDS[1], KINDS[3]])

@@ -61,6 +61,7 @@ def test_an_export_is_a_backbone_by_its_name(settings: Settings, checkpoint: Pat
         (["--size", "126x70"], "my-dino-126x70", {"size": Sides(126, 70)}),
         (["--name", "line-3"], "line-3", {"name": "line-3"}),
         (["--blocks", "1,-1", "--join", "mean"], "my-dino-b1.-1mean", {}),
+        (["--blocks", "1-3", "--join", "mean"], "my-dino-b1-3mean", {}),
     ],
 )
 def test_what_is_asked_for_is_in_name_and_manifest(
@@ -111,7 +112,7 @@ def test_a_failed_export_leaves_the_earlier_one(
     [
         (["--int8", "--fp16"], 2, "choose one"),
         (["--join", "sum"], 2, "concat or mean"),
-        (["--blocks", "one"], 2, "numbers by comma"),
+        (["--blocks", "one"], 2, "numbers by comma and ranges"),
         (["--blocks", "9"], 1, "no block 9"),
         (["--size", "100x70"], 1, "patches of 14"),
         (["--size", "large"], 1, "input size"),
