@@ -25,12 +25,14 @@ class Geometry:
     """How the grid lies on the original image. It always covers the whole image with cells of equal size.
 
     ``image`` is (width, height) of the upright original, ``inputs`` (width, height) of the network's input,
-    ``grid`` (rows, columns).
+    ``grid`` (rows, columns). Where several scales are fused on one grid, ``inputs`` are those of the finest scale, and
+    ``finest`` is that scale's own grid.
     """
 
     image: tuple[int, int]
     inputs: tuple[int, int]
     grid: tuple[int, int]
+    finest: tuple[int, int] | None = None
 
 
 def plan_geometry(image: tuple[int, int], backbone: Backbone) -> Geometry:
@@ -45,13 +47,18 @@ def plan_levels(image: tuple[int, int], backbone: Backbone, scales: Scales) -> t
 
 
 def plan_fused(image: tuple[int, int], backbone: Backbone, scales: Scales) -> Geometry:
-    """How the patches of all scales together lie on the image; ``inputs`` are those of the finest scale."""
+    """How the patches of all scales together lie on the image."""
     return fused_geometry(plan_levels(image, backbone, scales), scales)
 
 
 def fused_geometry(levels: Sequence[Geometry], scales: Scales) -> Geometry:
     """The same from the geometry at each scale."""
-    return Geometry(levels[0].image, levels[-1].inputs, levels[scales.factors.index(scales.grid)].grid)
+    last = levels[-1]
+    return (
+        last
+        if len(levels) == 1
+        else Geometry(last.image, last.inputs, levels[scales.factors.index(scales.grid)].grid, last.grid)
+    )
 
 
 def to_input(pixels: ByteArray, geometry: Geometry, backbone: Backbone) -> FloatArray:

@@ -15,7 +15,8 @@ from patchbank.bank.open_store import open_store
 from patchbank.bank.search import PatchScores
 from patchbank.bank.store import Bank, PatchStore
 from patchbank.bank.view import View, with_view
-from patchbank.embedding.embedder import Embedder, Embedding
+from patchbank.embedding.embedder import Embedder
+from patchbank.embedding.embedding import Embedding
 from patchbank.embedding.turned import source_cell
 from patchbank.errors import EmptyBank
 from patchbank.images import DecodedImage, OpenedImage, cell_box, open_image, opened

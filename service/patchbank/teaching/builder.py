@@ -10,7 +10,8 @@ from typing import Final
 from patchbank.bank.manifest import BackboneFacts, Manifest
 from patchbank.bank.names import now
 from patchbank.bank.store import Draft, Reference
-from patchbank.embedding.embedder import Embedder, Embedding
+from patchbank.embedding.embedder import Embedder
+from patchbank.embedding.embedding import Embedding
 from patchbank.embedding.preprocess import Geometry
 from patchbank.embedding.stream import Seen
 from patchbank.embedding.turned import Turn

@@ -12,7 +12,7 @@ import numpy as np
 from patchbank.arrays import FloatArray
 from patchbank.bank.manifest import RetrievalLimit
 from patchbank.bank.store import Bank, Draft
-from patchbank.embedding.embedder import Embedding
+from patchbank.embedding.embedding import Embedding
 from patchbank.embedding.stream import Seen, Skipped
 from patchbank.errors import NoReferences
 from patchbank.judging.judge import Judge

@@ -12,7 +12,7 @@ import numpy as np
 from patchbank.arrays import FloatArray
 from patchbank.bank.manifest import ScoringRule
 from patchbank.bank.store import RouterHit
-from patchbank.embedding.embedder import Embedding
+from patchbank.embedding.embedding import Embedding
 from patchbank.embedding.stream import Picture, Seen
 from patchbank.scoring.frame import frame_fault, learn_limits
 from patchbank.scoring.image_score import image_score
