@@ -15,7 +15,7 @@ from patchbank.bank.view import View
 from patchbank.embedding.embedder import Embedder
 from patchbank.errors import DamagedBank, PatchbankError
 from patchbank.judging.backbone_choice import Choice, known_choice, with_backbone
-from patchbank.judging.bank_facts import detail, summary, usable_facts
+from patchbank.judging.bank_facts import detail, detail_line, summary, usable_facts
 from patchbank.judging.compatibility import Compatibility, compare
 from patchbank.judging.version_facts import VersionFacts, kept_versions
 from patchbank.scoring.threshold import promise
@@ -159,8 +159,9 @@ def _facts(manifest: Manifest, compatibility: Compatibility | None, kept: int) -
         facts.append(("inspected", inspected_line(manifest)))
     if manifest.pixel_range is not None:
         facts.append(("16-bit values", manifest.pixel_range.line))
-    if manifest.resolution is not None:
-        facts.append(("smallest visible", manifest.resolution.line))
+    seen = detail_line(manifest)
+    if seen is not None:
+        facts.append(("smallest visible", seen))
     return facts
 
 

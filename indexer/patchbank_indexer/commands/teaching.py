@@ -56,6 +56,16 @@ DetailLevel = Annotated[
         help="How finely pictures are seen: fast, standard or fine (docs/scales.md). [env: PATCHBANK_DETAIL]",
     ),
 ]
+SmallestDefect = Annotated[
+    float | None,
+    typer.Option(
+        "--smallest-defect",
+        min=1.0,
+        metavar="PIXELS",
+        help="Width of the smallest defect that must be found, in pixels of the first reference image: chooses how "
+        "finely pictures are seen.",
+    ),
+]
 KeepAll = Annotated[
     bool,
     typer.Option(
@@ -102,6 +112,7 @@ def add(
         float, typer.Option(min=0.0001, max=0.5, help="Share of the patches that make the image score with `top`.")
     ] = ScoringRule().share,
     detail: DetailLevel = None,
+    smallest_defect: SmallestDefect = None,
     target_far: TargetFar = None,
     augment: Augment = "none",
     foreground: Annotated[
@@ -122,12 +133,25 @@ def add(
     """Teach CLASS from images of good parts; a bank that is already there is replaced in one step at the end."""
     if image_score not in ("top", "top1", "max"):
         raise typer.BadParameter("use top, top1 or max", param_hint="--image-score")
+    if detail is not None and smallest_defect is not None:
+        raise typer.BadParameter("--detail and it both choose the scales: give one", param_hint="--smallest-defect")
     turns = _turns(augment)
     if foreground not in ("off", "auto", "on"):
         raise typer.BadParameter("use off, auto or on", param_hint="--foreground")
     rule = ScoringRule.model_validate({"neighbours": neighbours, "image_score": image_score, "share": share})
     area = _drawing(mask, roi, ignore)
-    options = TeachOptions(coreset, rule, target_far, strict, turns, foreground, area, keep_all, _scales(detail))  # type: ignore[arg-type]
+    options = TeachOptions(
+        coreset,
+        rule,
+        target_far,
+        strict,
+        turns,
+        foreground,  # type: ignore[arg-type]
+        area,
+        keep_all,
+        _scales(detail),
+        smallest_defect,
+    )
     request = _Request(class_name, paths, calibrate_with, options, out_dir, extend=False, yes=yes)
     run(lambda settings, out: _teach(settings, out, request), as_json, backbone=backbone, data_dir=data_dir)
 

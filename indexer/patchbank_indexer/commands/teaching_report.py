@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from patchbank.judging.bank_facts import calibration_facts, size_facts, smallest_visible, threshold_facts
+from patchbank.judging.bank_facts import calibration_facts, detail_line, size_facts, smallest_visible, threshold_facts
+from patchbank.scales import detail_of
 from patchbank.scoring.threshold import promise, shortfall
 from patchbank.teaching.teacher import TeachReport
 from patchbank_indexer.commands.manifest_lines import inspected_line, threshold_line
@@ -73,6 +74,7 @@ def _document(report: TeachReport, peak: float | None) -> dict[str, Any]:
         "foreground": {"masked": manifest.foreground is not None, "reason": report.mask_reason},
         "inspected_percentage": manifest.inspected_percentage,
         "pixel_range": None if manifest.pixel_range is None else manifest.pixel_range.model_dump(),
+        "detail": detail_of(manifest.scales),
         "smallest_visible": smallest_visible(manifest),
         "peak_memory_mb": peak,
     }
@@ -94,5 +96,6 @@ def _say_what_serves(out: Output, report: TeachReport) -> None:
         out.say(f"inspected: {inspected_line(manifest)}")
     if manifest.pixel_range is not None:
         out.say(f"16-bit values: {manifest.pixel_range.line}")
-    if manifest.resolution is not None:
-        out.say(manifest.resolution.line)
+    seen = detail_line(manifest)
+    if seen is not None:
+        out.say(seen)

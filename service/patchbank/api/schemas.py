@@ -136,6 +136,8 @@ class ClassDetail(ClassSummary):
     pixel_range: dict[str, int] | None = Field(
         description="white, and greatest values, of the references that are 16-bit grey without a range; null: none is"
     )
+    detail: str = Field(description="how finely pictures are seen: fast, standard or fine, or the scales themselves")
+    scales: dict[str, Any] = Field(description="the input scales, as multiples of the backbone's own, and the grid's")
     smallest_visible: SmallestVisible | None = Field(description="null where the class was taught before it was told")
 
 

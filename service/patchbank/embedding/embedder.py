@@ -15,7 +15,6 @@ from patchbank.embedding.network import Network
 from patchbank.embedding.preprocess import (
     Geometry,
     fingerprint,
-    fused_geometry,
     plan_fused,
     plan_levels,
     to_input,
@@ -90,10 +89,12 @@ class Embedder:
     def prepare(self, image: DecodedImage, scales: Scales = BASE, turn: Turn = 0) -> Prepared:
         """Resize and normalise; may run in another thread than the forward pass. ``turn`` eighths of a full turn make
         it a turned copy."""
-        levels = plan_levels(turned_size(image.size, turn), self.backbone, scales)
+        size = turned_size(image.size, turn)
+        levels = plan_levels(size, self.backbone, scales)
         return Prepared(
             tuple(to_input(turned(image.pixels, turn, level.inputs), level, self.backbone) for level in levels),
             levels,
+            plan_fused(size, self.backbone, scales),
             scales,
         )
 
@@ -107,21 +108,22 @@ class Embedder:
             return base
         rest = plan_levels(image.size, self.backbone, scales)[1:]
         inputs = [to_input(image.pixels, level, self.backbone) for level in rest]
-        return self._fused([base, *self._network.embed(inputs, rest)], scales)
+        return self._fused([base, *self._network.embed(inputs, rest)], self.geometry(image.size, scales), scales)
 
     def embed_batch(self, batch: Sequence[Prepared]) -> list[Embedding]:
         """Embed prepared pictures, in their order. Those of one input size share forward passes of ``batch_size``."""
         inputs = [values for prepared in batch for values in prepared.inputs]
         made = iter(self._network.embed(inputs, [level for prepared in batch for level in prepared.levels]))
-        return [self._fused([next(made) for _ in prepared.levels], prepared.scales) for prepared in batch]
+        return [
+            self._fused([next(made) for _ in prepared.levels], prepared.geometry, prepared.scales) for prepared in batch
+        ]
 
-    def _fused(self, levels: Sequence[Embedding], scales: Scales) -> Embedding:
+    def _fused(self, levels: Sequence[Embedding], geometry: Geometry, scales: Scales) -> Embedding:
         """One embedding of one picture's embeddings at all scales."""
         base, *finer = levels
         if not finer:
             return base
         own = self.backbone.own_channels
-        geometry = fused_geometry([level.geometry for level in levels], scales)
         patches = fuse(
             [(base.patches, base.grid), *((unit(level.patches[:, :own]), level.grid) for level in finer)],
             geometry.grid,

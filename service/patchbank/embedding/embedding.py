@@ -5,23 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from patchbank.arrays import FloatArray
-from patchbank.embedding.preprocess import Geometry, fused_geometry
+from patchbank.embedding.preprocess import Geometry
 from patchbank.scales import BASE, Scales
 
 
 @dataclass(frozen=True)
 class Prepared:
     """A picture ready for the network at some ``scales``: ``inputs`` float32 (3, H, W) and how its grid lies on the
-    original, for each scale."""
+    original, for each scale; ``geometry`` is that of the patches of all scales together."""
 
     inputs: tuple[FloatArray, ...]
     levels: tuple[Geometry, ...]
+    geometry: Geometry
     scales: Scales = BASE
-
-    @property
-    def geometry(self) -> Geometry:
-        """How the patches of all scales together lie on the original."""
-        return fused_geometry(self.levels, self.scales)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +13,7 @@ from PIL import Image
 from patchbank.arrays import ByteArray, FloatArray
 from patchbank.embedding.backbones import Backbone
 from patchbank.images import DECODER
-from patchbank.scales import Scales
+from patchbank.scales import BASE, Scales
 
 RULES: Final = 1
 """Version of the rules in this file; part of the fingerprint."""
@@ -48,17 +47,10 @@ def plan_levels(image: tuple[int, int], backbone: Backbone, scales: Scales) -> t
 
 def plan_fused(image: tuple[int, int], backbone: Backbone, scales: Scales) -> Geometry:
     """How the patches of all scales together lie on the image."""
-    return fused_geometry(plan_levels(image, backbone, scales), scales)
-
-
-def fused_geometry(levels: Sequence[Geometry], scales: Scales) -> Geometry:
-    """The same from the geometry at each scale."""
-    last = levels[-1]
-    return (
-        last
-        if len(levels) == 1
-        else Geometry(last.image, last.inputs, levels[scales.factors.index(scales.grid)].grid, last.grid)
-    )
+    finest = plan_geometry(image, backbone.scaled(scales.finest))
+    if scales == BASE:
+        return finest
+    return Geometry(image, finest.inputs, plan_geometry(image, backbone.scaled(scales.grid)).grid, finest.grid)
 
 
 def to_input(pixels: ByteArray, geometry: Geometry, backbone: Backbone) -> FloatArray:

@@ -6,6 +6,7 @@ from typing import Any
 
 from patchbank.bank.manifest import Calibration, Manifest
 from patchbank.judging.compatibility import Compatibility
+from patchbank.scales import DETAILS, Scales, detail_of
 from patchbank.scoring.threshold import promise
 
 
@@ -49,6 +50,7 @@ def detail(manifest: Manifest, compatibility: Compatibility | None) -> dict[str,
     return {
         **facts,
         "inspected_percentage": manifest.inspected_percentage,
+        "detail": detail_of(manifest.scales),
         "smallest_visible": smallest_visible(manifest),
         **usable_facts(compatibility),
         "self_test_record": recorded,
@@ -58,6 +60,24 @@ def detail(manifest: Manifest, compatibility: Compatibility | None) -> dict[str,
 def smallest_visible(manifest: Manifest) -> dict[str, Any] | None:
     """How much pictures are shrunk, and how many pixels one patch covers; None where that was not recorded."""
     return None if manifest.resolution is None else manifest.resolution.facts
+
+
+def detail_line(manifest: Manifest) -> str | None:
+    """How finely the class's pictures are seen, for people, and what other details would be; None where that was not
+    recorded."""
+    if manifest.resolution is None:
+        return None
+    width, height = (side * manifest.scales.finest for side in manifest.resolution.patch)
+    others = ", ".join(
+        f"{name} {width / scales.finest:.0f} x {height / scales.finest:.0f}{_grid_note(scales)}"
+        for name, scales in DETAILS.items()
+        if scales != manifest.scales
+    )
+    return f"detail {detail_of(manifest.scales)}: {manifest.resolution.line} (--detail {others})"
+
+
+def _grid_note(scales: Scales) -> str:
+    return f" with {scales.grid**2:.0f} times the patches" if scales.grid > 1 else ""
 
 
 def threshold_facts(calibration: Calibration) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -28,6 +28,7 @@ from patchbank.scoring.threshold import calibrate
 from patchbank.settings import Settings
 from patchbank.teaching.calibrator import Calibrator, NormalScore, NotScored
 from patchbank.teaching.roi_drawing import RoiDrawing, check_grid, draw, first_picture
+from patchbank.teaching.sight import sight_of
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class TeachOptions:
     copies of the references; ``foreground`` masks the background (``auto``: only where the references show that it is
     safe); ``roi`` is the inspected part of the picture, None for all of it; ``strict`` raises the error of a bad file
     instead of skipping it; ``keep_all`` takes every picture without asking whether it is one of the class, and lets
-    each count for itself; ``scales`` are the input scales, None for those that the settings name.
+    each count for itself; ``scales`` are the input scales, None for those that the settings name; ``smallest_defect``
+    is the width in pixels of what must be found, and chooses the scales.
     """
 
     coreset: float | None = None
@@ -50,6 +52,7 @@ class TeachOptions:
     roi: RoiDrawing | None = None
     keep_all: bool = False
     scales: Scales | None = None
+    smallest_defect: float | None = None
 
 
 class TeachPlan(Protocol):
@@ -147,8 +150,12 @@ class NewClass:
     @classmethod
     def of(cls, files: Sequence[Path], options: TeachOptions, settings: Settings, embedder: Embedder) -> NewClass:
         """Plan for ``files``. Raises ``InvalidMask``, and the errors of ``read_image``, for an unusable region of
-        interest."""
+        interest, and ``InvalidParameters`` for a smallest defect that is too small to be seen."""
         scales = options.scales or DETAILS[settings.detail or embedder.backbone.detail]
+        if options.smallest_defect is not None:
+            size = first_picture(files, settings.image_limits).size
+            sight = sight_of(options.smallest_defect, size, embedder)
+            scales, options = sight.scales, replace(options, scoring=sight.rule(options.scoring))
         roi, note = None, None
         if options.roi is not None:
             first = first_picture(files, settings.image_limits)

@@ -100,7 +100,7 @@ def test_the_smallest_thing_that_can_be_seen_is_told_by_add_update_and_show(data
     for seed in range(3):
         picture(seed, (2000, 1500)).save(folder / f"{seed}.png")
     wanted = {"shrunk": 3.47, "patch": [55.6, 53.6]}
-    line = "pictures of 2000 x 1500 are shrunk 3.5 times: one patch covers 56 x 54 pixels; "
+    line = "detail fast: pictures of 2000 x 1500 are shrunk 3.5 times: one patch covers 56 x 54 pixels; "
     result = indexer("add", "part", folder, data=data)
     assert line in result.stdout, result.output
     assert indexer_json("show", "part", data=data)["smallest_visible"] == wanted
