@@ -56,8 +56,11 @@ LEAST: Final = 0.5
 
 def scales_for(patches: float) -> Scales | None:
     """The coarsest scales at which something that is so many patches wide at the backbone's own input size is a whole
-    patch wide, or the finest ones; None where it is less than half a patch even there. The grid is at most half as fine as the finest scale, or there
-    would be too many patches."""
+    patch wide, or the finest ones; None where it is less than half a patch even there.
+
+    Beyond twice the backbone's own size the grid is half as fine as the finest scale, or there would be too many
+    patches.
+    """
     factor = 1.0
     while patches * factor < 1.0 and factor < FINEST:
         factor *= 2

@@ -12,7 +12,8 @@ from patchbank.scales import BASE, FINEST, LEAST, Scales, scales_for
 
 @dataclass(frozen=True)
 class Sight:
-    """``scales`` at which a defect is one patch wide, or the finest ones; it covers ``cells`` of the ``grid`` (rows, columns)."""
+    """``scales`` at which a defect is one patch wide, or the finest ones; it covers ``cells`` of the ``grid``, which is
+    (rows, columns)."""
 
     scales: Scales
     cells: float
