@@ -32,7 +32,8 @@ from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.settings import Settings, load_settings
 from patchbank.teaching.audit import audit_bank
 from patchbank.teaching.plan import TeachOptions
-from patchbank.teaching.recalibrator import Rates, Recalibrator
+from patchbank.teaching.rates import Rates
+from patchbank.teaching.recalibrator import Recalibrator
 from patchbank.teaching.reference_patches import read_patches
 from patchbank.teaching.roi_drawing import RoiDrawing
 from patchbank.teaching.teacher import Teacher

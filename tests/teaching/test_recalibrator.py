@@ -15,8 +15,10 @@ from patchbank.embedding.embedder import Embedder
 from patchbank.errors import BackboneMismatch, NoReferences, UndecodableImage, UnknownClass
 from patchbank.judging.inspector import Inspector
 from patchbank.scoring.outliers import modified_z
+from patchbank.scoring.threshold import promised
 from patchbank.settings import Settings, load_settings
-from patchbank.teaching.recalibrator import Rates, Recalibrator
+from patchbank.teaching.rates import Rates
+from patchbank.teaching.recalibrator import Recalibrator
 from patchbank.teaching.teacher import Teacher
 from patchbank_indexer.demo.products import Product, load_products
 from tests.helpers.pictures import png
@@ -107,7 +109,7 @@ def test_a_picture_of_something_else_among_the_calibration_images_is_named(
     report = recalibrator.from_images("textile", [*good, odd], inspector.embedder, Rates())
     assert [image.path for image in report.doubtful] == [odd]
     calibration = report.manifest.calibration
-    assert (calibration.count, calibration.set_aside, calibration.promised) == (10, 1, 2 / 12)
+    assert (calibration.count, calibration.set_aside, promised(calibration)) == (10, 1, 2 / 12)
     clean = recalibrator.from_images("textile", good, inspector.embedder, Rates()).manifest.calibration
     assert (clean.threshold, clean.set_aside) == (calibration.threshold, 0), "the odd one sets no threshold"
     kept = recalibrator.from_images("textile", [*good, odd], inspector.embedder, Rates(), keep_all=True)

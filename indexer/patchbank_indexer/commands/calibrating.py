@@ -10,11 +10,12 @@ import typer
 from patchbank.bank.manifest import Manifest
 from patchbank.embedding.embedder import Embedder
 from patchbank.judging.bank_facts import calibration_facts, threshold_facts
-from patchbank.scoring.threshold import promise, shortfall
+from patchbank.scoring.threshold import promise, promise_takes, review_threshold, shortfall
 from patchbank.settings import Settings
-from patchbank.teaching.recalibrator import Rates, RecalibrateReport, Recalibrator
+from patchbank.teaching.rates import Rates
+from patchbank.teaching.recalibrator import RecalibrateReport, Recalibrator
 from patchbank_indexer.commands.manifest_lines import pixel_line
-from patchbank_indexer.commands.options import BackboneName, DataDir, Json, Strict, TaughtClass
+from patchbank_indexer.commands.options import BackboneName, Confidence, DataDir, Json, Strict, TaughtClass
 from patchbank_indexer.commands.running import opened, run
 from patchbank_indexer.commands.set_aside_report import doubtful_list, tell_doubtful
 from patchbank_indexer.commands.teaching_report import tell_warnings, warning_list
@@ -36,6 +37,13 @@ def calibrate(
     target_far: Annotated[
         float | None, typer.Option(min=0.0001, max=0.5, help="Target false-alarm rate; else the bank's own.")
     ] = None,
+    review_far: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0001, max=0.9, help="Target rate of good parts rejected or for review; else the bank's own."
+        ),
+    ] = None,
+    confidence: Confidence = None,
     pixel_target_far: Annotated[
         float | None,
         typer.Option(
@@ -51,9 +59,9 @@ def calibrate(
     as_json: Json = False,
 ) -> None:
     """Give CLASS new thresholds, as a new version; its patches are taken as they are."""
-    if held_out is None and target_far is None and pixel_target_far is None:
-        raise typer.BadParameter("give --with DIR, --target-far or --pixel-target-far")
-    rates = Rates(target_far, pixel_target_far)
+    rates = Rates(target_far, pixel_target_far, review_far, confidence)
+    if held_out is None and rates == Rates():
+        raise typer.BadParameter("give --with DIR, --target-far, --review-far, --confidence or --pixel-target-far")
     run(
         lambda settings, out: _calibrate(settings, out, class_name, held_out, rates, strict=strict, keep_all=keep_all),
         as_json,
@@ -111,13 +119,16 @@ def _tell(out: Output, report: RecalibrateReport, left_out: LeftOut) -> None:
         ("", "before", "now"),
         [
             ("threshold", old.threshold, calibration.threshold),
+            ("review threshold", review_threshold(old), review_threshold(calibration)),
             ("pixel threshold", old.mask_threshold, calibration.mask_threshold),
             ("target false-alarm rate", f"{old.target_far:.2%}", f"{calibration.target_far:.2%}"),
+            ("target review rate", f"{old.review_rate:.2%}", f"{calibration.review_rate:.2%}"),
             ("calibration images", f"{old.count}, {old.method}", f"{calibration.count}, {calibration.method}"),
         ],
     )
     out.say(f"pixel threshold {pixel_line(calibration)}")
     out.say(f"promised: {promise(calibration)}")
+    out.say(promise_takes(calibration))
     tell_doubtful(out, report.doubtful, calibration.count)
     short = shortfall(calibration)
     if short is not None:

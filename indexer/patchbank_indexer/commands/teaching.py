@@ -17,7 +17,16 @@ from patchbank.settings import Settings
 from patchbank.teaching.plan import TeachOptions
 from patchbank.teaching.roi_drawing import Box, RoiDrawing
 from patchbank.teaching.teacher import Teacher
-from patchbank_indexer.commands.options import BackboneName, ClassName, DataDir, Json, Strict, TargetFar
+from patchbank_indexer.commands.options import (
+    BackboneName,
+    ClassName,
+    Confidence,
+    DataDir,
+    Json,
+    ReviewFar,
+    Strict,
+    TargetFar,
+)
 from patchbank_indexer.commands.out_folder import check_out_folder
 from patchbank_indexer.commands.running import opened, run
 from patchbank_indexer.commands.set_aside_report import write_set_aside
@@ -88,6 +97,8 @@ def add(
     ] = 1,
     image_score: Annotated[str, typer.Option(help="top1: mean of the highest 1 % of patch scores; or max.")] = "top1",
     target_far: TargetFar = None,
+    review_far: ReviewFar = None,
+    confidence: Confidence = None,
     augment: Augment = "none",
     foreground: Annotated[
         str,
@@ -112,7 +123,18 @@ def add(
         raise typer.BadParameter("use off, auto or on", param_hint="--foreground")
     rule = ScoringRule.model_validate({"neighbours": neighbours, "image_score": image_score})
     area = _drawing(mask, roi, ignore)
-    options = TeachOptions(coreset, rule, target_far, strict, turns, foreground, area, keep_all)  # type: ignore[arg-type]
+    options = TeachOptions(
+        coreset,
+        rule,
+        target_far,
+        strict,
+        turns,
+        foreground,  # type: ignore[arg-type]
+        area,
+        keep_all,
+        review_far,
+        confidence,
+    )
     request = _Request(class_name, paths, calibrate_with, options, out_dir, extend=False, yes=yes)
     run(lambda settings, out: _teach(settings, out, request), as_json, backbone=backbone, data_dir=data_dir)
 
@@ -123,6 +145,8 @@ def update(
     calibrate_with: CalibrateWith = None,
     coreset: Ratio = None,
     target_far: TargetFar = None,
+    review_far: ReviewFar = None,
+    confidence: Confidence = None,
     augment: Augment = "none",
     keep_all: KeepAll = False,
     yes: Yes = False,
@@ -133,7 +157,15 @@ def update(
     as_json: Json = False,
 ) -> None:
     """Add more reference images to CLASS, as a new version. Its mask stays; for another one use `add`."""
-    options = TeachOptions(coreset, target_far=target_far, strict=strict, turns=_turns(augment), keep_all=keep_all)
+    options = TeachOptions(
+        coreset,
+        target_far=target_far,
+        strict=strict,
+        turns=_turns(augment),
+        keep_all=keep_all,
+        review_far=review_far,
+        confidence=confidence,
+    )
     request = _Request(class_name, paths, calibrate_with, options, out_dir, extend=True, yes=yes)
     run(lambda settings, out: _teach(settings, out, request), as_json, backbone=backbone, data_dir=data_dir)
 

@@ -23,9 +23,10 @@ from patchbank.scoring.foreground import Sample, learn_foreground
 from patchbank.scoring.foreground_decision import decide
 from patchbank.scoring.frame import learn_limits, widen_limits
 from patchbank.scoring.resolution import usual_resolution
-from patchbank.scoring.threshold import calibrate
+from patchbank.scoring.threshold import Targets, calibrate
 from patchbank.settings import Settings
 from patchbank.teaching.calibrator import Calibrator, NormalScore, NotScored
+from patchbank.teaching.rates import Rates
 from patchbank.teaching.roi_drawing import RoiDrawing, check_grid, draw, first_picture
 
 
@@ -37,7 +38,8 @@ class TeachOptions:
     copies of the references; ``foreground`` masks the background (``auto``: only where the references show that it is
     safe); ``roi`` is the inspected part of the picture, None for all of it; ``strict`` raises the error of a bad file
     instead of skipping it; ``keep_all`` takes every picture without asking whether it is one of the class, and lets
-    each count for itself.
+    each count for itself. ``target_far`` and ``review_far`` are the rates of rejection and of review; with a
+    ``confidence`` they hold with it (0: on average).
     """
 
     coreset: float | None = None
@@ -48,6 +50,13 @@ class TeachOptions:
     foreground: Literal["off", "auto", "on"] = "off"
     roi: RoiDrawing | None = None
     keep_all: bool = False
+    review_far: float | None = None
+    confidence: float | None = None
+
+    @property
+    def rates(self) -> Rates:
+        """The rates that are asked for."""
+        return Rates(self.target_far, None, self.review_far, self.confidence)
 
 
 class TeachPlan(Protocol):
@@ -133,20 +142,22 @@ class NewClass:
     roi: RegionOfInterest | None
     roi_note: str | None
     self_test: SelfTest | None
+    targets: Targets
 
     base = None
 
     @classmethod
     def of(cls, files: Sequence[Path], options: TeachOptions, settings: Settings, embedder: Embedder) -> NewClass:
         """Plan for ``files``. Raises ``InvalidMask``, and the errors of ``read_image``, for an unusable region of
-        interest."""
+        interest, and ``InvalidParameters`` for rates that contradict."""
         roi, note = None, None
+        targets = options.rates.targets(settings)
         if options.roi is not None:
             first = first_picture(files, settings.image_limits)
             roi = draw(options.roi, *first, settings.image_limits)
             note = check_grid(roi, first.size, plan_geometry(first.size, embedder.backbone).grid)
         record = record_of(embedder.self_test())
-        return cls(options, settings, BankSpec(*embedder.dimensions()), roi, note, record)
+        return cls(options, settings, BankSpec(*embedder.dimensions()), roi, note, record, targets)
 
     @property
     def rule(self) -> ScoringRule:
@@ -176,9 +187,8 @@ class NewClass:
         return taken
 
     def calibration(self, scores: Sequence[NormalScore], held_out: bool, rest: NotScored) -> Calibration:
-        far = self.options.target_far or self.settings.target_far
         images, peaks = [normal.score for normal in scores], [normal.peak for normal in scores]
-        return _calibrate(images, _method(held_out), far, peaks, self.settings, rest)
+        return _calibrate(images, _method(held_out), self.targets, peaks, rest)
 
     def retrieval(self, calibrator: Calibrator) -> RetrievalLimit:
         return calibrator.retrieval_limit()
@@ -197,17 +207,19 @@ class Extension:
     options: TeachOptions
     settings: Settings
     known: Manifest
+    targets: Targets
 
     roi_note = None
 
     @classmethod
     def of(cls, known: Manifest, options: TeachOptions, settings: Settings) -> Extension:
-        """Plan for the class's active bank. Raises ``InvalidParameters`` where another mask is asked for."""
+        """Plan for the class's active bank. Raises ``InvalidParameters`` where another mask is asked for, and for
+        rates that contradict."""
         if options.roi is not None:
             raise InvalidParameters(
                 f"an update keeps the mask of {known.class_name!r}; to change it, teach the class anew"
             )
-        return cls(options, settings, known)
+        return cls(options, settings, known, options.rates.targets(settings, known.calibration))
 
     @property
     def base(self) -> BankRef:
@@ -256,14 +268,13 @@ class Extension:
         """Without held-out images the bank keeps the scores it was calibrated with. More references can only lower
         scores, so the thresholds stay on the safe side."""
         known = self.known.calibration
-        far = self.options.target_far or known.target_far
         images, peaks = [normal.score for normal in scores], [normal.peak for normal in scores]
         method = _method(held_out)
         if not held_out:
             method, images = known.method, [*known.scores, *images]
             peaks = [*known.peaks, *peaks] if known.peaks else []
             rest = NotScored(known.set_aside + rest.set_aside, known.together + rest.together)
-        return _calibrate(images, method, far, peaks, self.settings, rest)
+        return _calibrate(images, method, self.targets, peaks, rest)
 
     def retrieval(self, calibrator: Calibrator) -> RetrievalLimit:
         return calibrator.extended_retrieval_limit(self.known.retrieval)
@@ -278,12 +289,11 @@ class Extension:
 def _calibrate(
     scores: Sequence[float],
     method: Literal["leave-one-image-out", "held-out"],
-    far: float,
+    targets: Targets,
     peaks: Sequence[float],
-    settings: Settings,
     rest: NotScored,
 ) -> Calibration:
-    calibration = calibrate(scores, method, far, peaks, settings.pixel_target_far, rest.set_aside)
+    calibration = calibrate(scores, method, targets, peaks, rest.set_aside)
     return calibration.model_copy(update={"together": rest.together})
 
 
