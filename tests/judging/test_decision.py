@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import hypothesis
@@ -52,8 +53,9 @@ def test_whatever_is_anomalous_is_rejected_and_of_the_rest_what_is_rare_is_for_r
 def test_two_rates_make_three_answers(
     settings: Settings, embedder: Embedder, products: dict[str, Product], tmp_path: Path
 ) -> None:
-    product, store = products["textile"], EdgeStore(settings.data_dir)
-    with Inspector(settings, embedder, store) as inspector:
+    product = products["textile"]
+    with closing(EdgeStore(settings.data_dir)) as store:
+        inspector = Inspector(settings, embedder, store)
         options = TeachOptions(target_far=0.1, review_far=0.4)
         manifest = Teacher(settings, embedder, store).teach("textile", product.references, options=options).manifest
         calibration = manifest.calibration
