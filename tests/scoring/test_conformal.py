@@ -96,3 +96,95 @@ def test_the_highest_score_promises_the_least_rate(values: list[float], confiden
     hypothesis.assume(0.001 < least < 0.999)
     assert sample.cut(least * 1.001, confidence).reached
     assert sample.cut(least * 0.999, confidence) == (max(values), False)
+
+
+def in_series(values: list[float], sizes: list[int]) -> list[str]:
+    """Names that cut the values into series of these sizes; the rest are alone."""
+    names = [f"series {number}" for number, size in enumerate(sizes) for _ in range(size)]
+    return [*names, *[""] * len(values)][: len(values)]
+
+
+sizes = st.lists(st.integers(1, 12), max_size=12)
+
+
+@hypothesis.settings(deadline=None)
+@hypothesis.given(scores, sizes)
+def test_the_scores_of_a_series_share_the_weight_of_one_alone(values: list[float], cut: list[int]) -> None:
+    names = in_series(values, cut)
+    sample = Sample.of(values, names)
+    assert sample.independent == len({name for name in names if name}) + names.count("")
+    assert float(sample.weights.sum()) == pytest.approx(sample.independent)
+    assert sorted(sample.values) == sorted(values)
+    for name in {*names} - {""}:
+        own = [value for value, of in zip(values, names, strict=True) if of == name]
+        assert max(own) in sample.highest
+
+
+@hypothesis.settings(deadline=None)
+@hypothesis.given(scores, rates, st.none() | confidences, st.integers(0, 5))
+def test_series_of_one_are_images_that_are_alone(
+    values: list[float], rate: float, confidence: float | None, beyond: int
+) -> None:
+    alone = Sample.of(values, beyond=beyond)
+    ones = Sample.of(values, [f"series {number}" for number in range(len(values))], beyond)
+    assert ones.cut(rate, confidence) == alone.cut(rate, confidence)
+    assert ones.least_rate(confidence) == alone.least_rate(confidence)
+    assert ones.p_value(values[0]) == alone.p_value(values[0])
+
+
+@hypothesis.settings(deadline=None)
+@hypothesis.given(scores, sizes, rates, st.floats(0.0, 2.0, width=32), st.integers(0, 5))
+def test_the_p_value_of_series_is_the_published_one_and_agrees_with_the_threshold(
+    values: list[float], cut: list[int], rate: float, score: float, beyond: int
+) -> None:
+    names = in_series(values, cut)
+    sample = Sample.of(values, names, beyond)
+    of = [name or str(place) for place, name in enumerate(names)]
+    shares = [
+        sum(value >= score for value, name in zip(values, of, strict=True) if name == series) / of.count(series)
+        for series in {*of}
+    ]
+    expected = (1 + beyond + math.fsum(shares)) / (len(shares) + beyond + 1)
+    assert sample.p_value(score) == pytest.approx(expected)
+    limit = sample.cut(rate)
+    hypothesis.assume(limit.reached and abs(expected - rate) > 1e-6)
+    assert (expected <= rate) == (score > limit.value)
+
+
+@hypothesis.settings(deadline=None)
+@hypothesis.given(scores, sizes, rates)
+def test_of_exchangeable_series_no_larger_share_of_pictures_than_the_rate_lies_above(
+    values: list[float], cut: list[int], rate: float
+) -> None:
+    """Each series in turn is the new one, and one of its pictures, by chance, the new picture: exact."""
+    of = [name or str(place) for place, name in enumerate(in_series(values, cut))]
+    series = {*of}
+    hypothesis.assume(len(series) > 1)
+    shares = []
+    for new in series:
+        known = [(value, name) for value, name in zip(values, of, strict=True) if name != new]
+        limit = Sample.of([value for value, _ in known], [name for _, name in known]).cut(rate)
+        own = [value for value, name in zip(values, of, strict=True) if name == new]
+        shares.append(limit.reached * sum(value > limit.value for value in own) / len(own))
+    assert math.fsum(shares) / len(series) <= rate + 1e-9
+
+
+@hypothesis.settings(deadline=None)
+@hypothesis.given(scores, sizes, rates, confidences)
+def test_with_confidence_a_series_counts_by_its_highest_score(
+    values: list[float], cut: list[int], rate: float, confidence: float
+) -> None:
+    sample = Sample.of(values, in_series(values, cut))
+    limit = sample.cut(rate, confidence)
+    assert limit.value >= sample.cut(rate).value
+    hypothesis.assume(limit.reached)
+    above = int((sample.highest > limit.value).sum())
+    assert above <= most_above(sample.independent, rate, confidence)
+
+
+def test_twelve_series_promise_no_less_than_one_in_thirteen() -> None:
+    names = [f"place {number % 12}" for number in range(240)]
+    sample = Sample.of([number / 240 for number in range(240)], names)
+    assert (sample.independent, sample.least_rate()) == (12, 1 / 13)
+    assert not sample.cut(0.05).reached
+    assert sample.cut(1 / 13).reached

@@ -249,3 +249,31 @@ def test_both_rates_that_the_images_are_too_few_for_are_told() -> None:
     assert said is not None
     assert "too few for a false-alarm rate of 1.00% and a review rate of 5.00%: both thresholds are" in said
     assert said.endswith("which can promise 10.00%; 99 images would do, and 19 for the review rate")
+
+
+def test_series_are_kept_with_their_scores_and_told() -> None:
+    names = ["b", "a", "", "a"]
+    calibration = calibrate([0.4, 0.2, 0.3, 0.1], "held-out", 0.05, [0.5, 0.9, 0.6, 0.7], series=names)
+    assert calibration.scores == (0.1, 0.2, 0.3, 0.4)
+    assert calibration.peaks == (0.7, 0.9, 0.6, 0.5)
+    assert calibration.series == ("a", "a", "", "b")
+    assert Calibration.model_validate_json(calibration.model_dump_json()) == calibration
+    assert p_value(0.2, calibration) == (1 + 0.5 + 1 + 1) / 4
+    assert promised(calibration) == 1 / 4
+    said = shortfall(calibration)
+    assert said is not None
+    assert said.startswith("3 series of 4 calibration images are too few for a false-alarm rate of 5.00%: ")
+    assert said.endswith("which can promise 25.00%; 19 series would do")
+    assert "19 series of good pictures on average" in promise_takes(calibration)
+    assert "(3 series of 4 calibration images)" in promise(calibration)
+    assert calibrate([0.1, 0.2], "held-out", 0.05, series=["", ""]).series == ()
+    with pytest.raises(ValueError, match="series"):
+        calibrate([0.1, 0.2], "held-out", 0.05, series=["a"])
+
+
+def test_a_series_counts_once_in_the_pixels_threshold_too() -> None:
+    peaks = [0.1, 0.2, *[0.9] * 10]
+    names = ["x", "y", *["z"] * 10]
+    calibration = calibrate([0.1] * 12, "held-out", Targets(0.5, pixels=0.5), peaks, series=names)
+    assert calibration.pixel_threshold == 0.2
+    assert calibrate([0.1] * 12, "held-out", Targets(0.5, pixels=0.5), peaks).pixel_threshold == 0.9

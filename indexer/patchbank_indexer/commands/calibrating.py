@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,12 +16,13 @@ from patchbank.settings import Settings
 from patchbank.teaching.rates import Rates
 from patchbank.teaching.recalibrator import RecalibrateReport, Recalibrator
 from patchbank_indexer.commands.manifest_lines import pixel_line
-from patchbank_indexer.commands.options import BackboneName, Confidence, DataDir, Json, Strict, TaughtClass
+from patchbank_indexer.commands.options import BackboneName, Confidence, DataDir, GroupBy, Json, Strict, TaughtClass
 from patchbank_indexer.commands.running import opened, run
 from patchbank_indexer.commands.set_aside_report import doubtful_list, tell_doubtful
 from patchbank_indexer.commands.teaching_report import tell_warnings, warning_list
 from patchbank_indexer.datasets.left_out import LeftOut
 from patchbank_indexer.datasets.normal_images import find_normal_images
+from patchbank_indexer.datasets.series import Grouping, series_line
 from patchbank_indexer.output import Output
 
 KeepAll = Annotated[
@@ -52,6 +54,7 @@ def calibrate(
             help="Share of normal images that may have any pixel above. [env: PATCHBANK_PIXEL_TARGET_FAR]",
         ),
     ] = None,
+    group_by: GroupBy = None,
     keep_all: KeepAll = False,
     strict: Strict = False,
     backbone: BackboneName = None,
@@ -62,8 +65,12 @@ def calibrate(
     rates = Rates(target_far, pixel_target_far, review_far, confidence)
     if held_out is None and rates == Rates():
         raise typer.BadParameter("give --with DIR, --target-far, --review-far, --confidence or --pixel-target-far")
+    if group_by is not None and held_out is None:
+        raise typer.BadParameter("it is about the images of --with DIR", param_hint="--group-by")
     run(
-        lambda settings, out: _calibrate(settings, out, class_name, held_out, rates, strict=strict, keep_all=keep_all),
+        lambda settings, out: _calibrate(
+            settings, out, class_name, held_out, rates, group_by, strict=strict, keep_all=keep_all
+        ),
         as_json,
         backbone=backbone,
         data_dir=data_dir,
@@ -76,6 +83,7 @@ def _calibrate(
     class_name: str,
     held_out: Path | None,
     rates: Rates,
+    group_by: str | None,
     *,
     strict: bool,
     keep_all: bool,
@@ -84,6 +92,10 @@ def _calibrate(
     left_out = LeftOut([]) if normal is None else normal.left_out
     for line in left_out.lines():
         out.remark(line)
+    series: Mapping[Path, str] = {}
+    if group_by is not None and held_out is not None and normal is not None:
+        series = Grouping(group_by).series([held_out], normal.images)
+        out.remark(f"calibration images: {series_line(series, normal.images)}")
     with opened(settings) as store:
         recalibrator = Recalibrator(settings, store)
         if normal is None:
@@ -91,7 +103,14 @@ def _calibrate(
         else:
             with Embedder.open(settings) as embedder, out.progress() as progress:
                 report = recalibrator.from_images(
-                    class_name, normal.images, embedder, rates, strict=strict, keep_all=keep_all, progress=progress
+                    class_name,
+                    normal.images,
+                    embedder,
+                    rates,
+                    series=series,
+                    strict=strict,
+                    keep_all=keep_all,
+                    progress=progress,
                 )
     _tell(out, report, left_out)
 

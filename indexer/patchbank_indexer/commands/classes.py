@@ -132,6 +132,7 @@ def _reference(item: Reference) -> dict[str, Any]:
         "source": item.source,
         "added_at": item.added_at,
         "sha256": item.sha256,
+        "series": item.series,
     }
 
 

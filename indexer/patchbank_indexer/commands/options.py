@@ -36,5 +36,15 @@ Confidence = Annotated[
         "average.",
     ),
 ]
+GroupBy = Annotated[
+    str | None,
+    typer.Option(
+        "--group-by",
+        metavar="REGEX|folder",
+        help="Which pictures form a series (of one part, or place): a regular expression on the path below the folder, "
+        "whose first group names the series; or by folder. A series is left out together and counts once "
+        "(docs/references.md).",
+    ),
+]
 Strict = Annotated[bool, typer.Option("--strict", help="Fail on the first bad file instead of skipping it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, for machines.")]

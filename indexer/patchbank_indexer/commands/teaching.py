@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +22,7 @@ from patchbank_indexer.commands.options import (
     ClassName,
     Confidence,
     DataDir,
+    GroupBy,
     Json,
     ReviewFar,
     Strict,
@@ -31,8 +32,10 @@ from patchbank_indexer.commands.out_folder import check_out_folder
 from patchbank_indexer.commands.running import opened, run
 from patchbank_indexer.commands.set_aside_report import write_set_aside
 from patchbank_indexer.commands.teaching_report import tell
+from patchbank_indexer.datasets.files import FoundFiles
 from patchbank_indexer.datasets.left_out import LeftOut
 from patchbank_indexer.datasets.normal_images import find_normal_images
+from patchbank_indexer.datasets.series import Grouping, check_several, series_line
 from patchbank_indexer.datasets.telling_names import refuse_telling
 from patchbank_indexer.output import Output
 
@@ -107,6 +110,7 @@ def add(
     mask: MaskFile = None,
     roi: RoiBoxes = None,
     ignore: IgnoreBoxes = None,
+    group_by: GroupBy = None,
     keep_all: KeepAll = False,
     yes: Yes = False,
     out_dir: SetAsideDir = None,
@@ -135,7 +139,7 @@ def add(
         review_far,
         confidence,
     )
-    request = _Request(class_name, paths, calibrate_with, options, out_dir, extend=False, yes=yes)
+    request = _Request(class_name, paths, calibrate_with, options, group_by, out_dir, extend=False, yes=yes)
     run(lambda settings, out: _teach(settings, out, request), as_json, backbone=backbone, data_dir=data_dir)
 
 
@@ -148,6 +152,7 @@ def update(
     review_far: ReviewFar = None,
     confidence: Confidence = None,
     augment: Augment = "none",
+    group_by: GroupBy = None,
     keep_all: KeepAll = False,
     yes: Yes = False,
     out_dir: SetAsideDir = None,
@@ -166,19 +171,21 @@ def update(
         review_far=review_far,
         confidence=confidence,
     )
-    request = _Request(class_name, paths, calibrate_with, options, out_dir, extend=True, yes=yes)
+    request = _Request(class_name, paths, calibrate_with, options, group_by, out_dir, extend=True, yes=yes)
     run(lambda settings, out: _teach(settings, out, request), as_json, backbone=backbone, data_dir=data_dir)
 
 
 @dataclass(frozen=True)
 class _Request:
-    """What to teach, and how; ``out_dir`` gets the pictures that are set aside, ``extend`` adds to the class instead of
-    replacing it, ``yes`` takes folders whose names say that they hold no good parts."""
+    """What to teach, and how; ``group_by`` is the rule that names series, ``out_dir`` gets the pictures that are set
+    aside, ``extend`` adds to the class instead of replacing it, ``yes`` takes folders whose names say that they hold no
+    good parts."""
 
     class_name: str
     paths: Sequence[Path]
     calibrate_with: Path | None
     options: TeachOptions
+    group_by: str | None
     out_dir: Path | None
     extend: bool
     yes: bool
@@ -196,16 +203,39 @@ def _teach(settings: Settings, out: Output, request: _Request) -> None:
     left_out = LeftOut([*references.left_out.files, *(held_out.left_out.files if held_out is not None else ())])
     for line in left_out.lines():
         out.remark(line)
+    options = replace(request.options, series=_series(out, request, references.images, held_out))
     with opened(settings) as store, Embedder.open(settings) as embedder, out.progress() as progress:
         report = Teacher(settings, embedder, store).teach(
             request.class_name,
             references.images,
             calibrate_with=None if held_out is None else held_out.images,
-            options=request.options,
+            options=options,
             extend=request.extend,
             progress=progress,
         )
     tell(out, report, left_out, write_set_aside(report, request.out_dir), turned=bool(request.options.turns))
+    calibration = report.manifest.calibration
+    if request.group_by is None and calibration.series and calibration.method == "leave-one-image-out":
+        out.remark(
+            "references of this class come in series; those just added count as alone: give --group-by for them too"
+        )
+
+
+def _series(
+    out: Output, request: _Request, references: Sequence[Path], held_out: FoundFiles | None
+) -> Mapping[Path, str]:
+    """The series of the files, by the rule that is asked for; those of references and calibration images are told."""
+    if request.group_by is None:
+        return {}
+    grouping = Grouping(request.group_by)
+    series = grouping.series(request.paths, references)
+    out.remark(f"references: {series_line(series, references)}")
+    if held_out is not None and request.calibrate_with is not None:
+        series |= grouping.series([request.calibrate_with], held_out.images)
+        out.remark(f"calibration images: {series_line(series, held_out.images)}")
+    elif not request.extend:
+        check_several(series, references)
+    return series
 
 
 def _turns(augment: str) -> tuple[Turn, ...]:

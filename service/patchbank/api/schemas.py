@@ -155,6 +155,7 @@ class ReferenceOut(BaseModel):
     source: str
     width: int
     height: int
+    series: str = Field(default="", description="the series that it belongs to; empty: it is alone")
 
 
 class ReferenceList(BaseModel):

@@ -91,6 +91,9 @@ class Calibration(_Frozen):
     ``pixel_threshold`` is for the map: at most the share ``pixel_target_far`` of normal images has any pixel above it.
     It is computed from ``peaks``, the highest map values; a bank calibrated without them cuts its map at ``threshold``.
 
+    ``peaks`` and ``series``, the names of the images' series (empty: alone), are parallel to ``scores``; there is no
+    ``series`` where each image is alone. Peaks of older banks are in an order of their own.
+
     ``set_aside`` images were left out because they are unlike the others; they count as alarms in all that is promised.
     ``together`` images were left out because they show the same as another one.
 
@@ -110,6 +113,7 @@ class Calibration(_Frozen):
     together: int = Field(default=0, ge=0)
     review_far: float | None = None
     confidence: float | None = None
+    series: tuple[str, ...] = ()
 
     @property
     def review_rate(self) -> float:

@@ -6,7 +6,7 @@ from typing import Any
 
 from patchbank.bank.manifest import Calibration, Manifest
 from patchbank.judging.compatibility import Compatibility
-from patchbank.scoring.threshold import promise, promise_takes, promised, review_threshold
+from patchbank.scoring.threshold import promise, promise_takes, promised, review_threshold, sample_of
 
 
 def size_facts(manifest: Manifest) -> dict[str, Any]:
@@ -83,6 +83,7 @@ def calibration_facts(calibration: Calibration) -> dict[str, Any]:
         "pixel_target_far": calibration.pixel_target_far,
         "set_aside": calibration.set_aside,
         "together": calibration.together,
+        "independent": sample_of(calibration).independent,
         "promised": promised(calibration),
         "review_promised": promised(calibration, calibration.review_rate),
         "promise": promise(calibration),

@@ -44,20 +44,24 @@ def calibrate(
     targets: Targets | float,
     peaks: Sequence[float] = (),
     set_aside: int = 0,
+    series: Sequence[str] = (),
 ) -> Calibration:
     """The thresholds at target false-alarm rates: of images, and of images with any pixel of the map above.
 
     With too few scores no threshold can promise a rate: the highest score is taken and ``reachable`` says so.
     ``peaks`` are the highest map values of the same images; without them there is no pixel threshold. So many images
-    that were ``set_aside`` count as scores above all others. The pixels' rate is never below the images' rate, or a
-    verdict of anomalous would often show no pixel. Raises ``NoReferences`` where there are no scores.
+    that were ``set_aside`` count as scores above all others. ``series`` names the series of each image (empty: it is
+    alone); each series counts once. The pixels' rate is never below the images' rate, or a verdict of anomalous would
+    often show no pixel. Raises ``NoReferences`` where there are no scores.
     """
     if not scores:
         raise NoReferences("calibration needs at least one normal image")
-    if peaks and len(peaks) != len(scores):
-        raise ValueError(f"{len(scores)} scores, {len(peaks)} peaks")
+    for name, values in (("peaks", peaks), ("names of series", series)):
+        if values and len(values) != len(scores):
+            raise ValueError(f"{len(scores)} scores, {len(values)} {name}")
+    rows = sorted(zip(scores, peaks or [0.0] * len(scores), series or [""] * len(scores), strict=True))
     reject, review, pixels, confidence = targets if isinstance(targets, Targets) else Targets(targets)
-    cut = Sample.of(scores, beyond=set_aside).cut(reject, confidence or None)
+    cut = Sample.of(scores, series, set_aside).cut(reject, confidence or None)
     calibration = Calibration(
         method=method,
         target_far=reject,
@@ -65,23 +69,24 @@ def calibrate(
         confidence=confidence or None,
         threshold=cut.value,
         reachable=cut.reached,
-        scores=tuple(sorted(map(float, scores))),
+        scores=tuple(float(score) for score, _, _ in rows),
         set_aside=set_aside,
+        series=tuple(name for _, _, name in rows) if any(series) else (),
     )
     if not peaks:
         return calibration
     rate = max(reject, pixels)
     spots = {
         "pixel_target_far": rate,
-        "pixel_threshold": Sample.of(peaks, beyond=set_aside).cut(rate).value,
-        "peaks": tuple(sorted(map(float, peaks))),
+        "pixel_threshold": Sample.of(peaks, series, set_aside).cut(rate).value,
+        "peaks": tuple(float(peak) for _, peak, _ in rows),
     }
     return calibration.model_copy(update=spots)
 
 
 def sample_of(calibration: Calibration) -> Sample:
     """The scores that the calibration's thresholds come from."""
-    return Sample.of(calibration.scores, beyond=calibration.set_aside)
+    return Sample.of(calibration.scores, calibration.series, calibration.set_aside)
 
 
 def threshold_at(calibration: Calibration, rate: float) -> Cut:
@@ -103,7 +108,7 @@ def promised(calibration: Calibration, rate: float | None = None) -> float:
 
 def p_value(score: float, calibration: Calibration) -> float:
     """Conformal p-value (1 + number of calibration scores >= score) / (n + 1): small means unlike normal images. Images
-    that were set aside count as scores above all others."""
+    that were set aside count as scores above all others, and of a series each is a share of one."""
     return sample_of(calibration).p_value(score)
 
 
@@ -123,7 +128,7 @@ def shortfall(calibration: Calibration) -> str | None:
         return f"{start}, because {calibration.set_aside} set aside count as alarms"
     needed = {name: images_needed(rate, calibration.confidence) for name, rate in short.items()}
     more = [f", and {count} for the {name}" for name, count in needed.items() if name != "false-alarm rate"]
-    return f"{start}; {needed['false-alarm rate']} images would do{''.join(more)}"
+    return f"{start}; {needed['false-alarm rate']} {_unit(calibration)} would do{''.join(more)}"
 
 
 def promise(calibration: Calibration) -> str:
@@ -140,8 +145,9 @@ def promise(calibration: Calibration) -> str:
 def promise_takes(calibration: Calibration) -> str:
     """How many independent normal images a promise of each rate takes, in one sentence."""
     confidence = calibration.confidence or CONFIDENCE
+    units = "series of good pictures" if calibration.series else "independent good pictures"
     told = [
-        f"{rate:.2%} takes {images_needed(rate)} independent good pictures on average, "
+        f"{rate:.2%} takes {images_needed(rate)} {units} on average, "
         f"{images_needed(rate, confidence)} with {_percent(confidence)} confidence"
         for rate in dict.fromkeys((calibration.target_far, calibration.review_rate))
     ]
@@ -149,7 +155,12 @@ def promise_takes(calibration: Calibration) -> str:
 
 
 def _counted(calibration: Calibration) -> str:
-    return f"{calibration.count} calibration images"
+    images = f"{calibration.count} calibration images"
+    return f"{sample_of(calibration).independent} series of {images}" if calibration.series else images
+
+
+def _unit(calibration: Calibration) -> str:
+    return "series" if calibration.series else "images"
 
 
 def _sure(calibration: Calibration) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -39,7 +39,8 @@ class TeachOptions:
     safe); ``roi`` is the inspected part of the picture, None for all of it; ``strict`` raises the error of a bad file
     instead of skipping it; ``keep_all`` takes every picture without asking whether it is one of the class, and lets
     each count for itself. ``target_far`` and ``review_far`` are the rates of rejection and of review; with a
-    ``confidence`` they hold with it (0: on average).
+    ``confidence`` they hold with it (0: on average). ``series`` names the series that files belong to, references and
+    calibration images alike: those of one series are left out together, and count once.
     """
 
     coreset: float | None = None
@@ -52,6 +53,7 @@ class TeachOptions:
     keep_all: bool = False
     review_far: float | None = None
     confidence: float | None = None
+    series: Mapping[Path, str] = field(default_factory=dict)
 
     @property
     def rates(self) -> Rates:
@@ -187,8 +189,7 @@ class NewClass:
         return taken
 
     def calibration(self, scores: Sequence[NormalScore], held_out: bool, rest: NotScored) -> Calibration:
-        images, peaks = [normal.score for normal in scores], [normal.peak for normal in scores]
-        return _calibrate(images, _method(held_out), self.targets, peaks, rest)
+        return _calibrate(scores, _method(held_out), self.targets, rest)
 
     def retrieval(self, calibrator: Calibrator) -> RetrievalLimit:
         return calibrator.retrieval_limit()
@@ -268,13 +269,10 @@ class Extension:
         """Without held-out images the bank keeps the scores it was calibrated with. More references can only lower
         scores, so the thresholds stay on the safe side."""
         known = self.known.calibration
-        images, peaks = [normal.score for normal in scores], [normal.peak for normal in scores]
-        method = _method(held_out)
-        if not held_out:
-            method, images = known.method, [*known.scores, *images]
-            peaks = [*known.peaks, *peaks] if known.peaks else []
-            rest = NotScored(known.set_aside + rest.set_aside, known.together + rest.together)
-        return _calibrate(images, method, self.targets, peaks, rest)
+        if held_out:
+            return _calibrate(scores, "held-out", self.targets, rest)
+        rest = NotScored(known.set_aside + rest.set_aside, known.together + rest.together)
+        return _calibrate(scores, known.method, self.targets, rest, known)
 
     def retrieval(self, calibrator: Calibrator) -> RetrievalLimit:
         return calibrator.extended_retrieval_limit(self.known.retrieval)
@@ -287,13 +285,19 @@ class Extension:
 
 
 def _calibrate(
-    scores: Sequence[float],
+    normal: Sequence[NormalScore],
     method: Literal["leave-one-image-out", "held-out"],
     targets: Targets,
-    peaks: Sequence[float],
     rest: NotScored,
+    known: Calibration | None = None,
 ) -> Calibration:
-    calibration = calibrate(scores, method, targets, peaks, rest.set_aside)
+    """The thresholds from scores of images, and from those that are ``known`` already."""
+    scores, peaks = [image.score for image in normal], [image.peak for image in normal]
+    series = [image.series for image in normal]
+    if known is not None:
+        scores, peaks = [*known.scores, *scores], [*known.peaks, *peaks] if known.peaks else []
+        series = [*(known.series or [""] * known.count), *series]
+    calibration = calibrate(scores, method, targets, peaks, rest.set_aside, series)
     return calibration.model_copy(update={"together": rest.together})
 
 

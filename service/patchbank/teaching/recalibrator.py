@@ -53,7 +53,12 @@ class Recalibrator:
         before = self.store.bank(class_name).manifest
         known = before.calibration
         calibration = calibrate(
-            known.scores, known.method, rates.targets(self.settings, known), known.peaks, known.set_aside
+            known.scores,
+            known.method,
+            rates.targets(self.settings, known),
+            known.peaks,
+            known.set_aside,
+            known.series,
         ).model_copy(update={"together": known.together})
         return RecalibrateReport(before, self._publish(before, calibration))
 
@@ -64,12 +69,14 @@ class Recalibrator:
         embedder: Embedder,
         rates: Rates,
         *,
+        series: Mapping[Path, str] | None = None,
         strict: bool = False,
         keep_all: bool = False,
         progress: Progress = SILENT,
     ) -> RecalibrateReport:
         """Set thresholds from normal images that the bank does not hold; references among them don't count. Those that
-        score far above the others set no threshold and count as alarms, unless ``keep_all``.
+        score far above the others set no threshold and count as alarms, unless ``keep_all``. ``series`` names the
+        series that files belong to; each counts once.
 
         Raises ``InvalidParameters`` where the rates contradict, ``NoReferences`` where none is left,
         ``BackboneMismatch`` where the bank was made with other embeddings, and ``ClassBusy`` where another process is
@@ -82,10 +89,12 @@ class Recalibrator:
         areas = InspectedAreas(before.roi)
         reader = Reader(self.settings, embedder, areas, progress, LearntRange.known(before), strict=strict)
         calibrator = Calibrator(bank, Judge.of(bank, areas), {}, whole=False)
-        scored = calibrator.held_out_scores(reader.read(files, "calibrating (held out)"), lambda: reader.skipped)
+        images, named = reader.read(files, "calibrating (held out)"), series or {}
+        scored = calibrator.held_out_scores(images, lambda: reader.skipped, lambda file: named.get(file, ""))
         normals, doubtful = split_doubtful(scored, keep_all=keep_all)
         scores, peaks = [normal.score for normal in normals], [normal.peak for normal in normals]
-        calibration = calibrate(scores, "held-out", targets, peaks, len(doubtful))
+        names = [normal.series for normal in normals]
+        calibration = calibrate(scores, "held-out", targets, peaks, len(doubtful), names)
         manifest = self._publish(before, calibration)
         return RecalibrateReport(before, manifest, tuple(reader.skipped), tuple(doubtful), reader.warnings)
 
