@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -113,6 +114,21 @@ def test_one_series_alone_leaves_nothing_to_compare_with(teacher: Teacher, serie
     options = TeachOptions(series=series)
     calibration = teacher.teach("part", files, calibrate_with=others, options=options).manifest.calibration
     assert (calibration.method, calibration.count, sample_of(calibration).independent) == ("held-out", 6, 2)
+
+
+def test_a_series_may_have_any_name_that_files_have(
+    teacher: Teacher, inspector: Inspector, series: dict[Path, str]
+) -> None:
+    files, strange = list(series), os.fsdecode(b"pl\xe4tze")
+    named = {file: name if name == "a" else strange for file, name in series.items()}
+    teacher.teach("part", files[1:4], options=TeachOptions(series=named))
+    calibration = teacher.teach(
+        "part", files[4:5], options=TeachOptions(series=named), extend=True
+    ).manifest.calibration
+    assert calibration.series.count("pl\\xe4tze") == 2, "the update knows it again"
+    recalibrator = Recalibrator(inspector.settings, inspector.store)
+    again = recalibrator.from_images("part", files[6:8], inspector.embedder, Rates(), series=named, keep_all=True)
+    assert again.manifest.calibration.series == ("pl\\xe4tze",) * 2
 
 
 def test_held_out_series_count_once_and_new_rates_keep_them(

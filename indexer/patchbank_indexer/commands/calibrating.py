@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,11 +17,11 @@ from patchbank.teaching.recalibrator import RecalibrateReport, Recalibrator
 from patchbank_indexer.commands.manifest_lines import pixel_line
 from patchbank_indexer.commands.options import BackboneName, Confidence, DataDir, GroupBy, Json, Strict, TaughtClass
 from patchbank_indexer.commands.running import opened, run
+from patchbank_indexer.commands.series_naming import named_series
 from patchbank_indexer.commands.set_aside_report import doubtful_list, tell_doubtful
 from patchbank_indexer.commands.teaching_report import tell_warnings, warning_list
 from patchbank_indexer.datasets.left_out import LeftOut
 from patchbank_indexer.datasets.normal_images import find_normal_images
-from patchbank_indexer.datasets.series import Grouping, series_line
 from patchbank_indexer.output import Output
 
 KeepAll = Annotated[
@@ -92,10 +91,9 @@ def _calibrate(
     left_out = LeftOut([]) if normal is None else normal.left_out
     for line in left_out.lines():
         out.remark(line)
-    series: Mapping[Path, str] = {}
-    if group_by is not None and held_out is not None and normal is not None:
-        series = Grouping(group_by).series([held_out], normal.images)
-        out.remark(f"calibration images: {series_line(series, normal.images)}")
+    series: dict[Path, str] = {}
+    if held_out is not None and normal is not None:
+        series = named_series(out, group_by, [held_out], normal.images, "calibration images")
     with opened(settings) as store:
         recalibrator = Recalibrator(settings, store)
         if normal is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -30,12 +30,12 @@ from patchbank_indexer.commands.options import (
 )
 from patchbank_indexer.commands.out_folder import check_out_folder
 from patchbank_indexer.commands.running import opened, run
+from patchbank_indexer.commands.series_naming import named_series
 from patchbank_indexer.commands.set_aside_report import write_set_aside
 from patchbank_indexer.commands.teaching_report import tell
-from patchbank_indexer.datasets.files import FoundFiles
 from patchbank_indexer.datasets.left_out import LeftOut
 from patchbank_indexer.datasets.normal_images import find_normal_images
-from patchbank_indexer.datasets.series import Grouping, check_several, series_line
+from patchbank_indexer.datasets.series import check_several
 from patchbank_indexer.datasets.telling_names import refuse_telling
 from patchbank_indexer.output import Output
 
@@ -203,13 +203,17 @@ def _teach(settings: Settings, out: Output, request: _Request) -> None:
     left_out = LeftOut([*references.left_out.files, *(held_out.left_out.files if held_out is not None else ())])
     for line in left_out.lines():
         out.remark(line)
-    options = replace(request.options, series=_series(out, request, references.images, held_out))
+    series = named_series(out, request.group_by, request.paths, references.images, "references")
+    if held_out is not None and request.calibrate_with is not None:
+        series |= named_series(out, request.group_by, [request.calibrate_with], held_out.images, "calibration images")
+    elif not request.extend:
+        check_several(series, references.images)
     with opened(settings) as store, Embedder.open(settings) as embedder, out.progress() as progress:
         report = Teacher(settings, embedder, store).teach(
             request.class_name,
             references.images,
             calibrate_with=None if held_out is None else held_out.images,
-            options=options,
+            options=replace(request.options, series=series),
             extend=request.extend,
             progress=progress,
         )
@@ -219,23 +223,6 @@ def _teach(settings: Settings, out: Output, request: _Request) -> None:
         out.remark(
             "references of this class come in series; those just added count as alone: give --group-by for them too"
         )
-
-
-def _series(
-    out: Output, request: _Request, references: Sequence[Path], held_out: FoundFiles | None
-) -> Mapping[Path, str]:
-    """The series of the files, by the rule that is asked for; those of references and calibration images are told."""
-    if request.group_by is None:
-        return {}
-    grouping = Grouping(request.group_by)
-    series = grouping.series(request.paths, references)
-    out.remark(f"references: {series_line(series, references)}")
-    if held_out is not None and request.calibrate_with is not None:
-        series |= grouping.series([request.calibrate_with], held_out.images)
-        out.remark(f"calibration images: {series_line(series, held_out.images)}")
-    elif not request.extend:
-        check_several(series, references)
-    return series
 
 
 def _turns(augment: str) -> tuple[Turn, ...]:

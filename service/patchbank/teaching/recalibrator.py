@@ -21,6 +21,7 @@ from patchbank.teaching.calibrator import Calibrator, NormalScore, split_doubtfu
 from patchbank.teaching.pixel_range import LearntRange
 from patchbank.teaching.rates import Rates
 from patchbank.teaching.reader import Reader
+from patchbank.teaching.sightings import Sightings
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,8 @@ class Recalibrator:
         areas = InspectedAreas(before.roi)
         reader = Reader(self.settings, embedder, areas, progress, LearntRange.known(before), strict=strict)
         calibrator = Calibrator(bank, Judge.of(bank, areas), {}, whole=False)
-        images, named = reader.read(files, "calibrating (held out)"), series or {}
-        scored = calibrator.held_out_scores(images, lambda: reader.skipped, lambda file: named.get(file, ""))
+        images, named = reader.read(files, "calibrating (held out)"), Sightings(series=series)
+        scored = calibrator.held_out_scores(images, lambda: reader.skipped, named.series_of)
         normals, doubtful = split_doubtful(scored, keep_all=keep_all)
         scores, peaks = [normal.score for normal in normals], [normal.peak for normal in normals]
         names = [normal.series for normal in normals]

@@ -8,6 +8,7 @@ from pathlib import Path
 from patchbank.bank.store import Reference
 from patchbank.teaching.groups import Groups
 from patchbank.teaching.same_part import SameParts
+from patchbank.text import storable
 
 
 class Sightings:
@@ -20,7 +21,7 @@ class Sightings:
     ) -> None:
         self._parts = SameParts()
         self._apart = apart
-        self._named = series or {}
+        self._named = {file: storable(name) for file, name in (series or {}).items()}
         self._numbers: dict[str, int] = {}
         self._series: dict[str, str] = {}
         self._series_of_group: dict[int, str] = {}
