@@ -7,7 +7,7 @@ from typing import Any
 from patchbank.bank.manifest import Calibration, Manifest
 from patchbank.judging.compatibility import Compatibility
 from patchbank.scales import DETAILS, Scales, detail_of
-from patchbank.scoring.threshold import promise
+from patchbank.scoring.threshold import promise, promise_takes, promised, review_threshold, sample_of
 
 
 def size_facts(manifest: Manifest) -> dict[str, Any]:
@@ -36,6 +36,7 @@ def summary(manifest: Manifest, compatibility: Compatibility | None) -> dict[str
     return {
         **size_facts(manifest),
         "threshold": manifest.calibration.threshold,
+        "review_threshold": review_threshold(manifest.calibration),
         "backbone": manifest.backbone.name,
         "created_at": manifest.created_at,
         **usable_facts(compatibility),
@@ -52,6 +53,7 @@ def detail(manifest: Manifest, compatibility: Compatibility | None) -> dict[str,
         "inspected_percentage": manifest.inspected_percentage,
         "detail": detail_of(manifest.scales),
         "smallest_visible": smallest_visible(manifest),
+        "review_threshold": review_threshold(manifest.calibration),
         **usable_facts(compatibility),
         "self_test_record": recorded,
     }
@@ -81,8 +83,12 @@ def _grid_note(scales: Scales) -> str:
 
 
 def threshold_facts(calibration: Calibration) -> dict[str, Any]:
-    """Both thresholds in force."""
-    return {"threshold": calibration.threshold, "pixel_threshold": calibration.mask_threshold}
+    """The thresholds in force."""
+    return {
+        "threshold": calibration.threshold,
+        "review_threshold": review_threshold(calibration),
+        "pixel_threshold": calibration.mask_threshold,
+    }
 
 
 def calibration_facts(calibration: Calibration) -> dict[str, Any]:
@@ -91,10 +97,15 @@ def calibration_facts(calibration: Calibration) -> dict[str, Any]:
         "method": calibration.method,
         "count": calibration.count,
         "target_far": calibration.target_far,
+        "review_far": calibration.review_rate,
+        "confidence": calibration.confidence,
         "reachable": calibration.reachable,
         "pixel_target_far": calibration.pixel_target_far,
         "set_aside": calibration.set_aside,
         "together": calibration.together,
-        "promised": calibration.promised,
+        "independent": sample_of(calibration).independent,
+        "promised": promised(calibration),
+        "review_promised": promised(calibration, calibration.review_rate),
         "promise": promise(calibration),
+        "promise_takes": promise_takes(calibration),
     }
