@@ -41,9 +41,10 @@ class TeachOptions:
     safe); ``roi`` is the inspected part of the picture, None for all of it; ``strict`` raises the error of a bad file
     instead of skipping it; ``keep_all`` takes every picture without asking whether it is one of the class, and lets
     each count for itself; ``scales`` are the input scales, None for those that the settings name; ``smallest_defect``
-    is the width in pixels of what must be found, and chooses the scales. ``target_far`` and ``review_far`` are the rates
-    of rejection and of review; with a ``confidence`` they hold with it (0: on average). ``series`` names the series that
-    files belong to, references and calibration images alike: those of one series are left out together, and count once.
+    is the width in pixels of what must be found, and chooses the scales. ``target_far`` and ``review_far`` are the
+    rates of rejection and of review; with a ``confidence`` they hold with it (0: on average). ``series`` names the
+    series that files belong to, references and calibration images alike: those of one series are left out together,
+    and count once.
     """
 
     coreset: float | None = None
