@@ -128,7 +128,7 @@ BACKBONES: Final[dict[str, Backbone]] = {
             cls_output="cls_token",
             own_channels=120,
             detail="standard",
-            largest_tile=2048,
+            largest_tile=1536,
         ),
         _dinov2(
             "dinov2-vits14",
