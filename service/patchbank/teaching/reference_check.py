@@ -33,6 +33,9 @@ _SKIPPED: Final = 0.3
 
 _VOTERS: Final = 5
 
+_PLACES: Final = ScoringRule(image_score="top", share=0.01)
+"""How distances in places become one number, whatever rule a class is scored by: the limits were measured with it."""
+
 _AT_ONCE: Final = 1 << 25
 """Distances that are computed at once, in 128 MB: the patches of a large picture have billions."""
 
@@ -202,7 +205,7 @@ def _measure(patches: FloatArray, others: Sequence[FloatArray]) -> tuple[float, 
     )
     second, beyond = min(1, len(others) - 1), min(math.ceil(_SKIPPED * len(others)), len(others) - 1)
     ordered = np.partition(nearest, (second, beyond), axis=1)
-    return image_score(np.maximum(ordered[:, second], 0.0), ScoringRule()), float(np.median(ordered[:, beyond]))
+    return image_score(np.maximum(ordered[:, second], 0.0), _PLACES), float(np.median(ordered[:, beyond]))
 
 
 def _middle(pictures: Sequence[Picture]) -> list[Picture]:
