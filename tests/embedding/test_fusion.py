@@ -8,7 +8,8 @@ import pytest
 from hypothesis import strategies as st
 
 from patchbank.embedding.embedder import Embedder
-from patchbank.embedding.fusion import FINE_GRID_WEIGHT, fuse, fusion_weights, resampled, unit
+from patchbank.embedding.fusion import FINE_GRID_WEIGHT, fuse, fusion_weights, resampled
+from patchbank.embedding.unit import unit
 from patchbank.images import DecodedImage
 from patchbank.scales import BASE, DETAILS, Scales, detail_of
 from tests.helpers.banks import unit as rows_of_length_one

@@ -25,7 +25,8 @@ from patchbank.embedding.backbones import BACKBONES, HubFile
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.first_choice import BUILT_IN, wanted
 from patchbank.errors import InvalidParameters, InvalidSettings, ModelUnavailable, ProviderUnavailable, StoreUnavailable
-from patchbank.judging.backbone_choice import Choice, choose, decide_anew, known_choice, settled, with_backbone
+from patchbank.judging.backbone_choice import choose, decide_anew, known_choice, settled, with_backbone
+from patchbank.judging.choice_file import Choice
 from patchbank.judging.inspector import Inspector
 from patchbank.settings import Settings, load_settings
 from patchbank.teaching.teacher import Teacher

@@ -14,8 +14,9 @@ from patchbank.bank.store import Reference
 from patchbank.bank.view import View
 from patchbank.embedding.embedder import Embedder
 from patchbank.errors import DamagedBank, PatchbankError
-from patchbank.judging.backbone_choice import Choice, known_choice, with_backbone
+from patchbank.judging.backbone_choice import known_choice, with_backbone
 from patchbank.judging.bank_facts import detail, detail_line, summary, usable_facts
+from patchbank.judging.choice_file import Choice
 from patchbank.judging.compatibility import Compatibility, compare
 from patchbank.judging.version_facts import VersionFacts, kept_versions
 from patchbank.scoring.threshold import promise, promise_takes, review_threshold

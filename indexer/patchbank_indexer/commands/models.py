@@ -14,8 +14,9 @@ from patchbank.embedding.download import place_model, pull_model, verify_model
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.model_files import find_backbone, local_names, model_path
 from patchbank.errors import InvalidSettings, PatchbankError
-from patchbank.judging.backbone_choice import Choice, decide_anew, known_choice
 from patchbank.judging.backbone_choice import choose as choose_backbone
+from patchbank.judging.backbone_choice import decide_anew, known_choice
+from patchbank.judging.choice_file import Choice
 from patchbank.settings import AUTO, Settings
 from patchbank_indexer.commands import exporting
 from patchbank_indexer.commands.options import DataDir, Json

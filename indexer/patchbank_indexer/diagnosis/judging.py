@@ -17,7 +17,8 @@ from patchbank.embedding.onnx_runtime import onnx_runtime
 from patchbank.embedding.providers import PROVIDERS, Runtime, provider_arguments
 from patchbank.embedding.self_test import self_test_picture
 from patchbank.errors import PatchbankError
-from patchbank.judging.backbone_choice import Choice, known_choice, with_backbone
+from patchbank.judging.backbone_choice import known_choice, with_backbone
+from patchbank.judging.choice_file import Choice
 from patchbank.judging.compatibility import compare
 from patchbank.settings import AUTO, Settings
 from patchbank_indexer.diagnosis.check import Check, Status, looked_at

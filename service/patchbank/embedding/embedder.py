@@ -7,7 +7,7 @@ from types import TracebackType
 
 from patchbank.embedding.backbones import Backbone
 from patchbank.embedding.embedding import Embedding, Prepared
-from patchbank.embedding.fusion import fuse, fusion_weights, unit
+from patchbank.embedding.fusion import fuse, fusion_weights
 from patchbank.embedding.graph_check import Probe, probe
 from patchbank.embedding.input_size import parse_size
 from patchbank.embedding.model_files import check_pin, find_backbone, model_path
@@ -23,6 +23,7 @@ from patchbank.embedding.providers import Runtime
 from patchbank.embedding.self_test import Response, runtime_facts, self_test_picture
 from patchbank.embedding.session import OnnxSession
 from patchbank.embedding.turned import Turn, turned, turned_size
+from patchbank.embedding.unit import unit
 from patchbank.images import DecodedImage
 from patchbank.scales import BASE, Scales
 from patchbank.settings import Settings

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from patchbank.arrays import FloatArray
-from patchbank.errors import ModelUnavailable
+from patchbank.embedding.unit import unit
 from patchbank.scales import Scales
 
 Grid = tuple[int, int]
@@ -50,14 +50,6 @@ def resampled(vectors: FloatArray, grid: Grid, wanted: Grid) -> FloatArray:
     planes = np.tensordot(_weights(grid[0], wanted[0]), planes, axes=(1, 0))
     planes = np.tensordot(planes, _weights(grid[1], wanted[1]), axes=(1, 1)).transpose(0, 2, 1)
     return np.ascontiguousarray(planes, dtype=np.float32).reshape(wanted[0] * wanted[1], -1)
-
-
-def unit(vectors: FloatArray) -> FloatArray:
-    """Rows of unit length; a zero row stays zero. ``ModelUnavailable`` if a value is not finite."""
-    if not np.isfinite(vectors).all():
-        raise ModelUnavailable("the backbone's output is not finite")
-    lengths = np.linalg.norm(vectors.astype(np.float64), axis=-1, keepdims=True)
-    return np.asarray(vectors / np.maximum(lengths, 1e-12), dtype=np.float32)
 
 
 @lru_cache(_GRIDS)

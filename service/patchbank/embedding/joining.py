@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from patchbank.arrays import FloatArray
+from patchbank.embedding.unit import unit
 from patchbank.errors import ModelUnavailable
 
 Join = Literal["concat", "mean"]
@@ -24,6 +25,6 @@ def join_tokens(parts: Sequence[FloatArray], join: Join) -> FloatArray:
     if len(set(shapes)) > 1:
         told = ", ".join(str(part.shape) for part in parts)
         raise ModelUnavailable(f"patch tokens of shapes {told} cannot be joined ({join})")
-    units = [part / np.maximum(np.linalg.norm(part, axis=-1, keepdims=True), 1e-12) for part in parts]
+    units = [unit(part) for part in parts]
     joined = np.concatenate(units, axis=-1) if join == "concat" else np.mean(units, axis=0)
     return np.asarray(joined, dtype=np.float32)

@@ -10,12 +10,12 @@ import numpy as np
 from patchbank.arrays import FloatArray
 from patchbank.embedding.backbones import Backbone
 from patchbank.embedding.embedding import Embedding
-from patchbank.embedding.fusion import unit
 from patchbank.embedding.graph_check import Probe, require_sides
 from patchbank.embedding.joining import join_tokens
 from patchbank.embedding.preprocess import Geometry, plan_geometry
 from patchbank.embedding.session import OnnxSession
 from patchbank.embedding.tiles import Tiling
+from patchbank.embedding.unit import unit
 from patchbank.errors import ModelUnavailable
 
 GPU_BATCH: Final = 16
@@ -54,8 +54,10 @@ class Network:
         embeddings = []
         for level, tiling in zip(levels, tilings, strict=True):
             tokens, summaries = zip(*(next(made) for _ in tiling.corners), strict=True)
-            patches = unit(tiling.stitch([unit(part) for part in tokens])) if tiling.is_cut else unit(tokens[0])
-            summary = unit(np.mean([unit(part[None])[0] for part in summaries], axis=0)[None])[0]
+            patches, summary = unit(tokens[0]), unit(summaries[0])
+            if tiling.is_cut:
+                patches = unit(tiling.stitch([patches, *map(unit, tokens[1:])]))
+                summary = unit(np.mean([summary, *map(unit, summaries[1:])], axis=0))
             embeddings.append(Embedding(patches, summary, level))
         return embeddings
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Final
 
 from patchbank.bank.names import now
 from patchbank.bank.store import PatchStore
@@ -13,31 +12,12 @@ from patchbank.bank.view import View
 from patchbank.embedding.first_choice import BUILT_IN, first_choice
 from patchbank.embedding.model_files import find_backbone, model_path
 from patchbank.errors import DamagedBank, DataDirNotWritable, InvalidParameters, ModelUnavailable, PatchbankError
-from patchbank.judging.decision import By, Decision, DecisionFile
+from patchbank.judging.choice_file import By, Choice, ChoiceFile
 from patchbank.settings import AUTO, Settings
 
 _LOG = logging.getLogger("patchbank")
 
 Tell = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The backbone that is used, who chose it and why; ``decided_at`` is empty where nothing was decided."""
-
-    backbone: str
-    by: By
-    why: str
-    decided_at: str = ""
-
-    @property
-    def line(self) -> str:
-        """For people."""
-        return f"{self.backbone}: {self.why}" + (f" (decided {self.decided_at})" if self.decided_at else "")
-
-    def as_dict(self) -> dict[str, Any]:
-        """As JSON."""
-        return asdict(self)
 
 
 NAMED: Final = "named by PATCHBANK_BACKBONE or --backbone"
@@ -67,8 +47,7 @@ def known_choice(settings: Settings, store: PatchStore, tell: Tell = _LOG.warnin
     """As ``choose``, but nothing is decided or written: None where nothing was decided yet."""
     if settings.backbone != AUTO:
         return Choice(settings.backbone, "setting", NAMED)
-    decision = _file(settings).read()
-    decided = None if decision is None else Choice(decision.backbone, decision.by, decision.why, decision.decided_at)
+    decided = _file(settings).read()
     try:
         classes = taught_backbones(store)
     except PatchbankError:
@@ -164,9 +143,9 @@ def is_decided(settings: Settings) -> bool:
 
 
 def _write(settings: Settings, choice: Choice) -> Choice:
-    _file(settings).write(Decision(**choice.as_dict(), store=settings.qdrant_url))
+    _file(settings).write(choice)
     return choice
 
 
-def _file(settings: Settings) -> DecisionFile:
-    return DecisionFile(settings.data_dir, settings.qdrant_url)
+def _file(settings: Settings) -> ChoiceFile:
+    return ChoiceFile(settings.data_dir, settings.qdrant_url)

@@ -1,4 +1,4 @@
-"""Which backbone is used and why; the file that keeps it for a data directory, and the lock under which it is decided."""
+"""Which backbone is used and why, the file that keeps it for a data directory, and the lock that guards the choice."""
 
 from __future__ import annotations
 

@@ -20,7 +20,8 @@ from patchbank.embedding.embedding import Embedding
 from patchbank.embedding.turned import source_cell
 from patchbank.errors import EmptyBank
 from patchbank.images import DecodedImage, OpenedImage, cell_box, open_image, opened
-from patchbank.judging.backbone_choice import NAMED, Choice, choose, with_backbone
+from patchbank.judging.backbone_choice import NAMED, choose, with_backbone
+from patchbank.judging.choice_file import Choice
 from patchbank.judging.clock import StageClock
 from patchbank.judging.compatibility import CompatibilityChecks
 from patchbank.judging.frame import FrameLook

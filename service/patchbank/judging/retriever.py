@@ -12,7 +12,7 @@ from patchbank.bank.manifest import Manifest
 from patchbank.bank.store import Bank
 from patchbank.bank.view import View
 from patchbank.embedding.embedding import Embedding
-from patchbank.embedding.fusion import unit
+from patchbank.embedding.unit import unit
 from patchbank.errors import BackboneMismatch, DamagedBank, UnknownClass
 from patchbank.judging.compatibility import CompatibilityChecks
 from patchbank.scoring.class_retrieval import HITS_PER_VOTE, WITNESSES, Retrieval, resembles, retrieve

@@ -163,17 +163,17 @@ class NewClass:
     @classmethod
     def of(cls, files: Sequence[Path], options: TeachOptions, settings: Settings, embedder: Embedder) -> NewClass:
         """Plan for ``files``. Raises ``InvalidMask``, and the errors of ``read_image``, for an unusable region of
-        interest, and ``InvalidParameters`` for rates that contradict and for
-        a smallest defect that is too small to be seen."""
+        interest, and ``InvalidParameters`` for rates that contradict and for a smallest defect that is too small to be
+        seen."""
+        targets = options.rates.targets(settings)
         scales = options.scales or DETAILS[settings.detail or embedder.backbone.detail]
-        if options.smallest_defect is not None:
-            size = first_picture(files, settings.image_limits).size
-            sight = sight_of(options.smallest_defect, size, embedder)
+        asks = options.smallest_defect is not None or options.roi is not None
+        first = first_picture(files, settings.image_limits) if asks else None
+        if first is not None and options.smallest_defect is not None:
+            sight = sight_of(options.smallest_defect, first.size, embedder)
             scales, options = sight.scales, replace(options, scoring=sight.rule(options.scoring))
         roi, note = None, None
-        targets = options.rates.targets(settings)
-        if options.roi is not None:
-            first = first_picture(files, settings.image_limits)
+        if first is not None and options.roi is not None:
             roi = draw(options.roi, *first, settings.image_limits)
             note = check_grid(roi, first.size, embedder.geometry(first.size, scales).grid)
         record = record_of(embedder.self_test())

@@ -36,15 +36,13 @@ class ExactIndex:
         folder.mkdir()
         ids = np.empty((count, 16), dtype=np.uint8)
         with (folder / "vectors.npy").open("xb") as file:
-            size = 1
+            if not count:
+                _write_header(file, (0, 1))
             for place, (point, vector) in enumerate(points):
                 if place == 0:
-                    size = len(vector)
-                    _write_header(file, (count, size))
+                    _write_header(file, (count, len(vector)))
                 file.write(np.asarray(vector, dtype="<f4").tobytes())
                 ids[place] = np.frombuffer(point, dtype=np.uint8)
-            if not count:
-                _write_header(file, (0, size))
         np.save(folder / "ids.npy", ids)
         return cls.open(folder)
 
