@@ -105,14 +105,36 @@ def test_a_planar_file_is_turned_like_any_other(orientation: int, tmp_path: Path
     assert decoded[0].size == ((12, 20) if orientation == 6 else (20, 12))
 
 
-WHOLE = [case.data for case in ALL if case.data[:2] in (b"II", b"MM")]
+def test_a_tag_without_a_value_is_a_damaged_file() -> None:
+    data = bytearray(encode(Image.fromarray(noise()), "TIFF"))
+    (place,) = struct.unpack_from("<I", data, 4)
+    for number in range(struct.unpack_from("<H", data, place)[0]):
+        emptied = data[:]
+        at = place + 2 + 12 * number
+        (tag,) = struct.unpack_from("<H", data, at)
+        struct.pack_into("<I", emptied, at + 4, 0)
+        if tag in (256, 257, 258, 259, 262, 277):
+            with pytest.raises(UndecodableImage, match=f"damaged TIFF: its tag {tag} has no value"):
+                decode_image(bytes(emptied))
 
 
-@hypothesis.settings(deadline=None, max_examples=300)
-@hypothesis.given(st.integers(0, len(WHOLE) - 1), st.data())
+@pytest.mark.parametrize("word", [b"pitm", b"av01"])
+def test_an_avif_without_a_picture_is_a_damaged_file(word: bytes) -> None:
+    whole = encode(Image.fromarray(noise()), "AVIF")
+    assert word in whole
+    with pytest.raises(UndecodableImage, match="truncated or damaged: Failed to decode image"):
+        decode_image(whole.replace(word, b"xxxx"))
+
+
+WHOLE = [case.data for case in ALL]
+TIFFS = [data for data in WHOLE if data[:2] in (b"II", b"MM")]
+
+
+@hypothesis.settings(deadline=None, max_examples=600)
+@hypothesis.given(st.one_of(st.sampled_from(TIFFS), st.sampled_from(WHOLE)), st.data())
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
-def test_a_damaged_tiff_is_a_picture_or_a_told_error(number: int, data: st.DataObject) -> None:
-    damaged = bytearray(WHOLE[number])
+def test_a_damaged_file_is_a_picture_or_a_told_error(whole: bytes, data: st.DataObject) -> None:
+    damaged = bytearray(whole)
     for _ in range(data.draw(st.integers(1, 4))):
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
     try:

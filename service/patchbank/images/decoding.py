@@ -132,13 +132,15 @@ def _load_by_pillow(
 ) -> Loaded:
     with _open(data, kind, layout, limits, name) as picture:
         label = str(picture.format)
-        frames = 1 if layout is not None else int(getattr(picture, "n_frames", 1))
-        if frames > 1:
-            raise several(label, frames, name, most=frames + 1)
         try:
+            frames = 1 if layout is not None else int(getattr(picture, "n_frames", 1))
+            if frames > 1:
+                raise several(label, frames, name, most=frames + 1)
             picture.load()
             # ImageOps.exif_transpose would rewrite the EXIF data, and fails where another tag is damaged.
             upright = _turned(picture, picture.getexif().get(0x0112, 1))
+        except PatchbankError:
+            raise
         except Exception as error:  # decoders raise struct.error, TypeError and more on damaged files
             raise UndecodableImage(f"{name}: truncated or damaged {label}: {error}") from error
         damage = jpeg_damage(data) if label == "JPEG" else None
@@ -211,7 +213,7 @@ def _open(data: bytes, kind: FileKind | None, layout: TiffLayout | None, limits:
         raise _unidentified(data, kind, layout, name) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageTooLarge(f"{name}: far over the limit of {limits.max_megapixels:g} megapixels") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except Exception as error:  # decoders raise RuntimeError, struct.error and more on damaged files
         raise UndecodableImage(f"{name}: truncated or damaged: {error}") from error
     try:
         limits.check_pixels(picture.width, picture.height, name)

@@ -48,11 +48,13 @@ class Page:
         return tag in self._entries
 
     def numbers(self, tag: int, default: tuple[int, ...] = ()) -> tuple[int, ...]:
-        """The tag's first values as whole numbers; ``default`` where there is none."""
+        """The tag's first values as whole numbers; ``default`` without the tag. Raises ``BrokenTiff`` if it is empty."""
         entry = self._entries.get(tag)
         letter = _TYPES.get(entry.kind, "s") if entry is not None else "s"
         if entry is None or letter in "sfd":
             return default
+        if entry.count == 0:
+            raise BrokenTiff(f"its tag {tag} has no value")
         values = _unpack(self._order + letter * min(entry.count, _MAX_VALUES), self._data, entry.place)
         return tuple(int(value) for value in values)
 
