@@ -11,7 +11,7 @@ from patchbank.teaching.tuning import MOST_REFERENCES, Tried, TuneReport
 from patchbank.teaching.tuning_applied import Applied
 from patchbank.teaching.tuning_choice import interval
 from patchbank.teaching.tuning_scores import MOST_PATCHES
-from patchbank_indexer.commands.set_aside_report import set_aside_list, tell_set_aside
+from patchbank_indexer.commands.set_aside_report import set_aside_list
 from patchbank_indexer.output import Output
 
 RATES: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
@@ -51,7 +51,7 @@ def document(report: TuneReport, applied: Applied | None) -> dict[str, Any]:
             }
             for change, hits, alarms in zip(comparison.changes, comparison.found, comparison.alarms, strict=True)
         ],
-        "sign_test": {"higher": comparison.higher, "lower": comparison.lower, "p_value": comparison.p_value},
+        "stand_out": {"more": comparison.higher, "less": comparison.lower, "p_value": comparison.p_value},
         "rates": [_at_rate(report.recommended, rate) for rate in RATES],
         "also_references": report.also_references,
         "skipped": [{"path": str(bad.path), **bad.error.as_dict()} for bad in report.skipped],
@@ -104,10 +104,8 @@ def _tell_table(out: Output, report: TuneReport) -> None:
         alarms = [_counted(int(item.trial.alarms(rate).sum()), _good(report)) for rate in report.rates]
         times = None if fast is None else f"{item.ms / fast.ms:.1f}"
         name = (item.candidate.detail, item.candidate.share)
-        rows.append(
-            (*name, f"{item.trial.ranking:.3f}", *found, *alarms, item.bank_patches, round(item.ms), times)
-            + (" ".join(filter(None, marks)),)
-        )
+        cost = (item.bank_patches, round(item.ms), times)
+        rows.append((*name, f"{item.trial.ranking:.3f}", *found, *alarms, *cost, " ".join(filter(None, marks))))
     headings = [f"found at {rate:.1%}" for rate in report.rates]
     headings += [f"false alarms at {rate:.1%}" for rate in report.rates]
     out.table(
@@ -130,7 +128,7 @@ def _tell_choice(out: Output, report: TuneReport) -> None:
         )
     out.say(
         f"  {comparison.higher} of {_defects(report)} defects stand out more than at present, {comparison.lower} less "
-        f"(sign test: p = {comparison.p_value:.2g})"
+        f"(by chance in {comparison.p_value:.1%} of draws)"
     )
     if comparison.better:
         out.say(f"recommended: {report.winner.candidate.name}, instead of {present.candidate.name}")
@@ -166,7 +164,8 @@ def _tell_end(out: Output, report: TuneReport, applied: Applied | None, *, asked
         f"{manifest.calibration.threshold:.4f}; `indexer activate {name} {report.before.version}` goes back"
     )
     if applied.taught is not None:
-        tell_set_aside(out, applied.taught.set_aside, {})
+        for aside in applied.taught.set_aside:
+            out.remark(aside.line)
     if manifest.references < report.before.references:
         out.remark(f"{report.before.references - manifest.references} references are no longer in the class")
     if report.before.calibration.method == "held-out" and manifest.calibration.method != "held-out":

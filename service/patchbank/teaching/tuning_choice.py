@@ -13,13 +13,16 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binomtest
+from scipy.stats import binomtest, rankdata
 
 from patchbank.arrays import BoolArray
 from patchbank.scoring.threshold import calibrate
 
 NOISE: Final = 0.1
-"""A candidate is better than another by more than noise where the sign test's p-value is at most this."""
+"""What chance alone does this often, or more often, is noise."""
+
+_DRAWS: Final = 999
+"""Random exchanges of the permutation test."""
 
 Scores = npt.NDArray[np.float64]
 
@@ -94,7 +97,8 @@ class Comparison:
 
     ``winner`` is chosen by all pictures. ``chosen`` and ``chosen_good`` are the candidates that judged each defect and
     each good picture; ``found`` and ``alarms`` count, per rate, what they found and their false alarms. ``higher`` and
-    ``lower`` are the numbers of defects that stand out more, and less, than at present.
+    ``lower`` are the numbers of defects that stand out more, and less, than at present. ``p_value`` is that of
+    ``exchange_test``.
     """
 
     present: int
@@ -105,16 +109,12 @@ class Comparison:
     alarms: tuple[int, ...]
     higher: int
     lower: int
+    p_value: float
     changes: tuple[Change, ...]
 
     @property
-    def p_value(self) -> float:
-        """Of the one-sided sign test: how often chance alone makes as many defects stand out more."""
-        return sign_test(self.higher, self.lower)
-
-    @property
     def better(self) -> bool:
-        """Whether the winner is better than the present candidate by more than noise: by the sign test, with more
+        """Whether the winner is better than the present candidate by more than noise: by its p-value, with more
         defects found at one rate, with fewer at none, and without more false alarms than noise explains."""
         return (
             self.winner != self.present
@@ -125,9 +125,9 @@ class Comparison:
         )
 
 
-def compare(trials: Sequence[Trial], present: int, rates: Sequence[float]) -> Comparison:
+def compare(trials: Sequence[Trial], present: int, rates: Sequence[float], draws: int = _DRAWS) -> Comparison:
     """Choose, and cross-validate the choice by leaving out one picture at a time. ``trials`` come by rising cost;
-    there must be at least two defects."""
+    there must be at least two defects. ``draws`` are those of ``exchange_test``."""
     now = trials[present]
     defects, goods = range(len(now.defects)), range(len(now.good))
     chosen = [best(trials, without_defect=place) for place in defects]
@@ -150,17 +150,50 @@ def compare(trials: Sequence[Trial], present: int, rates: Sequence[float]) -> Co
                 cleared=int((~alarm & false[present]).sum()),
             )
         )
+    winner = best(trials)
     return Comparison(
         present,
-        best(trials),
+        winner,
         tuple(chosen),
         tuple(chosen_good),
         tuple(found),
         tuple(alarms),
         int((gain > 0).sum()),
         int((gain < 0).sum()),
+        exchange_test(trials, present, winner, draws),
         tuple(changes),
     )
+
+
+def exchange_test(trials: Sequence[Trial], present: int, winner: int, draws: int = _DRAWS) -> float:
+    """The probability that the best of several candidates is ahead of the present one as far as the ``winner`` is, if
+    all are of the same worth (permutation test of two ROC curves, Venkatraman and Begg 1996, with the maximum over
+    candidates, Westfall and Young 1993).
+
+    In each draw some pictures exchange their ranks at present with those by the other candidates, normal pictures too:
+    a test over defects alone would forget that all of them are compared with the same few normal ones.
+    """
+    if winner == present:
+        return 1.0
+    rows = [rankdata(np.concatenate([trial.defects, trial.normal, trial.good])) for trial in trials]
+    ranks, count = np.stack(rows), len(trials[present].defects)
+    own = np.broadcast_to(ranks[present], ranks.shape)
+
+    def ahead(exchanged: BoolArray) -> Scores:
+        """How far each candidate is ahead (C,) where these pictures (N,) are exchanged."""
+        return _stands_out(np.where(exchanged, own, ranks), count) - _stands_out(np.where(exchanged, ranks, own), count)
+
+    reached = ahead(np.zeros(ranks.shape[1], dtype=np.bool_))[winner] - 1e-9
+    rng = np.random.default_rng(0)
+    as_far = sum(bool(ahead(rng.random(ranks.shape[1]) < 0.5).max() >= reached) for _ in range(draws))
+    return (1 + as_far) / (1 + draws)
+
+
+def _stands_out(ranks: Scores, defects: int) -> Scores:
+    """Mean evidence (C,) by ranks (C, N) of so many defects, which come first, and of normal pictures."""
+    usual = ranks[:, defects:]
+    higher = (usual[:, None, :] >= ranks[:, :defects, None]).sum(axis=2)
+    return np.asarray(-np.log((1.0 + higher) / (usual.shape[1] + 1.0)).mean(axis=1))
 
 
 def sign_test(more: int, less: int) -> float:
