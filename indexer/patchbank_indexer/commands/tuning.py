@@ -51,14 +51,17 @@ def tune(
         float | None,
         typer.Option("--target-far", min=0.0001, max=0.5, help="With --apply: false-alarm rate; else the class's own."),
     ] = None,
+    keep_all: Annotated[
+        bool, typer.Option("--keep-all", help="With --apply: set no reference aside, and let each count for itself.")
+    ] = False,
     backbone: BackboneName = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Choose detail, share and rate of CLASS by labelled pictures, as few as five; docs/tune.md."""
-    if not apply and (choose is not None or target_far is not None):
-        raise typer.BadParameter("--choose and --target-far go with --apply")
-    request = _Request(class_name, defects, good, references or [], apply, choose, target_far)
+    if not apply and (choose is not None or target_far is not None or keep_all):
+        raise typer.BadParameter("--choose, --target-far and --keep-all go with --apply")
+    request = _Request(class_name, defects, good, references or [], apply, choose, target_far, keep_all)
     run(lambda settings, out: _tune(settings, out, request), as_json, backbone=backbone, data_dir=data_dir)
 
 
@@ -73,6 +76,7 @@ class _Request:
     apply: bool
     choose: str | None
     target_far: float | None
+    keep_all: bool
 
 
 def _tune(settings: Settings, out: Output, request: _Request) -> None:
@@ -90,7 +94,9 @@ def _tune(settings: Settings, out: Output, request: _Request) -> None:
         report = Tuner(settings, embedder, store).tune(request.class_name, labelled, files, progress)
         if request.apply:
             candidate = _chosen(report, request.choose)
-            applied = TuneApplier(settings, embedder, store).apply(report, candidate, request.target_far, progress)
+            applied = TuneApplier(settings, embedder, store).apply(
+                report, candidate, request.target_far, progress, keep_all=request.keep_all
+            )
     out.result(document(report, applied))
     tell(out, report, applied, asked=request.apply)
 

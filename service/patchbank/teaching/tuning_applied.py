@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -46,11 +46,18 @@ class TuneApplier:
         self._settings = settings
 
     def apply(
-        self, report: TuneReport, candidate: Candidate, target_far: float | None = None, progress: Progress = SILENT
+        self,
+        report: TuneReport,
+        candidate: Candidate,
+        target_far: float | None = None,
+        progress: Progress = SILENT,
+        *,
+        keep_all: bool = False,
     ) -> Applied | None:
         """Let the candidate serve, at the class's own false-alarm rate or at another one; None where nothing changes.
 
-        Another detail teaches the class anew from the references that were found. Another share keeps the patches, and
+        Another detail teaches the class anew from the references that were found; with ``keep_all`` none of them is
+        set aside, and each counts for itself. Another share keeps the patches, and
         scores the references again. Raises ``ClassBusy`` where the class was changed since it was tuned, ``CannotTune``
         for another detail without the references' files, and what teaching raises. The old version serves until the
         new one is complete.
@@ -70,14 +77,15 @@ class TuneApplier:
             raise CannotTune(
                 f"{candidate.name} needs the pictures of the references: give their folders with --references"
             )
-        return self._taught(report, candidate, far, progress)
+        options = replace(_options(before, candidate, far), keep_all=keep_all)
+        return self._taught(report, options, progress)
 
-    def _taught(self, report: TuneReport, candidate: Candidate, far: float, progress: Progress) -> Applied:
+    def _taught(self, report: TuneReport, options: TeachOptions, progress: Progress) -> Applied:
         before, matched = report.before, report.matched
         assert matched is not None  # noqa: S101
         turns = turns_of(self.store.bank(before.class_name))
         with _drawing(before) as roi:
-            options = _options(before, candidate, far, roi=roi, turns=turns)
+            options = replace(options, roi=roi, turns=turns)
             teacher = Teacher(self._settings_of(before), self.embedder, self.store)
             taught = teacher.teach(
                 before.class_name, sorted(matched.files.values()), options=options, progress=progress
@@ -114,17 +122,13 @@ class TuneApplier:
         return self._settings if rate is None else self._settings.model_copy(update={"pixel_target_far": rate})
 
 
-def _options(
-    before: Manifest, candidate: Candidate, far: float, *, roi: RoiDrawing | None = None, turns: tuple[int, ...] = ()
-) -> TeachOptions:
-    """How the class was taught, but for the candidate and the rate."""
+def _options(before: Manifest, candidate: Candidate, far: float) -> TeachOptions:
+    """How the class was taught, with the candidate and the rate; without its mask and turned copies."""
     return TeachOptions(
         coreset=None if before.coreset is None else before.coreset.ratio,
         scoring=candidate.rule,
         target_far=far,
-        turns=turns,
         foreground="off" if before.foreground is None else "on",
-        roi=roi,
         scales=candidate.scales,
     )
 
