@@ -185,7 +185,10 @@ def exchange_test(trials: Sequence[Trial], present: int, winner: int, draws: int
 
     reached = ahead(np.zeros(ranks.shape[1], dtype=np.bool_))[winner] - 1e-9
     rng = np.random.default_rng(0)
-    as_far = sum(bool(ahead(rng.random(ranks.shape[1]) < 0.5).max() >= reached) for _ in range(draws))
+    as_far = 0
+    for _ in range(draws):
+        exchanged: BoolArray = np.asarray(rng.random(ranks.shape[1]) < 0.5, dtype=np.bool_)
+        as_far += bool(ahead(exchanged).max() >= reached)
     return (1 + as_far) / (1 + draws)
 
 

@@ -70,13 +70,14 @@ def test_tune_applies_what_is_chosen_as_a_new_version(data: Path, parts: Path) -
 def test_tune_says_what_is_wrong(data: Path, parts: Path, tmp_path: Path) -> None:
     indexer_json("add", "part", parts / "train", data=data)
     defects = parts / "defects"
-    for words, code in (
+    cases: list[tuple[list[str | Path], str]] = [
         (["nothing", "--defects", defects], "unknown_class"),
         (["part", "--defects", defects, "--good", defects], "cannot_tune"),
         (["part", "--defects", defects, "--references", parts / "good"], "cannot_tune"),
         (["part", "--defects", defects, "--apply", "--choose", "fine,0.01"], "invalid_parameters"),
         (["part", "--defects", parts / "missing"], "no_references"),
-    ):
+    ]
+    for words, code in cases:
         result = indexer("tune", *words, data=data)
         assert result.exit_code == 1, result.output
         assert f"[{code}]" in result.stderr
