@@ -36,8 +36,8 @@ from patchbank.teaching.reader import Reader
 from patchbank.teaching.reference_patches import read_patches
 from patchbank.teaching.tuning_candidates import widest
 
-MOST_PATCHES: Final = 20_000
-"""Patches of a trial's bank, drawn at random: with all of them, a fine detail would take hours."""
+MOST_PATCHES: Final = 60_000
+"""Patches of a bank that is made for a trial, drawn at random: a fine detail of many references would take long."""
 
 RuleScores = tuple[float, ...]
 """One picture's image score by each rule."""
