@@ -16,7 +16,8 @@ import numpy as np
 
 from benchmarks.datasets import load_datasets
 from patchbank.arrays import FloatArray, IntArray
-from patchbank.embedding.embedder import Embedder, Embedding
+from patchbank.embedding.embedder import Embedder
+from patchbank.embedding.embedding import Embedding
 from patchbank.images import read_image
 from patchbank.scoring.anomaly_map import enlarge, smooth
 from patchbank.scoring.inspected_area import InspectedArea

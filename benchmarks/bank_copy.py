@@ -16,7 +16,8 @@ from benchmarks.verdicts import verdict_on
 from patchbank.bank.archive import Archive, write_archive
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.transfer import put_class
-from patchbank.embedding.embedder import Embedder, Embedding
+from patchbank.embedding.embedder import Embedder
+from patchbank.embedding.embedding import Embedding
 from patchbank.embedding.first_choice import BUILT_IN
 from patchbank.images import DecodedImage
 from patchbank.judging.inspector import Inspector

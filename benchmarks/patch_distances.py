@@ -9,7 +9,8 @@ import numpy as np
 
 from patchbank.arrays import IntArray
 from patchbank.bank.manifest import ScoringRule
-from patchbank.embedding.embedder import Embedder, Embedding
+from patchbank.embedding.embedder import Embedder
+from patchbank.embedding.embedding import Embedding
 from patchbank.images import read_image
 from patchbank.scoring.anomaly_map import map_peak
 from patchbank.scoring.image_score import image_score

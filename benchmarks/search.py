@@ -22,7 +22,8 @@ from patchbank.bank.edge.pool import PooledStore
 from patchbank.bank.manifest import BackboneFacts, Manifest, RetrievalLimit, ScoringRule
 from patchbank.bank.search import search_patches
 from patchbank.bank.store import Bank, BankSpec, Reference
-from patchbank.embedding.embedder import Embedder, Embedding
+from patchbank.embedding.embedder import Embedder
+from patchbank.embedding.embedding import Embedding
 from patchbank.embedding.first_choice import BUILT_IN
 from patchbank.images import read_image
 from patchbank.scoring.anomaly_map import anomaly_map, mask_and_score_demand

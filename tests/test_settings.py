@@ -43,6 +43,8 @@ BAD = [
     ("TARGET_FAR", "-0.1"),
     ("TARGET_FAR", "nan"),
     ("TARGET_FAR", "1%"),
+    ("REVIEW_FAR", "0"),
+    ("REVIEW_FAR", "1"),
     ("PIXEL_TARGET_FAR", "0"),
     ("PIXEL_TARGET_FAR", "1"),
     ("MAX_CALIBRATION_IMAGES", "1"),
@@ -111,6 +113,16 @@ def test_the_environment_sets_and_a_keyword_wins(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("patchbank_target_far", "0.05")
     settings = load_settings(port=9001)
     assert (settings.data_dir, settings.port, settings.target_far) == (Path("/srv/banks"), 9001, 0.05)
+
+
+def test_a_review_rate_below_the_reject_rate_is_an_error_unless_it_is_the_default(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATCHBANK_TARGET_FAR", "0.1")
+    assert load_settings().at("elsewhere").review_far == 0.05
+    monkeypatch.setenv("PATCHBANK_REVIEW_FAR", "0.05")
+    with pytest.raises(InvalidSettings, match=r"^PATCHBANK_REVIEW_FAR: 0.05 is below PATCHBANK_TARGET_FAR, 0.1"):
+        load_settings()
 
 
 def test_a_variable_without_the_prefix_sets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 class Scales(BaseModel):
     """``factors`` are multiples of the backbone's own input size, ascending from 1: the picture is embedded at each of
-    them. All are brought to one grid, that of the factor ``grid``, and each patch holds them side by side. ``fusion``
+    them. All are brought to the grid of the factor ``grid``, and each patch holds them side by side. ``fusion``
     numbers the rule by which that is done; embeddings of different rules are never compared.
     """
 
@@ -23,8 +23,8 @@ class Scales(BaseModel):
     def _check(self) -> Scales:
         if self.factors[0] != 1.0 or any(b <= a for a, b in zip(self.factors, self.factors[1:], strict=False)):
             raise ValueError(f"scales ascend from 1, not {self.factors}")
-        if self.grid not in self.factors:
-            raise ValueError(f"the grid's scale {self.grid} is none of {self.factors}")
+        if not 1.0 <= self.grid <= self.factors[-1]:
+            raise ValueError(f"the grid's scale {self.grid} is not within {self.factors}")
         return self
 
     @property
@@ -44,6 +44,31 @@ DETAILS: Final[dict[Detail, Scales]] = {
     "fine": Scales(factors=(1.0, 2.0), grid=2.0),
 }
 """What people choose from; docs/scales.md has what each finds and costs."""
+
+
+FINEST: Final = 8.0
+"""Largest factor that is chosen by itself: 64 times the time of the backbone's own input size."""
+
+
+LEAST: Final = 0.5
+"""Share of a patch's width below which nothing is seen (docs/thresholds.md)."""
+
+
+def scales_for(patches: float) -> Scales | None:
+    """The coarsest scales at which something that is so many patches wide at the backbone's own input size is a whole
+    patch wide, or the finest ones; None where it is less than half a patch even there.
+
+    Beyond twice the backbone's own size the grid is half as fine as the finest scale, or there would be too many
+    patches.
+    """
+    factor = 1.0
+    while patches * factor < 1.0 and factor < FINEST:
+        factor *= 2
+    if patches * factor < LEAST:
+        return None
+    if factor <= 2.0:
+        return DETAILS["fast"] if factor == 1.0 else DETAILS["fine"]
+    return Scales(factors=(1.0, factor), grid=factor / 2)
 
 
 def detail_of(scales: Scales) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from patchbank.errors import InvalidSettings
@@ -19,6 +19,9 @@ from patchbank.text import shown
 
 AUTO: Final = "auto"
 """The backbone that is decided once for each bank store (``patchbank.judging.backbone_choice``)."""
+
+REVIEW_FAR: Final = 0.05
+"""Share of normal images that may be rejected or for review where nothing else is asked for."""
 
 _URL: Final = re.compile(r"https?://([^/@\s:\[\]]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?/?")
 
@@ -123,6 +126,12 @@ class Settings(BaseSettings):
         lt=1,
         description="Target false-alarm rate of calibration: share of normal images above the threshold.",
     )
+    review_far: float = Field(
+        default=REVIEW_FAR,
+        gt=0,
+        lt=1,
+        description="Share of normal images that may be rejected or for review; never below `PATCHBANK_TARGET_FAR`.",
+    )
     pixel_target_far: float = Field(
         default=0.1,
         gt=0,
@@ -171,6 +180,15 @@ class Settings(BaseSettings):
             raise ValueError(f"{shown(str(value))} is not a directory: name one, here or with --data-dir")
         return value
 
+    @model_validator(mode="after")
+    def _check_review_far(self) -> Settings:
+        if "review_far" in self.model_fields_set and self.review_far < self.target_far:
+            raise ValueError(
+                f"{self.review_far:g} is below PATCHBANK_TARGET_FAR, {self.target_far:g}, and whatever is rejected "
+                "would be for review too"
+            )
+        return self
+
     @field_validator("qdrant_url")
     @classmethod
     def _check_url(cls, value: str) -> str:
@@ -187,7 +205,7 @@ class Settings(BaseSettings):
         """The same settings with another bank store: a server's URL, or a directory."""
         is_url = "://" in place
         changed = {"qdrant_url": place} if is_url else {"qdrant_url": "", "data_dir": Path(place)}
-        return load_settings(**{**{name: getattr(self, name) for name in type(self).model_fields}, **changed})
+        return load_settings(**{**{name: getattr(self, name) for name in self.model_fields_set}, **changed})
 
     @property
     def image_limits(self) -> ImageLimits:
@@ -213,7 +231,7 @@ def load_settings(**overrides: Any) -> Settings:
         raise InvalidSettings(f".env cannot be read: {reason_of(error)}") from error
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
+        name = ".".join(str(part) for part in first["loc"]) or "review_far"  # the only check of two settings
         raise InvalidSettings(f"PATCHBANK_{name.upper()}: {message_of(first['msg'])}") from error
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import anyio
 import httpx
@@ -21,6 +21,7 @@ from patchbank.bank.names import BankRef
 from patchbank.bank.store import BankSpec, PatchStore, Pointers
 from patchbank.errors import StoreUnavailable
 from patchbank.judging.compatibility import Compatibility
+from patchbank.judging.verdict import Decision
 from patchbank.settings import Settings
 from tests.helpers.banks import FINGERPRINT, fill, manifest, unit
 from tests.helpers.http_service import serving
@@ -69,15 +70,24 @@ def test_a_class_s_series_begin_at_zero_when_it_is_taught(metrics: Metrics) -> N
 
 
 def test_a_judged_image_is_counted_with_its_score_and_its_stages(metrics: Metrics) -> None:
-    metrics.judged("cookie", True, {"embed": 120.0, "search": 0.0}, 1.2)
+    metrics.judged("cookie", "reject", {"embed": 120.0, "search": 0.0}, 1.2)
     metrics.judged(None, None, {"embed": 120.0})
     found = shown(metrics)
     assert value(found, "patchbank_verdicts_total", class_name="cookie", verdict="anomalous") == 1
+    assert value(found, "patchbank_decisions_total", class_name="cookie", decision="reject") == 1
     assert value(found, "patchbank_verdicts_total", class_name="", verdict="unknown_product") == 1
     assert value(found, "patchbank_score_ratio_bucket", class_name="cookie", le="1.1") == 0
     assert value(found, "patchbank_score_ratio_bucket", class_name="cookie", le="1.25") == 1
     assert value(found, "patchbank_stage_seconds_count", stage="embed") == 2
     assert value(found, "patchbank_stage_seconds_count", stage="search") is None, "it was not searched"
+
+
+def test_an_image_for_review_is_a_normal_verdict_and_a_decision_of_its_own(metrics: Metrics) -> None:
+    metrics.judged("cookie", "review", {}, 0.97)
+    found = shown(metrics)
+    assert value(found, "patchbank_verdicts_total", class_name="cookie", verdict="normal") == 1
+    told = [value(found, "patchbank_decisions_total", class_name="cookie", decision=it) for it in get_args(Decision)]
+    assert told == [0, 1, 0]
 
 
 def test_the_series_of_a_removed_class_go_and_make_room(metrics: Metrics) -> None:
@@ -91,13 +101,13 @@ def test_classes_beyond_the_room_are_counted_together(metrics: Metrics) -> None:
     metrics.store_read([BankFacts(f"class-{number}", True, patches=1) for number in range(5)])
     before = len(shown(metrics))
     for number in range(5):
-        metrics.judged(f"class-{number}", False, {}, 0.5)
+        metrics.judged(f"class-{number}", "pass", {}, 0.5)
     found = shown(metrics)
     assert value(found, "patchbank_verdicts_total", class_name=OTHER_CLASSES, verdict="normal") == 2
     assert value(found, "patchbank_classes") == 5
     for _ in range(3):
         for number in range(5, 50):
-            metrics.judged(f"class-{number}", False, {}, 0.5)
+            metrics.judged(f"class-{number}", "pass", {}, 0.5)
     assert len(shown(metrics)) == len(found) < before + 40
 
 

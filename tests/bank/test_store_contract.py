@@ -112,13 +112,14 @@ def test_references_come_back_whole(store: PatchStore) -> None:
 
 def test_names_that_are_not_utf_8_are_stored_with_their_bytes_escaped(store: PatchStore, tmp_path: Path) -> None:
     raw = os.fsdecode(b"gr\xfc\xdfe[/]\x1b\n.png")
-    item = replace(reference(0, 1, 6), name=raw, source=f"in/{raw}")
+    item = replace(reference(0, 1, 6), name=raw, source=f"in/{raw}", series=raw)
     with store.draft("part", SPEC) as draft:
         draft.add_reference(item, vectors(7, 3, 4)[0])
         draft.add_patches([item.image_id] * 6, np.array([[0, c] for c in range(6)]), vectors(0))
         draft.seal()
         draft.activate(manifest(draft, references=1, patches=6, dims=(8, 4)))
-    stored = replace(item, name="gr\\xfc\\xdfe[/]\x1b\n.png", source="in/gr\\xfc\\xdfe[/]\x1b\n.png")
+    name = "gr\\xfc\\xdfe[/]\x1b\n.png"
+    stored = replace(item, name=name, source=f"in/{name}", series=name)
     assert store.bank("part").references() == [stored]
     write_archive(tmp_path / "part.bank", store.bank("part"))
     with Archive(tmp_path / "part.bank") as archive:

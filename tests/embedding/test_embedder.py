@@ -11,7 +11,8 @@ import pytest
 
 from patchbank.arrays import ByteArray, DoubleArray
 from patchbank.embedding.backbones import BACKBONES, Backbone, HubFile, Packaged
-from patchbank.embedding.embedder import Embedder, Embedding
+from patchbank.embedding.embedder import Embedder
+from patchbank.embedding.embedding import Embedding
 from patchbank.embedding.input_size import Area, InputSize, Sides
 from patchbank.embedding.model_files import pulled_path
 from patchbank.embedding.preprocess import fingerprint

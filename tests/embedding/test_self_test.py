@@ -35,7 +35,8 @@ from patchbank.errors import BackboneMismatch
 from patchbank.judging.compatibility import Compatibility, CompatibilityChecks, compare
 from patchbank.judging.inspector import Inspector
 from patchbank.settings import Settings, load_settings
-from patchbank.teaching.recalibrator import Rates, Recalibrator
+from patchbank.teaching.rates import Rates
+from patchbank.teaching.recalibrator import Recalibrator
 from patchbank.teaching.teacher import Teacher
 from patchbank_indexer.cli import app
 from patchbank_indexer.demo.products import Product

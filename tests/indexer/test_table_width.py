@@ -128,11 +128,12 @@ def test_the_tables_of_the_demo_keep_to_80_columns(
         "status": "ok",
         "class_name": "solar_mono",
         "is_anomalous": True,
+        "decision": "reject",
         "anomaly_score": 0.12345,
         "threshold": 0.12345,
         "processing_time_ms": 1234.5,
     }
-    unknown = reply | {"status": "unknown_product", "class_name": None, "is_anomalous": None}
+    unknown = reply | {"status": "unknown_product", "class_name": None, "is_anomalous": None, "decision": None}
     file = Path("a_picture_with_a_name_that_is_long_0001.png")
     names = ("solar_mono", "textile")
     answers = [

@@ -33,7 +33,8 @@ from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.settings import Settings, load_settings
 from patchbank.teaching.audit import audit_bank
 from patchbank.teaching.plan import TeachOptions
-from patchbank.teaching.recalibrator import Rates, Recalibrator
+from patchbank.teaching.rates import Rates
+from patchbank.teaching.recalibrator import Recalibrator
 from patchbank.teaching.reference_patches import read_patches
 from patchbank.teaching.roi_drawing import RoiDrawing
 from patchbank.teaching.teacher import Teacher
@@ -297,7 +298,7 @@ def test_other_thresholds_keep_the_mask_and_are_of_what_is_inspected(
     )
     assert again.manifest.roi == first.roi
     assert again.manifest.calibration.scores == pytest.approx(expected, abs=1e-6)
-    assert again.manifest.calibration.peaks == pytest.approx(
+    assert sorted(again.manifest.calibration.peaks) == pytest.approx(
         sorted(float(judged(inspector, file).map.max()) for file in held_out), abs=0.02
     )
     at_once = teacher.teach("once", parts(tmp_path / "good", 5), calibrate_with=held_out, options=options).manifest

@@ -11,7 +11,8 @@ import pytest
 
 from patchbank.arrays import ByteArray
 from patchbank.bank.edge.store import EdgeStore
-from patchbank.embedding.embedder import Embedder, Embedding
+from patchbank.embedding.embedder import Embedder
+from patchbank.embedding.embedding import Embedding
 from patchbank.errors import UnknownPixelRange
 from patchbank.images import DecodedImage, read_image
 from patchbank.judging.inspector import Inspector

@@ -14,7 +14,8 @@ from patchbank.errors import NoReferences, UnknownPixelRange
 from patchbank.judging.inspector import Inspector
 from patchbank.teaching.pixel_range import greatest_values
 from patchbank.teaching.plan import TeachOptions
-from patchbank.teaching.recalibrator import Rates, Recalibrator
+from patchbank.teaching.rates import Rates
+from patchbank.teaching.recalibrator import Recalibrator
 from patchbank.teaching.roi_drawing import RoiDrawing
 from patchbank.teaching.teacher import Teacher
 from tests.helpers.deep_files import deep_file, deep_files, grey_of

@@ -14,7 +14,7 @@ from patchbank.bank.edge.store import EdgeStore
 from patchbank.embedding.embedder import Embedder
 from patchbank.errors import MixedReferences
 from patchbank.judging.inspector import Inspector
-from patchbank.scoring.threshold import p_value, promise
+from patchbank.scoring.threshold import p_value, promise, promised
 from patchbank.settings import load_settings
 from patchbank.teaching.plan import TeachOptions
 from patchbank.teaching.set_aside import SetAside
@@ -96,7 +96,7 @@ def test_one_picture_that_is_no_reference_changes_no_threshold(
     assert report.manifest.references == len(textile)
     calibration = report.manifest.calibration
     assert calibration.threshold == pytest.approx(clean_threshold, abs=1e-5)
-    assert (calibration.set_aside, calibration.promised) == (1, 2 / (len(textile) + 2))
+    assert (calibration.set_aside, promised(calibration)) == (1, 2 / (len(textile) + 2))
     assert "1 more set aside and counted as alarms" in promise(calibration)
     assert p_value(10.0, calibration) == 2 / (len(textile) + 2)
 
@@ -156,7 +156,7 @@ def test_pictures_of_one_part_count_once(teacher: Teacher, textile: list[Path], 
     assert (calibration.count, calibration.together) == (len(textile), 6)
     assert "6 left out that show the same part again" in promise(calibration)
     alone = teacher.teach("part", burst)
-    assert (alone.manifest.calibration.count, alone.manifest.calibration.promised) == (1, 0.5)
+    assert (alone.manifest.calibration.count, promised(alone.manifest.calibration)) == (1, 0.5)
     assert any("one part on one spot" in remark for remark in alone.remarks)
     every = teacher.teach("part", burst, options=ALL).manifest.calibration
     assert (every.count, every.together) == (6, 0)

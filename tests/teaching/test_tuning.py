@@ -20,7 +20,8 @@ from patchbank.scales import BASE, DETAILS
 from patchbank.settings import Settings, load_settings
 from patchbank.teaching import tuning_scores
 from patchbank.teaching.plan import TeachOptions
-from patchbank.teaching.recalibrator import Rates, Recalibrator
+from patchbank.teaching.rates import Rates
+from patchbank.teaching.recalibrator import Recalibrator
 from patchbank.teaching.roi_drawing import RoiDrawing
 from patchbank.teaching.teacher import Teacher
 from patchbank.teaching.tuning import Tuner, TuneReport, turns_of

@@ -15,12 +15,18 @@ from patchbank.bank.view import View
 from patchbank.embedding.embedder import Embedder
 from patchbank.errors import DamagedBank, PatchbankError
 from patchbank.judging.backbone_choice import Choice, known_choice, with_backbone
-from patchbank.judging.bank_facts import detail, summary, usable_facts
+from patchbank.judging.bank_facts import detail, detail_line, summary, usable_facts
 from patchbank.judging.compatibility import Compatibility, compare
 from patchbank.judging.version_facts import VersionFacts, kept_versions
-from patchbank.scoring.threshold import promise
+from patchbank.scoring.threshold import promise, promise_takes, review_threshold
 from patchbank.settings import Settings
-from patchbank_indexer.commands.manifest_lines import frames_line, inspected_line, pixel_line, threshold_line
+from patchbank_indexer.commands.manifest_lines import (
+    frames_line,
+    inspected_line,
+    pixel_line,
+    review_line,
+    threshold_line,
+)
 from patchbank_indexer.commands.options import ClassName, DataDir, Json
 from patchbank_indexer.commands.running import opened, run
 from patchbank_indexer.output import Output
@@ -88,7 +94,7 @@ def _list(settings: Settings, out: Output) -> None:
         out.say(f"no product class is taught yet; begin with: {out.program} add CLASS FOLDER")
         return
     shown = [name for name in rows[0] if name != "refusal"]
-    least = ("created_at", "backbone", "self_test", "patches", "references")
+    least = ("created_at", "backbone", "self_test", "patches", "references", "review_threshold")
     out.table(shown, [[row[name] for name in shown] for row in rows], names=("class_name",), least=least)
 
 
@@ -131,6 +137,7 @@ def _reference(item: Reference) -> dict[str, Any]:
         "source": item.source,
         "added_at": item.added_at,
         "sha256": item.sha256,
+        "series": item.series,
     }
 
 
@@ -143,9 +150,11 @@ def _facts(manifest: Manifest, compatibility: Compatibility | None, kept: int) -
         ("backbone", f"{manifest.backbone.name} ({manifest.backbone.fingerprint})"),
         ("patches", manifest.patches),
         ("threshold", threshold_line(calibration)),
+        ("review threshold", review_line(calibration)),
         ("pixel threshold", pixel_line(calibration)),
         ("calibration", f"{calibration.method}, {calibration.count} images"),
         ("promised", promise(calibration)),
+        ("a promise takes", promise_takes(calibration).removeprefix("a promise of ")),
         ("class retrieval", f"similarity {retrieval.similarity:.4f} or coherence {retrieval.coherence:.3f}"),
         ("references", manifest.references),
         ("bad frames", frames_line(manifest)),
@@ -159,8 +168,9 @@ def _facts(manifest: Manifest, compatibility: Compatibility | None, kept: int) -
         facts.append(("inspected", inspected_line(manifest)))
     if manifest.pixel_range is not None:
         facts.append(("16-bit values", manifest.pixel_range.line))
-    if manifest.resolution is not None:
-        facts.append(("smallest visible", manifest.resolution.line))
+    seen = detail_line(manifest)
+    if seen is not None:
+        facts.append(("smallest visible", seen))
     return facts
 
 
@@ -187,9 +197,9 @@ def _versions(settings: Settings, out: Output, class_name: str) -> None:
     details = [facts.as_dict() for facts in kept]
     out.result({"class_name": class_name, "active": serving, "versions": names, "details": details})
     out.table(
-        ("version", "", "made", "why", "references", "patches", "threshold", "pixel threshold"),
+        ("version", "", "made", "why", "references", "patches", "threshold", "review threshold", "pixel threshold"),
         [_version_row(facts) for facts in kept],
-        least=("made", "patches", "pixel threshold"),
+        least=("made", "patches", "pixel threshold", "review threshold"),
     )
     for facts in kept:
         if facts.damage is not None:
@@ -201,10 +211,10 @@ def _version_row(facts: VersionFacts) -> tuple[object, ...]:
     reason = "damaged" if facts.damage is not None else facts.reason
     manifest = facts.manifest
     if manifest is None:
-        return (facts.version, mark, None, reason, None, None, None, None)
+        return (facts.version, mark, None, reason, *[None] * 5)
     made = manifest.created_at.replace("T", " ").removesuffix("+00:00")
     calibration = manifest.calibration
-    thresholds = (calibration.threshold, calibration.mask_threshold)
+    thresholds = (calibration.threshold, review_threshold(calibration), calibration.mask_threshold)
     return (facts.version, mark, made, reason, manifest.references, manifest.patches, *thresholds)
 
 

@@ -33,6 +33,8 @@ COLUMNS: Final = (
     "error_code",
     "error_message",
     "frame_fault",
+    "decision",
+    "review_threshold",
 )
 """Columns that are always there, in this order. Other plain values of an answer follow them."""
 
@@ -40,17 +42,21 @@ _UNREAD: Final = frozenset({UndecodableImage.code, UnsupportedImage.code, ImageT
 
 
 def counts(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """How many images are anomalous, normal, of an unknown product, unread, and failed for another reason."""
-    told = dict.fromkeys(("anomalous", "normal", "unknown", "unread", "failed"), 0)
+    """How many images are anomalous, normal, of an unknown product, unread, and failed for another reason; ``review``
+    are those of the normal ones that are for review."""
+    told = dict.fromkeys(("anomalous", "normal", "unknown", "unread", "failed", "review"), 0)
     for row in rows:
         told[_kind(row)] += 1
+        told["review"] += row.get("decision") == "review"
     return told
 
 
 def summary_line(told: Mapping[str, int]) -> str:
-    """The counts in a line; images that failed for another reason are named only where there are any."""
-    kinds = [kind for kind in told if kind != "failed" or told[kind]]
-    return ", ".join(f"{told[kind]} {kind}" for kind in kinds)
+    """The counts in a line; images that are for review, or failed for another reason, are named only where there are
+    any."""
+    kinds = [kind for kind in told if kind != "review" and (kind != "failed" or told[kind])]
+    review = f" ({told['review']} for review)" if told["review"] else ""
+    return ", ".join(f"{told[kind]} {kind}{review if kind == 'normal' else ''}" for kind in kinds)
 
 
 def _kind(row: Mapping[str, Any]) -> str:

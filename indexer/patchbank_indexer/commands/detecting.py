@@ -123,8 +123,9 @@ def _tell(out: Output, results: Sequence[dict[str, Any]]) -> None:
 
 
 def _verdict(row: dict[str, Any]) -> str:
-    """The verdict, with the reasons other than the score."""
-    others = ["unlike the class"] if "unlike_class" in row.get("reasons", ()) else []
+    """The verdict, whether it is for review, and the reasons other than the score."""
+    others = ["for review"] if row.get("decision") == "review" else []
+    others += ["unlike the class"] if "unlike_class" in row.get("reasons", ()) else []
     if row.get("frame_fault"):
         others.append(row["frame_fault"])
     return f"{row['verdict']} ({', '.join(others)})" if others else str(row["verdict"])

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from patchbank.teaching.plan import TeachOptions
-from patchbank_indexer.commands.options import BackboneName, DataDir, TargetFar
+from patchbank_indexer.commands.options import BackboneName, DataDir, ReviewFar, TargetFar
 from patchbank_indexer.commands.running import run
 from patchbank_indexer.datasets.layouts import NAMES
 from patchbank_indexer.evaluate.job import EvaluateRequest
@@ -39,6 +39,7 @@ def evaluate(
         float | None, typer.Option(min=0.001, max=1.0, help="Share of patches to keep when teaching.")
     ] = None,
     target_far: TargetFar = None,
+    review_far: ReviewFar = None,
     masks: Annotated[
         Path | None,
         typer.Option(help="Folder with a mask CLASS.png for classes of which only part of the picture is inspected."),
@@ -55,7 +56,7 @@ def evaluate(
     if layout not in NAMES:
         raise typer.BadParameter(f"use {', '.join(NAMES)}", param_hint="--layout")
     only = [name.strip() for name in (classes or "").split(",") if name.strip()]
-    if taught and (references or coreset or target_far or validation or masks):
+    if taught and (references or coreset or target_far or review_far or validation or masks):
         raise typer.BadParameter("nothing is taught: leave out the options of teaching", param_hint="--taught")
     request = EvaluateRequest(
         root,
@@ -65,7 +66,7 @@ def evaluate(
         tests,
         taught,
         validation,
-        TeachOptions(coreset, target_far=target_far),
+        TeachOptions(coreset, target_far=target_far, review_far=review_far),
         json_file,
         html_file,
         masks,

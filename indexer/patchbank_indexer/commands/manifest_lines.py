@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from patchbank.bank.manifest import Calibration, Manifest
+from patchbank.scoring.threshold import review_threshold
 
 
 def threshold_line(calibration: Calibration) -> str:
     """The image's threshold, and what it promises."""
     return f"{calibration.threshold:.4f} at a target false-alarm rate of {calibration.target_far:.2%}"
+
+
+def review_line(calibration: Calibration) -> str:
+    """The threshold of review, and what it promises."""
+    return f"{review_threshold(calibration):.4f} at a target rate of {calibration.review_rate:.2%}"
 
 
 def pixel_line(calibration: Calibration) -> str:

@@ -17,5 +17,34 @@ TargetFar = Annotated[
     float | None,
     typer.Option("--target-far", min=0.0001, max=0.5, help="Target false-alarm rate. [env: PATCHBANK_TARGET_FAR]"),
 ]
+ReviewFar = Annotated[
+    float | None,
+    typer.Option(
+        "--review-far",
+        min=0.0001,
+        max=0.9,
+        help="Target rate of good parts rejected or for review. [env: PATCHBANK_REVIEW_FAR]",
+    ),
+]
+Confidence = Annotated[
+    float | None,
+    typer.Option(
+        "--confidence",
+        min=0.0,
+        max=0.9999,
+        help="Let both rates hold with this confidence, such as 0.95, not only on average (docs/thresholds.md); 0: on "
+        "average.",
+    ),
+]
+GroupBy = Annotated[
+    str | None,
+    typer.Option(
+        "--group-by",
+        metavar="REGEX|folder",
+        help="Which pictures form a series (of one part, or place): a regular expression on the path below the folder, "
+        "whose first group names the series; or by folder. A series is left out together and counts once "
+        "(docs/references.md).",
+    ),
+]
 Strict = Annotated[bool, typer.Option("--strict", help="Fail on the first bad file instead of skipping it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, for machines.")]

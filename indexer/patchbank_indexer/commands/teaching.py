@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -19,13 +19,25 @@ from patchbank.settings import Settings
 from patchbank.teaching.plan import TeachOptions
 from patchbank.teaching.roi_drawing import Box, RoiDrawing
 from patchbank.teaching.teacher import Teacher
-from patchbank_indexer.commands.options import BackboneName, ClassName, DataDir, Json, Strict, TargetFar
+from patchbank_indexer.commands.options import (
+    BackboneName,
+    ClassName,
+    Confidence,
+    DataDir,
+    GroupBy,
+    Json,
+    ReviewFar,
+    Strict,
+    TargetFar,
+)
 from patchbank_indexer.commands.out_folder import check_out_folder
 from patchbank_indexer.commands.running import opened, run
+from patchbank_indexer.commands.series_naming import named_series
 from patchbank_indexer.commands.set_aside_report import write_set_aside
 from patchbank_indexer.commands.teaching_report import tell
 from patchbank_indexer.datasets.left_out import LeftOut
 from patchbank_indexer.datasets.normal_images import find_normal_images
+from patchbank_indexer.datasets.series import check_several
 from patchbank_indexer.datasets.telling_names import refuse_telling
 from patchbank_indexer.output import Output
 
@@ -54,6 +66,16 @@ DetailLevel = Annotated[
     typer.Option(
         "--detail",
         help="How finely pictures are seen: fast, standard or fine (docs/scales.md). [env: PATCHBANK_DETAIL]",
+    ),
+]
+SmallestDefect = Annotated[
+    float | None,
+    typer.Option(
+        "--smallest-defect",
+        min=1.0,
+        metavar="PIXELS",
+        help="Width of the smallest defect that must be found, in pixels of the first reference image: chooses how "
+        "finely pictures are seen.",
     ),
 ]
 KeepAll = Annotated[
@@ -102,7 +124,10 @@ def add(
         float, typer.Option(min=0.0001, max=0.5, help="Share of the patches that make the image score with `top`.")
     ] = ScoringRule().share,
     detail: DetailLevel = None,
+    smallest_defect: SmallestDefect = None,
     target_far: TargetFar = None,
+    review_far: ReviewFar = None,
+    confidence: Confidence = None,
     augment: Augment = "none",
     foreground: Annotated[
         str,
@@ -111,6 +136,7 @@ def add(
     mask: MaskFile = None,
     roi: RoiBoxes = None,
     ignore: IgnoreBoxes = None,
+    group_by: GroupBy = None,
     keep_all: KeepAll = False,
     yes: Yes = False,
     out_dir: SetAsideDir = None,
@@ -122,13 +148,28 @@ def add(
     """Teach CLASS from images of good parts; a bank that is already there is replaced in one step at the end."""
     if image_score not in ("top", "top1", "max"):
         raise typer.BadParameter("use top, top1 or max", param_hint="--image-score")
+    if detail is not None and smallest_defect is not None:
+        raise typer.BadParameter("--detail and it both choose the scales: give one", param_hint="--smallest-defect")
     turns = _turns(augment)
     if foreground not in ("off", "auto", "on"):
         raise typer.BadParameter("use off, auto or on", param_hint="--foreground")
     rule = ScoringRule.model_validate({"neighbours": neighbours, "image_score": image_score, "share": share})
     area = _drawing(mask, roi, ignore)
-    options = TeachOptions(coreset, rule, target_far, strict, turns, foreground, area, keep_all, _scales(detail))  # type: ignore[arg-type]
-    request = _Request(class_name, paths, calibrate_with, options, out_dir, extend=False, yes=yes)
+    options = TeachOptions(
+        coreset,
+        rule,
+        target_far,
+        strict,
+        turns,
+        foreground,  # type: ignore[arg-type]
+        area,
+        keep_all,
+        _scales(detail),
+        smallest_defect,
+        review_far,
+        confidence,
+    )
+    request = _Request(class_name, paths, calibrate_with, options, group_by, out_dir, extend=False, yes=yes)
     run(lambda settings, out: _teach(settings, out, request), as_json, backbone=backbone, data_dir=data_dir)
 
 
@@ -138,7 +179,10 @@ def update(
     calibrate_with: CalibrateWith = None,
     coreset: Ratio = None,
     target_far: TargetFar = None,
+    review_far: ReviewFar = None,
+    confidence: Confidence = None,
     augment: Augment = "none",
+    group_by: GroupBy = None,
     keep_all: KeepAll = False,
     yes: Yes = False,
     out_dir: SetAsideDir = None,
@@ -148,20 +192,30 @@ def update(
     as_json: Json = False,
 ) -> None:
     """Add more reference images to CLASS, as a new version. Its mask stays; for another one use `add`."""
-    options = TeachOptions(coreset, target_far=target_far, strict=strict, turns=_turns(augment), keep_all=keep_all)
-    request = _Request(class_name, paths, calibrate_with, options, out_dir, extend=True, yes=yes)
+    options = TeachOptions(
+        coreset,
+        target_far=target_far,
+        strict=strict,
+        turns=_turns(augment),
+        keep_all=keep_all,
+        review_far=review_far,
+        confidence=confidence,
+    )
+    request = _Request(class_name, paths, calibrate_with, options, group_by, out_dir, extend=True, yes=yes)
     run(lambda settings, out: _teach(settings, out, request), as_json, backbone=backbone, data_dir=data_dir)
 
 
 @dataclass(frozen=True)
 class _Request:
-    """What to teach, and how; ``out_dir`` gets the pictures that are set aside, ``extend`` adds to the class instead of
-    replacing it, ``yes`` takes folders whose names say that they hold no good parts."""
+    """What to teach, and how; ``group_by`` is the rule that names series, ``out_dir`` gets the pictures that are set
+    aside, ``extend`` adds to the class instead of replacing it, ``yes`` takes folders whose names say that they hold no
+    good parts."""
 
     class_name: str
     paths: Sequence[Path]
     calibrate_with: Path | None
     options: TeachOptions
+    group_by: str | None
     out_dir: Path | None
     extend: bool
     yes: bool
@@ -179,6 +233,11 @@ def _teach(settings: Settings, out: Output, request: _Request) -> None:
     left_out = LeftOut([*references.left_out.files, *(held_out.left_out.files if held_out is not None else ())])
     for line in left_out.lines():
         out.remark(line)
+    series = named_series(out, request.group_by, request.paths, references.images, "references")
+    if held_out is not None and request.calibrate_with is not None:
+        series |= named_series(out, request.group_by, [request.calibrate_with], held_out.images, "calibration images")
+    elif not request.extend:
+        check_several(series, references.images)
     with (
         opened(settings) as store,
         Embedder.open(settled(settings, store, out.remark)) as embedder,
@@ -188,11 +247,16 @@ def _teach(settings: Settings, out: Output, request: _Request) -> None:
             request.class_name,
             references.images,
             calibrate_with=None if held_out is None else held_out.images,
-            options=request.options,
+            options=replace(request.options, series=series),
             extend=request.extend,
             progress=progress,
         )
     tell(out, report, left_out, write_set_aside(report, request.out_dir), turned=bool(request.options.turns))
+    calibration = report.manifest.calibration
+    if request.group_by is None and calibration.series and calibration.method == "leave-one-image-out":
+        out.remark(
+            "references of this class come in series; those just added count as alone: give --group-by for them too"
+        )
 
 
 def _scales(detail: str | None) -> Scales | None:

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from patchbank.judging.bank_facts import calibration_facts, size_facts, smallest_visible, threshold_facts
-from patchbank.scoring.threshold import promise, shortfall
+from patchbank.judging.bank_facts import calibration_facts, detail_line, size_facts, smallest_visible, threshold_facts
+from patchbank.scales import detail_of
+from patchbank.scoring.threshold import promise, promise_takes, shortfall
 from patchbank.teaching.teacher import TeachReport
-from patchbank_indexer.commands.manifest_lines import inspected_line, threshold_line
+from patchbank_indexer.commands.manifest_lines import inspected_line, review_line, threshold_line
 from patchbank_indexer.commands.set_aside_report import doubtful_list, set_aside_list, tell_doubtful, tell_set_aside
 from patchbank_indexer.datasets.left_out import LeftOut
 from patchbank_indexer.output import Output
@@ -73,6 +74,7 @@ def _document(report: TeachReport, peak: float | None) -> dict[str, Any]:
         "foreground": {"masked": manifest.foreground is not None, "reason": report.mask_reason},
         "inspected_percentage": manifest.inspected_percentage,
         "pixel_range": None if manifest.pixel_range is None else manifest.pixel_range.model_dump(),
+        "detail": detail_of(manifest.scales),
         "smallest_visible": smallest_visible(manifest),
         "peak_memory_mb": peak,
     }
@@ -87,12 +89,15 @@ def _say_what_serves(out: Output, report: TeachReport) -> None:
     if coreset is not None:
         out.say(f"coreset: {coreset.ratio:.1%} kept; no patch is farther than {coreset.radius:.3f} from a kept one")
     out.say(f"threshold {threshold_line(calibration)}, {calibration.method}, {calibration.count} images")
+    out.say(f"review threshold {review_line(calibration)}")
     out.say(f"promised: {promise(calibration)}")
+    out.say(promise_takes(calibration))
     if manifest.foreground is not None or report.mask_reason:
         out.say(f"background {'masked' if manifest.foreground else 'not masked'}: {report.mask_reason or 'as asked'}")
     if manifest.roi is not None:
         out.say(f"inspected: {inspected_line(manifest)}")
     if manifest.pixel_range is not None:
         out.say(f"16-bit values: {manifest.pixel_range.line}")
-    if manifest.resolution is not None:
-        out.say(manifest.resolution.line)
+    seen = detail_line(manifest)
+    if seen is not None:
+        out.say(seen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from patchbank_indexer.output import Output
 
 _SHOWN: Final = 3
 _ROWS: Final = 6
+_DECIDED: Final = ("defects found", "for review", "missed", "false alarms", "false alarms, review too")
+"""What is told of a class's decisions, in a table of its own."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,8 @@ def draw(answers: Sequence[Answer], out_dir: Path) -> None:
 
 
 def _verdict(reply: dict[str, Any]) -> str:
-    return {True: "ANOMALOUS", False: "normal", None: "unknown product"}[reply["is_anomalous"]]
+    words = {"reject": "ANOMALOUS", "review": "for review", "pass": "normal", None: "unknown product"}
+    return words[reply["decision"]]
 
 
 def tell(out: Output, out_dir: Path, backbone: str, products: Sequence[Product], answers: Sequence[Answer]) -> None:
@@ -78,7 +82,9 @@ def tell(out: Output, out_dir: Path, backbone: str, products: Sequence[Product],
         out.say(f"... the first {_ROWS} of each kind; all {len(answers)} are in {out_dir / 'results.json'}")
     summary = [_summary(product, [a for a in answers if a.product == product.class_name]) for product in products]
     out.say("")
-    out.table(list(summary[0]), [list(row.values()) for row in summary])
+    recognised = [name for name in summary[0] if name not in _DECIDED]
+    for columns in (recognised, ["class", *_DECIDED]):
+        out.table(columns, [[row[name] for name in columns] for row in summary], names=("class",))
     document = {"backbone": backbone, "classes": summary, "images": [_flat(answer) for answer in answers]}
     (out_dir / "results.json").write_text(json_text(document))
     out.result(document)
@@ -95,16 +101,20 @@ def _summary(product: Product, answers: Sequence[Answer]) -> dict[str, Any]:
         defective: [answer.reply["anomaly_score"] for answer in judged if answer.defective == defective]
         for defective in (False, True)
     }
-    detected = [answer for answer in judged if answer.defective and answer.reply["is_anomalous"]]
-    false_alarms = [answer for answer in judged if not answer.defective and answer.reply["is_anomalous"]]
+    decided = Counter((answer.defective, answer.reply["decision"]) for answer in answers)
+    defective = sum(answer.defective for answer in answers)
+    rejected, reviewed = decided[False, "reject"], decided[False, "review"]
     return {
         "class": product.class_name,
         "images": len(answers),
         "class right": sum(answer.reply["class_name"] == product.class_name for answer in answers),
         "unknown product": len(answers) - len(judged),
         "image AUROC": Curve.of_scores(scores[False], scores[True]).auroc if scores[False] and scores[True] else None,
-        "defects found": f"{len(detected)} of {sum(answer.defective for answer in answers)}",
-        "false alarms": f"{len(false_alarms)} of {sum(not answer.defective for answer in answers)}",
+        "defects found": f"{decided[True, 'reject']} of {defective}",
+        "for review": decided[True, "review"],
+        "missed": decided[True, "pass"] + decided[True, None],
+        "false alarms": f"{rejected} of {len(answers) - defective}",
+        "false alarms, review too": f"{rejected + reviewed} of {len(answers) - defective}",
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -80,23 +80,23 @@ class Group:
 
 @dataclass(frozen=True)
 class Histogram:
-    """Image scores of both kinds, as shares of their kind, and the threshold."""
+    """Image scores of both kinds, as shares of their kind, and the thresholds by name."""
 
     x: Axis
     y: Axis
     groups: tuple[Group, Group]
-    threshold: float
+    thresholds: Mapping[str, float]
 
     @classmethod
-    def of_scores(cls, good: Sequence[float], defective: Sequence[float], threshold: float) -> Histogram:
+    def of_scores(cls, good: Sequence[float], defective: Sequence[float], thresholds: Mapping[str, float]) -> Histogram:
         """The histogram of these scores; either kind may be missing."""
-        every = [*good, *defective, threshold]
+        every = [*good, *defective, *thresholds.values()]
         low, high = min(every), max(every)
         high += 0.02 * (high - low) or 1e-3
         edges = np.linspace(low, high, _BARS + 1)
         groups = _group("good", good, edges), _group("defective", defective, edges)
         tallest = max(share for group in groups for share in group.shares) or 1.0
-        return cls(Axis("image score", low, high), Axis("share of images", 0.0, tallest), groups, threshold)
+        return cls(Axis("image score", low, high), Axis("share of images", 0.0, tallest), groups, thresholds)
 
 
 def _group(kind: Kind, scores: Sequence[float], edges: DoubleArray) -> Group:

@@ -23,6 +23,8 @@ DECISION: Final[tuple[Column, ...]] = (
     ("precision", "verdict", "precision"),
     ("recall", "verdict", "recall"),
     ("false alarms", "verdict", "false_alarm_rate"),
+    ("recall, review too", "review", "recall"),
+    ("false alarms, review too", "review", "false_alarm_rate"),
     ("mask IoU", "mask", "iou"),
     ("mask Dice", "mask", "dice"),
     ("mask precision", "mask", "precision"),
@@ -30,7 +32,7 @@ DECISION: Final[tuple[Column, ...]] = (
     ("p50 ms", "latency_ms", "p50"),
     ("p95 ms", "latency_ms", "p95"),
 )
-"""Figures at the calibrated threshold, and latency."""
+"""Figures at the calibrated thresholds, and latency."""
 
 
 def cells(row: dict[str, Any], columns: Sequence[Column]) -> list[float | None]:

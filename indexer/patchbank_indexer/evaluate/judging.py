@@ -12,8 +12,9 @@ from patchbank.judging.verdict import Inspection, Verdict
 from patchbank.progress import Stage
 from patchbank_indexer.datasets.dataset import ClassData, LabelledImage
 from patchbank_indexer.evaluate.gallery import GROUPS, Shown, show
+from patchbank_indexer.evaluate.judged import Judged
 from patchbank_indexer.evaluate.pixel_scores import PixelScores
-from patchbank_indexer.evaluate.results import ClassResult, Judged, PixelFigures, Problem
+from patchbank_indexer.evaluate.results import ClassResult, PixelFigures, Problem
 from patchbank_indexer.evaluate.truth import Overlap, read_truth
 
 _SHOWN: Final = 4
@@ -51,7 +52,9 @@ def judge_class(
             except PatchbankError as error:
                 problems.append(Problem(image.mask or image.file, error))
         judged.append(
-            Judged(image, verdict.score, verdict.is_anomalous, verdict.p_value, found_class, timings, overlap)
+            Judged(
+                image, verdict.score, verdict.decision, verdict.reasons, verdict.p_value, found_class, timings, overlap
+            )
         )
         stage.advance()
     manifest = inspector.serving_bank(data.name).manifest
@@ -106,7 +109,7 @@ def _gallery(inspector: Inspector, class_name: str, judged: Sequence[Judged]) ->
                 truth = _truth(inspector, test.image, verdict) if test.overlap is not None else None
             except PatchbankError:  # the file is gone by now; its figures stay
                 continue
-            said = "ANOMALOUS" if test.is_anomalous else "normal"
+            said = {"reject": "ANOMALOUS", "review": "normal (for review)", "pass": "normal"}[test.decision]
             caption = f"{test.image.kind}/{test.image.file.name}: {said}, {test.score:.4f}"
             shown.append(show(group, caption, inspection, truth))
     return shown

@@ -10,11 +10,14 @@ from typing import Any
 
 from patchbank.atomic_file import replace_file
 from patchbank.errors import StoreUnavailable
+from patchbank.scoring.threshold import shortfall
 from patchbank.text import json_text
 from patchbank_indexer.datasets.left_out import LeftOut
 from patchbank_indexer.evaluate.columns import DECISION, DETECTION, cells
+from patchbank_indexer.evaluate.judged import Judged
 from patchbank_indexer.evaluate.page import page
-from patchbank_indexer.evaluate.results import ClassResult, Judged, Problem, mean_figures
+from patchbank_indexer.evaluate.rates import HEADINGS, rate_cells
+from patchbank_indexer.evaluate.results import ClassResult, Problem, mean_figures
 from patchbank_indexer.output import Output
 
 
@@ -39,12 +42,20 @@ def tell(
         least=("pixel F1-max", "F1-max"),
     )
     out.say("")
-    out.say("at the calibrated threshold:")
+    out.say("at the calibrated thresholds:")
     out.table(
         ("class", "threshold", *(heading for heading, _, _ in DECISION)),
         [(row["class"], row.get("calibration", {}).get("threshold"), *cells(row, DECISION)) for row in rows],
         names=("class",),
-        least=("p95 ms", "p50 ms", "mask Dice", "mask precision", "mask recall"),
+        least=("p95 ms", "p50 ms", "mask Dice", "mask precision", "mask recall", "mask IoU", "precision"),
+    )
+    out.say("")
+    out.say("what other false-alarm rates would find:")
+    out.table(
+        ("class", *HEADINGS),
+        [(row["class"], *rate_cells(rate)) for row in classes for rate in row["rates"]],
+        names=("class",),
+        least=("threshold",),
     )
     for result, figures in zip(results, classes, strict=True):
         _remarks(out, result, figures)
@@ -111,12 +122,9 @@ def _remarks(out: Output, result: ClassResult, figures: dict[str, Any]) -> None:
             f"{result.name}: {result.also_references} test images are references of the bank, which finds them normal: "
             "the figures are better than they will be on new images"
         )
-    calibration = result.manifest.calibration
-    if not calibration.reachable:
-        out.remark(
-            f"{result.name}: {calibration.count} calibration images are too few for a false-alarm rate of "
-            f"{calibration.target_far:.2%}; the threshold can promise {1 / (calibration.count + 1):.2%}"
-        )
+    short = shortfall(result.manifest.calibration)
+    if short is not None:
+        out.remark(f"{result.name}: {short}")
 
 
 def _problem(bad: Problem) -> dict[str, Any]:
@@ -131,6 +139,7 @@ def _image(judged: Judged, root: Path) -> dict[str, Any]:
         "defective": judged.image.defective,
         "score": judged.score,
         "is_anomalous": judged.is_anomalous,
+        "decision": judged.decision,
         "p_value": judged.p_value,
         "found_class": judged.found_class,
         "mask": asdict(judged.overlap) if judged.overlap else None,

@@ -8,41 +8,21 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from scipy.stats import binomtest
 
 from patchbank.bank.manifest import Manifest
 from patchbank.errors import PatchbankError
-from patchbank_indexer.datasets.dataset import LabelledImage
+from patchbank.scoring.threshold import review_threshold
 from patchbank_indexer.evaluate.curve import Counts, Curve
 from patchbank_indexer.evaluate.gallery import Shown
+from patchbank_indexer.evaluate.judged import Judged, alarm_figures
 from patchbank_indexer.evaluate.pixel_scores import LIMIT, PixelScores
+from patchbank_indexer.evaluate.rates import rate_table
 from patchbank_indexer.evaluate.truth import Overlap, ratio
 
 _PERCENTILES: Final = (50, 90, 95, 99)
 
 _DRAWN: Final = 300
 """Points per curve that are kept for drawing."""
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A test image and its class's verdict; ``found_class`` is what retrieval took it for, None for unknown.
-
-    ``overlap`` compares the thresholded map with the truth, where there is one.
-    """
-
-    image: LabelledImage
-    score: float
-    is_anomalous: bool
-    p_value: float
-    found_class: str | None
-    timings_ms: dict[str, float]
-    overlap: Overlap | None = None
-
-    @property
-    def latency_ms(self) -> float:
-        """Decoding, embedding, retrieval and search."""
-        return sum(self.timings_ms.values())
 
 
 @dataclass(frozen=True)
@@ -139,6 +119,8 @@ class ClassResult:
                 "method": calibration.method,
                 "count": calibration.count,
                 "reachable": calibration.reachable,
+                "review_threshold": review_threshold(calibration),
+                "review_far": calibration.review_rate,
             },
             "image": {
                 "auroc": curve.auroc if curve else None,
@@ -147,27 +129,12 @@ class ClassResult:
                 "f1_max_threshold": curve.f1_max_threshold if curve else None,
             },
             "pixel": self.pixels.figures if self.pixels else None,
-            "verdict": self._verdicts(),
+            "verdict": alarm_figures(self.judged, [test for test in self.judged if test.is_anomalous]),
+            "review": alarm_figures(self.judged, [test for test in self.judged if test.decision != "pass"]),
+            "rates": rate_table(calibration, self.judged),
             "mask": self._mask() if self.pixels else None,
             "latency_ms": self._latency(),
             "retrieval": self._retrieval(),
-        }
-
-    def _verdicts(self) -> dict[str, Any]:
-        """At the calibrated threshold, with exact (Clopper-Pearson) intervals of 95 %."""
-        alarms = [test for test in self.judged if test.is_anomalous]
-        good, defective = self.scores(False), self.scores(True)
-        hits = sum(test.image.defective for test in alarms)
-        false = len(alarms) - hits
-        return {
-            "precision": ratio(hits, len(alarms)),
-            "recall": ratio(hits, len(defective)),
-            "recall_interval": _interval(hits, len(defective)),
-            "false_alarm_rate": ratio(false, len(good)),
-            "false_alarm_interval": _interval(false, len(good)),
-            "found": hits,
-            "missed": len(defective) - hits,
-            "false_alarms": false,
         }
 
     def _mask(self) -> dict[str, Any]:
@@ -199,6 +166,7 @@ _AVERAGED: Final = {
     "image": ("auroc", "ap", "f1_max"),
     "pixel": ("auroc", "aupro", "f1_max"),
     "verdict": ("precision", "recall", "false_alarm_rate"),
+    "review": ("precision", "recall", "false_alarm_rate"),
     "mask": ("iou", "dice", "precision", "recall"),
     "latency_ms": tuple(f"p{share}" for share in _PERCENTILES),
     "retrieval": ("accuracy",),
@@ -215,13 +183,6 @@ def mean_figures(classes: Sequence[dict[str, Any]]) -> dict[str, dict[str, float
             values = [figures[name] for figures in having if figures[name] is not None]
             means[part][name] = float(np.mean(values)) if values else None
     return means
-
-
-def _interval(part: int, whole: int) -> tuple[float, float] | None:
-    if not whole:
-        return None
-    interval = binomtest(part, whole).proportion_ci(0.95)
-    return float(interval.low), float(interval.high)
 
 
 def _thinned(x: Counts, y: Counts) -> tuple[Counts, Counts]:

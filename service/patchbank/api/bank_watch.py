@@ -17,6 +17,7 @@ from patchbank.bank.store import PatchStore
 from patchbank.bank.view import View
 from patchbank.errors import DamagedBank
 from patchbank.judging.compatibility import Compatibility
+from patchbank.scoring.threshold import review_threshold
 
 _LOG = logging.getLogger("patchbank")
 PERIOD: Final = 10.0
@@ -97,6 +98,7 @@ class BankWatch:
             patches=manifest.patches,
             references=manifest.references,
             threshold=threshold,
+            review_threshold=review_threshold(calibration),
             usual_ratio=median(calibration.scores) / threshold if calibration.scores and threshold > 0 else None,
             created=datetime.fromisoformat(manifest.created_at).timestamp(),
         )

@@ -63,6 +63,7 @@ def list_references(
                 source=item.source,
                 width=item.width,
                 height=item.height,
+                series=item.series,
             )
             for item in references[offset : offset + limit]
         ],

@@ -151,7 +151,7 @@ def _judge(state: ApiState, data: bytes, options: Options, return_map: bool) -> 
     answer = Detection(**told)
     verdict = inspection.verdict
     ratio = verdict.score_ratio if verdict else None
-    state.metrics.judged(answer.class_name, answer.is_anomalous, timings, ratio)
+    state.metrics.judged(answer.class_name, answer.decision, timings, ratio)
     if answer.frame_fault is not None:
         state.metrics.bad_frame(answer.frame_fault)
     return answer

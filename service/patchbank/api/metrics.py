@@ -1,7 +1,7 @@
 """The metrics that Prometheus scrapes, in the app's own registry.
 
-The number of series is bounded, whatever callers send: stages, verdicts and error codes are fixed sets, and a class is
-a label only while it is taught. ``docs/monitoring.md`` lists every metric.
+The number of series is bounded, whatever callers send: stages, verdicts, decisions and error codes are fixed sets, and
+a class is a label only while it is taught. ``docs/monitoring.md`` lists every metric.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Final, get_args
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 
 from patchbank.errors import all_errors
+from patchbank.judging.verdict import Decision
 from patchbank.scoring.frame import FrameFault
 
 CLASS_LABELS: Final = 1_000
@@ -24,7 +25,7 @@ OTHER_CLASSES: Final = "_other"
 
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _RATIOS: Final = (0.25, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 3.0)
-_VERDICTS: Final = {True: "anomalous", False: "normal"}
+_VERDICTS: Final[dict[Decision, str]] = {"pass": "normal", "review": "normal", "reject": "anomalous"}
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class BankFacts:
     patches: int | None = None
     references: int | None = None
     threshold: float | None = None
+    review_threshold: float | None = None
     usual_ratio: float | None = None
     created: float | None = None
 
@@ -70,6 +72,12 @@ class Metrics:
             "patchbank_verdicts_total",
             "Images judged, by class and verdict.",
             ["class_name", "verdict"],
+            registry=registry,
+        )
+        self._decisions = Counter(
+            "patchbank_decisions_total",
+            "Images judged, by class and decision.",
+            ["class_name", "decision"],
             registry=registry,
         )
         self._ratios = Histogram(
@@ -111,17 +119,18 @@ class Metrics:
     def judged(
         self,
         class_name: str | None,
-        is_anomalous: bool | None,
+        decision: Decision | None,
         timings_ms: Mapping[str, float],
         score_ratio: float | None = None,
     ) -> None:
-        """Count one judged image; ``class_name`` and ``is_anomalous`` are None for an unknown product."""
-        if class_name is None or is_anomalous is None:
+        """Count one judged image; ``class_name`` and ``decision`` are None for an unknown product."""
+        if class_name is None or decision is None:
             self._verdicts.labels("", "unknown_product").inc()
         else:
             with self._guard:
                 label = self._label(class_name)
-                self._verdicts.labels(label, _VERDICTS[is_anomalous]).inc()
+                self._verdicts.labels(label, _VERDICTS[decision]).inc()
+                self._decisions.labels(label, decision).inc()
                 if score_ratio is not None:
                     self._ratios.labels(label).observe(score_ratio)
         for stage, spent in timings_ms.items():
@@ -156,14 +165,17 @@ class Metrics:
         if len(self._taught) >= self._room:
             return OTHER_CLASSES
         self._taught.add(class_name)
-        for verdict in _VERDICTS.values():
+        for decision, verdict in _VERDICTS.items():
             self._verdicts.labels(class_name, verdict)
+            self._decisions.labels(class_name, decision)
         self._ratios.labels(class_name)
         return class_name
 
     def _forget(self, class_name: str) -> None:
         self._taught.discard(class_name)
-        for verdict in _VERDICTS.values():
+        for decision in _VERDICTS:
+            self._decisions.remove(class_name, decision)
+        for verdict in set(_VERDICTS.values()):
             self._verdicts.remove(class_name, verdict)
         self._ratios.remove(class_name)
         self._banks.forget(class_name)
@@ -185,6 +197,7 @@ class _BankGauges:
             "patches": gauge("patches", "Patches of the active bank."),
             "references": gauge("references", "Reference images of the active bank."),
             "threshold": gauge("threshold", "Calibrated threshold."),
+            "review_threshold": gauge("review_threshold", "Calibrated threshold of review."),
             "usual_ratio": gauge("usual_score_ratio", "Median calibration score over the threshold."),
             "created": gauge("created_timestamp_seconds", "When the active version was made."),
         }

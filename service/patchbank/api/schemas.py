@@ -48,6 +48,10 @@ class Detection(BaseModel):
         description="winner's share of the vote; null where the caller named the class"
     )
     is_anomalous: bool | None = Field(description="null for an unknown product: no verdict")
+    decision: Literal["pass", "review", "reject"] | None = Field(
+        description="reject where it is anomalous, review where the score is above the review threshold; null for an "
+        "unknown product: no verdict"
+    )
     reasons: list[Literal["score", "unlike_class", "bad_frame"]] = Field(
         description="why it is anomalous: the score, the image is unlike the class that the caller named, or a fault "
         "of the camera"
@@ -57,6 +61,7 @@ class Detection(BaseModel):
     )
     anomaly_score: float | None
     threshold: float | None
+    review_threshold: float | None = Field(description="above it an image is for review; never above the threshold")
     pixel_threshold: float | None = Field(description="where the map is cut: regions and share are of pixels above it")
     p_value: float | None
     anomaly_percentage: float | None = Field(
@@ -105,6 +110,7 @@ class ClassSummary(BaseModel):
     references: int
     patches: int
     threshold: float
+    review_threshold: float
     usable: bool = Field(description="false where this service refuses the bank")
     self_test: str = Field(description="passed, not recorded, failed, or other backbone")
     refusal: str | None = Field(description="why the bank is refused")
@@ -136,6 +142,8 @@ class ClassDetail(ClassSummary):
     pixel_range: dict[str, int] | None = Field(
         description="white, and greatest values, of the references that are 16-bit grey without a range; null: none is"
     )
+    detail: str = Field(description="how finely pictures are seen: fast, standard or fine, or the scales themselves")
+    scales: dict[str, Any] = Field(description="the input scales, as multiples of the backbone's own, and the grid's")
     smallest_visible: SmallestVisible | None = Field(description="null where the class was taught before it was told")
 
 
@@ -149,6 +157,7 @@ class ReferenceOut(BaseModel):
     source: str
     width: int
     height: int
+    series: str = Field(default="", description="the series that it belongs to; empty: it is alone")
 
 
 class ReferenceList(BaseModel):

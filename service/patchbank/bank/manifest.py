@@ -13,6 +13,7 @@ from patchbank.bank.pixel_range import PixelRange
 from patchbank.bank.region_of_interest import RegionOfInterest
 from patchbank.bank.resolution import Resolution
 from patchbank.scales import BASE, Scales
+from patchbank.settings import REVIEW_FAR
 
 
 class _Frozen(BaseModel):
@@ -86,15 +87,21 @@ class Foreground(_Frozen):
 class Calibration(_Frozen):
     """Scores of normal images that the bank does not hold, and the thresholds computed from them.
 
-    ``threshold`` is for image scores: at most the share ``target_far`` of normal images is above it.
+    ``threshold`` is for image scores: at most the share ``target_far`` of normal images is above it. What is above the
+    threshold of the rate ``review_far`` is for review; that threshold follows from the scores. With a ``confidence``,
+    both hold with it, else on average.
+
     ``pixel_threshold`` is for the map: at most the share ``pixel_target_far`` of normal images has any pixel above it.
     It is computed from ``peaks``, the highest map values; a bank calibrated without them cuts its map at ``threshold``.
+
+    ``peaks`` and ``series``, the names of the images' series (empty: alone), are parallel to ``scores``; there is no
+    ``series`` where each image is alone. Peaks of older banks are in an order of their own.
 
     ``set_aside`` images were left out because they are unlike the others; they count as alarms in all that is promised.
     ``together`` images were left out because they show the same as another one.
 
     ``reachable`` is False where the images are too few for the target rate: the threshold is then the highest score
-    seen, and the rate that can be promised is ``(set_aside + 1) / (count + set_aside + 1)``.
+    seen.
     """
 
     method: Literal["leave-one-image-out", "held-out"]
@@ -107,13 +114,14 @@ class Calibration(_Frozen):
     peaks: tuple[float, ...] = ()
     set_aside: int = Field(default=0, ge=0)
     together: int = Field(default=0, ge=0)
+    review_far: float | None = None
+    confidence: float | None = None
+    series: tuple[str, ...] = ()
 
     @property
-    def promised(self) -> float:
-        """The false-alarm rate of images that holds."""
-        if self.reachable:
-            return self.target_far
-        return (self.set_aside + 1) / (self.count + self.set_aside + 1)
+    def review_rate(self) -> float:
+        """The rate of review that applies: never below the target rate, the usual one where none was asked for."""
+        return max(self.target_far, REVIEW_FAR if self.review_far is None else self.review_far)
 
     @property
     def mask_threshold(self) -> float:

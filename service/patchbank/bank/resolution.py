@@ -15,7 +15,7 @@ _SHRUNK: Final = 1.05
 
 class Resolution(BaseModel):
     """The usual picture among the references: ``picture`` and ``inputs``, the network's input that is made of it, are
-    (width, height) in pixels; ``grid`` is (rows, columns) of patches."""
+    (width, height) in pixels; ``grid`` is (rows, columns) of patches. Of several input scales it is the finest."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -30,7 +30,8 @@ class Neighbours:
 
 @dataclass(frozen=True)
 class Reference:
-    """A normal image that the bank holds. ``thumbnail`` is a JPEG of at most 512 pixels per side."""
+    """A normal image that the bank holds. ``thumbnail`` is a JPEG of at most 512 pixels per side; ``series`` names the
+    series that it belongs to, and is empty where it is alone."""
 
     image_id: str
     name: str
@@ -42,10 +43,14 @@ class Reference:
     rows: int
     columns: int
     thumbnail: bytes
+    series: str = ""
 
     def as_payload(self) -> dict[str, Any]:
-        """The point's payload; names are stored as ``patchbank.text.storable`` makes them."""
+        """The point's payload; names are stored as ``patchbank.text.storable`` makes them. A reference that is alone
+        has no ``series``, as before there were any."""
         payload = {**asdict(self), "thumbnail": base64.b64encode(self.thumbnail).decode()}
+        if not self.series:
+            del payload["series"]
         return {field: storable(value) if isinstance(value, str) else value for field, value in payload.items()}
 
     @classmethod

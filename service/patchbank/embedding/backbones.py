@@ -58,7 +58,8 @@ class Backbone:
     other images.
     Of a patch, the first ``own_channels`` are what the graph sees at the input's own size; the rest repeats what a
     smaller input shows, and is left out of the finer scales of a class. None: all channels are its own. ``detail`` is
-    how finely pictures are seen unless a class asks for another.
+    how finely pictures are seen unless a class asks for another. An input with a side longer than ``largest_tile``
+    is cut into tiles of that many pixels a side; None: it never is.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Backbone:
     max_batch: int | None = None
     own_channels: int | None = None
     detail: Detail = "fast"
+    largest_tile: int | None = None
     more_outputs: tuple[str, ...] = ()
     join: Join = "concat"
 
@@ -105,6 +107,7 @@ def _dinov2(name: str, source: HubFile, max_batch: int | None = None) -> Backbon
         std=IMAGENET_STD,
         licence="Apache-2.0",
         max_batch=max_batch,
+        largest_tile=896,
     )
 
 
@@ -125,6 +128,7 @@ BACKBONES: Final[dict[str, Backbone]] = {
             cls_output="cls_token",
             own_channels=120,
             detail="standard",
+            largest_tile=1536,
         ),
         _dinov2(
             "dinov2-vits14",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +13,7 @@ from PIL import Image
 from patchbank.arrays import ByteArray, FloatArray
 from patchbank.embedding.backbones import Backbone
 from patchbank.images import DECODER
-from patchbank.scales import Scales
+from patchbank.scales import BASE, Scales
 
 RULES: Final = 1
 """Version of the rules in this file; part of the fingerprint."""
@@ -25,12 +24,14 @@ class Geometry:
     """How the grid lies on the original image. It always covers the whole image with cells of equal size.
 
     ``image`` is (width, height) of the upright original, ``inputs`` (width, height) of the network's input,
-    ``grid`` (rows, columns).
+    ``grid`` (rows, columns). Where several scales are fused on one grid, ``inputs`` are those of the finest scale, and
+    ``finest`` is that scale's own grid.
     """
 
     image: tuple[int, int]
     inputs: tuple[int, int]
     grid: tuple[int, int]
+    finest: tuple[int, int] | None = None
 
 
 def plan_geometry(image: tuple[int, int], backbone: Backbone) -> Geometry:
@@ -45,13 +46,11 @@ def plan_levels(image: tuple[int, int], backbone: Backbone, scales: Scales) -> t
 
 
 def plan_fused(image: tuple[int, int], backbone: Backbone, scales: Scales) -> Geometry:
-    """How the patches of all scales together lie on the image; ``inputs`` are those of the finest scale."""
-    return fused_geometry(plan_levels(image, backbone, scales), scales)
-
-
-def fused_geometry(levels: Sequence[Geometry], scales: Scales) -> Geometry:
-    """The same from the geometry at each scale."""
-    return Geometry(levels[0].image, levels[-1].inputs, levels[scales.factors.index(scales.grid)].grid)
+    """How the patches of all scales together lie on the image."""
+    finest = plan_geometry(image, backbone.scaled(scales.finest))
+    if scales == BASE:
+        return finest
+    return Geometry(image, finest.inputs, plan_geometry(image, backbone.scaled(scales.grid)).grid, finest.grid)
 
 
 def to_input(pixels: ByteArray, geometry: Geometry, backbone: Backbone) -> FloatArray:

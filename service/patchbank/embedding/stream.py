@@ -11,7 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from patchbank.embedding.embedder import Embedder, Embedding, Prepared
+from patchbank.embedding.embedder import Embedder
+from patchbank.embedding.embedding import Embedding, Prepared
 from patchbank.embedding.turned import Turn
 from patchbank.errors import PatchbankError
 from patchbank.images import UNKNOWN, ImageLimits, RangeRule, read_image

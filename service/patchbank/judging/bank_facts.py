@@ -6,7 +6,8 @@ from typing import Any
 
 from patchbank.bank.manifest import Calibration, Manifest
 from patchbank.judging.compatibility import Compatibility
-from patchbank.scoring.threshold import promise
+from patchbank.scales import DETAILS, Scales, detail_of
+from patchbank.scoring.threshold import promise, promise_takes, promised, review_threshold, sample_of
 
 
 def size_facts(manifest: Manifest) -> dict[str, Any]:
@@ -35,6 +36,7 @@ def summary(manifest: Manifest, compatibility: Compatibility | None) -> dict[str
     return {
         **size_facts(manifest),
         "threshold": manifest.calibration.threshold,
+        "review_threshold": review_threshold(manifest.calibration),
         "backbone": manifest.backbone.name,
         "created_at": manifest.created_at,
         **usable_facts(compatibility),
@@ -49,7 +51,9 @@ def detail(manifest: Manifest, compatibility: Compatibility | None) -> dict[str,
     return {
         **facts,
         "inspected_percentage": manifest.inspected_percentage,
+        "detail": detail_of(manifest.scales),
         "smallest_visible": smallest_visible(manifest),
+        "review_threshold": review_threshold(manifest.calibration),
         **usable_facts(compatibility),
         "self_test_record": recorded,
     }
@@ -60,9 +64,31 @@ def smallest_visible(manifest: Manifest) -> dict[str, Any] | None:
     return None if manifest.resolution is None else manifest.resolution.facts
 
 
+def detail_line(manifest: Manifest) -> str | None:
+    """How finely the class's pictures are seen, for people, and what other details would be; None where that was not
+    recorded."""
+    if manifest.resolution is None:
+        return None
+    width, height = (side * manifest.scales.finest for side in manifest.resolution.patch)
+    others = ", ".join(
+        f"{name} {width / scales.finest:.0f} x {height / scales.finest:.0f}{_grid_note(scales)}"
+        for name, scales in DETAILS.items()
+        if scales != manifest.scales
+    )
+    return f"detail {detail_of(manifest.scales)}: {manifest.resolution.line} (--detail {others})"
+
+
+def _grid_note(scales: Scales) -> str:
+    return f" with {scales.grid**2:.0f} times the patches" if scales.grid > 1 else ""
+
+
 def threshold_facts(calibration: Calibration) -> dict[str, Any]:
-    """Both thresholds in force."""
-    return {"threshold": calibration.threshold, "pixel_threshold": calibration.mask_threshold}
+    """The thresholds in force."""
+    return {
+        "threshold": calibration.threshold,
+        "review_threshold": review_threshold(calibration),
+        "pixel_threshold": calibration.mask_threshold,
+    }
 
 
 def calibration_facts(calibration: Calibration) -> dict[str, Any]:
@@ -71,10 +97,15 @@ def calibration_facts(calibration: Calibration) -> dict[str, Any]:
         "method": calibration.method,
         "count": calibration.count,
         "target_far": calibration.target_far,
+        "review_far": calibration.review_rate,
+        "confidence": calibration.confidence,
         "reachable": calibration.reachable,
         "pixel_target_far": calibration.pixel_target_far,
         "set_aside": calibration.set_aside,
         "together": calibration.together,
-        "promised": calibration.promised,
+        "independent": sample_of(calibration).independent,
+        "promised": promised(calibration),
+        "review_promised": promised(calibration, calibration.review_rate),
         "promise": promise(calibration),
+        "promise_takes": promise_takes(calibration),
     }

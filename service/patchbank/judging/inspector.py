@@ -15,7 +15,8 @@ from patchbank.bank.open_store import open_store
 from patchbank.bank.search import PatchScores
 from patchbank.bank.store import Bank, PatchStore
 from patchbank.bank.view import View, with_view
-from patchbank.embedding.embedder import Embedder, Embedding
+from patchbank.embedding.embedder import Embedder
+from patchbank.embedding.embedding import Embedding
 from patchbank.embedding.turned import source_cell
 from patchbank.errors import EmptyBank
 from patchbank.images import DecodedImage, OpenedImage, cell_box, open_image, opened
@@ -32,7 +33,7 @@ from patchbank.scoring.class_retrieval import Retrieval
 from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.scoring.regions import Region, find_regions
 from patchbank.scoring.resolution import resolution_of
-from patchbank.scoring.threshold import p_value, shortfall
+from patchbank.scoring.threshold import p_value, review_threshold, shortfall
 from patchbank.settings import Settings, load_settings
 
 _CLASSES: Final = 256
@@ -176,6 +177,7 @@ class Inspector:
         manifest = bank.manifest
         calibration = manifest.calibration
         threshold = calibration.threshold if asked.images is None else asked.images
+        review = min(review_threshold(calibration), threshold)
         cut = calibration.mask_threshold if asked.pixels is None else asked.pixels
         judged = Judge.of(bank, self._areas_of(manifest)).judge(embedding, cut)
         applies: dict[Reason, bool] = {
@@ -191,6 +193,7 @@ class Inspector:
             score=judged.score,
             threshold=threshold,
             calibrated_threshold=calibration.threshold,
+            review_threshold=review,
             pixel_threshold=cut,
             p_value=p_value(judged.score, calibration),
             anomalous_share=above / max(1, int(np.count_nonzero(inspected))),

@@ -9,7 +9,7 @@ from patchbank.arrays import BoolArray, FloatArray
 from patchbank.bank.manifest import Foreground, ScoringRule
 from patchbank.bank.search import PatchScores, search_patches
 from patchbank.bank.store import Bank, PatchIndex
-from patchbank.embedding.embedder import Embedding
+from patchbank.embedding.embedding import Embedding
 from patchbank.scoring.anomaly_map import anomaly_map, map_peak, mask_and_score_demand, peak_and_score_demand
 from patchbank.scoring.foreground import foreground_mask
 from patchbank.scoring.image_score import image_score

@@ -9,7 +9,8 @@ from typing import Final
 
 from patchbank.bank.pixel_range import rule_of
 from patchbank.bank.view import View
-from patchbank.embedding.embedder import Embedder, Embedding
+from patchbank.embedding.embedder import Embedder
+from patchbank.embedding.embedding import Embedding
 from patchbank.errors import DamagedBank, UnknownPixelRange, UnknownVersion
 from patchbank.images import CERTAIN, UNKNOWN, DecodedImage, OpenedImage, RangeRule, UnknownRange, White, white_for
 from patchbank.judging.clock import StageClock

@@ -11,7 +11,7 @@ from patchbank.arrays import FloatArray
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.store import Bank
 from patchbank.bank.view import View
-from patchbank.embedding.embedder import Embedding
+from patchbank.embedding.embedding import Embedding
 from patchbank.embedding.fusion import unit
 from patchbank.errors import BackboneMismatch, DamagedBank, UnknownClass
 from patchbank.judging.compatibility import CompatibilityChecks

@@ -12,6 +12,7 @@ from patchbank.scoring.frame import FrameFault
 from patchbank.scoring.regions import Region
 
 Reason = Literal["score", "unlike_class", "bad_frame"]
+Decision = Literal["pass", "review", "reject"]
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,9 @@ class Verdict:
     ``reasons`` say why it is anomalous: ``score``, it is above the threshold; ``unlike_class``, the image is no picture
     of the class that the caller named; ``bad_frame``, the camera did not work. Without a reason it is normal.
 
-    ``threshold`` is the one applied to the score, ``calibrated_threshold`` the bank's own; ``pixel_threshold`` is the
-    one applied to the map: regions and ``anomalous_share`` are of the pixels above it. ``inspected`` bool (H, W) are
+    ``threshold`` is the one applied to the score, ``calibrated_threshold`` the bank's own; above ``review_threshold``,
+    which is never higher, an image that is not anomalous is for review. ``pixel_threshold`` is the one applied to the
+    map: regions and ``anomalous_share`` are of the pixels above it. ``inspected`` bool (H, W) are
     the pixels that the class's mask lets through: elsewhere the map is 0 and no region lies, and the share is of
     those pixels.
     """
@@ -56,6 +58,7 @@ class Verdict:
     score: float
     threshold: float
     calibrated_threshold: float
+    review_threshold: float
     pixel_threshold: float
     p_value: float
     anomalous_share: float
@@ -68,6 +71,13 @@ class Verdict:
     def is_anomalous(self) -> bool:
         """Whether there is any reason."""
         return bool(self.reasons)
+
+    @property
+    def decision(self) -> Decision:
+        """What to do with the part: ``reject`` where it is anomalous, whatever the reason."""
+        if self.is_anomalous:
+            return "reject"
+        return "review" if self.score > self.review_threshold else "pass"
 
     @property
     def score_ratio(self) -> float | None:
@@ -99,10 +109,12 @@ class Inspection:
             "class_name": verdict.class_name if verdict else None,
             "class_confidence": self.retrieval.confidence,
             "is_anomalous": verdict.is_anomalous if verdict else None,
+            "decision": verdict.decision if verdict else None,
             "reasons": list(verdict.reasons) if verdict else [],
             "frame_fault": self.frame_fault,
             "anomaly_score": verdict.score if verdict else None,
             "threshold": verdict.threshold if verdict else None,
+            "review_threshold": verdict.review_threshold if verdict else None,
             "pixel_threshold": verdict.pixel_threshold if verdict else None,
             "p_value": verdict.p_value if verdict else None,
             "anomaly_percentage": 100.0 * verdict.anomalous_share if verdict else None,

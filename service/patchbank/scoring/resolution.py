@@ -11,7 +11,7 @@ from patchbank.embedding.preprocess import Geometry
 
 def resolution_of(geometry: Geometry) -> Resolution:
     """The resolution of one picture."""
-    return Resolution(picture=geometry.image, inputs=geometry.inputs, grid=geometry.grid)
+    return Resolution(picture=geometry.image, inputs=geometry.inputs, grid=geometry.finest or geometry.grid)
 
 
 def usual_resolution(added: Sequence[Geometry], known: Manifest | None = None) -> Resolution | None:

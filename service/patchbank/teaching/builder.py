@@ -10,7 +10,8 @@ from typing import Final
 from patchbank.bank.manifest import BackboneFacts, Manifest
 from patchbank.bank.names import now
 from patchbank.bank.store import Draft, Reference
-from patchbank.embedding.embedder import Embedder, Embedding
+from patchbank.embedding.embedder import Embedder
+from patchbank.embedding.embedding import Embedding
 from patchbank.embedding.preprocess import Geometry
 from patchbank.embedding.stream import Seen
 from patchbank.embedding.turned import Turn
@@ -38,7 +39,7 @@ _ONE_PART: Final = (
 class BankBuilder:
     """Fills a draft as the plan says, then calibrates it. ``images`` is the expected number of files; the embeddings of
     the first ``most_kept`` references are kept for calibration. The ``check`` is asked about each picture,
-    ``sightings`` what shows the same.
+    ``sightings`` what shows the same, and which series it is of.
 
     ``added`` counts new references, ``duplicates`` are files whose picture was already in the bank, ``set_aside``
     pictures that the check did not admit, ``doubtful`` calibration images that score far above the others, ``remarks``
@@ -93,8 +94,8 @@ class BankBuilder:
             if aside is not None:
                 self.set_aside.append(aside)
                 continue
-            self._sightings.put(image_id, group)
-            self._draft.add_reference(_reference(seen), seen.embedding.cls)
+            series = self._sightings.put(image_id, group, seen.picture.path)
+            self._draft.add_reference(_reference(seen, series), seen.embedding.cls)
             self._feed.add(seen)
             self._reader.values.add(seen.picture.greatest)
             self._frames.append(seen.picture.frame)
@@ -170,12 +171,12 @@ class BankBuilder:
         """Scores of calibration images that count, and the number of those far above them."""
         before = len(self._reader.skipped)
         images = self._reader.read(files, "calibrating (held out)")
-        scores = calibrator.held_out_scores(images, lambda: self._reader.skipped[before:])
+        scores = calibrator.held_out_scores(images, lambda: self._reader.skipped[before:], self._sightings.series_of)
         counted, self.doubtful = split_doubtful(scores, keep_all=keep_all)
         return counted, NotScored(set_aside=len(self.doubtful))
 
 
-def _reference(seen: Seen) -> Reference:
+def _reference(seen: Seen, series: str) -> Reference:
     picture, (rows, columns) = seen.picture, seen.embedding.grid
     return Reference(
         image_id=picture.image_id,
@@ -188,4 +189,5 @@ def _reference(seen: Seen) -> Reference:
         rows=rows,
         columns=columns,
         thumbnail=picture.thumbnail,
+        series=series,
     )

@@ -12,7 +12,7 @@ import numpy as np
 from patchbank.arrays import FloatArray
 from patchbank.bank.manifest import RetrievalLimit
 from patchbank.bank.store import Bank, Draft
-from patchbank.embedding.embedder import Embedding
+from patchbank.embedding.embedding import Embedding
 from patchbank.embedding.stream import Seen, Skipped
 from patchbank.errors import NoReferences
 from patchbank.judging.judge import Judge
@@ -40,11 +40,12 @@ WITNESSED: Final = 40
 @dataclass(frozen=True)
 class NormalScore:
     """A bank's scores of one normal image: the image score, and the highest value of its map. ``path`` is None for a
-    reference."""
+    reference; ``series`` names its series, empty where it is alone."""
 
     score: float
     peak: float
     path: Path | None = None
+    series: str = ""
 
 
 def split_doubtful(
@@ -82,14 +83,17 @@ class Calibrator:
         self._whole = whole
         self._groups = groups
 
-    def score(self, embedding: Embedding, left_out: Sequence[str] = (), path: Path | None = None) -> NormalScore:
+    def score(
+        self, embedding: Embedding, left_out: Sequence[str] = (), path: Path | None = None, series: str = ""
+    ) -> NormalScore:
         """Scores of an image against the bank; the patches of the images ``left_out`` are left out."""
         judged = self._judge.judge(embedding, left_out=left_out)
-        return NormalScore(judged.score, judged.peak, path)
+        return NormalScore(judged.score, judged.peak, path, series)
 
     def left_out_scores(self, progress: Progress) -> list[NormalScore]:
-        """Scores of the kept references, each against the bank without it and without what shows the same. Of pictures
-        that show the same only the first is scored. Raises ``NoReferences`` for fewer than two references."""
+        """Scores of the kept references, each against the bank without it, without what shows the same and without its
+        series. Of pictures that show the same only the first is scored. Raises ``NoReferences`` for fewer than two
+        references, and where all are of one series."""
         image_ids = self._bank.cls_vectors()[0]
         first = [image_id for image_id in self._kept if self._groups.is_first(image_id)]
         if len(image_ids) < 2:
@@ -97,23 +101,36 @@ class Calibrator:
                 "leave-one-image-out calibration needs at least two different reference images; "
                 "add more, or give normal images with --calibrate-with"
             )
+        if len(set(self._groups.numbers(image_ids))) < 2:
+            raise NoReferences(
+                f"all {len(image_ids)} reference images are of one series: left out together, they leave nothing to "
+                "compare with; group them otherwise, or give normal images with --calibrate-with"
+            )
         steps = progress.begin("calibrating (leave one out)", len(first))
         scores = []
         for image_id in first:
-            scores.append(self.score(self._kept[image_id], left_out=self._groups.of(image_id)))
+            left_out, series = self._groups.of(image_id), self._groups.series_of(image_id)
+            scores.append(self.score(self._kept[image_id], left_out=left_out, series=series))
             steps.advance()
         return scores
 
-    def held_out_scores(self, images: Iterable[Seen], skipped: Callable[[], Sequence[Skipped]]) -> list[NormalScore]:
-        """Scores of normal images that are not references, each picture once. Raises ``NoReferences`` where none is
-        left; ``skipped`` then tells the files that could not be used."""
+    def held_out_scores(
+        self,
+        images: Iterable[Seen],
+        skipped: Callable[[], Sequence[Skipped]],
+        series_of: Callable[[Path], str] = lambda _: "",
+    ) -> list[NormalScore]:
+        """Scores of normal images that are not references, each picture once, with the series that ``series_of`` names
+        for its file. Raises ``NoReferences`` where none is left; ``skipped`` then tells the files that could not be
+        used."""
         doubled = 0
         known = set(self._bank.cls_vectors()[0])
         scores = []
         for image in images:
             if image.picture.image_id not in known:
                 known.add(image.picture.image_id)
-                scores.append(self.score(image.embedding, path=image.picture.path))
+                path = image.picture.path
+                scores.append(self.score(image.embedding, path=path, series=series_of(path)))
             else:
                 doubled += 1
         if not scores:

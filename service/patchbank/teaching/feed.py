@@ -11,7 +11,7 @@ from patchbank.arrays import BoolArray, FloatArray, IntArray
 from patchbank.bank.coreset import PART, select_coreset
 from patchbank.bank.manifest import Coreset
 from patchbank.bank.names import TURN_ROWS
-from patchbank.embedding.embedder import Embedding
+from patchbank.embedding.embedding import Embedding
 from patchbank.embedding.stream import Seen
 from patchbank.embedding.turned import source_cells
 from patchbank.progress import Progress, Stage

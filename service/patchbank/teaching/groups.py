@@ -1,4 +1,4 @@
-"""Which references show the same."""
+"""Which references belong together: those that show the same, and those of one series."""
 
 from __future__ import annotations
 
@@ -7,34 +7,44 @@ from typing import ClassVar
 
 
 class Groups:
-    """The groups of a bank's references by image id. An image that no group names is alone."""
+    """The groups of a bank's references that show the same, by image id, and the names of their series. An image that
+    neither names is alone."""
 
     ALONE: ClassVar[Groups]
     """Every image by itself."""
 
-    def __init__(self, numbers: Mapping[str, int]) -> None:
+    def __init__(self, numbers: Mapping[str, int], series: Mapping[str, str] | None = None) -> None:
         self._numbers = dict(numbers)
-        self._members: dict[int, list[str]] = {}
+        self._series = {image_id: name for image_id, name in (series or {}).items() if name}
+        self._members: dict[int | str, list[str]] = {}
+        self._firsts: dict[int, str] = {}
         for image_id, number in numbers.items():
-            self._members.setdefault(number, []).append(image_id)
+            self._members.setdefault(self._series.get(image_id, number), []).append(image_id)
+            self._firsts.setdefault(number, image_id)
 
     def of(self, image_id: str) -> Sequence[str]:
-        """The image and all that show the same."""
-        number = self._numbers.get(image_id)
-        return [image_id] if number is None else self._members[number]
+        """The image and all that are left out with it: those that show the same, or else those of its series."""
+        unit = self._series.get(image_id, self._numbers.get(image_id))
+        return [image_id] if unit is None else self._members[unit]
+
+    def series_of(self, image_id: str) -> str:
+        """The name of the image's series; empty where it is alone."""
+        return self._series.get(image_id, "")
 
     def is_first(self, image_id: str) -> bool:
-        """Whether the image stands for its group."""
-        return self.of(image_id)[0] == image_id
+        """Whether the image stands for those that show the same."""
+        number = self._numbers.get(image_id)
+        return number is None or self._firsts[number] == image_id
 
     @property
     def one_part(self) -> bool:
         """Whether there are several images, and all show the same."""
-        return len(self._members) == 1 and len(self._numbers) > 1
+        return len(self._firsts) == 1 and len(self._numbers) > 1
 
     def numbers(self, image_ids: Sequence[str]) -> list[int]:
-        """A number per image, the same within a group."""
-        return [self._numbers.get(image_id, -1 - place) for place, image_id in enumerate(image_ids)]
+        """A number per image, the same for those that are left out together."""
+        places: dict[str, int] = {}
+        return [places.setdefault(self.of(image_id)[0], place) for place, image_id in enumerate(image_ids)]
 
 
 Groups.ALONE = Groups({})

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -24,10 +24,12 @@ from patchbank.scoring.foreground import Sample, learn_foreground
 from patchbank.scoring.foreground_decision import decide
 from patchbank.scoring.frame import learn_limits, widen_limits
 from patchbank.scoring.resolution import usual_resolution
-from patchbank.scoring.threshold import calibrate
+from patchbank.scoring.threshold import Targets, calibrate
 from patchbank.settings import Settings
 from patchbank.teaching.calibrator import Calibrator, NormalScore, NotScored
+from patchbank.teaching.rates import Rates
 from patchbank.teaching.roi_drawing import RoiDrawing, check_grid, draw, first_picture
+from patchbank.teaching.sight import sight_of
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,11 @@ class TeachOptions:
     copies of the references; ``foreground`` masks the background (``auto``: only where the references show that it is
     safe); ``roi`` is the inspected part of the picture, None for all of it; ``strict`` raises the error of a bad file
     instead of skipping it; ``keep_all`` takes every picture without asking whether it is one of the class, and lets
-    each count for itself; ``scales`` are the input scales, None for those that the settings name.
+    each count for itself; ``scales`` are the input scales, None for those that the settings name; ``smallest_defect``
+    is the width in pixels of what must be found, and chooses the scales. ``target_far`` and ``review_far`` are the
+    rates of rejection and of review; with a ``confidence`` they hold with it (0: on average). ``series`` names the
+    series that files belong to, references and calibration images alike: those of one series are left out together,
+    and count once.
     """
 
     coreset: float | None = None
@@ -50,6 +56,15 @@ class TeachOptions:
     roi: RoiDrawing | None = None
     keep_all: bool = False
     scales: Scales | None = None
+    smallest_defect: float | None = None
+    review_far: float | None = None
+    confidence: float | None = None
+    series: Mapping[Path, str] = field(default_factory=dict)
+
+    @property
+    def rates(self) -> Rates:
+        """The rates that are asked for."""
+        return Rates(self.target_far, None, self.review_far, self.confidence)
 
 
 class TeachPlan(Protocol):
@@ -141,21 +156,28 @@ class NewClass:
     roi: RegionOfInterest | None
     roi_note: str | None
     self_test: SelfTest | None
+    targets: Targets
 
     base = None
 
     @classmethod
     def of(cls, files: Sequence[Path], options: TeachOptions, settings: Settings, embedder: Embedder) -> NewClass:
         """Plan for ``files``. Raises ``InvalidMask``, and the errors of ``read_image``, for an unusable region of
-        interest."""
+        interest, and ``InvalidParameters`` for rates that contradict and for
+        a smallest defect that is too small to be seen."""
         scales = options.scales or DETAILS[settings.detail or embedder.backbone.detail]
+        if options.smallest_defect is not None:
+            size = first_picture(files, settings.image_limits).size
+            sight = sight_of(options.smallest_defect, size, embedder)
+            scales, options = sight.scales, replace(options, scoring=sight.rule(options.scoring))
         roi, note = None, None
+        targets = options.rates.targets(settings)
         if options.roi is not None:
             first = first_picture(files, settings.image_limits)
             roi = draw(options.roi, *first, settings.image_limits)
             note = check_grid(roi, first.size, embedder.geometry(first.size, scales).grid)
         record = record_of(embedder.self_test())
-        return cls(options, settings, scales, BankSpec(*embedder.dimensions(scales)), roi, note, record)
+        return cls(options, settings, scales, BankSpec(*embedder.dimensions(scales)), roi, note, record, targets)
 
     @property
     def rule(self) -> ScoringRule:
@@ -185,9 +207,7 @@ class NewClass:
         return taken
 
     def calibration(self, scores: Sequence[NormalScore], held_out: bool, rest: NotScored) -> Calibration:
-        far = self.options.target_far or self.settings.target_far
-        images, peaks = [normal.score for normal in scores], [normal.peak for normal in scores]
-        return _calibrate(images, _method(held_out), far, peaks, self.settings, rest)
+        return _calibrate(scores, _method(held_out), self.targets, rest)
 
     def retrieval(self, calibrator: Calibrator) -> RetrievalLimit:
         return calibrator.retrieval_limit()
@@ -206,17 +226,19 @@ class Extension:
     options: TeachOptions
     settings: Settings
     known: Manifest
+    targets: Targets
 
     roi_note = None
 
     @classmethod
     def of(cls, known: Manifest, options: TeachOptions, settings: Settings) -> Extension:
-        """Plan for the class's active bank. Raises ``InvalidParameters`` where another mask is asked for."""
+        """Plan for the class's active bank. Raises ``InvalidParameters`` where another mask is asked for, and for
+        rates that contradict."""
         if options.roi is not None:
             raise InvalidParameters(
                 f"an update keeps the mask of {known.class_name!r}; to change it, teach the class anew"
             )
-        return cls(options, settings, known)
+        return cls(options, settings, known, options.rates.targets(settings, known.calibration))
 
     @property
     def base(self) -> BankRef:
@@ -269,14 +291,10 @@ class Extension:
         """Without held-out images the bank keeps the scores it was calibrated with. More references can only lower
         scores, so the thresholds stay on the safe side."""
         known = self.known.calibration
-        far = self.options.target_far or known.target_far
-        images, peaks = [normal.score for normal in scores], [normal.peak for normal in scores]
-        method = _method(held_out)
-        if not held_out:
-            method, images = known.method, [*known.scores, *images]
-            peaks = [*known.peaks, *peaks] if known.peaks else []
-            rest = NotScored(known.set_aside + rest.set_aside, known.together + rest.together)
-        return _calibrate(images, method, far, peaks, self.settings, rest)
+        if held_out:
+            return _calibrate(scores, "held-out", self.targets, rest)
+        rest = NotScored(known.set_aside + rest.set_aside, known.together + rest.together)
+        return _calibrate(scores, known.method, self.targets, rest, known)
 
     def retrieval(self, calibrator: Calibrator) -> RetrievalLimit:
         return calibrator.extended_retrieval_limit(self.known.retrieval)
@@ -289,14 +307,19 @@ class Extension:
 
 
 def _calibrate(
-    scores: Sequence[float],
+    normal: Sequence[NormalScore],
     method: Literal["leave-one-image-out", "held-out"],
-    far: float,
-    peaks: Sequence[float],
-    settings: Settings,
+    targets: Targets,
     rest: NotScored,
+    known: Calibration | None = None,
 ) -> Calibration:
-    calibration = calibrate(scores, method, far, peaks, settings.pixel_target_far, rest.set_aside)
+    """The thresholds from scores of images, and from those that are ``known`` already."""
+    scores, peaks = [image.score for image in normal], [image.peak for image in normal]
+    series = [image.series for image in normal]
+    if known is not None:
+        scores, peaks = [*known.scores, *scores], [*known.peaks, *peaks] if known.peaks else []
+        series = [*(known.series or [""] * known.count), *series]
+    calibration = calibrate(scores, method, targets, peaks, rest.set_aside, series)
     return calibration.model_copy(update={"together": rest.together})
 
 

@@ -19,16 +19,9 @@ from patchbank.scoring.threshold import calibrate
 from patchbank.settings import Settings
 from patchbank.teaching.calibrator import Calibrator, NormalScore, split_doubtful
 from patchbank.teaching.pixel_range import LearntRange
+from patchbank.teaching.rates import Rates
 from patchbank.teaching.reader import Reader
-
-
-@dataclass(frozen=True)
-class Rates:
-    """Target false-alarm rates: of images, and of images with any pixel above. None keeps the bank's rate for images,
-    and takes the settings' rate for pixels."""
-
-    images: float | None = None
-    pixels: float | None = None
+from patchbank.teaching.sightings import Sightings
 
 
 @dataclass(frozen=True)
@@ -56,16 +49,17 @@ class Recalibrator:
         self.store = store
 
     def from_known_scores(self, class_name: str, rates: Rates) -> RecalibrateReport:
-        """Set thresholds at other rates, from the scores that the bank was calibrated with."""
+        """Set thresholds at other rates, from the scores that the bank was calibrated with. Raises
+        ``InvalidParameters`` where the rates contradict."""
         before = self.store.bank(class_name).manifest
         known = before.calibration
         calibration = calibrate(
             known.scores,
             known.method,
-            rates.images or known.target_far,
+            rates.targets(self.settings, known),
             known.peaks,
-            rates.pixels or self.settings.pixel_target_far,
             known.set_aside,
+            known.series,
         ).model_copy(update={"together": known.together})
         return RecalibrateReport(before, self._publish(before, calibration))
 
@@ -76,34 +70,33 @@ class Recalibrator:
         embedder: Embedder,
         rates: Rates,
         *,
+        series: Mapping[Path, str] | None = None,
         strict: bool = False,
         keep_all: bool = False,
         progress: Progress = SILENT,
     ) -> RecalibrateReport:
         """Set thresholds from normal images that the bank does not hold; references among them don't count. Those that
-        score far above the others set no threshold and count as alarms, unless ``keep_all``.
+        score far above the others set no threshold and count as alarms, unless ``keep_all``. ``series`` names the
+        series that files belong to; each counts once.
 
-        Raises ``NoReferences`` where none is left, ``BackboneMismatch`` where the bank was made with other embeddings,
-        and ``ClassBusy`` where another process is changing the class. Nothing is changed in these cases.
+        Raises ``InvalidParameters`` where the rates contradict, ``NoReferences`` where none is left,
+        ``BackboneMismatch`` where the bank was made with other embeddings, and ``ClassBusy`` where another process is
+        changing the class. Nothing is changed in these cases.
         """
         bank = self.store.bank(class_name)
         before = bank.manifest
         CompatibilityChecks(embedder).check(before)
+        targets = rates.targets(self.settings, before.calibration)
         areas = InspectedAreas(before.roi)
         values = LearntRange.known(before)
         reader = Reader(self.settings, embedder, areas, progress, values, strict=strict, scales=before.scales)
         calibrator = Calibrator(bank, Judge.of(bank, areas), {}, whole=False)
-        scored = calibrator.held_out_scores(reader.read(files, "calibrating (held out)"), lambda: reader.skipped)
+        images, named = reader.read(files, "calibrating (held out)"), Sightings(series=series)
+        scored = calibrator.held_out_scores(images, lambda: reader.skipped, named.series_of)
         normals, doubtful = split_doubtful(scored, keep_all=keep_all)
         scores, peaks = [normal.score for normal in normals], [normal.peak for normal in normals]
-        calibration = calibrate(
-            scores,
-            "held-out",
-            rates.images or before.calibration.target_far,
-            peaks,
-            rates.pixels or self.settings.pixel_target_far,
-            len(doubtful),
-        )
+        names = [normal.series for normal in normals]
+        calibration = calibrate(scores, "held-out", targets, peaks, len(doubtful), names)
         manifest = self._publish(before, calibration)
         return RecalibrateReport(before, manifest, tuple(reader.skipped), tuple(doubtful), reader.warnings)
 

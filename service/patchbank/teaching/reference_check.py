@@ -12,7 +12,7 @@ import numpy as np
 from patchbank.arrays import FloatArray
 from patchbank.bank.manifest import ScoringRule
 from patchbank.bank.store import RouterHit
-from patchbank.embedding.embedder import Embedding
+from patchbank.embedding.embedding import Embedding
 from patchbank.embedding.stream import Picture, Seen
 from patchbank.scoring.frame import frame_fault, learn_limits
 from patchbank.scoring.image_score import image_score
@@ -32,6 +32,9 @@ _SKIPPED: Final = 0.3
 ``BAD_SHARE``, because chance may put more of them into the panel."""
 
 _VOTERS: Final = 5
+
+_AT_ONCE: Final = 1 << 25
+"""Distances that are computed at once, in 128 MB: the patches of a large picture have billions."""
 
 NearestOf = Callable[[FloatArray, int], Sequence[RouterHit]]
 """The references of all taught classes nearest to a CLS embedding (D',), the most similar first."""
@@ -192,8 +195,11 @@ class NewClassCheck:
 
 def _measure(patches: FloatArray, others: Sequence[FloatArray]) -> tuple[float, float]:
     """How far an image (N, D) is from other ones: in places, and as a whole."""
-    ends = np.cumsum([0, *map(len, others)])[:-1]
-    nearest = 1.0 - np.maximum.reduceat(patches @ np.concatenate(others).T, ends, axis=1)
+    ends, together = np.cumsum([0, *map(len, others)])[:-1], np.concatenate(others).T
+    rows = range(0, len(patches), max(1, _AT_ONCE // together.shape[1]))
+    nearest = 1.0 - np.concatenate(
+        [np.maximum.reduceat(patches[row : row + rows.step] @ together, ends, axis=1) for row in rows]
+    )
     second, beyond = min(1, len(others) - 1), min(math.ceil(_SKIPPED * len(others)), len(others) - 1)
     ordered = np.partition(nearest, (second, beyond), axis=1)
     return image_score(np.maximum(ordered[:, second], 0.0), ScoringRule()), float(np.median(ordered[:, beyond]))

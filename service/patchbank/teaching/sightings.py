@@ -1,25 +1,33 @@
-"""Sorts a class's references into groups that show the same, as they come."""
+"""Sorts a class's references into groups that show the same, and into series, as they come."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from patchbank.bank.store import Reference
 from patchbank.teaching.groups import Groups
 from patchbank.teaching.same_part import SameParts
+from patchbank.text import storable
 
 
 class Sightings:
-    """Groups references by what they show; ``known`` are those that the class has already. With ``apart`` each is
-    alone."""
+    """Groups references by what they show; ``known`` are those that the class has already. With ``apart`` none shows
+    the same as another. ``series`` names the series of files; what shows the same as an earlier picture joins its
+    series."""
 
-    def __init__(self, known: Iterable[Reference] = (), *, apart: bool = False) -> None:
+    def __init__(
+        self, known: Iterable[Reference] = (), series: Mapping[Path, str] | None = None, *, apart: bool = False
+    ) -> None:
         self._parts = SameParts()
         self._apart = apart
+        self._named = {file: storable(name) for file, name in (series or {}).items()}
         self._numbers: dict[str, int] = {}
+        self._series: dict[str, str] = {}
+        self._series_of_group: dict[int, str] = {}
         self._next = 0
         for reference in known:
-            self.put(reference.image_id, self.group_of(reference.thumbnail))
+            self._enter(reference.image_id, self.group_of(reference.thumbnail), reference.series)
 
     def group_of(self, thumbnail: bytes) -> int:
         """The number of the group that a picture, given as an encoded thumbnail, belongs to."""
@@ -28,10 +36,19 @@ class Sightings:
             return self._next
         return self._parts.add(thumbnail)
 
-    def put(self, image_id: str, group: int) -> None:
-        """Enter a reference into its group."""
+    def series_of(self, file: Path) -> str:
+        """The series that a file is named to be of; empty where it is alone."""
+        return self._named.get(file, "")
+
+    def put(self, image_id: str, group: int, file: Path) -> str:
+        """Enter a reference into its group; the series that it is then of, empty where it is alone."""
+        return self._enter(image_id, group, self.series_of(file))
+
+    def _enter(self, image_id: str, group: int, named: str) -> str:
         self._numbers[image_id] = group
+        self._series[image_id] = self._series_of_group.setdefault(group, named)
+        return self._series[image_id]
 
     def groups(self) -> Groups:
         """The groups so far."""
-        return Groups(self._numbers)
+        return Groups(self._numbers, self._series)

@@ -100,7 +100,9 @@ class Teacher:
             reader = Reader(
                 self.settings, self.embedder, areas, progress, values, strict=options.strict, scales=plan.scales
             )
-            sightings = Sightings([] if base is None or options.keep_all else base.references(), apart=options.keep_all)
+            compared = options.series or not options.keep_all
+            known_references = base.references() if base is not None and compared else []
+            sightings = Sightings(known_references, options.series, apart=options.keep_all)
             with self.store.draft(class_name, plan.spec, plan.base) as draft:
                 builder = BankBuilder(
                     draft, plan, reader, areas, progress, check, sightings, images=len(left), most_kept=most_kept

@@ -31,9 +31,6 @@ from patchbank.teaching.tuning_scores import DetailScorer, DetailScores, Labelle
 FEWEST_DEFECTS: Final = 5
 """Labelled defects without which nothing is chosen."""
 
-REVIEW_FAR: Final = 0.05
-"""The rate that is told of beside the class's own."""
-
 MOST_REFERENCES: Final = 60
 """References of a trial, drawn at random."""
 
@@ -52,7 +49,7 @@ class Tried:
 @dataclass(frozen=True)
 class TuneReport:
     """What tuning a class showed. ``tried`` come by rising cost; ``comparison`` names them by number. ``rates`` are the
-    class's own false-alarm rate and the one of review.
+    class's own, of rejection and of review.
 
     ``matched`` are the references' files, None where only the class's own detail was tried; ``used`` of them were
     taken. ``skipped`` are files that could not be used, ``also_references`` counts labelled pictures that are
@@ -171,10 +168,11 @@ class Tuner:
                     np.asarray([row[place] for row in at.normal]),
                     np.asarray([at.defects[image_id][place] for image_id in defects]),
                     np.asarray([at.good[image_id][place] for image_id in good]),
+                    before.calibration.confidence,
                 )
                 tried.append(Tried(Candidate(at.scales, rule), trial, patches, at.ms))
         present = [item.candidate for item in tried].index(present_candidate(before))
-        rates = tuple(sorted({before.calibration.target_far, max(REVIEW_FAR, before.calibration.target_far)}))
+        rates = tuple(sorted({before.calibration.target_far, before.calibration.review_rate}))
         comparison = compare([item.trial for item in tried], present, rates)
         trial_patches = {detail_of(at.scales): at.patches for at in scores}
         return TuneReport(

@@ -19,7 +19,8 @@ from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.settings import Settings
 from patchbank.teaching.calibrator import Calibrator, NormalScore, NotScored
 from patchbank.teaching.plan import NewClass, TeachOptions
-from patchbank.teaching.recalibrator import Rates, Recalibrator
+from patchbank.teaching.rates import Rates
+from patchbank.teaching.recalibrator import Recalibrator
 from patchbank.teaching.roi_drawing import RoiDrawing
 from patchbank.teaching.sightings import Sightings
 from patchbank.teaching.teacher import Teacher, TeachReport
@@ -38,7 +39,7 @@ class Applied:
 
 class TuneApplier:
     """Makes a candidate the class's new version. What the candidate does not say stays: mask, foreground, coreset,
-    turned copies, rates. The old version is kept like any other."""
+    turned copies, series, rates. The old version is kept like any other."""
 
     def __init__(self, settings: Settings, embedder: Embedder, store: PatchStore) -> None:
         self.embedder = embedder
@@ -83,9 +84,11 @@ class TuneApplier:
     def _taught(self, report: TuneReport, options: TeachOptions, progress: Progress) -> Applied:
         before, matched = report.before, report.matched
         assert matched is not None  # noqa: S101
-        turns = turns_of(self.store.bank(before.class_name))
+        bank = self.store.bank(before.class_name)
+        turns, named = turns_of(bank), {item.image_id: item.series for item in bank.references() if item.series}
+        series = {file: named[image_id] for image_id, file in matched.files.items() if image_id in named}
         with _drawing(before) as roi:
-            options = replace(options, roi=roi, turns=turns)
+            options = replace(options, roi=roi, turns=turns, series=series)
             teacher = Teacher(self._settings_of(before), self.embedder, self.store)
             taught = teacher.teach(
                 before.class_name, sorted(matched.files.values()), options=options, progress=progress
@@ -123,11 +126,13 @@ class TuneApplier:
 
 
 def _options(before: Manifest, candidate: Candidate, far: float) -> TeachOptions:
-    """How the class was taught, with the candidate and the rate; without its mask and turned copies."""
+    """How the class was taught, with the candidate and the rate; without its mask, series and turned copies."""
     return TeachOptions(
         coreset=None if before.coreset is None else before.coreset.ratio,
         scoring=candidate.rule,
         target_far=far,
+        review_far=before.calibration.review_far,
+        confidence=before.calibration.confidence,
         foreground="off" if before.foreground is None else "on",
         scales=candidate.scales,
     )

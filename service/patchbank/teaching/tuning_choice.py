@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy.stats import binomtest, rankdata
 
 from patchbank.arrays import BoolArray
-from patchbank.scoring.threshold import calibrate
+from patchbank.scoring.threshold import Targets, calibrate
 
 NOISE: Final = 0.1
 """What chance alone does this often, or more often, is noise."""
@@ -30,15 +30,18 @@ Scores = npt.NDArray[np.float64]
 @dataclass(frozen=True)
 class Trial:
     """Image scores by one candidate: of ``normal`` (R,) references that were left out, of ``defects`` (D,) and of
-    ``good`` pictures (G,). All trials are of the same pictures in the same order."""
+    ``good`` pictures (G,). All trials are of the same pictures in the same order. With a ``confidence``, thresholds
+    promise their rate with it."""
 
     normal: Scores
     defects: Scores
     good: Scores
+    confidence: float | None = None
 
     def threshold(self, rate: float) -> float:
         """The threshold that teaching would set at a target false-alarm rate."""
-        return calibrate(self.normal.tolist(), "leave-one-image-out", rate).threshold
+        targets = Targets(rate, confidence=self.confidence)
+        return calibrate(self.normal.tolist(), "leave-one-image-out", targets).threshold
 
     def found(self, rate: float) -> BoolArray:
         """Which defects (D,) are above the threshold of that rate."""

@@ -19,7 +19,8 @@ from patchbank.arrays import FloatArray, IntArray
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.manifest import Manifest, ScoringRule
 from patchbank.bank.store import Bank, BankSpec, Draft, Reference
-from patchbank.embedding.embedder import Embedder, Embedding
+from patchbank.embedding.embedder import Embedder
+from patchbank.embedding.embedding import Embedding
 from patchbank.embedding.stream import Seen, Skipped
 from patchbank.embedding.turned import Turn
 from patchbank.judging.judge import Judge

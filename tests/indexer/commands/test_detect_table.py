@@ -65,6 +65,14 @@ def test_an_image_that_failed_though_it_was_read_is_not_called_unread() -> None:
     assert summary_line(counts(rows)) == "1 anomalous, 0 normal, 0 unknown, 0 unread, 1 failed"
 
 
+def test_images_for_review_are_counted_among_the_normal_ones() -> None:
+    rows: list[dict[str, Any]] = [
+        {"status": "ok", "is_anomalous": False, "decision": decision} for decision in ("pass", "review")
+    ]
+    assert counts(rows)["review"] == 1
+    assert summary_line(counts(rows)) == "0 anomalous, 2 normal (1 for review), 0 unknown, 0 unread"
+
+
 def test_a_csv_file_that_cannot_be_written_ends_the_command_before_it_judges(data: Path, tmp_path: Path) -> None:
     teach(data, tmp_path / "in")
     for path in (tmp_path / "nowhere" / "a.csv", tmp_path):

@@ -53,6 +53,27 @@ def test_the_cli_and_http_give_the_same_scores(data: Path, products: dict[str, P
     assert by_cli[0]["anomaly_score"] < 0.02
 
 
+def test_what_is_for_review_is_told_in_table_csv_and_json_and_changes_no_exit_status(
+    data: Path, tmp_path: Path, products: dict[str, Product]
+) -> None:
+    product = products["textile"]
+    words = ("--target-far", "0.01", "--review-far", "0.9")
+    assert indexer("add", "textile", *product.references, *words, data=data).exit_code == 0
+    result = indexer("detect", *product.good, "--class-name", "textile", "--csv", tmp_path / "out.csv", data=data)
+    assert result.exit_code == 0, result.output
+    with (tmp_path / "out.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    reviewed = [row for row in rows if row["decision"] == "review"]
+    assert reviewed
+    assert {(row["verdict"], row["is_anomalous"]) for row in reviewed} == {("normal", "False")}
+    assert all(float(row["review_threshold"]) < float(row["anomaly_score"]) for row in reviewed)
+    assert result.stdout.count("normal (for review)") == len(reviewed)
+    assert f"({len(reviewed)} for review)" in result.stdout.splitlines()[-1]
+    told = indexer_json("detect", *product.good, "--class-name", "textile", data=data)
+    assert [row["decision"] for row in told["results"]] == [row["decision"] for row in rows]
+    assert told["summary"]["review"] == len(reviewed)
+
+
 def test_detect_judges_what_it_can_and_exits_with_1(data: Path, tmp_path: Path) -> None:
     teach(data, tmp_path / "in")
     bad = tmp_path / "bad.png"

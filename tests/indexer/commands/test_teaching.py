@@ -100,13 +100,55 @@ def test_the_smallest_thing_that_can_be_seen_is_told_by_add_update_and_show(data
     for seed in range(3):
         picture(seed, (2000, 1500)).save(folder / f"{seed}.png")
     wanted = {"shrunk": 3.47, "patch": [55.6, 53.6]}
-    line = "pictures of 2000 x 1500 are shrunk 3.5 times: one patch covers 56 x 54 pixels; "
+    line = "detail fast: pictures of 2000 x 1500 are shrunk 3.5 times: one patch covers 56 x 54 pixels; "
     result = indexer("add", "part", folder, data=data)
     assert line in result.stdout, result.output
     assert indexer_json("show", "part", data=data)["smallest_visible"] == wanted
     assert "shrunk 3.5 times" in indexer("show", "part", data=data).stdout
     more = folder_of(tmp_path / "more", 1, 10)
     assert indexer_json("update", "part", more, data=data)["smallest_visible"] == wanted
+
+
+def test_series_are_named_told_and_left_out_together(data: Path, tmp_path: Path) -> None:
+    for place in range(3):
+        for number in range(2):
+            file = tmp_path / "in" / f"place{place}" / f"{number}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.blend(picture(place), picture(50 + 2 * place + number), 0.25).save(file)
+    picture(90).save(tmp_path / "in" / "stray.png")
+    for rule in (r"place(\d)", "folder"):
+        result = indexer("add", "part", tmp_path / "in", "--group-by", rule, "--review-far", "0.2", data=data)
+        assert result.exit_code == 0, result.output
+        assert "7 pictures in 4 series" in result.stderr
+        assert "4 series of 7 calibration images are too few for a false-alarm rate of 1.00%" in result.stderr
+        assert "promise 20.00%; 99 series would do" in result.stderr
+    assert "match" not in result.stderr, "each has a folder"
+    shown = indexer_json("show", "part", data=data)
+    assert (shown["calibration"]["independent"], shown["calibration"]["promised"]) == (4, 0.2)
+    names = sorted(item["series"] for item in shown["reference_images"])
+    assert names == ["in", *sorted(["place0", "place1", "place2"] * 2)]
+    more = folder_of(tmp_path / "more", 1, 40)
+    assert "give --group-by for them too" in indexer("update", "part", more, data=data).stderr
+    held_out = folder_of(tmp_path / "new", 4, 60)
+    words = ("--with", held_out, "--group-by", r"good-06([01])")
+    again = indexer_json("calibrate", "part", *words, data=data)["after"]
+    assert (again["count"], again["independent"]) == (4, 4)
+
+
+def test_a_rule_that_makes_no_series_ends_the_command_before_it_works(data: Path, tmp_path: Path) -> None:
+    teach(data, tmp_path / "part")
+    folder = tmp_path / "part"
+    for words, said in (
+        (("add", "part", folder, "--group-by", "place"), "matches none of"),
+        (("add", "part", folder, "--group-by", "good"), "are of one series, 'good'"),
+        (("add", "part", folder, "--group-by", "folder"), "are of one series, 'part'"),
+        (("add", "part", folder, "--group-by", "("), "no regular expression"),
+        (("calibrate", "part", "--with", folder, "--group-by", "place"), "matches none of"),
+    ):
+        result = indexer(*words, data=data)
+        assert (result.exit_code, said in result.stderr) == (1, True), result.output
+        assert "embedding" not in result.stderr
+    assert indexer("calibrate", "part", "--target-far", "0.1", "--group-by", "x", data=data).exit_code == 2
 
 
 def test_a_data_directory_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:

@@ -71,6 +71,40 @@ def test_two_classes_are_taught_judged_and_reported(tmp_path: Path) -> None:
     assert not (tmp_path / "patchbank-data").exists(), "nothing is left where the banks of the user are"
 
 
+def test_both_thresholds_and_other_rates_are_measured(tmp_path: Path) -> None:
+    folder = mvtec_class(tmp_path / "nut", 1, references=6, tests=6)
+    (folder / "test").rename(folder / "test_public")
+    for seed in range(12):
+        save(part(1, 30 + seed), folder / "validation" / "good" / f"{seed}.png")
+    words = ("--validation", "--target-far", "0.1", "--review-far", "0.5")
+    result = indexer("evaluate", tmp_path, *words, "--json", "figures.json", "--html", "report.html")
+    assert result.exit_code == 0, result.output
+    assert "what other false-alarm rates would find" in result.stdout
+    document = json.loads(Path("figures.json").read_text())
+    (figures,) = document["classes"]
+    verdict, review, calibration = figures["verdict"], figures["review"], figures["calibration"]
+    assert (calibration["target_far"], calibration["review_far"]) == (0.1, 0.5)
+    decisions = [(row["defective"], row["decision"]) for row in figures["results"]]
+    assert verdict["found"] == decisions.count((True, "reject"))
+    assert review["found"] == verdict["found"] + decisions.count((True, "review"))
+    assert review["false_alarms"] == verdict["false_alarms"] + decisions.count((False, "review"))
+    rows = figures["rates"]
+    assert [row["rate"] for row in rows] == [0.005, 0.01, 0.02, 0.05, 0.1, 0.2]
+    least = (12 - calibration["count"] + 1) / 13  # those far above the others count as alarms
+    assert [row["reachable"] for row in rows] == [row["rate"] >= least for row in rows]
+    assert [row["promised"] for row in rows] == [pytest.approx(max(row["rate"], least)) for row in rows]
+    assert {row["reachable"] for row in rows} == {True, False}
+    asked = rows[4]
+    assert (asked["threshold"], asked["recall"]) == (calibration["threshold"], verdict["recall"])
+    assert asked["false_alarm_rate"] == verdict["false_alarm_rate"]
+    thresholds, false = [row["threshold"] for row in rows], [row["false_alarms"] for row in rows]
+    assert (thresholds, false) == (sorted(thresholds, reverse=True), sorted(false))
+    assert document["mean"]["review"]["recall"] == review["recall"]
+    page = HtmlPage(Path("report.html").read_text())
+    assert "too few images" in page.text
+    assert "rejected or for review" in page.text
+
+
 def _check_page(text: str, names: tuple[str, ...], pictures: int) -> None:
     page = HtmlPage(text)
     tags = page.names()

@@ -1,0 +1,117 @@
+"""Runs a backbone's graph on pictures that are ready for it: in batches, and in tiles where an input is too large."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from patchbank.arrays import FloatArray
+from patchbank.embedding.backbones import Backbone
+from patchbank.embedding.embedding import Embedding
+from patchbank.embedding.fusion import unit
+from patchbank.embedding.graph_check import Probe, require_sides
+from patchbank.embedding.joining import join_tokens
+from patchbank.embedding.preprocess import Geometry, plan_geometry
+from patchbank.embedding.session import OnnxSession
+from patchbank.embedding.tiles import Tiling
+from patchbank.errors import ModelUnavailable
+
+GPU_BATCH: Final = 16
+"""Images per forward pass on a GPU, unless the settings say otherwise. On a CPU it is 1 (docs/inference.md)."""
+
+
+class Network:
+    """A backbone's graph. ``batch_size`` is the most inputs that one forward pass takes; 0 stands for the provider's
+    default."""
+
+    def __init__(self, backbone: Backbone, session: OnnxSession, batch_size: int = 0) -> None:
+        self._backbone = backbone
+        self._session = session
+        wanted = dict.fromkeys((*backbone.patch_outputs, backbone.cls_output))
+        missing = [name for name in wanted if name not in session.outputs]
+        if missing:
+            raise ModelUnavailable(
+                f"{session.path.name} has no output {missing[0]!r}; it has {', '.join(session.outputs)}"
+            )
+        require_sides(backbone, session.fixed_sides)
+        self._outputs = list(wanted)
+        limits = [limit for limit in (backbone.max_batch, session.fixed_batch) if limit is not None]
+        gpu = session.providers[0].startswith(("CUDA", "Tensorrt"))
+        self.batch_size = min([batch_size or (GPU_BATCH if gpu else 1), *limits])
+
+    def embed(self, inputs: Sequence[FloatArray], levels: Sequence[Geometry]) -> list[Embedding]:
+        """Embed inputs (3, H, W), in their order. Those of one size share forward passes; the tiles of a large one are
+        stitched, and its CLS embedding is the mean of theirs."""
+        tilings = [self._tiling(level) for level in levels]
+        pieces = [
+            piece
+            for values, tiling in zip(inputs, tilings, strict=True)
+            for piece in (tiling.cut(values, self._backbone.stride) if tiling.is_cut else [values])
+        ]
+        made = iter(self._embed_pieces(pieces))
+        embeddings = []
+        for level, tiling in zip(levels, tilings, strict=True):
+            tokens, summaries = zip(*(next(made) for _ in tiling.corners), strict=True)
+            patches = unit(tiling.stitch([unit(part) for part in tokens])) if tiling.is_cut else unit(tokens[0])
+            summary = unit(np.mean([unit(part[None])[0] for part in summaries], axis=0)[None])[0]
+            embeddings.append(Embedding(patches, summary, level))
+        return embeddings
+
+    def try_out(self, image: tuple[int, int]) -> Probe:
+        """Run the graph on a grey image of that (width, height)."""
+        geometry = plan_geometry(image, self._backbone)
+        wide, high = geometry.inputs
+        tokens, summaries = self._run(np.zeros((self._session.fixed_batch or 1, 3, high, wide), dtype=np.float32))
+        return Probe(geometry, tokens.shape[1], tokens.shape[2], summaries.shape[1])
+
+    def _tiling(self, level: Geometry) -> Tiling:
+        """How an input is cut: to the one size that the graph takes, or to what the backbone allows at most."""
+        fixed, stride = self._session.fixed_sides, self._backbone.stride
+        if fixed is not None:
+            return Tiling.of(level.grid, (fixed[1] // stride, fixed[0] // stride))
+        largest = self._backbone.largest_tile
+        if largest is None:
+            return Tiling.of(level.grid, level.grid)
+        cells = largest // self._backbone.multiple * self._backbone.multiple // stride
+        return Tiling.of(level.grid, (cells, cells))
+
+    def _embed_pieces(self, pieces: Sequence[FloatArray]) -> list[tuple[FloatArray, FloatArray]]:
+        by_size: dict[tuple[int, ...], list[int]] = {}
+        for place, piece in enumerate(pieces):
+            by_size.setdefault(piece.shape, []).append(place)
+        made: dict[int, tuple[FloatArray, FloatArray]] = {}
+        for places in by_size.values():
+            for begin in range(0, len(places), self.batch_size):
+                part = places[begin : begin + self.batch_size]
+                made.update(zip(part, self._forward([pieces[place] for place in part]), strict=True))
+        return [made[place] for place in range(len(pieces))]
+
+    def _forward(self, inputs: Sequence[FloatArray]) -> list[tuple[FloatArray, FloatArray]]:
+        """One forward pass over inputs of one size: patch tokens (N, D) and CLS (D',) of each, as the graph gives
+        them."""
+        short = (self._session.fixed_batch or 0) - len(inputs)
+        tokens, summaries = self._run(np.stack([*inputs, *[inputs[0]] * max(0, short)]))
+        _, high, wide = inputs[0].shape
+        rows, columns = high // self._backbone.stride, wide // self._backbone.stride
+        if tokens.shape[1] != rows * columns:
+            raise ModelUnavailable(
+                f"{self._backbone.name}: {tokens.shape[1]} patch tokens for an input of {wide} x {high}, "
+                f"where {rows} x {columns} were expected: this graph does not take this input size"
+            )
+        return [(tokens[place], summaries[place]) for place in range(len(inputs))]
+
+    def _run(self, inputs: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Patch tokens (B, N, D) and CLS (B, D') of ``inputs`` (B, 3, H, W), as the graph gives them."""
+        outputs = dict(zip(self._outputs, self._session.run(self._outputs, inputs), strict=True))
+        parts = [outputs[name] for name in self._backbone.patch_outputs]
+        summaries = outputs[self._backbone.cls_output]
+        if self._backbone.tokens == "sequence" and summaries.ndim == 3:
+            parts, summaries = [part[:, 1 + self._backbone.registers :] for part in parts], summaries[:, 0]
+        if any(part.ndim != 3 for part in parts) or summaries.ndim != 2:
+            raise ModelUnavailable(
+                f"{self._backbone.name}: outputs of shape {parts[0].shape} and {summaries.shape}, where patch tokens "
+                "(B, N, D) and CLS (B, D') were expected: is `tokens` right, grid or sequence?"
+            )
+        return join_tokens(parts, self._backbone.join), summaries
