@@ -30,7 +30,8 @@ def trials(seed: int, count: int = 4) -> list[Trial]:
 @given(SEEDS)
 def test_the_ranking_figure_is_the_area_under_the_roc_curve(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    tied = Trial(*(rng.integers(0, 6, count).astype(float) for count in (20, 7, 5)))
+    normal, defects, good = (rng.integers(0, 6, count).astype(float) for count in (20, 7, 5))
+    tied = Trial(normal, defects, good)
     labels = np.repeat([0, 1], [25, 7])
     expected = roc_auc_score(labels, np.concatenate([tied.normal, tied.good, tied.defects]))
     assert tied.ranking == pytest.approx(expected)

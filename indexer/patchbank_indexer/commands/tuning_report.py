@@ -53,7 +53,6 @@ def document(report: TuneReport, applied: Applied | None) -> dict[str, Any]:
         ],
         "stand_out": {"more": comparison.higher, "less": comparison.lower, "p_value": comparison.p_value},
         "rates": [_at_rate(report.recommended, rate) for rate in RATES],
-        "suggested_rate": _suggested_rate(report.recommended),
         "also_references": report.also_references,
         "skipped": [{"path": str(bad.path), **bad.error.as_dict()} for bad in report.skipped],
         "applied": None if applied is None else _applied(applied),
@@ -149,11 +148,10 @@ def _tell_rates(out: Output, report: TuneReport) -> None:
         found, alarms = int(item.trial.found(rate).sum()), int(item.trial.alarms(rate).sum())
         rows.append((f"{rate:.1%}", _counted(found, _defects(report)), _counted(alarms, _good(report))))
     out.table(("rate", "found", "false alarms"), rows)
-    suggested = _suggested_rate(item)
     out.say(
-        f"most found for the false alarms that it asks for: {suggested:.1%}; --apply --target-far RATE takes a rate"
+        f"with {count} normal scores, all rates below {1 / (count + 1):.1%} have one threshold: the highest score; "
+        "--apply --target-far RATE takes another rate"
     )
-    out.say(f"with {count} normal scores, all rates below {1 / (count + 1):.1%} have one threshold: the highest score")
 
 
 def _tell_end(out: Output, report: TuneReport, applied: Applied | None, *, asked: bool) -> None:
@@ -202,11 +200,6 @@ def _at_rate(item: Tried, rate: float) -> dict[str, Any]:
         **_share("found", int(np.count_nonzero(found)), len(found)),
         **_share("false_alarms", int(np.count_nonzero(alarms)), len(alarms)),
     }
-
-
-def _suggested_rate(item: Tried) -> float:
-    """The rate with the largest difference of the share found and the rate itself; the lowest one of equals."""
-    return max(RATES, key=lambda rate: (float(item.trial.found(rate).mean()) - rate, -rate))
 
 
 def _share(name: str, part: int, whole: int) -> dict[str, Any]:
