@@ -181,6 +181,8 @@ def test_the_trial_of_the_present_candidate_is_what_the_class_s_own_bank_says(
 def test_what_the_candidate_does_not_say_stays(tuner: Tuner, fabric: Fabric, monkeypatch: pytest.MonkeyPatch) -> None:
     roi = RoiDrawing(boxes=((40, 40, 320, 260),))
     options = replace(USUAL, coreset=0.5, target_far=0.15, foreground="on", roi=roi, turns=(2, 4, 6))
+    options = replace(options, review_far=0.3, confidence=0.8)
+    options = replace(options, series={fabric.references[0]: "a place", fabric.references[1]: "a place"})
     before = teach(tuner, fabric.references[:8], options)
     with pytest.raises(CannotTune, match="--references"):
         tuner.tune("fabric", Labelled(fabric.defects))
@@ -197,6 +199,9 @@ def test_what_the_candidate_does_not_say_stays(tuner: Tuner, fabric: Fabric, mon
     assert after.coreset is not None
     assert after.coreset.ratio == 0.5
     assert (after.references, after.calibration.target_far) == (8, 0.15)
+    assert (after.calibration.review_far, after.calibration.confidence) == (0.3, 0.8)
+    series = [reference.name for reference in tuner.store.bank("fabric").references() if reference.series == "a place"]
+    assert series == ["reference-0.png", "reference-1.png"]
     assert turns_of(tuner.store.bank("fabric")) == (2, 4, 6)
 
 

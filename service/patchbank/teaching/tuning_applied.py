@@ -127,11 +127,12 @@ class TuneApplier:
 
 def _options(before: Manifest, candidate: Candidate, far: float) -> TeachOptions:
     """How the class was taught, with the candidate and the rate; without its mask, series and turned copies."""
+    review = before.calibration.review_far
     return TeachOptions(
         coreset=None if before.coreset is None else before.coreset.ratio,
         scoring=candidate.rule,
         target_far=far,
-        review_far=before.calibration.review_far,
+        review_far=None if review is None else max(far, review),
         confidence=before.calibration.confidence,
         foreground="off" if before.foreground is None else "on",
         scales=candidate.scales,
