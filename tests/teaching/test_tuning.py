@@ -202,9 +202,9 @@ def test_what_the_candidate_does_not_say_stays(tuner: Tuner, fabric: Fabric, mon
 def test_what_cannot_be_tuned_is_an_error_and_changes_nothing(tuner: Tuner, fabric: Fabric, tmp_path: Path) -> None:
     before = teach(tuner, fabric.references[:9])
     five = Labelled(fabric.defects[:5])
-    with pytest.raises(CannotTune, match="^4 different pictures of defects can be used, and tuning takes 5$"):
+    with pytest.raises(CannotTune, match=r"^4 different pictures of defects can be used, and tuning takes 5$"):
         tuner.tune("fabric", Labelled(fabric.defects[:4]))
-    with pytest.raises(CannotTune, match="4 different pictures of defects.*1 labelled pictures are references"):
+    with pytest.raises(CannotTune, match=r"4 different pictures of defects.*1 labelled pictures are references"):
         tuner.tune("fabric", Labelled([*fabric.defects[:4], fabric.references[0]]))
     with pytest.raises(CannotTune, match="among the defects and among the good"):
         tuner.tune("fabric", Labelled(fabric.defects, fabric.defects[:1]))
