@@ -183,11 +183,11 @@ def test_what_the_candidate_does_not_say_stays(tuner: Tuner, fabric: Fabric, mon
     options = replace(USUAL, coreset=0.5, target_far=0.15, foreground="on", roi=roi, turns=(2, 4, 6))
     options = replace(options, review_far=0.3, confidence=0.8)
     options = replace(options, series={fabric.references[0]: "a place", fabric.references[1]: "a place"})
-    before = teach(tuner, fabric.references[:8], options)
+    before = teach(tuner, fabric.references[:9], options)
     with pytest.raises(CannotTune, match="--references"):
         tuner.tune("fabric", Labelled(fabric.defects))
     monkeypatch.setattr("patchbank.teaching.tuning.scales_for", lambda manifest: [manifest.scales])
-    report = tuner.tune("fabric", Labelled(fabric.defects), fabric.references[:8])
+    report = tuner.tune("fabric", Labelled(fabric.defects), fabric.references[:9])
     assert report.present.bank_patches == before.patches
     assert turns_of(tuner.store.bank("fabric")) == (2, 4, 6)
     after = apply(tuner, report, Candidate(DETAILS["fine"], ScoringRule(share=0.001)))
@@ -198,7 +198,7 @@ def test_what_the_candidate_does_not_say_stays(tuner: Tuner, fabric: Fabric, mon
     assert after.foreground is not None
     assert after.coreset is not None
     assert after.coreset.ratio == 0.5
-    assert (after.references, after.calibration.target_far) == (8, 0.15)
+    assert (after.references, after.calibration.target_far) == (9, 0.15)
     assert (after.calibration.review_far, after.calibration.confidence) == (0.3, 0.8)
     series = [reference.name for reference in tuner.store.bank("fabric").references() if reference.series == "a place"]
     assert series == ["reference-0.png", "reference-1.png"]
@@ -208,7 +208,9 @@ def test_what_the_candidate_does_not_say_stays(tuner: Tuner, fabric: Fabric, mon
 def test_what_cannot_be_tuned_is_an_error_and_changes_nothing(tuner: Tuner, fabric: Fabric, tmp_path: Path) -> None:
     before = teach(tuner, fabric.references[:9])
     five = Labelled(fabric.defects[:5])
-    with pytest.raises(CannotTune, match="4 different pictures of defects"):
+    with pytest.raises(CannotTune, match=r"^4 different pictures of defects can be used, and tuning takes 5$"):
+        tuner.tune("fabric", Labelled(fabric.defects[:4]))
+    with pytest.raises(CannotTune, match=r"4 different pictures of defects.*1 labelled pictures are references"):
         tuner.tune("fabric", Labelled([*fabric.defects[:4], fabric.references[0]]))
     with pytest.raises(CannotTune, match="among the defects and among the good"):
         tuner.tune("fabric", Labelled(fabric.defects, fabric.defects[:1]))
@@ -229,6 +231,9 @@ def test_what_cannot_be_tuned_is_an_error_and_changes_nothing(tuner: Tuner, fabr
     expected = Recalibrator(tuner.settings, tuner.store).from_known_scores("fabric", Rates(0.3)).manifest
     assert rated is not None
     assert rated.manifest.calibration == expected.calibration
+    teach(tuner, fabric.references[:7])
+    with pytest.raises(CannotTune, match="the references show 7 different parts, and tuning takes 8"):
+        tuner.tune("fabric", five)
 
 
 def test_references_are_recognised_under_another_name_and_in_another_format(

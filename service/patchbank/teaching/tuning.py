@@ -114,18 +114,21 @@ class Tuner:
                 "don't tell how much good parts vary, and so not what stands out"
             )
         rules = rules_for(before)
+        _require_defects(len(labelled.defects), "")
         scorer = DetailScorer(self.settings, self.embedder, before, groups, rules, progress)
         matched = None
         if references is None:
             _require_whole(bank)
             chosen = _draw([reference.image_id for reference in known])
             used = len(chosen)
+            _require_parts(groups, chosen)
             scores = [scorer.from_bank(bank, [item for item in known if item.image_id in set(chosen)], labelled)]
         else:
             values = LearntRange.known(before).rule
             matched = match_references(known, references, self.settings.image_limits, values, progress)
             files = {image_id: matched.files[image_id] for image_id in _draw(sorted(matched.files))}
             used, turns = len(files), turns_of(bank)
+            _require_parts(groups, list(files))
             scores = [scorer.from_files(scales, files, turns, labelled) for scales in scales_for(before)]
         return self._report(before, groups, [item.image_id for item in known], scores, matched, used)
 
@@ -147,17 +150,9 @@ class Tuner:
         defects = [image_id for image_id in defects if image_id not in also]
         good = [image_id for image_id in good if image_id not in also]
         skipped = {bad.path: bad for at in scores for bad in at.skipped}
-        if len(defects) < FEWEST_DEFECTS:
-            why = f"; {len(also)} labelled pictures are references" if also else ""
-            why += f"; {len(skipped)} files can't be used" if skipped else ""
-            raise CannotTune(
-                f"{len(defects)} different pictures of defects can be used, and tuning takes {FEWEST_DEFECTS}{why}",
-                skipped=[str(path) for path in skipped],
-            )
-        if len(scores[0].normal) < FEWEST:
-            raise CannotTune(
-                f"the references show {len(scores[0].normal)} different parts, tuning takes {FEWEST}: add more"
-            )
+        why = f"; {len(also)} labelled pictures are references" if also else ""
+        why += f"; {len(skipped)} files can't be used" if skipped else ""
+        _require_defects(len(defects), why)
         tried = []
         own = before.references * (1 if before.coreset is None else before.coreset.ratio)
         copies = before.patches / max(1.0, own * _cells_of(before, scores))
@@ -197,6 +192,19 @@ def _require_whole(bank: Bank) -> None:
             f"the bank of {bank.manifest.class_name!r} keeps {bank.manifest.coreset.ratio:.1%} of the patches, so its "
             "references can't be scored again without their pictures: give their folders with --references"
         )
+
+
+def _require_defects(count: int, why: str) -> None:
+    """Raise ``CannotTune`` for too few defects, and say why there are not more."""
+    if count < FEWEST_DEFECTS:
+        raise CannotTune(f"{count} different pictures of defects can be used, and tuning takes {FEWEST_DEFECTS}{why}")
+
+
+def _require_parts(groups: Groups, image_ids: Sequence[str]) -> None:
+    """Raise ``CannotTune`` where the images show too few different parts."""
+    parts = len(set(groups.numbers(image_ids)))
+    if parts < FEWEST:
+        raise CannotTune(f"the references show {parts} different parts, and tuning takes {FEWEST}: add more")
 
 
 def _draw(image_ids: Sequence[str]) -> list[str]:
