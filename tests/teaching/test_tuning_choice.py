@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
@@ -27,6 +27,7 @@ def trials(seed: int, count: int = 4) -> list[Trial]:
     return [trial(rng, shift) for shift in rng.uniform(0, 3, count)]
 
 
+@settings(deadline=None)
 @given(SEEDS)
 def test_the_ranking_figure_is_the_area_under_the_roc_curve(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -37,6 +38,7 @@ def test_the_ranking_figure_is_the_area_under_the_roc_curve(seed: int) -> None:
     assert tied.ranking == pytest.approx(expected)
 
 
+@settings(deadline=None)
 @given(SEEDS)
 def test_found_and_false_alarms_are_those_above_the_threshold_that_teaching_would_set(seed: int) -> None:
     tried = trial(np.random.default_rng(seed))
@@ -46,6 +48,7 @@ def test_found_and_false_alarms_are_those_above_the_threshold_that_teaching_woul
         assert tried.alarms(rate).tolist() == [score > threshold for score in tried.good]
 
 
+@settings(deadline=None)
 @given(SEEDS)
 def test_evidence_depends_on_the_order_of_scores_alone(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -77,7 +80,9 @@ def test_a_picture_is_judged_by_a_choice_that_never_saw_it(seed: int, place: int
     )
 
 
+@settings(deadline=None)
 @given(SEEDS)
+@example(718531998).via("two leaders that are equal but for rounding")
 def test_the_order_of_pictures_changes_nothing(seed: int) -> None:
     before = trials(seed)
     rng = np.random.default_rng(seed)
@@ -94,6 +99,7 @@ def test_the_order_of_pictures_changes_nothing(seed: int) -> None:
     assert first.changes == second.changes
 
 
+@settings(deadline=None)
 @given(SEEDS)
 def test_among_equals_the_cheaper_one_is_chosen(seed: int) -> None:
     known = trials(seed)
@@ -103,17 +109,18 @@ def test_among_equals_the_cheaper_one_is_chosen(seed: int) -> None:
     assert best([known[chosen], *known]) == 0
 
 
+@settings(deadline=None)
 @given(SEEDS)
 def test_what_is_chosen_is_behind_the_leader_by_at_most_a_standard_error(seed: int) -> None:
     known = trials(seed)
     evidence = np.stack([tried.evidence() for tried in known])
-    leader = int(evidence.mean(axis=1).argmax())
+    leader = int(np.flatnonzero(evidence.mean(axis=1) >= evidence.mean(axis=1).max() - 1e-9)[0])
     chosen = best(known)
     behind = evidence[leader] - evidence[chosen]
-    assert behind.mean() <= behind.std(ddof=1) / np.sqrt(len(behind)) + 1e-9
+    assert behind.mean() <= behind.std(ddof=1) / np.sqrt(len(behind)) + 1e-8
     for cheaper in range(chosen):
         behind = evidence[leader] - evidence[cheaper]
-        assert behind.mean() > behind.std(ddof=1) / np.sqrt(len(behind)) - 1e-9
+        assert behind.mean() > behind.std(ddof=1) / np.sqrt(len(behind)) - 1e-8
 
 
 def test_a_candidate_that_finds_what_the_present_one_misses_is_recommended() -> None:
@@ -166,6 +173,7 @@ def test_candidates_that_differ_by_chance_alone_are_seldom_recommended(defects: 
     assert abs(np.mean(holds) - fresh) < 0.5 * abs(np.mean(looks) - fresh), "those of left-out pictures are nearer"
 
 
+@settings(deadline=None)
 @given(SEEDS)
 def test_a_p_value_depends_on_the_order_of_scores_alone(seed: int) -> None:
     known = trials(seed, 3)

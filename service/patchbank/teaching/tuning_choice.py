@@ -24,6 +24,9 @@ NOISE: Final = 0.1
 _DRAWS: Final = 999
 """Random exchanges of the permutation test."""
 
+_ROUNDING: Final = 1e-9
+"""Means that differ by less are equal: the order in which they were summed must not choose."""
+
 Scores = npt.NDArray[np.float64]
 
 
@@ -71,16 +74,18 @@ class Trial:
 def best(trials: Sequence[Trial], without_defect: int | None = None, without_good: int | None = None) -> int:
     """The number of the candidate to choose, perhaps without one picture. ``trials`` come by rising cost.
 
-    The leader is the one with the most evidence. Chosen is the cheapest one that is behind the leader by at most one
-    standard error of their paired differences.
+    The leader is the one with the most evidence, the cheapest one of equals. Chosen is the cheapest one that is behind
+    the leader by at most one standard error of their paired differences.
     """
     evidence = np.stack([trial.evidence(without_good) for trial in trials])
     if without_defect is not None:
         evidence = np.delete(evidence, without_defect, axis=1)
-    behind = evidence[evidence.mean(axis=1).argmax()] - evidence
+    means = evidence.mean(axis=1)
+    leader = np.flatnonzero(means >= means.max() - _ROUNDING)[0]
+    behind = evidence[leader] - evidence
     count = evidence.shape[1]
     error = behind.std(axis=1, ddof=1) / np.sqrt(count) if count > 1 else np.zeros(len(trials))
-    return int(np.flatnonzero(behind.mean(axis=1) <= error + 1e-12)[0])
+    return int(np.flatnonzero(behind.mean(axis=1) <= error + _ROUNDING)[0])
 
 
 @dataclass(frozen=True)
@@ -186,7 +191,7 @@ def exchange_test(trials: Sequence[Trial], present: int, winner: int, draws: int
         """How far each candidate is ahead (C,) where these pictures (N,) are exchanged."""
         return _stands_out(np.where(exchanged, own, ranks), count) - _stands_out(np.where(exchanged, ranks, own), count)
 
-    reached = ahead(np.zeros(ranks.shape[1], dtype=np.bool_))[winner] - 1e-9
+    reached = ahead(np.zeros(ranks.shape[1], dtype=np.bool_))[winner] - _ROUNDING
     rng = np.random.default_rng(0)
     as_far = 0
     for _ in range(draws):
