@@ -24,6 +24,7 @@ from patchbank_indexer.commands import (
     profiling,
     serving,
     teaching,
+    tuning,
 )
 
 app = typer.Typer(
@@ -64,6 +65,7 @@ app.command()(moving.restore)
 app.command()(detecting.detect)
 app.command()(calibrating.calibrate)
 app.command()(auditing.audit)
+app.command()(tuning.tune)
 app.command()(evaluating.evaluate)
 app.command()(profiling.profile)
 app.command()(serving.serve)

@@ -123,6 +123,13 @@ class MixedReferences(NoReferences):
     code = "mixed_references"
 
 
+class CannotTune(PatchbankError):
+    """There are too few pictures, or the wrong ones, to choose a class's detail and score by."""
+
+    code = "cannot_tune"
+    status = 422
+
+
 class EmptyBank(PatchbankError):
     """The bank has no patches, so it cannot judge; its images never pass as normal."""
 

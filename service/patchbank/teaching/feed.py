@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Protocol
+
 import numpy as np
 
 from patchbank.arrays import BoolArray, FloatArray, IntArray
 from patchbank.bank.coreset import PART, select_coreset
 from patchbank.bank.manifest import Coreset
 from patchbank.bank.names import TURN_ROWS
-from patchbank.bank.store import Draft
 from patchbank.embedding.embedding import Embedding
 from patchbank.embedding.stream import Seen
 from patchbank.embedding.turned import source_cells
 from patchbank.progress import Progress, Stage
 from patchbank.scoring.inspected_area import InspectedAreas
+
+
+class PatchSink(Protocol):
+    """What patches are fed to, such as a draft."""
+
+    def add_patches(self, image_ids: Sequence[str], cells: IntArray, vectors: FloatArray) -> None:
+        """Add patches: image id and (row, column) of each of ``vectors`` (M, D)."""
+        ...
 
 
 class PatchFeed:
@@ -26,7 +36,7 @@ class PatchFeed:
 
     def __init__(
         self,
-        draft: Draft,
+        draft: PatchSink,
         ratio: float,
         room: int,
         images: int,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from patchbank.bank.manifest import Calibration, Manifest
+from patchbank.bank.manifest import Calibration, Manifest, ScoringRule
 from patchbank.bank.names import now
 from patchbank.bank.store import BankSpec, PatchStore
 from patchbank.embedding.embedder import Embedder
@@ -101,10 +101,14 @@ class Recalibrator:
         return RecalibrateReport(before, manifest, tuple(reader.skipped), tuple(doubtful), reader.warnings)
 
     def _publish(self, before: Manifest, calibration: Calibration) -> Manifest:
+        return self.publish(before, calibration, before.scoring)
+
+    def publish(self, before: Manifest, calibration: Calibration, rule: ScoringRule) -> Manifest:
+        """Let the same patches serve with another calibration, whose scores are by ``rule``."""
         spec = BankSpec(before.patch_dim, before.cls_dim)
         with self.store.draft(before.class_name, spec, before.ref) as draft:
             draft.seal()
-            facts = {"version": draft.ref.version, "created_at": now(), "calibration": calibration}
+            facts = {"version": draft.ref.version, "created_at": now(), "calibration": calibration, "scoring": rule}
             manifest = before.model_copy(update=facts)
             draft.activate(manifest)
         return manifest

@@ -1,0 +1,113 @@
+"""``tune``: labelled pictures choose how finely a class is seen, and how its images are scored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from patchbank.bank.names import check_class_name
+from patchbank.embedding.embedder import Embedder
+from patchbank.errors import InvalidParameters
+from patchbank.judging.backbone_choice import settled
+from patchbank.settings import Settings
+from patchbank.teaching.tuning import Tuner, TuneReport
+from patchbank.teaching.tuning_applied import Applied, TuneApplier
+from patchbank.teaching.tuning_candidates import Candidate
+from patchbank.teaching.tuning_scores import Labelled
+from patchbank_indexer.commands.options import BackboneName, DataDir, Json, TaughtClass
+from patchbank_indexer.commands.running import opened, run
+from patchbank_indexer.commands.tuning_report import document, tell
+from patchbank_indexer.datasets.files import image_files
+from patchbank_indexer.datasets.normal_images import find_normal_images
+from patchbank_indexer.output import Output
+
+
+def tune(
+    class_name: TaughtClass,
+    defects: Annotated[Path, typer.Option("--defects", help="Folder of pictures with defects; five or more.")],
+    good: Annotated[
+        Path | None, typer.Option("--good", help="Folder of pictures of good parts that the bank does not hold.")
+    ] = None,
+    references: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--references",
+            help="Folder that the class was taught from; may be given several times. Without it only what needs no "
+            "pictures is tried: the share and the rate at the class's own detail.",
+        ),
+    ] = None,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Let what is recommended serve, as a new version; else nothing is changed.")
+    ] = False,
+    choose: Annotated[
+        str | None,
+        typer.Option("--choose", metavar="DETAIL,SHARE", help="With --apply: take this one, such as fine,0.003."),
+    ] = None,
+    target_far: Annotated[
+        float | None,
+        typer.Option("--target-far", min=0.0001, max=0.5, help="With --apply: false-alarm rate; else the class's own."),
+    ] = None,
+    keep_all: Annotated[
+        bool, typer.Option("--keep-all", help="With --apply: set no reference aside, and let each count for itself.")
+    ] = False,
+    backbone: BackboneName = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Choose detail, share and rate of CLASS by labelled pictures, as few as five; docs/tune.md."""
+    if not apply and (choose is not None or target_far is not None or keep_all):
+        raise typer.BadParameter("--choose, --target-far and --keep-all go with --apply")
+    request = _Request(class_name, defects, good, references or [], apply, choose, target_far, keep_all)
+    run(lambda settings, out: _tune(settings, out, request), as_json, backbone=backbone, data_dir=data_dir)
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What to tune, by which pictures, and what to take over."""
+
+    class_name: str
+    defects: Path
+    good: Path | None
+    references: Sequence[Path]
+    apply: bool
+    choose: str | None
+    target_far: float | None
+    keep_all: bool
+
+
+def _tune(settings: Settings, out: Output, request: _Request) -> None:
+    check_class_name(request.class_name)
+    labelled = Labelled(
+        image_files([request.defects]), [] if request.good is None else find_normal_images([request.good]).images
+    )
+    files = find_normal_images(request.references).images if request.references else None
+    applied: Applied | None = None
+    with (
+        opened(settings) as store,
+        Embedder.open(settled(settings, store, out.remark)) as embedder,
+        out.progress() as progress,
+    ):
+        report = Tuner(settings, embedder, store).tune(request.class_name, labelled, files, progress)
+        if request.apply:
+            candidate = _chosen(report, request.choose)
+            applied = TuneApplier(settings, embedder, store).apply(
+                report, candidate, request.target_far, progress, keep_all=request.keep_all
+            )
+    out.result(document(report, applied))
+    tell(out, report, applied, asked=request.apply)
+
+
+def _chosen(report: TuneReport, name: str | None) -> Candidate:
+    """The candidate of that name, or else the recommended one."""
+    if name is None:
+        return report.recommended.candidate
+    for item in report.tried:
+        if item.candidate.name == name.replace(" ", ""):
+            return item.candidate
+    raise InvalidParameters(
+        f"--choose {name} was not tried; these were: {', '.join(item.candidate.name for item in report.tried)}"
+    )

@@ -1,0 +1,151 @@
+"""Takes over a candidate of tuning: a new version of the class, made by the code that teaches and recalibrates."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from patchbank.bank.manifest import Calibration, Manifest
+from patchbank.bank.store import Bank, PatchStore
+from patchbank.embedding.embedder import Embedder
+from patchbank.errors import CannotTune, ClassBusy
+from patchbank.judging.judge import Judge
+from patchbank.progress import SILENT, Progress
+from patchbank.scoring.inspected_area import InspectedAreas
+from patchbank.settings import Settings
+from patchbank.teaching.calibrator import Calibrator, NormalScore, NotScored
+from patchbank.teaching.plan import NewClass, TeachOptions
+from patchbank.teaching.rates import Rates
+from patchbank.teaching.recalibrator import Recalibrator
+from patchbank.teaching.roi_drawing import RoiDrawing
+from patchbank.teaching.sightings import Sightings
+from patchbank.teaching.teacher import Teacher, TeachReport
+from patchbank.teaching.tuning import TuneReport, turns_of
+from patchbank.teaching.tuning_candidates import Candidate
+from patchbank.teaching.tuning_scores import reference_embedding
+
+
+@dataclass(frozen=True)
+class Applied:
+    """The version that serves now. ``taught`` is the report of teaching; None where the bank's patches were kept."""
+
+    manifest: Manifest
+    taught: TeachReport | None = None
+
+
+class TuneApplier:
+    """Makes a candidate the class's new version. What the candidate does not say stays: mask, foreground, coreset,
+    turned copies, series, rates. The old version is kept like any other."""
+
+    def __init__(self, settings: Settings, embedder: Embedder, store: PatchStore) -> None:
+        self.embedder = embedder
+        self.store = store
+        self._settings = settings
+
+    def apply(
+        self,
+        report: TuneReport,
+        candidate: Candidate,
+        target_far: float | None = None,
+        progress: Progress = SILENT,
+        *,
+        keep_all: bool = False,
+    ) -> Applied | None:
+        """Let the candidate serve, at the class's own false-alarm rate or at another one; None where nothing changes.
+
+        Another detail teaches the class anew from the references that were found; with ``keep_all`` none of them is
+        set aside, and each counts for itself. Another share keeps the patches, and
+        scores the references again. Raises ``ClassBusy`` where the class was changed since it was tuned, ``CannotTune``
+        for another detail without the references' files, and what teaching raises. The old version serves until the
+        new one is complete.
+        """
+        before = report.before
+        if self.store.active().get(before.class_name) != before.version:
+            raise ClassBusy(f"{before.class_name!r} was changed while it was tuned; tune it again")
+        far = target_far or before.calibration.target_far
+        if candidate == report.present.candidate:
+            if far == before.calibration.target_far:
+                return None
+            rates = Rates(images=far, pixels=before.calibration.pixel_target_far)
+            return Applied(self._recalibrator(before).from_known_scores(before.class_name, rates).manifest)
+        if candidate.scales == before.scales and before.coreset is None:
+            return Applied(self._rescored(self.store.bank(before.class_name), candidate, far, progress))
+        if report.matched is None:
+            raise CannotTune(
+                f"{candidate.name} needs the pictures of the references: give their folders with --references"
+            )
+        options = replace(_options(before, candidate, far), keep_all=keep_all)
+        return self._taught(report, options, progress)
+
+    def _taught(self, report: TuneReport, options: TeachOptions, progress: Progress) -> Applied:
+        before, matched = report.before, report.matched
+        assert matched is not None  # noqa: S101
+        bank = self.store.bank(before.class_name)
+        turns, named = turns_of(bank), {item.image_id: item.series for item in bank.references() if item.series}
+        series = {file: named[image_id] for image_id, file in matched.files.items() if image_id in named}
+        with _drawing(before) as roi:
+            options = replace(options, roi=roi, turns=turns, series=series)
+            teacher = Teacher(self._settings_of(before), self.embedder, self.store)
+            taught = teacher.teach(
+                before.class_name, sorted(matched.files.values()), options=options, progress=progress
+            )
+        return Applied(taught.manifest, taught)
+
+    def _rescored(self, bank: Bank, candidate: Candidate, far: float, progress: Progress) -> Manifest:
+        before = bank.manifest
+        areas = InspectedAreas(before.roi)
+        judge = Judge(bank, candidate.rule, before.foreground, areas)
+        references = bank.references()
+        groups = Sightings(references).groups()
+        firsts = [reference for reference in references if groups.is_first(reference.image_id)]
+        firsts = firsts[: self._settings.max_calibration_images]
+        scores: list[NormalScore] = []
+        steps = progress.begin("calibrating (leave one out)", len(firsts))
+        for reference in firsts:  # one by one: all embeddings at once would fill the memory
+            kept = {reference.image_id: reference_embedding(bank, reference, areas, self.embedder)}
+            scores += Calibrator(bank, judge, kept, whole=True, groups=groups).left_out_scores(SILENT)
+            steps.advance()
+        known = before.calibration
+        aside = known.set_aside if known.method == "leave-one-image-out" else 0
+        plan = NewClass.of([], _options(before, candidate, far), self._settings_of(before), self.embedder)
+        rest = NotScored(aside, len(references) - len(firsts))
+        calibration: Calibration = plan.calibration(scores, False, rest)
+        return self._recalibrator(before).publish(before, calibration, candidate.rule)
+
+    def _recalibrator(self, before: Manifest) -> Recalibrator:
+        return Recalibrator(self._settings_of(before), self.store)
+
+    def _settings_of(self, before: Manifest) -> Settings:
+        """The settings with the class's own rate of pixels."""
+        rate = before.calibration.pixel_target_far
+        return self._settings if rate is None else self._settings.model_copy(update={"pixel_target_far": rate})
+
+
+def _options(before: Manifest, candidate: Candidate, far: float) -> TeachOptions:
+    """How the class was taught, with the candidate and the rate; without its mask, series and turned copies."""
+    review = before.calibration.review_far
+    return TeachOptions(
+        coreset=None if before.coreset is None else before.coreset.ratio,
+        scoring=candidate.rule,
+        target_far=far,
+        review_far=None if review is None else max(far, review),
+        confidence=before.calibration.confidence,
+        foreground="off" if before.foreground is None else "on",
+        scales=candidate.scales,
+    )
+
+
+@contextmanager
+def _drawing(before: Manifest) -> Iterator[RoiDrawing | None]:
+    """The class's region of interest as it was drawn: a mask in a file that is there for the time being."""
+    if before.roi is None:
+        yield None
+        return
+    with TemporaryDirectory(prefix="patchbank-tune-") as folder:
+        file = Path(folder) / "mask.png"
+        file.write_bytes(base64.b64decode(before.roi.png))
+        yield RoiDrawing(mask=file)

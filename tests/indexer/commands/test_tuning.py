@@ -1,0 +1,89 @@
+"""``tune``."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from patchbank.teaching.tuning_choice import interval
+from patchbank_indexer.demo.products import Product
+from tests.helpers.command_line import indexer, indexer_json
+from tests.helpers.labelled import mvtec_class
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATCHBANK_INPUT_SIZE", "160")
+
+
+@pytest.fixture
+def parts(tmp_path: Path, products: dict[str, Product]) -> Path:
+    """Real fabric: nine references, and six good and six defective pictures."""
+    fabric = products["textile"]
+    kinds = {"train": fabric.references[:9], "good": fabric.good, "defects": fabric.defective}
+    for kind, files in kinds.items():
+        (tmp_path / "parts" / kind).mkdir(parents=True)
+        for file in files:
+            shutil.copy(file, tmp_path / "parts" / kind)
+    return tmp_path / "parts"
+
+
+def test_tune_shows_what_each_choice_finds_and_changes_nothing_until_it_is_told_to(data: Path, parts: Path) -> None:
+    taught = indexer_json("add", "part", parts / "train", data=data)
+    words = ("tune", "part", "--defects", parts / "defects", "--good", parts / "good")
+    report = indexer_json(*words, data=data)
+    assert [row["share"] for row in report["tried"]] == ["0.003", "0.01", "0.001"]
+    assert (report["defects"], report["good"], report["normal_scores"], report["applied"]) == (6, 6, 9, None)
+    assert report["present"] == "fast,0.003"
+    row = report["tried"][0]
+    found = row["at_rates"][1]["found"]
+    low, high = interval(found, 6) or (0.0, 0.0)
+    assert (row["present"], row["at_rates"][1]["found_interval"]) == (True, pytest.approx([low, high]))
+    assert 0.5 < row["ranking"] <= 1.0
+    shown = indexer(*words, data=data)
+    assert shown.exit_code == 0, shown.output
+    assert f"{found} of 6 ({100 * low:.0f}-{100 * high:.0f} %)" in shown.stdout
+    assert "--references" in shown.stdout
+    assert "recommended: stay with fast,0.003" in shown.stdout
+    assert "nothing was changed; --apply" in shown.stdout
+    kept = indexer(*words, "--apply", data=data)
+    assert "nothing was changed\n" in kept.stdout
+    assert indexer_json("versions", "part", data=data)["versions"] == [taught["version"]]
+
+
+def test_tune_applies_what_is_chosen_as_a_new_version(data: Path, parts: Path) -> None:
+    taught = indexer_json("add", "part", parts / "train", data=data)
+    words = ("tune", "part", "--defects", parts / "defects", "--references", parts / "train")
+    applied = indexer(*words, "--apply", "--choose", "fine,0.01", "--target-far", "0.2", "--keep-all", data=data)
+    assert applied.exit_code == 0, applied.output
+    shown = indexer_json("show", "part", data=data)
+    assert shown["version"] != taught["version"]
+    assert (shown["scales"]["factors"], shown["scales"]["grid"]) == ([1.0, 2.0], 2.0)
+    assert (shown["scoring"]["share"], shown["calibration"]["target_far"]) == (0.01, 0.2)
+    assert f"indexer activate part {taught['version']}" in applied.stdout
+    assert "9 of 9 references are among the pictures (100%)" in applied.stdout
+    assert "of fast" in applied.stdout
+
+
+def test_tune_says_what_is_wrong(data: Path, parts: Path, tmp_path: Path) -> None:
+    indexer_json("add", "part", parts / "train", data=data)
+    defects = parts / "defects"
+    cases: list[tuple[list[str | Path], str]] = [
+        (["nothing", "--defects", defects], "unknown_class"),
+        (["part", "--defects", defects, "--good", defects], "cannot_tune"),
+        (["part", "--defects", defects, "--references", parts / "good"], "cannot_tune"),
+        (["part", "--defects", defects, "--apply", "--choose", "fine,0.01"], "invalid_parameters"),
+        (["part", "--defects", parts / "missing"], "no_references"),
+    ]
+    for words, code in cases:
+        result = indexer("tune", *words, data=data)
+        assert result.exit_code == 1, result.output
+        assert f"[{code}]" in result.stderr
+    same = mvtec_class(tmp_path / "same", 1, references=9, tests=5)
+    indexer_json("add", "same", same / "train", data=data)
+    one_part = indexer("tune", "same", "--defects", same / "test" / "hole", data=data)
+    assert "all 9 references of 'same' show nearly the same" in one_part.stderr
+    assert indexer("tune", "part", "--defects", defects, "--choose", "fine,0.01", data=data).exit_code == 2
+    assert indexer("tune", "part", data=data).exit_code == 2
