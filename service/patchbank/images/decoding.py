@@ -134,15 +134,13 @@ def _load_by_pillow(
         label = str(picture.format)
         try:
             frames = 1 if layout is not None else int(getattr(picture, "n_frames", 1))
-            if frames > 1:
-                raise several(label, frames, name, most=frames + 1)
             picture.load()
             # ImageOps.exif_transpose would rewrite the EXIF data, and fails where another tag is damaged.
             upright = _turned(picture, picture.getexif().get(0x0112, 1))
-        except PatchbankError:
-            raise
         except Exception as error:  # decoders raise struct.error, TypeError and more on damaged files
             raise UndecodableImage(f"{name}: truncated or damaged {label}: {error}") from error
+        if frames > 1:
+            raise several(label, frames, name, most=frames + 1)
         damage = jpeg_damage(data) if label == "JPEG" else None
         if damage is not None:
             raise UndecodableImage(f"{name}: truncated or damaged {label}: {damage}")

@@ -48,7 +48,10 @@ class Page:
         return tag in self._entries
 
     def numbers(self, tag: int, default: tuple[int, ...] = ()) -> tuple[int, ...]:
-        """The tag's first values as whole numbers; ``default`` without the tag. Raises ``BrokenTiff`` if it is empty."""
+        """The tag's first values as whole numbers; ``default`` without the tag.
+
+        Raises ``BrokenTiff`` for a tag without a value.
+        """
         entry = self._entries.get(tag)
         letter = _TYPES.get(entry.kind, "s") if entry is not None else "s"
         if entry is None or letter in "sfd":
