@@ -13,7 +13,7 @@ serve: $(VENV)/ready  ## Serve the demo's banks on http://127.0.0.1:8000.
 	PATCHBANK_DATA_DIR=$${PATCHBANK_DATA_DIR:-demo/bank} $(BIN)/patchbank serve
 
 test: $(VENV)/ready  ## Run the tests.
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: $(VENV)/ready  ## Linter, types, import contract.
 	$(BIN)/ruff check .

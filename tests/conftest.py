@@ -32,12 +32,14 @@ def _named_backbone() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(_named_backbone: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Tests see neither the caller's PATCHBANK_ variables nor a .env file."""
+    """Tests see neither the caller's PATCHBANK_ variables nor a .env file, nor the width of a terminal (which the
+    workers of pytest-xdist are given)."""
     import os
 
     for name in list(os.environ):
         if name.startswith("PATCHBANK_"):
             monkeypatch.delenv(name)
+    monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.setenv("PATCHBANK_BACKBONE", BACKBONE)
     monkeypatch.setenv("PATCHBANK_DETAIL", DETAIL)
     monkeypatch.chdir(tmp_path)
