@@ -158,6 +158,13 @@ class DamagedBank(PatchbankError):
     status = 503
 
 
+class NewerLayout(DamagedBank):
+    """A bank was written by a newer release, in a layout that this one does not know; it is not damaged."""
+
+    code = "newer_layout"
+    status = 409
+
+
 class DamagedSnapshot(PatchbankError):
     """A file is not a snapshot of a class, or is a damaged one."""
 

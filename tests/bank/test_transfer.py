@@ -53,7 +53,7 @@ def assert_same(moved: BankContent, original: BankContent) -> None:
     (references, ids, cls, patches), expected = content_of(moved), content_of(original)
     assert (references, ids, patches) == (expected[0], expected[1], expected[3])
     assert (cls == expected[2]).all()
-    ignored = {"version", "class_name"}
+    ignored = {"version", "class_name", "parts"}
     assert moved.manifest.model_dump(exclude=ignored) == original.manifest.model_dump(exclude=ignored)
 
 
@@ -156,7 +156,7 @@ DAMAGE: dict[str, Callable[[Path], Path]] = {
     "a bit": _flipped,
     "no archive": _text,
     "no manifest": lambda path: rewritten(path, "manifest.json", lambda _: b"{}"),
-    "newer layout": in_entry("manifest.json", b'"layout": 1', b'"layout": 2'),
+    "newer layout": in_entry("manifest.json", b'"layout": 2', b'"layout": 3'),
     "too few vectors": lambda path: rewritten(path, "vectors.npy", lambda raw: raw[:-4]),
     "too many vectors": lambda path: rewritten(path, "vectors.npy", lambda raw: raw + b"1234"),
     "wrong count": in_entry("manifest.json", b'"patches": 18', b'"patches": 19'),

@@ -92,5 +92,4 @@ def teach(
         draft.seal()
         count = len(draft.cls_vectors()[0])
         written = manifest(draft, references=count, patches=draft.count_patches(), dims=(8, 4), **facts)
-        draft.activate(written)
-    return written.ref
+        return draft.activate(written).ref

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -61,6 +63,10 @@ class StoreKind(ABC):
     def lose_routers(self) -> None:
         """Delete every router."""
 
+    @abstractmethod
+    def rewrite_manifest(self, ref: BankRef, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """Change the stored manifest of a version."""
+
 
 class EdgeKind(StoreKind):
     """The embedded store; its searches run in this process or in two others."""
@@ -83,6 +89,10 @@ class EdgeKind(StoreKind):
         folder = self.data_dir / "collections" / ref.collection
         shutil.rmtree(folder / "shard" / "segments")
         (folder / "shard" / "edge_config.json").write_text("{")
+
+    def rewrite_manifest(self, ref: BankRef, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        path = self.data_dir / "collections" / ref.collection / "manifest.json"
+        path.write_text(json.dumps(change(json.loads(path.read_text()))))
 
     def lose_routers(self) -> None:
         for router in (self.data_dir / "collections").glob(f"{PREFIX}__router__*"):
@@ -114,6 +124,12 @@ class ServerKind(StoreKind):
 
     def damage(self, ref: BankRef) -> None:
         self.admin.delete(ref.collection, models.PointIdsList(points=[MANIFEST_POINT]), wait=True)
+
+    def rewrite_manifest(self, ref: BankRef, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        (record,) = self.admin.retrieve(ref.collection, [MANIFEST_POINT])
+        payload = record.payload or {}
+        payload = {**payload, "manifest": change(payload["manifest"])}
+        self.admin.overwrite_payload(ref.collection, payload, [MANIFEST_POINT], wait=True)
 
     def lose_routers(self) -> None:
         for name in self.collections():

@@ -21,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from patchbank.arrays import ByteArray, FloatArray
 from patchbank.atomic_file import replacing
-from patchbank.bank.manifest import Manifest
+from patchbank.bank.manifest import Manifest, read_manifest
 from patchbank.bank.names import is_image_id
 from patchbank.bank.store import BankContent, PatchBlock, Reference
 from patchbank.errors import DamagedBank, DamagedSnapshot, SnapshotNotWritable
@@ -54,7 +54,8 @@ def write_archive(path: Path, content: BankContent, progress: Progress = SILENT)
             by_id = {reference.image_id: reference for reference in content.references()}
             if set(by_id) != set(image_ids):
                 raise DamagedBank(f"{manifest.ref.collection}: its references and its CLS embeddings do not match")
-            archive.writestr("manifest.json", manifest.model_dump_json(indent=1))
+            whole = manifest.model_copy(update={"parts": ()})  # in a file it is one
+            archive.writestr("manifest.json", whole.model_dump_json(indent=1))
             references = [by_id[image_id].as_payload() for image_id in image_ids]
             archive.writestr("references.json", json.dumps(references))
             with _array(archive, "cls.npy", cls.dtype, cls.shape) as file:
@@ -104,7 +105,7 @@ class Archive:
             raise DamagedSnapshot(f"{path} is not a snapshot of a class: {reason_of(error)}") from error
         try:
             with self._guarded():
-                self._manifest = Manifest.model_validate_json(self._text("manifest.json"))
+                self._manifest = read_manifest(json.loads(self._text("manifest.json")))
         except BaseException:
             self._zip.close()
             raise

@@ -1,33 +1,23 @@
-"""The collection of a bank version, whatever engine keeps it, and the finished bank and the draft that use it."""
+"""A finished bank version and one in work, on collections of whatever engine."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from patchbank.arrays import FloatArray
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import BankRef
-from patchbank.bank.store import Neighbours, PatchBlock, PatchIndex, Reference
-
-
-class Collection(PatchIndex, Protocol):
-    """Patches and reference images of one version, as ``Bank`` reads them."""
-
-    def count(self) -> int:
-        """Number of patches."""
-        ...
-
-    def references(self) -> list[Reference]: ...
-    def reference(self, image_id: str) -> Reference: ...
-    def cls_vectors(self) -> tuple[list[str], FloatArray]: ...
-    def patches(self) -> Iterator[PatchBlock]: ...
-    def image_patches(self, image_id: str) -> FloatArray: ...
+from patchbank.bank.part import Part
+from patchbank.bank.parted import Collection, Parted, Share
+from patchbank.bank.store import Neighbours, PatchBlock, Reference
+from patchbank.errors import UnknownReference
+from patchbank.text import quoted
 
 
 class CollectionBank:
-    """``Bank``: a finished version. Its collection is opened at the first use."""
+    """``Bank``: a finished version. The collection of all its parts is opened at the first use."""
 
     def __init__(self, manifest: Manifest, collection: Callable[[], Collection]) -> None:
         self._manifest = manifest
@@ -62,33 +52,75 @@ Written = TypeVar("Written", bound=Collection)
 
 
 class CollectionDraft(ABC, Generic[Written]):
-    """What all drafts share: reading from their collection."""
+    """What all drafts share: a collection of their own beside the ``base`` parts, and reading from both.
 
-    def __init__(self, ref: BankRef) -> None:
+    ``base`` are the parts of the version that the new one extends, each with its collection.
+    """
+
+    def __init__(self, ref: BankRef, base: Sequence[tuple[Part, Collection]] = ()) -> None:
         self._ref = ref
-        self._references: set[str] = set()
+        self._base = list(base)
+        self._own: set[str] = set()
+        self._held = [
+            {image_id for image_id in collection.cls_vectors()[0] if image_id not in part.withdrawn}
+            for part, collection in self._base
+        ]
 
     @abstractmethod
     def _written(self) -> Written:
         """The collection, once everything added is written to it. Raises ``Closed`` where the draft has ended."""
+
+    @abstractmethod
+    def _own_part(self, collection: Written) -> Part:
+        """What this draft has added."""
 
     @property
     def ref(self) -> BankRef:
         return self._ref
 
     def has_reference(self, image_id: str) -> bool:
-        return image_id in self._references
+        return image_id in self._own or any(image_id in held for held in self._held)
+
+    def _take(self, image_id: str) -> None:
+        """Note that this draft adds a reference; it takes the place of the base's."""
+        if image_id not in self._own and self.has_reference(image_id):
+            self.withdraw(image_id)
+        self._own.add(image_id)
+
+    def withdraw(self, image_id: str) -> None:
+        for place, (part, collection) in enumerate(self._base):
+            if image_id in self._held[place]:
+                patches = len(collection.image_patches(image_id))
+                self._base[place] = (part.without(image_id, patches), collection)
+                self._held[place].discard(image_id)
+                return
+        raise UnknownReference(f"no reference image {quoted(image_id)} in this bank")
+
+    def parts(self) -> tuple[Part, ...]:
+        """The parts of the new version: those of the base that still count, and its own."""
+        written = self._written()
+        own = [self._own_part(written)] if self._own else []
+        return (*(part for part, _ in self._base if part.counting[0]), *own)
+
+    def _view(self) -> Collection:
+        written = self._written()
+        shares = [
+            Share(collection, frozenset(part.withdrawn), part.left_out)
+            for part, collection in self._base
+            if part.counting[0]
+        ]
+        return Parted([*shares, Share(written)]) if shares else written
 
     def cls_vectors(self) -> tuple[list[str], FloatArray]:
-        return self._written().cls_vectors()
+        return self._view().cls_vectors()
 
     def image_patches(self, image_id: str) -> FloatArray:
-        return self._written().image_patches(image_id)
+        return self._view().image_patches(image_id)
 
     def count_patches(self) -> int:
-        return self._written().count()
+        return self._view().count()
 
     def nearest(
         self, queries: FloatArray, k: int, *, exact: bool = False, exclude_images: Sequence[str] = ()
     ) -> Neighbours:
-        return self._written().nearest(queries, k, exact=exact, exclude_images=exclude_images)
+        return self._view().nearest(queries, k, exact=exact, exclude_images=exclude_images)

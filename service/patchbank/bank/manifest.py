@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import base64
-from typing import Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from patchbank.bank.frame_limits import FrameLimits
 from patchbank.bank.names import BankRef
+from patchbank.bank.part import Part
 from patchbank.bank.pixel_range import PixelRange
 from patchbank.bank.region_of_interest import RegionOfInterest
 from patchbank.bank.resolution import Resolution
+from patchbank.errors import NewerLayout
 from patchbank.scales import BASE, Scales
 from patchbank.settings import REVIEW_FAR
+
+LAYOUT: Final = 2
+"""The newest layout of manifests. Since 2 a bank is made of parts."""
 
 
 class _Frozen(BaseModel):
@@ -151,7 +156,7 @@ class RetrievalLimit(_Frozen):
 class Manifest(_Frozen):
     """The bank's own description: everything that a service needs to serve the bank, or to refuse it."""
 
-    layout: Literal[1] = 1
+    layout: Literal[1, 2] = LAYOUT
     class_name: str
     version: str
     created_at: str
@@ -171,6 +176,12 @@ class Manifest(_Frozen):
     pixel_range: PixelRange | None = None
     frames: FrameLimits | None = None
     resolution: Resolution | None = None
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def shares(self) -> tuple[Part, ...]:
+        """The parts that it is made of; a bank of layout 1 is its own only part."""
+        return self.parts or (Part(version=self.version, references=self.references, patches=self.patches),)
 
     @property
     def inspected_percentage(self) -> float:
@@ -181,3 +192,15 @@ class Manifest(_Frozen):
     def ref(self) -> BankRef:
         """Class and version."""
         return BankRef(self.class_name, self.version)
+
+
+def read_manifest(stored: Any) -> Manifest:
+    """The manifest that was stored as this JSON document. Raises ``NewerLayout``, and ``ValidationError`` for anything
+    else that is no manifest."""
+    layout = stored.get("layout") if isinstance(stored, dict) else None
+    if isinstance(layout, int) and layout > LAYOUT:
+        raise NewerLayout(
+            f"the bank was written by a newer Patchbank: its layout is {layout}, and this one reads up to {LAYOUT}. "
+            "Update Patchbank, or activate an older version of the class"
+        )
+    return Manifest.model_validate(stored)

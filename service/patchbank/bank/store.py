@@ -159,6 +159,11 @@ class Draft(PatchIndex, Protocol):
         """Whether the draft holds that reference image."""
         ...
 
+    def withdraw(self, image_id: str) -> None:
+        """Leave out a reference image of the version that this one extends, with its patches. Raises
+        ``UnknownReference``."""
+        ...
+
     def cls_vectors(self) -> tuple[list[str], FloatArray]:
         """Image ids and CLS embeddings (M, D') of all reference images."""
         ...
@@ -175,8 +180,9 @@ class Draft(PatchIndex, Protocol):
         """Build the search index; nothing can be added afterwards."""
         ...
 
-    def activate(self, manifest: Manifest) -> None:
-        """Write the manifest and let this version serve, in one atomic step."""
+    def activate(self, manifest: Manifest) -> Manifest:
+        """Write the manifest and let this version serve, in one atomic step. Returns what was written: the manifest
+        with the parts that the version is made of."""
         ...
 
     def __enter__(self) -> Draft: ...
@@ -244,8 +250,14 @@ class PatchStore(ViewSource, Protocol):
         """All finished versions of a class, oldest first."""
         ...
 
-    def draft(self, class_name: str, spec: BankSpec, base: BankRef | None = None) -> Draft:
-        """Begin a new version, empty or as a copy of ``base``. Raises ``ClassBusy`` while another one is built."""
+    def draft(
+        self, class_name: str, spec: BankSpec, base: BankRef | None = None, *, replaces: BankRef | None = None
+    ) -> Draft:
+        """Begin a new version, empty or with all that ``base`` holds. Raises ``ClassBusy`` while another one is built,
+        and where ``base``, or the version that it ``replaces``, serves no longer.
+
+        The parts of ``base`` are shared, not copied; where they are scattered, they are copied into one.
+        """
         ...
 
     def activate(self, ref: BankRef) -> None:

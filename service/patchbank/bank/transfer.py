@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from patchbank.bank.manifest import Manifest
+from patchbank.bank.names import BankRef
 from patchbank.bank.pour import pour
 from patchbank.bank.store import BankContent, BankSpec, PatchStore
 from patchbank.errors import DamagedBank
@@ -10,15 +11,22 @@ from patchbank.progress import SILENT, Progress
 
 
 def put_class(
-    content: BankContent, target: PatchStore, name: str | None = None, progress: Progress = SILENT
+    content: BankContent,
+    target: PatchStore,
+    name: str | None = None,
+    progress: Progress = SILENT,
+    *,
+    replaces: BankRef | None = None,
 ) -> Manifest:
     """Make a bank the serving version of its class (or of the class ``name``) in another store.
 
     The new version gets its own name; references, patches, thresholds and everything else stay the same. Nothing
-    changes in the target unless all content arrived.
+    changes in the target unless all content arrived. Raises ``ClassBusy`` where the version that it ``replaces`` no
+    longer serves.
     """
     manifest = content.manifest
-    with target.draft(name or manifest.class_name, BankSpec(manifest.patch_dim, manifest.cls_dim)) as draft:
+    spec = BankSpec(manifest.patch_dim, manifest.cls_dim)
+    with target.draft(name or manifest.class_name, spec, replaces=replaces) as draft:
         pour(content, draft, progress)
         indexing = progress.begin("building the index", None)
         draft.seal()
@@ -27,5 +35,4 @@ def put_class(
         if held != manifest.patches:  # a damaged file may hold two points with the same id
             raise DamagedBank(f"{held} patches arrived, but the manifest says {manifest.patches}")
         moved = manifest.model_copy(update={"class_name": draft.ref.class_name, "version": draft.ref.version})
-        draft.activate(moved)
-    return moved
+        return draft.activate(moved)

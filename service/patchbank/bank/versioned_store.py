@@ -4,15 +4,17 @@ versions."""
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Generic, Protocol, TypeVar
 
 from patchbank.arrays import FloatArray
 from patchbank.bank.names import NO_CLASS, BankRef, check_class_name, new_version
+from patchbank.bank.part import Part, is_scattered
+from patchbank.bank.pour import pour
 from patchbank.bank.store import Bank, BankSpec, Draft, Pointers, RouterHit
-from patchbank.bank.view import View, unknown_class, with_view
-from patchbank.errors import ClassBusy
+from patchbank.bank.view import View, unknown_class, unknown_version, with_view
+from patchbank.errors import ClassBusy, DamagedBank
 
 
 class HeldClass(Protocol):
@@ -55,8 +57,8 @@ class VersionedStore(ABC, Generic[Held]):
         """Hold a class. Raises ``ClassBusy`` where another process holds it."""
 
     @abstractmethod
-    def _begin(self, ref: BankRef, spec: BankSpec, base: BankRef | None, held: Held) -> Draft:
-        """A draft that releases the class when it ends."""
+    def _begin(self, ref: BankRef, spec: BankSpec, parts: Sequence[Part], held: Held) -> Draft:
+        """A draft on these parts of the class; it releases the class when it ends."""
 
     @abstractmethod
     def _serve(self, ref: BankRef, held: Held) -> None:
@@ -67,12 +69,16 @@ class VersionedStore(ABC, Generic[Held]):
         """Take a class out of service and delete all its versions."""
 
     @abstractmethod
-    def _sweep(self, class_name: str) -> None:
-        """Remove what an interrupted change of the class left; the caller holds the class."""
+    def _retire(self, refs: Iterable[BankRef]) -> None:
+        """Take their manifests away: they are no finished versions any more."""
+
+    @abstractmethod
+    def _unfinished(self, class_name: str) -> Iterable[BankRef]:
+        """Collections of the class that have no manifest: of retired versions, and of interrupted changes."""
 
     @abstractmethod
     def _drop(self, refs: Iterable[BankRef]) -> None:
-        """Delete finished versions that do not serve."""
+        """Delete collections that nothing needs."""
 
     def active(self) -> Mapping[str, str]:
         return self.pointers().classes
@@ -86,16 +92,40 @@ class VersionedStore(ABC, Generic[Held]):
     def versions(self, class_name: str) -> list[str]:
         return sorted(self._finished(class_name))
 
-    def draft(self, class_name: str, spec: BankSpec, base: BankRef | None = None) -> Draft:
+    def draft(
+        self, class_name: str, spec: BankSpec, base: BankRef | None = None, *, replaces: BankRef | None = None
+    ) -> Draft:
         check_class_name(class_name)
         held = self._hold(class_name)
         try:
             self._sweep(class_name)
-            self._require_active(base)
-            return self._begin(BankRef(class_name, new_version()), spec, base, held)
+            self._require_active(base or replaces)
+            bank = None if base is None else self.open_bank(base, serves=True)
+            parts = () if bank is None else bank.manifest.shares
+            scattered = is_scattered(parts)
+            draft = self._begin(BankRef(class_name, new_version()), spec, () if scattered else parts, held)
         except BaseException:
             held.release()
             raise
+        if bank is not None and scattered:
+            try:
+                pour(bank, draft)
+            except BaseException:
+                draft.__exit__()
+                raise
+        return draft
+
+    def _sweep(self, class_name: str) -> None:
+        """Remove what no finished version is made of; the caller holds the class. Where a version cannot be read,
+        nobody knows what it is made of, and everything stays."""
+        needed: set[str] = set()
+        for version in self._finished(class_name):
+            try:
+                shares = self.open_bank(BankRef(class_name, version), serves=False).manifest.shares
+            except DamagedBank:
+                return
+            needed |= {part.version for part in shares}
+        self._drop([ref for ref in self._unfinished(class_name) if ref.version not in needed])
 
     def _require_active(self, base: BankRef | None) -> None:
         if base is not None and self.active().get(base.class_name) != base.version:
@@ -104,6 +134,8 @@ class VersionedStore(ABC, Generic[Held]):
     def activate(self, ref: BankRef) -> None:
         check_class_name(ref.class_name)
         with self._holding(ref.class_name) as held:
+            if ref.version not in self._finished(ref.class_name):
+                raise unknown_version(ref)
             self._publish(ref, held)
 
     @contextmanager
@@ -115,10 +147,12 @@ class VersionedStore(ABC, Generic[Held]):
             held.release()
 
     def _publish(self, ref: BankRef, held: Held) -> None:
-        """Let a finished version serve, and drop versions that are too old to keep."""
+        """Let a finished version serve, and retire versions that are too old to keep."""
         self._serve(ref, held)
         old = [version for version in self.versions(ref.class_name)[: -self._keep] if version != ref.version]
-        self._drop(BankRef(ref.class_name, version) for version in old)
+        if old:
+            self._retire([BankRef(ref.class_name, version) for version in old])
+            self._sweep(ref.class_name)
 
     @abstractmethod
     def engine(self) -> str: ...

@@ -37,7 +37,7 @@ class RecalibrateReport:
 
 
 class Recalibrator:
-    """Gives a class new thresholds, as a new version: patches, index and references are copied, nothing is embedded.
+    """Gives a class new thresholds, as a new version. It shares all parts with the one before: nothing is copied.
 
     It makes a new version, not a new manifest under the old name, because a verdict names its version: two verdicts of
     one version are sure to have used the same thresholds. Readers notice it like any other version, and ``activate``
@@ -109,6 +109,4 @@ class Recalibrator:
         with self.store.draft(before.class_name, spec, before.ref) as draft:
             draft.seal()
             facts = {"version": draft.ref.version, "created_at": now(), "calibration": calibration, "scoring": rule}
-            manifest = before.model_copy(update=facts)
-            draft.activate(manifest)
-        return manifest
+            return draft.activate(before.model_copy(update=facts))

@@ -73,7 +73,7 @@ class Teacher:
     ) -> TeachReport:
         """Build a new version of ``class_name`` from image ``files`` and let it serve.
 
-        With ``extend`` the new version begins as a copy of the active one. The thresholds come from ``calibrate_with``
+        With ``extend`` the new version holds all that the active one does. The thresholds come from ``calibrate_with``
         (normal images that the bank does not hold), else from leave-one-image-out over at most
         ``max_calibration_images`` references. Pictures that are unlike the others, or unlike the class that they would
         extend, are set aside; all files are then read once more without them.
@@ -116,8 +116,8 @@ class Teacher:
                     odd, check = found, check.passed()
                     continue
                 set_aside = (*odd, *builder.set_aside)
-                manifest = builder.finish(self.embedder, calibrate_with, len(set_aside), keep_all=options.keep_all)
-                draft.activate(manifest)
+                made = builder.finish(self.embedder, calibrate_with, len(set_aside), keep_all=options.keep_all)
+                manifest = draft.activate(made)
                 break
         return TeachReport(
             manifest,

@@ -11,8 +11,9 @@ from patchbank.atomic_file import replace_file
 from patchbank.bank.collection import CollectionDraft
 from patchbank.bank.edge.catalogue import HeldLock
 from patchbank.bank.edge.shard import Shard
-from patchbank.bank.manifest import Manifest
+from patchbank.bank.manifest import LAYOUT, Manifest
 from patchbank.bank.names import BankRef
+from patchbank.bank.part import Part
 from patchbank.bank.store import Reference
 from patchbank.errors import Closed, DataDirNotWritable
 
@@ -23,33 +24,48 @@ Publish = Callable[[BankRef, HeldLock], None]
 class EdgeDraft(CollectionDraft[Shard]):
     """A version in work, in a ``.partial`` directory under the class's lock."""
 
-    def __init__(self, publish: Publish, ref: BankRef, folder: Path, shard: Shard, lock: HeldLock) -> None:
-        super().__init__(ref)
+    def __init__(
+        self,
+        publish: Publish,
+        ref: BankRef,
+        folder: Path,
+        shard: Shard,
+        lock: HeldLock,
+        base: Sequence[tuple[Part, Shard]] = (),
+    ) -> None:
+        super().__init__(ref, base)
         self._publish = publish
         self._folder = folder
         self._shard: Shard | None = shard
         self._lock = lock
-        self._references |= set(shard.cls_vectors()[0])
 
     def add_reference(self, reference: Reference, cls: FloatArray) -> None:
         self._written().add_reference(reference, cls)
-        self._references.add(reference.image_id)
+        self._take(reference.image_id)
 
     def add_patches(self, image_ids: Sequence[str], cells: IntArray, vectors: FloatArray) -> None:
         self._written().add_patches(image_ids, cells, vectors)
 
-    def seal(self) -> None:
-        self._written().seal()
+    def _own_part(self, collection: Shard) -> Part:
+        return Part(version=self._ref.version, references=len(self._own), patches=collection.count())
 
-    def activate(self, manifest: Manifest) -> None:
-        self._written()
+    def seal(self) -> None:
+        shard = self._written()
+        if self._own:
+            shard.seal()
+
+    def activate(self, manifest: Manifest) -> Manifest:
+        whole = manifest.model_copy(update={"layout": LAYOUT, "parts": self.parts()})
         self._close()
         try:
-            replace_file(self._folder / "manifest.json", manifest.model_dump_json(indent=1))
+            if not self._own:
+                shutil.rmtree(self._folder / "shard")
+            replace_file(self._folder / "manifest.json", whole.model_dump_json(indent=1))
             self._folder.rename(self._folder.with_name(self._ref.collection))
         except OSError as error:
             raise DataDirNotWritable(f"{self._folder}: {error.strerror or error}") from error
         self._publish(self._ref, self._lock)
+        return whole
 
     def _written(self) -> Shard:
         if self._shard is None:

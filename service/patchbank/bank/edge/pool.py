@@ -17,11 +17,12 @@ from typing import Any, Final
 import numpy as np
 
 from patchbank.arrays import FloatArray
-from patchbank.bank.collection import Collection, CollectionBank
+from patchbank.bank.collection import CollectionBank
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.edge.worker import Call, Worker
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import BankRef
+from patchbank.bank.parted import Collection
 from patchbank.bank.store import Neighbours, RouterHit
 from patchbank.errors import Closed, StoreUnavailable
 
@@ -52,7 +53,8 @@ class PooledStore(EdgeStore):
             raise
 
     def open_bank(self, ref: BankRef, *, serves: bool) -> PooledBank:
-        return PooledBank(self, self._manifest(ref, serves), lambda: self._open_shard(ref))
+        manifest = self._manifest(ref, serves)
+        return PooledBank(self, manifest, lambda: self._open_view(manifest))
 
     def find_in_router(self, name: str, cls: FloatArray, k: int) -> list[RouterHit]:
         hits: list[RouterHit] = self.call(Call(None, "find_in_router", (name, cls, k)))

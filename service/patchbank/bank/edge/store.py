@@ -3,20 +3,20 @@
 Layout of the data directory::
 
     aliases.json                                 which version serves, and the routers
-    collections/patchbank__<class>__<version>/   shard/, exact/ and manifest.json
+    collections/patchbank__<class>__<version>/   manifest.json, and what the version added: shard/ and exact/
     collections/...partial                       a version in work; the class's next change removes leftovers
     locks/                                       the operating system's file locks
 """
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
-
-from pydantic import ValidationError
 
 from patchbank.arrays import FloatArray
 from patchbank.bank.cache import OpenCache
@@ -25,8 +25,10 @@ from patchbank.bank.edge.catalogue import Catalogue, HeldLock
 from patchbank.bank.edge.draft import EdgeDraft
 from patchbank.bank.edge.router import Entries, find_references, router_name, write_router
 from patchbank.bank.edge.shard import INDEX_FROM, Shard
-from patchbank.bank.manifest import Manifest
-from patchbank.bank.names import BankRef
+from patchbank.bank.manifest import Manifest, read_manifest
+from patchbank.bank.names import PREFIX, BankRef
+from patchbank.bank.part import Part
+from patchbank.bank.parted import Collection, view_of
 from patchbank.bank.router import ROUTER_PREFIX
 from patchbank.bank.store import BankSpec, Pointers, RouterHit
 from patchbank.bank.versioned_store import VersionedStore
@@ -36,6 +38,7 @@ from patchbank.reason import reason_of
 
 _CACHED: Final = 64
 _PARTIAL: Final = ".partial"
+_MANIFEST: Final = "manifest.json"
 
 
 class EdgeStore(VersionedStore[HeldLock]):
@@ -62,7 +65,11 @@ class EdgeStore(VersionedStore[HeldLock]):
         return self._catalogue.read()
 
     def open_bank(self, ref: BankRef, *, serves: bool) -> CollectionBank:
-        return CollectionBank(self._manifest(ref, serves), lambda: self._open_shard(ref))
+        manifest = self._manifest(ref, serves)
+        return CollectionBank(manifest, lambda: self._open_view(manifest))
+
+    def _open_view(self, manifest: Manifest) -> Collection:
+        return view_of(manifest.shares, lambda part: self._open_shard(BankRef(manifest.class_name, part.version)))
 
     def _manifest(self, ref: BankRef, serves: bool) -> Manifest:
         return self._manifests.get(ref.collection, lambda: self._read_manifest(ref, serves))
@@ -74,12 +81,12 @@ class EdgeStore(VersionedStore[HeldLock]):
     def _read_manifest(self, ref: BankRef, serves: bool) -> Manifest:
         folder = self._collections / ref.collection
         try:
-            return Manifest.model_validate_json((folder / "manifest.json").read_text(encoding="utf-8"))
+            return read_manifest(json.loads((folder / _MANIFEST).read_text(encoding="utf-8")))
         except FileNotFoundError:
             if serves:
                 raise DamagedBank(f"the files of {ref.collection} are missing") from None
             raise unknown_version(ref) from None
-        except (OSError, ValidationError) as error:
+        except (OSError, ValueError) as error:  # a ValidationError is one
             raise DamagedBank(f"the manifest of {ref.collection} cannot be read: {reason_of(error)}") from error
 
     def find_references(self, pointers: Pointers, fingerprint: str, cls: FloatArray, k: int) -> list[RouterHit]:
@@ -97,30 +104,39 @@ class EdgeStore(VersionedStore[HeldLock]):
             ref = BankRef.parse(folder.name)
             if ref is None or ref.class_name != class_name or folder.name.endswith(_PARTIAL):
                 continue
-            if (folder / "manifest.json").is_file():
+            if (folder / _MANIFEST).is_file():
                 yield ref.version
+
+    def _unfinished(self, class_name: str) -> list[BankRef]:
+        finished = set(self._finished(class_name))
+        found = (BankRef.parse(folder.name) for folder in self._collections.glob(f"{PREFIX}__{class_name}__*"))
+        return [
+            ref
+            for ref in found
+            if ref is not None
+            and ref.class_name == class_name
+            and ref.version not in finished
+            and not ref.version.endswith(_PARTIAL)
+        ]
 
     def _hold(self, class_name: str) -> HeldLock:
         return self._catalogue.class_lock(class_name)
 
-    def _begin(self, ref: BankRef, spec: BankSpec, base: BankRef | None, held: HeldLock) -> EdgeDraft:
+    def _begin(self, ref: BankRef, spec: BankSpec, parts: Sequence[Part], held: HeldLock) -> EdgeDraft:
         folder = self._collections / f"{ref.collection}{_PARTIAL}"
+        base = [(part, self._open_shard(BankRef(ref.class_name, part.version))) for part in parts]
         try:
-            shard = self._new_shard(folder, spec) if base is None else self._copied_shard(folder, base)
+            shard = self._new_shard(folder, spec)
         except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
             if isinstance(error, OSError):
                 raise DataDirNotWritable(f"{self.data_dir}: {error.strerror or error}") from error
             raise
-        return EdgeDraft(self._publish, ref, folder, shard, held)
+        return EdgeDraft(self._publish, ref, folder, shard, held, base)
 
     def _new_shard(self, folder: Path, spec: BankSpec) -> Shard:
         folder.mkdir(parents=True)
         return Shard.create(folder / "shard", spec.cls_dim, spec.patch_dim, self._index_from, folder / "exact")
-
-    def _copied_shard(self, folder: Path, base: BankRef) -> Shard:
-        shutil.copytree(self._collections / base.collection / "shard", folder / "shard")
-        return Shard.load(folder / "shard", folder / "exact")
 
     def _serve(self, ref: BankRef, held: HeldLock) -> None:
         """Router and pointer change together, in one step."""
@@ -133,6 +149,15 @@ class EdgeStore(VersionedStore[HeldLock]):
 
     def _sweep(self, class_name: str) -> None:
         self._delete_folders(class_name, lambda name: name.endswith(_PARTIAL))
+        super()._sweep(class_name)
+
+    def _retire(self, refs: Iterable[BankRef]) -> None:
+        gone = set()
+        for ref in refs:
+            with suppress(OSError):  # then it is kept, and retired after the next change
+                (self._collections / ref.collection / _MANIFEST).unlink()
+                gone.add(ref.collection)
+        self._manifests.keep(lambda name: name not in gone)
 
     def _drop(self, refs: Iterable[BankRef]) -> None:
         for ref in refs:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from qdrant_client import models
 
 from patchbank.arrays import FloatArray
-from patchbank.bank.manifest import Manifest
+from patchbank.bank.manifest import Manifest, read_manifest
 from patchbank.bank.names import is_image_id, reference_point
 from patchbank.bank.server.link import ONCE, WRITING, Patience, ServerLink
 from patchbank.bank.server.points import Points
@@ -170,15 +170,19 @@ class ServerCollection:
             f"counting {self.name}", lambda: client.count(self.name, count_filter=chosen, exact=True)
         ).count
 
-    def manifest(self) -> tuple[Manifest, bool] | None:
-        """The manifest, and whether there is a graph to search; None for a version that is not finished."""
+    def manifest(self) -> Manifest | None:
+        """The manifest; None for a version that is not finished."""
         client = self.link.client
         records = self.link.ask(f"reading {self.name}", lambda: client.retrieve(self.name, [MANIFEST_POINT]))
         if not records:
             return None
         payload = records[0].payload or {}
         try:
-            return Manifest.model_validate(payload["manifest"]), bool(payload["indexed"])
+            manifest = read_manifest(payload["manifest"])
+            if manifest.parts:
+                return manifest
+            (own,) = manifest.shares  # layout 1 says beside the manifest whether there is a graph
+            return manifest.model_copy(update={"parts": (own.model_copy(update={"indexed": payload["indexed"]}),)})
         except (ValidationError, KeyError) as error:
             raise DamagedBank(f"the manifest of {self.name} cannot be read: {reason_of(error)}") from error
 
@@ -186,6 +190,11 @@ class ServerCollection:
         """Write the manifest, which finishes the version."""
         payload = {"manifest": manifest.model_dump(mode="json"), "indexed": self.indexed}
         self.upsert([models.PointStruct(id=MANIFEST_POINT, vector={}, payload=payload)])
+
+    def delete_manifest(self) -> None:
+        """Take the manifest away: the version is no finished one any more."""
+        client, chosen = self.link.client, models.PointIdsList(points=[MANIFEST_POINT])
+        self.link.ask(f"writing {self.name}", lambda: client.delete(self.name, chosen, wait=True), WRITING)
 
     def upsert(self, points: list[models.PointStruct], unwanted: Callable[[], bool] = lambda: False) -> None:
         """Write points and wait until the server has them."""

@@ -11,8 +11,9 @@ from qdrant_client import models
 
 from patchbank.arrays import FloatArray, IntArray
 from patchbank.bank.collection import CollectionDraft
-from patchbank.bank.manifest import Manifest
+from patchbank.bank.manifest import LAYOUT, Manifest
 from patchbank.bank.names import BankRef, reference_point
+from patchbank.bank.part import Part
 from patchbank.bank.server.collection import ServerCollection
 from patchbank.bank.server.lease import Lease
 from patchbank.bank.server.link import READING, WRITING
@@ -34,9 +35,15 @@ class ServerDraft(CollectionDraft[ServerCollection]):
     """A version being built: a collection without a manifest, under the class's lease."""
 
     def __init__(
-        self, publish: Publish, ref: BankRef, collection: ServerCollection, lease: Lease, index_from: int
+        self,
+        publish: Publish,
+        ref: BankRef,
+        collection: ServerCollection,
+        lease: Lease,
+        index_from: int,
+        base: Sequence[tuple[Part, ServerCollection]] = (),
     ) -> None:
-        super().__init__(ref)
+        super().__init__(ref, base)
         self._publish = publish
         self._open: ServerCollection | None = collection
         self._lease = lease
@@ -50,7 +57,7 @@ class ServerDraft(CollectionDraft[ServerCollection]):
             id=reference_point(reference.image_id), vector={"cls": cls.tolist()}, payload=reference.as_payload()
         )
         self._upload.put(lambda: collection.upsert([point], self._upload.abandoned))
-        self._references.add(reference.image_id)
+        self._take(reference.image_id)
 
     def add_patches(self, image_ids: Sequence[str], cells: IntArray, vectors: FloatArray) -> None:
         """Returns when the last batches have been sent, not yet written."""
@@ -72,19 +79,30 @@ class ServerDraft(CollectionDraft[ServerCollection]):
         if patches >= self._index_from:
             collection.index(patches, _INDEXING)
 
-    def activate(self, manifest: Manifest) -> None:
-        collection = self._written()
-        held = (collection.count_references(), collection.count())
+    def _own_part(self, collection: ServerCollection) -> Part:
+        return Part(
+            version=self._ref.version,
+            references=collection.count_references(),
+            patches=collection.count(),
+            indexed=collection.indexed,
+        )
+
+    def activate(self, manifest: Manifest) -> Manifest:
+        collection, parts = self._written(), self.parts()
+        whole = manifest.model_copy(update={"layout": LAYOUT, "parts": parts})
+        counts = [part.counting for part in parts]
+        held = (sum(count[0] for count in counts), sum(count[1] for count in counts))
         if held != (manifest.references, manifest.patches):
             raise StoreUnavailable(
                 f"the bank store holds {held[0]} references and {held[1]} patches of {self._ref.collection}, not "
                 f"{manifest.references} and {manifest.patches}; nothing was changed, try again"
             )
         self._lease.check()
-        collection.write_manifest(manifest)
+        collection.write_manifest(whole)
         self._finished = True  # from here on it is a finished version, whatever happens to the alias
         self._publish(self._ref, self._lease)
         self._close()
+        return whole
 
     def _alive(self) -> ServerCollection:
         if self._open is None:

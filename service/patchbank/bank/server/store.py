@@ -10,7 +10,7 @@ Collections::
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -21,7 +21,8 @@ from patchbank.bank.cache import OpenCache
 from patchbank.bank.collection import CollectionBank
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import PREFIX, BankRef
-from patchbank.bank.pour import pour
+from patchbank.bank.part import Part
+from patchbank.bank.parted import view_of
 from patchbank.bank.server.collection import ServerCollection, Spread
 from patchbank.bank.server.draft import ServerDraft
 from patchbank.bank.server.lease import LEASE_SECONDS, Lease, Leases
@@ -61,7 +62,7 @@ class ServerStore(VersionedStore[Lease]):
         self._leases = Leases(link, self._spread, lease_seconds)
         self._router = ServerRouter(link, self._spread)
         self._threads = ThreadPoolExecutor(_SEARCHES, thread_name_prefix="search")
-        self._manifests: OpenCache[tuple[Manifest, bool]] = OpenCache(_CACHED)
+        self._manifests: OpenCache[Manifest] = OpenCache(_CACHED)
 
     @classmethod
     def open(cls, settings: Settings) -> ServerStore:
@@ -85,12 +86,14 @@ class ServerStore(VersionedStore[Lease]):
         return Pointers(classes)
 
     def open_bank(self, ref: BankRef, *, serves: bool) -> CollectionBank:
-        manifest, indexed = self._manifests.peek(ref.collection) or self._read_manifest(ref, serves)
-        collection = self._collection(ref, indexed=indexed)
-        return CollectionBank(manifest, lambda: collection)
+        manifest = self._manifests.peek(ref.collection) or self._read_manifest(ref, serves)
+        view = view_of(manifest.shares, lambda part: self._part(ref.class_name, part))
+        return CollectionBank(manifest, lambda: view)
 
-    def _read_manifest(self, ref: BankRef, serves: bool) -> tuple[Manifest, bool]:
-        """The manifest, and whether there is a graph."""
+    def _part(self, class_name: str, part: Part) -> ServerCollection:
+        return self._collection(BankRef(class_name, part.version), indexed=part.indexed)
+
+    def _read_manifest(self, ref: BankRef, serves: bool) -> Manifest:
         try:
             stored = self._collection(ref).manifest()
         except Missing:
@@ -128,7 +131,7 @@ class ServerStore(VersionedStore[Lease]):
             ref = BankRef.parse(listed.name)
             if ref is not None and ref.class_name == class_name:
                 try:
-                    yield ref, listed.name in self._manifests or self._collection(ref).manifest() is not None
+                    yield ref, self._collection(ref).manifest() is not None
                 except Missing:  # removed meanwhile
                     continue
                 except DamagedBank:
@@ -137,17 +140,11 @@ class ServerStore(VersionedStore[Lease]):
     def _hold(self, class_name: str) -> Lease:
         return self._leases.take(class_name)
 
-    def _begin(self, ref: BankRef, spec: BankSpec, base: BankRef | None, held: Lease) -> ServerDraft:
+    def _begin(self, ref: BankRef, spec: BankSpec, parts: Sequence[Part], held: Lease) -> ServerDraft:
         collection = self._collection(ref)
         collection.create(spec, self._spread)
-        draft = ServerDraft(self._publish, ref, collection, held, self._index_from)
-        if base is not None:
-            try:
-                pour(self.open_bank(base, serves=True), draft)
-            except BaseException:
-                draft.__exit__()
-                raise
-        return draft
+        base = [(part, self._part(ref.class_name, part)) for part in parts]
+        return ServerDraft(self._publish, ref, collection, held, self._index_from, base)
 
     def _serve(self, ref: BankRef, held: Lease) -> None:
         """Enter the version into the router, then switch the alias."""
@@ -180,9 +177,20 @@ class ServerStore(VersionedStore[Lease]):
         self._drop(ref for ref, _ in self._collections(class_name))
 
     def _sweep(self, class_name: str) -> None:
-        serving = self.active().get(class_name)  # it is kept even if its manifest is missing
-        left = [ref for ref, finished in self._collections(class_name) if not finished and ref.version != serving]
-        self._drop(left)
+        if self.active().get(class_name) not in {None, *self._finished(class_name)}:
+            return  # the serving version has lost its manifest: nobody knows what it is made of
+        super()._sweep(class_name)
+
+    def _unfinished(self, class_name: str) -> list[BankRef]:
+        return [ref for ref, finished in self._collections(class_name) if not finished]
+
+    def _retire(self, refs: Iterable[BankRef]) -> None:
+        retired = list(refs)
+        self._router.forget(retired)
+        for ref in retired:
+            self._collection(ref).delete_manifest()
+        gone = {ref.collection for ref in retired}
+        self._manifests.keep(lambda name: name not in gone)
 
     def _drop(self, refs: Iterable[BankRef]) -> None:
         dropped = list(refs)
