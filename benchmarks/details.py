@@ -1,9 +1,10 @@
 """Each detail on each data set, the whole product: ``python -m benchmarks.details --mvtec NAME=FOLDER``.
 
 A row is one class at one detail: taught from ``--references`` images in a store of its own, with all defaults, then
-judged on at most ``--tests`` good and as many defective images. Recall and false alarms are those of the thresholds
-that calibration set for 1 % and 5 %. ``before`` is the detail ``fast`` with the image score of the highest 1 % of patch
-scores. AUPRO where the data set has masks. ``ms`` is the median time of a request in this process.
+judged on at most ``--tests`` good and as many defective images. ``standard+subspace`` scores patches by the subspace;
+``before`` is the detail ``fast`` with the image score of the highest 1 % of patch scores. Recall and false alarms are
+those of the thresholds that calibration set for 1 % and 5 %. AUPRO where the data set has masks. ``ms`` is the median
+time of a request in this process.
 """
 
 from __future__ import annotations
@@ -54,8 +55,10 @@ def _data_sets(mvtec: list[str], references: int, tests: int) -> list[ClassData]
 
 
 def _row(data: ClassData, detail: str) -> str:
-    rule = ScoringRule(image_score="top1") if detail == "before" else ScoringRule()
-    sight = "fast" if detail == "before" else detail
+    sight, _, kind = detail.partition("+")
+    facts = {"image_score": "top1"} if sight == "before" else {"patch_score": kind or "nearest"}
+    rule = ScoringRule.model_validate(facts)
+    sight = "fast" if sight == "before" else sight
     settings = load_settings(detail=sight, backbone="efficientnet-lite2", search_workers=0)
     request = EvaluateRequest(Path(), options=TeachOptions(scoring=rule))
     figures = judge_classes(settings, Output(as_json=False), [data], request)[0].as_dict()

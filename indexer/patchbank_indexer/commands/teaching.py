@@ -117,6 +117,13 @@ def add(
     neighbours: Annotated[
         int, typer.Option(min=1, max=50, help="Patch score: mean distance to so many neighbours.")
     ] = 1,
+    patch_score: Annotated[
+        str,
+        typer.Option(
+            help="nearest: distance to the nearest normal patches; subspace: to the directions in which they vary "
+            "(docs/detection.md)."
+        ),
+    ] = "nearest",
     image_score: Annotated[
         str, typer.Option(help="top: mean of the highest patch scores; top1: of the highest 1 %; or max.")
     ] = "top",
@@ -146,6 +153,8 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Teach CLASS from images of good parts; a bank that is already there is replaced in one step at the end."""
+    if patch_score not in ("nearest", "subspace"):
+        raise typer.BadParameter("use nearest or subspace", param_hint="--patch-score")
     if image_score not in ("top", "top1", "max"):
         raise typer.BadParameter("use top, top1 or max", param_hint="--image-score")
     if detail is not None and smallest_defect is not None:
@@ -153,7 +162,9 @@ def add(
     turns = _turns(augment)
     if foreground not in ("off", "auto", "on"):
         raise typer.BadParameter("use off, auto or on", param_hint="--foreground")
-    rule = ScoringRule.model_validate({"neighbours": neighbours, "image_score": image_score, "share": share})
+    rule = ScoringRule.model_validate(
+        {"patch_score": patch_score, "neighbours": neighbours, "image_score": image_score, "share": share}
+    )
     area = _drawing(mask, roi, ignore)
     options = TeachOptions(
         coreset,

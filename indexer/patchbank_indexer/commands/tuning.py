@@ -45,7 +45,7 @@ def tune(
     ] = False,
     choose: Annotated[
         str | None,
-        typer.Option("--choose", metavar="DETAIL,SHARE", help="With --apply: take this one, such as fine,0.003."),
+        typer.Option("--choose", metavar="CANDIDATE", help="With --apply: take this one, such as fine,0.003,subspace."),
     ] = None,
     target_far: Annotated[
         float | None,
@@ -58,7 +58,7 @@ def tune(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Choose detail, share and rate of CLASS by labelled pictures, as few as five; docs/tune.md."""
+    """Choose detail, patch score, share and rate of CLASS by labelled pictures, as few as five; docs/tune.md."""
     if not apply and (choose is not None or target_far is not None or keep_all):
         raise typer.BadParameter("--choose, --target-far and --keep-all go with --apply")
     request = _Request(class_name, defects, good, references or [], apply, choose, target_far, keep_all)

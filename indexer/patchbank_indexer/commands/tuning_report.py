@@ -103,13 +103,13 @@ def _tell_table(out: Output, report: TuneReport) -> None:
         found = [_counted(int(item.trial.found(rate).sum()), _defects(report)) for rate in report.rates]
         alarms = [_counted(int(item.trial.alarms(rate).sum()), _good(report)) for rate in report.rates]
         times = None if fast is None else f"{item.ms / fast.ms:.1f}"
-        name = (item.candidate.detail, item.candidate.share)
+        name = (item.candidate.detail, item.candidate.share, item.candidate.rule.patch_score)
         cost = (item.bank_patches, round(item.ms), times)
         rows.append((*name, f"{item.trial.ranking:.3f}", *found, *alarms, *cost, " ".join(filter(None, marks))))
     headings = [f"found at {rate:.1%}" for rate in report.rates]
     headings += [f"false alarms at {rate:.1%}" for rate in report.rates]
     out.table(
-        ("detail", "share", "ranking", *headings, "patches", "ms", "of fast", ""),
+        ("detail", "share", "patch score", "ranking", *headings, "patches", "ms", "of fast", ""),
         rows,
         least=("patches", "of fast", "ms"),
     )
@@ -158,7 +158,7 @@ def _tell_end(out: Output, report: TuneReport, applied: Applied | None, *, asked
     out.say("")
     name = report.before.class_name
     if applied is None:
-        hint = "" if asked else "; --apply takes the recommended one over, --choose DETAIL,SHARE another one"
+        hint = "" if asked else "; --apply takes the recommended one over, --choose CANDIDATE another one"
         out.say(f"nothing was changed{hint}")
         return
     manifest = applied.manifest
@@ -183,6 +183,7 @@ def _row(report: TuneReport, item: Tried) -> dict[str, Any]:
     return {
         "detail": item.candidate.detail,
         "share": item.candidate.share,
+        "patch_score": item.candidate.rule.patch_score,
         "ranking": item.trial.ranking,
         "at_rates": [_at_rate(item, rate) for rate in report.rates],
         "bank_patches": item.bank_patches,

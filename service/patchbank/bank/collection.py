@@ -117,6 +117,9 @@ class CollectionDraft(ABC, Generic[Written]):
     def image_patches(self, image_id: str) -> FloatArray:
         return self._view().image_patches(image_id)
 
+    def patches(self) -> Iterator[PatchBlock]:
+        return self._view().patches()
+
     def count_patches(self) -> int:
         return self._view().count()
 

@@ -13,6 +13,7 @@ from patchbank.bank.part import Part
 from patchbank.bank.pixel_range import PixelRange
 from patchbank.bank.region_of_interest import RegionOfInterest
 from patchbank.bank.resolution import Resolution
+from patchbank.bank.subspace_record import SubspaceRecord
 from patchbank.errors import NewerLayout
 from patchbank.scales import BASE, Scales
 from patchbank.settings import REVIEW_FAR
@@ -63,12 +64,14 @@ class Coreset(_Frozen):
 class ScoringRule(_Frozen):
     """How patch distances become an image score and a map. Fixed when the class is taught: thresholds depend on it.
 
-    ``neighbours``: the patch score is the mean cosine distance to that many nearest normal patches (0..2).
+    ``patch_score``: ``nearest`` is the mean cosine distance (0..2) to so many ``neighbours`` among the normal patches,
+    ``subspace`` half the squared distance to the subspace in which they vary.
     ``image_score``: ``top`` is the mean of the highest patch scores, the ``share`` of all (at least one patch), ``max``
     the highest one; ``top1``, of older banks, is ``top`` at 1 %.
     ``smoothing``: standard deviation of the map's Gaussian, in grid cells.
     """
 
+    patch_score: Literal["nearest", "subspace"] = "nearest"
     neighbours: int = Field(default=1, ge=1, le=50)
     image_score: Literal["top", "top1", "max"] = "top"
     share: float = Field(default=0.003, gt=0, le=1)
@@ -177,6 +180,7 @@ class Manifest(_Frozen):
     frames: FrameLimits | None = None
     resolution: Resolution | None = None
     parts: tuple[Part, ...] = ()
+    subspace: SubspaceRecord | None = None
 
     @property
     def shares(self) -> tuple[Part, ...]:

@@ -172,6 +172,10 @@ class Draft(PatchIndex, Protocol):
         """The draft's patches (M, D) of one reference image."""
         ...
 
+    def patches(self) -> Iterator[PatchBlock]:
+        """All patches, block by block."""
+        ...
+
     def count_patches(self) -> int:
         """Number of patches so far."""
         ...

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from patchbank.arrays import BoolArray, FloatArray
 from patchbank.bank.manifest import Foreground, ScoringRule
 from patchbank.bank.search import PatchScores, search_patches
-from patchbank.bank.store import Bank, PatchIndex
+from patchbank.bank.store import Bank, Draft, PatchIndex
 from patchbank.embedding.embedding import Embedding
+from patchbank.judging.normal_subspaces import NormalSubspaces
 from patchbank.scoring.anomaly_map import anomaly_map, map_peak, mask_and_score_demand, peak_and_score_demand
 from patchbank.scoring.foreground import foreground_mask
 from patchbank.scoring.image_score import image_score
@@ -44,18 +47,29 @@ class Judged:
 class Judge:
     """Scores embedded images against a bank, or against a sealed draft.
 
-    ``foreground`` None: the background is searched like the rest. ``areas`` says what is inspected.
+    ``foreground`` None: the background is searched like the rest. ``areas`` says what is inspected. ``subspaces`` are
+    what patches are scored by where the rule says so.
     """
 
     index: PatchIndex
     rule: ScoringRule
     foreground: Foreground | None
     areas: InspectedAreas
+    subspaces: NormalSubspaces | None = None
 
     @classmethod
     def of(cls, bank: Bank, areas: InspectedAreas) -> Judge:
         """Judges as the bank's manifest says."""
-        return cls(bank, bank.manifest.scoring, bank.manifest.foreground, areas)
+        manifest = bank.manifest
+        by_subspace = manifest.scoring.patch_score == "subspace"
+        subspaces = NormalSubspaces.stored(bank, manifest) if by_subspace else None
+        return cls(bank, manifest.scoring, manifest.foreground, areas, subspaces)
+
+    @classmethod
+    def of_draft(cls, draft: Draft, rule: ScoringRule, foreground: Foreground | None, areas: InspectedAreas) -> Judge:
+        """Judges by what a sealed draft holds."""
+        subspaces = NormalSubspaces(draft) if rule.patch_score == "subspace" else None
+        return cls(draft, rule, foreground, areas, subspaces)
 
     def judge(self, embedding: Embedding, pixel_threshold: float | None = None, left_out: Sequence[str] = ()) -> Judged:
         """Score one image, the patches of the images ``left_out`` left out of the search.
@@ -72,5 +86,15 @@ class Judge:
         counts = area.cells
         if self.foreground is not None:
             counts = foreground_mask(self.foreground, embedding.patches, area)
-        patches = search_patches(self.index, embedding.patches, counts, self.rule.neighbours, demand, left_out)
+        if self.rule.patch_score == "nearest" or self.subspaces is None:
+            patches = search_patches(self.index, embedding.patches, counts, self.rule.neighbours, demand, left_out)
+        else:  # the search only says which normal patch is the nearest
+            patches = search_patches(self.index, embedding.patches, counts, 1, _nothing, left_out)
+            scores = self.subspaces.without(left_out).scores(embedding.patches, counts)
+            patches = replace(patches, scores=scores, exact=np.ones_like(counts))
         return Judged(image_score(patches.scores[area.cells], self.rule), patches, area, self.rule, size)
+
+
+def _nothing(scores: FloatArray, exact: BoolArray) -> BoolArray:
+    """A ``Demand`` for no exact distance."""
+    return np.zeros_like(exact)

@@ -36,6 +36,13 @@ _ONE_PART: Final = (
 )
 
 
+_REFITTED: Final = (
+    "the subspace that patches are scored by was fitted anew with the added references; the scores of the earlier ones "
+    "that the threshold rests on are those of before. Teaching the class anew, or normal images with --calibrate-with, "
+    "makes them fit again"
+)
+
+
 class BankBuilder:
     """Fills a draft as the plan says, then calibrates it. ``images`` is the expected number of files; the embeddings of
     the first ``most_kept`` references are kept for calibration. The ``check`` is asked about each picture,
@@ -120,11 +127,13 @@ class BankBuilder:
         indexing.done()
         samples = [Sample(kept.patches, self._areas.on(kept.grid)) for kept in self._kept.values()]
         foreground, self.mask_reason = plan.foreground(samples)
-        judge = Judge(draft, plan.rule, foreground, self._areas)
+        judge = Judge.of_draft(draft, plan.rule, foreground, self._areas)
         whole = self._whole and self._feed.coreset is None
         groups = self._sightings.groups()
         one_part = groups.one_part
         calibrator = Calibrator(draft, judge, self._kept, whole=whole, groups=Groups.ALONE if one_part else groups)
+        if judge.subspaces is not None and plan.base is not None and calibrate_with is None:
+            self.remarks.append(_REFITTED)
         if calibrate_with is None:
             scores, rest = self._left_out_scores(calibrator, set_aside, one_part=one_part)
         else:
@@ -151,6 +160,7 @@ class BankBuilder:
             pixel_range=self._reader.values.range,
             frames=plan.frames(self._frames),
             resolution=plan.resolution(self._geometries),
+            subspace=None if judge.subspaces is None else judge.subspaces.record,
         )
 
     def _left_out_scores(

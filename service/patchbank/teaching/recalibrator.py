@@ -9,6 +9,7 @@ from pathlib import Path
 from patchbank.bank.manifest import Calibration, Manifest, ScoringRule
 from patchbank.bank.names import now
 from patchbank.bank.store import BankSpec, PatchStore
+from patchbank.bank.subspace_record import SubspaceRecord
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.stream import Skipped
 from patchbank.judging.compatibility import CompatibilityChecks
@@ -101,12 +102,24 @@ class Recalibrator:
         return RecalibrateReport(before, manifest, tuple(reader.skipped), tuple(doubtful), reader.warnings)
 
     def _publish(self, before: Manifest, calibration: Calibration) -> Manifest:
-        return self.publish(before, calibration, before.scoring)
+        return self.publish(before, calibration, before.scoring, before.subspace)
 
-    def publish(self, before: Manifest, calibration: Calibration, rule: ScoringRule) -> Manifest:
-        """Let the same patches serve with another calibration, whose scores are by ``rule``."""
+    def publish(
+        self,
+        before: Manifest,
+        calibration: Calibration,
+        rule: ScoringRule,
+        subspace: SubspaceRecord | None = None,
+    ) -> Manifest:
+        """Let the same patches serve with another calibration, whose scores are by ``rule`` and ``subspace``."""
         spec = BankSpec(before.patch_dim, before.cls_dim)
         with self.store.draft(before.class_name, spec, before.ref) as draft:
             draft.seal()
-            facts = {"version": draft.ref.version, "created_at": now(), "calibration": calibration, "scoring": rule}
+            facts = {
+                "version": draft.ref.version,
+                "created_at": now(),
+                "calibration": calibration,
+                "scoring": rule,
+                "subspace": subspace,
+            }
             return draft.activate(before.model_copy(update=facts))

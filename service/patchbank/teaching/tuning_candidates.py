@@ -13,6 +13,9 @@ from patchbank.scoring.image_score import deciding_count
 SHARES: Final = (0.003, 0.01, 0.001)
 """Shares of the patches that are tried in the image score, the usual one first."""
 
+PATCH_SCORES: Final = ("nearest", "subspace")
+"""Ways to score a patch."""
+
 _MANY: Final = 1_000_000
 
 
@@ -37,8 +40,8 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        """``DETAIL,SHARE``."""
-        return f"{self.detail},{self.share}"
+        """``DETAIL,SHARE``, with ``,subspace`` where patches are scored so."""
+        return f"{self.detail},{self.share}" + (",subspace" if self.rule.patch_score == "subspace" else "")
 
 
 def present_candidate(manifest: Manifest) -> Candidate:
@@ -47,14 +50,15 @@ def present_candidate(manifest: Manifest) -> Candidate:
 
 
 def rules_for(manifest: Manifest) -> list[ScoringRule]:
-    """The class's own scoring rule, and the same with other shares."""
+    """The class's own scoring rule, and the same with other shares and other patch scores."""
     own = manifest.scoring
     rules = [own]
-    known = {Candidate(manifest.scales, own).share}
-    for share in SHARES:
-        rule = own.model_copy(update={"image_score": "top", "share": share})
-        if Candidate(manifest.scales, rule).share not in known:
-            rules.append(rule)
+    known = {Candidate(manifest.scales, own).name}
+    for kind in sorted(PATCH_SCORES, key=lambda kind: kind != own.patch_score):
+        for share in SHARES:
+            rule = own.model_copy(update={"patch_score": kind, "image_score": "top", "share": share})
+            if Candidate(manifest.scales, rule).name not in known:
+                rules.append(rule)
     return rules
 
 

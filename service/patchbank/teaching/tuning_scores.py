@@ -17,13 +17,14 @@ import numpy as np
 
 from patchbank.arrays import FloatArray, IntArray
 from patchbank.bank.edge.store import EdgeStore
-from patchbank.bank.manifest import Manifest, ScoringRule
+from patchbank.bank.manifest import Foreground, Manifest, ScoringRule
 from patchbank.bank.store import Bank, BankSpec, Draft, Reference
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.embedding import Embedding
 from patchbank.embedding.stream import Seen, Skipped
 from patchbank.embedding.turned import Turn
 from patchbank.judging.judge import Judge
+from patchbank.judging.normal_subspaces import NormalSubspaces
 from patchbank.progress import Progress
 from patchbank.scales import Scales, detail_of
 from patchbank.scoring.foreground import SAMPLES, Sample, learn_foreground
@@ -112,7 +113,7 @@ class DetailScorer:
             if self._before.foreground is not None:
                 samples = [kept.load(image_id) for image_id in kept.image_ids[:SAMPLES]]
                 foreground = learn_foreground([Sample(one.patches, self._areas.on(one.grid)) for one in samples])
-            judge = Judge(draft, widest(self._rules), foreground, self._areas)
+            judge = self._judge(draft, foreground)
             left_out = ((image_id, kept.load(image_id)) for image_id in self._apart(kept.image_ids))
             count = len(self._apart(kept.image_ids))
             return self._scores(scales, judge, left_out, count, draft.count_patches(), reader, labelled)
@@ -121,7 +122,7 @@ class DetailScorer:
         """Scores at the class's own scales against its own bank, which must hold all patches of the ``references``
         that are left out in turn."""
         manifest = bank.manifest
-        judge = Judge(bank, widest(self._rules), manifest.foreground, self._areas)
+        judge = self._judge(bank, manifest.foreground)
         by_id = {reference.image_id: reference for reference in references}
         apart = self._apart(list(by_id))
         left_out = (
@@ -129,6 +130,11 @@ class DetailScorer:
         )
         reader = self._reader(manifest.scales)
         return self._scores(manifest.scales, judge, left_out, len(apart), manifest.patches, reader, labelled)
+
+    def _judge(self, held: Bank | Draft, foreground: Foreground | None) -> Judge:
+        """Scores patches by their nearest, and knows the subspaces."""
+        rule = widest(self._rules).model_copy(update={"patch_score": "nearest"})
+        return Judge(held, rule, foreground, self._areas, NormalSubspaces(held))
 
     def _scores(
         self,
@@ -161,8 +167,11 @@ class DetailScorer:
 
     def _score(self, judge: Judge, embedding: Embedding, left_out: Sequence[str] = ()) -> RuleScores:
         judged = judge.judge(embedding, left_out=left_out)
-        values = judged.patches.scores[judged.area.cells]
-        return tuple(image_score(values, rule) for rule in self._rules)
+        by_kind = {"nearest": judged.patches.scores}
+        if judge.subspaces is not None:
+            subspace = judge.subspaces.without(left_out)
+            by_kind["subspace"] = subspace.scores(embedding.patches, judged.patches.counts)
+        return tuple(image_score(by_kind[rule.patch_score][judged.area.cells], rule) for rule in self._rules)
 
     def _apart(self, image_ids: Sequence[str]) -> list[str]:
         """The images without those that an earlier one is left out together with."""
