@@ -161,6 +161,8 @@ def _facts(manifest: Manifest, compatibility: Compatibility | None, kept: int) -
         ("bad frames", frames_line(manifest)),
         ("self-test", _self_test_line(manifest, compatibility)),
     ]
+    if manifest.scoring.patch_score == "subspace":
+        facts.append(("patch score", "distance to the subspace in which normal patches vary"))
     if manifest.coreset is not None:
         facts.append(("coreset", f"{manifest.coreset.ratio:.1%}, radius {manifest.coreset.radius:.3f}"))
     if manifest.foreground is not None:
