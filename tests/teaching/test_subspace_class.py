@@ -109,3 +109,4 @@ def test_add_takes_it_by_name(tmp_path: Path, textile: Product) -> None:
     indexer_json("add", "textile", *textile.references, *options, data=tmp_path / "data")
     shown = indexer_json("show", "textile", data=tmp_path / "data")
     assert shown["scoring"]["patch_score"] == "subspace"
+    assert 1 < shown["subspace"]["axes"] < shown["patch_dim"]

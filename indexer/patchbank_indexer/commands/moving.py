@@ -1,4 +1,4 @@
-"""``copy``, ``snapshot`` and ``restore``: classes between stores and files."""
+"""``copy``, ``snapshot``, ``restore`` and ``compact``: a class written as a whole, elsewhere or in its place."""
 
 from __future__ import annotations
 
@@ -49,6 +49,11 @@ def restore(
     run(lambda settings, out: _restore(settings, out, path, name), as_json, data_dir=data_dir)
 
 
+def compact(class_name: ClassName, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Write the parts of CLASS into one, as a new version with the very same scores: each part costs a search."""
+    run(lambda settings, out: _compact(settings, out, class_name), as_json, data_dir=data_dir)
+
+
 def _copy(settings: Settings, out: Output, class_name: str, place: str) -> None:
     check_class_name(class_name)
     elsewhere = settings.at(place)
@@ -74,6 +79,21 @@ def _restore(settings: Settings, out: Output, path: Path, name: str | None) -> N
         moved = put_class(archive, store, name, progress)
     out.result(size_facts(moved))
     out.say(f"{moved.class_name} serves as version {moved.version}: {_size(moved)}")
+
+
+def _compact(settings: Settings, out: Output, class_name: str) -> None:
+    with opened(settings) as store, out.progress() as progress:
+        bank = store.bank(class_name)
+        before = bank.manifest
+        whole = len(before.shares) == 1 and not before.shares[0].withdrawn
+        manifest = before if whole else put_class(bank, store, progress=progress, replaces=before.ref)
+    out.result({**size_facts(manifest), "parts_before": len(before.shares), "changed": not whole})
+    if whole:
+        out.say(f"{class_name}, version {manifest.version}, is one part already: nothing was changed")
+    else:
+        out.say(
+            f"{class_name} serves as version {manifest.version}, one part of {len(before.shares)}: {_size(manifest)}"
+        )
 
 
 def _size(manifest: Manifest) -> str:

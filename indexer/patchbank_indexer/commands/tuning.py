@@ -37,7 +37,7 @@ def tune(
         typer.Option(
             "--references",
             help="Folder that the class was taught from; may be given several times. Without it only what needs no "
-            "pictures is tried: the share and the rate at the class's own detail.",
+            "pictures is tried: patch score, share and rate at the class's own detail.",
         ),
     ] = None,
     apply: Annotated[

@@ -80,8 +80,8 @@ def _say_what_was_tried(out: Output, report: TuneReport) -> None:
     )
     if matched is None:
         out.say(
-            f"tried: shares at the class's own detail, {report.present.candidate.detail}; to try the others, give the "
-            "folders that the class was taught from with --references"
+            f"tried: patch scores and shares at the class's own detail, {report.present.candidate.detail}; to try the "
+            "others, give the folders that the class was taught from with --references"
         )
         return
     of_all = f"{len(matched.files)} of {matched.total} references are among the pictures ({matched.share:.0%})"

@@ -144,6 +144,12 @@ class ClassDetail(ClassSummary):
     )
     detail: str = Field(description="how finely pictures are seen: fast, standard or fine, or the scales themselves")
     scales: dict[str, Any] = Field(description="the input scales, as multiples of the backbone's own, and the grid's")
+    subspace: dict[str, int] | None = Field(
+        description="number of axes of the subspace that patches are scored by; null where they are not"
+    )
+    parts: list[dict[str, Any]] = Field(
+        description="what the version is made of: per part the version that added it, and what of it is withdrawn"
+    )
     smallest_visible: SmallestVisible | None = Field(description="null where the class was taught before it was told")
 
 

@@ -44,12 +44,13 @@ def summary(manifest: Manifest, compatibility: Compatibility | None) -> dict[str
 
 
 def detail(manifest: Manifest, compatibility: Compatibility | None) -> dict[str, Any]:
-    """All of the manifest but the self-test's embeddings, which are for machines alone."""
-    facts = manifest.model_dump(mode="json", exclude={"self_test": {"patches", "cls"}})
+    """All of the manifest but the vectors of self-test and subspace; of the latter, the number of its axes."""
+    facts = manifest.model_dump(mode="json", exclude={"self_test": {"patches", "cls"}, "subspace": True})
     recorded = facts.pop("self_test")
     facts["calibration"] |= calibration_facts(manifest.calibration)
     return {
         **facts,
+        "subspace": None if manifest.subspace is None else {"axes": len(manifest.subspace.arrays()[1])},
         "inspected_percentage": manifest.inspected_percentage,
         "detail": detail_of(manifest.scales),
         "smallest_visible": smallest_visible(manifest),

@@ -97,8 +97,8 @@ class Tuner:
         references: Sequence[Path] | None = None,
         progress: Progress = SILENT,
     ) -> TuneReport:
-        """Score all pictures by every candidate, and choose. Without the files of the ``references`` only shares at
-        the class's own detail are tried.
+        """Score all pictures by every candidate, and choose. Without the files of the ``references`` only patch
+        scores and shares at the class's own detail are tried.
 
         Raises ``CannotTune`` where there are too few pictures, ``BackboneMismatch`` where the bank was made with other
         embeddings.

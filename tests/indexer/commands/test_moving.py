@@ -24,7 +24,7 @@ def test_a_class_is_copied_snapshotted_and_restored(data: Path, tmp_path: Path) 
     assert restored["class_name"] == "other"
     shown = [indexer_json("show", name, data=elsewhere) for name in ("part", "other")]
     for one in shown:
-        for name in ("class_name", "version", "versions"):
+        for name in ("class_name", "version", "versions", "parts"):
             one.pop(name)
     assert shown[0] == shown[1]
     images = sorted((tmp_path / "in").iterdir())
@@ -34,6 +34,24 @@ def test_a_class_is_copied_snapshotted_and_restored(data: Path, tmp_path: Path) 
     assert "serves" in indexer("copy", "part", "--to", elsewhere, data=data).stdout
     assert "2 references" in indexer("snapshot", "part", file, data=data).stdout
     assert "serves" in indexer("restore", file, data=data).stdout
+
+
+def test_parts_become_one_with_the_same_scores(data: Path, tmp_path: Path) -> None:
+    teach(data, tmp_path / "in", count=3)
+    assert "nothing was changed" in indexer("compact", "part", data=data).stdout
+    more = folder_of(tmp_path / "more", 5)
+    updated = indexer_json("update", "part", more, "--keep-all", data=data)
+    parts = indexer_json("show", "part", data=data)["parts"]
+    assert [(part["references"], part["version"] == updated["version"]) for part in parts] == [(3, False), (2, True)]
+    judged = indexer_json("detect", more, "--class-name", "part", data=data)["results"]
+    merged = indexer_json("compact", "part", data=data)
+    assert (merged["parts_before"], merged["changed"], merged["references"]) == (2, True, 5)
+    assert len(indexer_json("show", "part", data=data)["parts"]) == 1
+    again = indexer_json("detect", more, "--class-name", "part", data=data)["results"]
+    for row, other in zip(judged, again, strict=True):
+        assert row["anomaly_score"] == pytest.approx(other["anomaly_score"], abs=1e-6)
+        assert (row["threshold"], row["is_anomalous"]) == (other["threshold"], other["is_anomalous"])
+    assert "one part already" in indexer("compact", "part", data=data).stdout
 
 
 def test_moving_what_is_not_there_fails_plainly(data: Path, tmp_path: Path) -> None:
