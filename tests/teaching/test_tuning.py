@@ -116,7 +116,7 @@ def test_a_finer_detail_is_chosen_where_it_finds_dots_that_the_coarse_one_does_n
     assert contents(tmp_path / "data") == served, "the class that serves is untouched"
     assert report.present.candidate == present_candidate(before)
     assert {item.candidate.detail for item in report.tried} == {"fast", "standard", "fine"}
-    assert len(report.tried) == 9
+    assert len(report.tried) == 18
     assert report.matched is not None
     assert (len(report.matched.files), report.matched.total) == (12, 12)
     coarse, winner = report.present, report.winner
@@ -145,7 +145,8 @@ def test_a_finer_detail_is_chosen_where_it_finds_dots_that_the_coarse_one_does_n
 def test_without_the_references_files_shares_are_tried_on_the_class_s_own_bank(tuner: Tuner, fabric: Fabric) -> None:
     before = teach(tuner, fabric.references)
     report = tuner.tune("fabric", Labelled(fabric.defects[:5], fabric.good[:2]))
-    assert [item.candidate.name for item in report.tried] == ["fast,0.003", "fast,0.01", "fast,0.001"]
+    names = ["fast,0.003", "fast,0.01", "fast,0.001"]
+    assert [item.candidate.name for item in report.tried] == [*names, *(f"{name},subspace" for name in names)]
     assert sorted(report.present.trial.normal.tolist()) == pytest.approx(before.calibration.scores, abs=1e-6)
     inspector = Inspector(tuner.settings, tuner.embedder, tuner.store)
     verdicts = [inspector.inspect(file, "fabric").verdict for file in fabric.defects[:5]]
@@ -160,6 +161,27 @@ def test_without_the_references_files_shares_are_tried_on_the_class_s_own_bank(t
     assert after.calibration.scores == pytest.approx(fresh.calibration.scores, abs=1e-6), "as if it were taught so"
     assert after.calibration.peaks == pytest.approx(fresh.calibration.peaks, abs=1e-6)
     assert after.calibration.threshold == pytest.approx(fresh.calibration.threshold, abs=1e-6)
+
+
+def test_a_subspace_is_tried_on_the_class_s_own_bank_and_taken_over_as_if_it_were_taught_so(
+    tuner: Tuner, fabric: Fabric
+) -> None:
+    before = teach(tuner, fabric.references)
+    report = tuner.tune("fabric", Labelled(fabric.defects[:5], fabric.good[:2]))
+    tried = next(item for item in report.tried if item.candidate.name == "fast,0.003,subspace")
+    after = apply(tuner, report, tried.candidate)
+    assert after.parts == before.parts, "its patches are shared"
+    assert sorted(tried.trial.normal.tolist()) == pytest.approx(sorted(after.calibration.scores), abs=1e-5)
+    inspector = Inspector(tuner.settings, tuner.embedder, tuner.store)
+    verdicts = [inspector.inspect(file, "fabric").verdict for file in fabric.defects[:5]]
+    served = sorted(verdict.score for verdict in verdicts if verdict is not None)
+    assert sorted(tried.trial.defects.tolist()) == pytest.approx(served, abs=1e-5)
+    fresh = teach(tuner, fabric.references, replace(USUAL, scoring=tried.candidate.rule))
+    assert after.calibration.scores == pytest.approx(fresh.calibration.scores, abs=1e-5)
+    assert after.calibration.threshold == pytest.approx(fresh.calibration.threshold, abs=1e-5)
+    back = tuner.tune("fabric", Labelled(fabric.defects[:5]))
+    assert back.present.candidate.name == "fast,0.003,subspace"
+    assert "fast,0.003" in [item.candidate.name for item in back.tried]
 
 
 def test_the_trial_of_the_present_candidate_is_what_the_class_s_own_bank_says(
@@ -260,7 +282,12 @@ def test_the_candidates_are_the_class_s_own_and_all_details_by_cost(tuner: Tuner
         "fine,max",
     ]
     rules = rules_for(manifest)
-    assert [Candidate(BASE, rule).share for rule in rules] == ["max", "0.003", "0.01", "0.001"]
+    shares = ["0.003", "0.01", "0.001"]
+    by_subspace = [f"fast,{share},subspace" for share in shares]
+    assert [Candidate(BASE, rule).name for rule in rules] == [
+        f"fast,{share}" for share in ("max", *shares)
+    ] + by_subspace
     assert {rule.neighbours for rule in rules} == {2}
     old = manifest.model_copy(update={"scoring": ScoringRule(image_score="top1")})
-    assert [Candidate(BASE, rule).share for rule in rules_for(old)] == ["0.01", "0.003", "0.001"]
+    assert [Candidate(BASE, rule).share for rule in rules_for(old)][:3] == ["0.01", "0.003", "0.001"]
+    assert [Candidate(BASE, rule).name for rule in rules_for(old)][3:] == by_subspace

@@ -34,7 +34,9 @@ def test_tune_shows_what_each_choice_finds_and_changes_nothing_until_it_is_told_
     taught = indexer_json("add", "part", parts / "train", data=data)
     words = ("tune", "part", "--defects", parts / "defects", "--good", parts / "good")
     report = indexer_json(*words, data=data)
-    assert [row["share"] for row in report["tried"]] == ["0.003", "0.01", "0.001"]
+    assert [(row["patch_score"], row["share"]) for row in report["tried"]] == [
+        (kind, share) for kind in ("nearest", "subspace") for share in ("0.003", "0.01", "0.001")
+    ]
     assert (report["defects"], report["good"], report["normal_scores"], report["applied"]) == (6, 6, 9, None)
     assert report["present"] == "fast,0.003"
     row = report["tried"][0]
