@@ -5,7 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 
 from patchbank.bank.manifest import ScoringRule
 from patchbank.embedding.turned import EIGHTHS, QUARTERS, Turn
@@ -31,7 +40,7 @@ def _box(value: object) -> object:
     return left, top, width, height
 
 
-Boxes = tuple[Annotated[Box, BeforeValidator(_box)], ...]
+Boxes = tuple[Annotated[Box, BeforeValidator(_box), WithJsonSchema({"type": "string"})], ...]
 
 
 class _Choices(BaseModel):

@@ -1,0 +1,279 @@
+"""All jobs of a data directory: who may begin one, which ended without a word, which are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from filelock import FileLock, Timeout
+
+from patchbank.bank.names import check_class_name, now
+from patchbank.errors import (
+    ClassBusy,
+    DataDirNotWritable,
+    JobEnded,
+    PatchbankError,
+    StoreUnavailable,
+    TooBusy,
+    UnknownJob,
+)
+from patchbank.jobs.folder import FOLDER, JobFolder
+from patchbank.jobs.job import CHANGING, Job, JobError, JobOrder, JobStatus, Kind, State, is_id, new_id
+from patchbank.jobs.running import Running
+from patchbank.reason import reason_of
+from patchbank.settings import Settings
+from patchbank.text import quoted
+
+Serving = Callable[[str], str | None]
+"""The active version of a class; None where it is not taught. Raises the errors of the store."""
+
+_PATIENCE: Final = 30.0
+
+
+class Place:
+    """A folder for a job that is being ordered, such as while its files arrive; nobody sweeps it until ``close``."""
+
+    def __init__(self, folder: JobFolder, lock: FileLock) -> None:
+        self.folder = folder
+        self._lock = lock
+
+    def close(self) -> None:
+        """Give it up; where no job came of it, it is removed."""
+        if self.folder.order() is None:
+            self.folder.remove()
+        self._lock.release()
+
+
+class JobBoard:
+    """The jobs below ``PATCHBANK_DATA_DIR``. Any number of processes may have one: what they change, they change under
+    one lock."""
+
+    def __init__(self, settings: Settings, serving: Serving) -> None:
+        self.root = settings.data_dir / FOLDER
+        self._most = settings.max_jobs
+        self._at_once = settings.jobs_at_once
+        self._serving = serving
+        self._ended: dict[str, Job] = {}
+
+    def jobs(self, class_name: str | None = None, state: State | None = None) -> list[Job]:
+        """All jobs that are kept, newest first; only those of a class, or in a state, where one is given."""
+        known = (self._look(folder) for folder in reversed(self._folders()))
+        return [
+            job
+            for job in known
+            if job is not None and class_name in (None, job.class_name) and state in (None, job.state)
+        ]
+
+    def job(self, job_id: str) -> Job:
+        """One job. Raises ``UnknownJob``."""
+        job = self._look(self.folder(job_id))
+        if job is None:
+            raise UnknownJob(f"there is no job {quoted(job_id)}")
+        return job
+
+    def folder(self, job_id: str) -> JobFolder:
+        """Its folder, there or not. Raises ``UnknownJob`` for what can be no id."""
+        if not is_id(job_id):
+            raise UnknownJob(f"there is no job {quoted(job_id)}")
+        return JobFolder(self.root / job_id)
+
+    def check_free(self, kind: Kind, class_name: str) -> None:
+        """Raise ``ClassBusy`` where a job that changes the class is there already, ``TooBusy`` where too many wait."""
+        self._check_free(kind, class_name, self.jobs())
+
+    def _check_free(self, kind: Kind, class_name: str, jobs: Iterable[Job | None]) -> None:
+        waiting = [job for job in jobs if job is not None and not job.ended]
+        if len(waiting) >= self._most:
+            raise TooBusy(f"{len(waiting)} jobs are running or waiting; try again later")
+        for job in waiting:
+            if kind in CHANGING and job.kind in CHANGING and job.class_name == class_name:
+                raise ClassBusy(
+                    f"the job {job.id} ({job.kind}, {job.state}) is changing {class_name!r}; wait for it, or cancel it",
+                    job=job.id,
+                )
+
+    def place(self) -> Place:
+        """A folder for a job to come."""
+        with self._alone():
+            folder = JobFolder(self.root / new_id())
+            try:
+                folder.uploads.mkdir(parents=True)
+            except OSError as error:
+                raise DataDirNotWritable(f"{folder.path} cannot be made: {reason_of(error)}") from error
+            lock = folder.take()
+        if lock is None:
+            raise DataDirNotWritable(f"{folder.path} cannot be locked")
+        return Place(folder, lock)
+
+    def order(
+        self, place: Place, kind: Kind, class_name: str, request: dict[str, Any], names: dict[int, str] | None = None
+    ) -> Job:
+        """Make a job of the folder; it waits for its turn. Raises what ``check_free`` raises."""
+        check_class_name(class_name)
+        created = now()
+        self.check_free(kind, class_name)
+        with self._alone():
+            self._check_free(kind, class_name, (folder.job() for folder in self._folders()))
+            folder = place.folder
+            folder.write_status(JobStatus())
+            order = JobOrder(
+                id=folder.id, kind=kind, class_name=class_name, created_at=created, request=request, names=names or {}
+            )
+            folder.write_order(order)
+            self._sweep()
+            place.close()
+        return self.job(folder.id)
+
+    def cancel(self, job_id: str) -> Job:
+        """Ask for a job's end: one that waits is cancelled at once, one that runs within seconds. Raises
+        ``UnknownJob``, and ``JobEnded`` where it ended otherwise."""
+        folder = self.folder(job_id)
+        job = self.job(job_id)
+        with self._alone():
+            status = folder.status()
+            if status.state == "queued":
+                folder.write_status(status.model_copy(update={"state": "cancelled", "ended_at": now()}))
+                folder.remove_uploads()
+            elif status.state == "running":
+                folder.request_cancel()
+        job = self.job(job_id)
+        if job.ended and job.state != "cancelled":
+            raise JobEnded(f"the job {job_id} is {job.state}: there is nothing to cancel", state=job.state)
+        return job
+
+    def next(self) -> list[str]:
+        """The ids of jobs that may begin now, the first first."""
+        known = self.jobs()
+        room = self._at_once - sum(job.state == "running" for job in known)
+        queued = [job.id for job in reversed(known) if job.state == "queued"]
+        return queued[: max(0, room)]
+
+    def begin(self, job_id: str) -> Running | None:
+        """Begin a job, as the process that calls; None where it is begun, or there is no room for it. Of several that
+        try at once, one gets it."""
+        folder = self.folder(job_id)
+        with self._alone():
+            if job_id not in self.next_of(self._states()):
+                return None
+            order, lock = folder.order(), folder.take()
+            if lock is None or order is None:
+                return None
+            running = Running(folder, order, lock)
+            folder.write_status(running.status())
+        return running
+
+    def next_of(self, states: Sequence[tuple[JobFolder, State]]) -> list[str]:
+        """As ``next``, of jobs in these states, oldest first, for a caller that holds the lock."""
+        running = sum(state == "running" and not _is_free(folder) for folder, state in states)
+        queued = [folder.id for folder, state in states if state == "queued"]
+        return queued if running < self._at_once else []
+
+    def not_started(self, job_id: str, why: str) -> None:
+        """Note that the process of a job that waits cannot run."""
+        folder = self.folder(job_id)
+        with self._alone():
+            status = folder.status()
+            if folder.order() is not None and status.state == "queued":
+                error = JobError(code=PatchbankError.code, message=f"the job's process did not start: {why}")
+                folder.write_status(status.model_copy(update={"state": "failed", "ended_at": now(), "error": error}))
+                folder.remove_uploads()
+
+    def sweep(self) -> None:
+        """Remove ended jobs that are too many, and folders that were begun by a process that is gone."""
+        with self._alone():
+            self._sweep()
+
+    def _sweep(self) -> None:
+        states = self._states()
+        ended = [folder for folder, state in states if state not in ("queued", "running")]
+        for folder in ended[: max(0, len(states) - self._most)]:
+            folder.remove()
+            self._ended.pop(folder.id, None)
+        known = {folder.id for folder, _ in states}
+        for folder in self._folders():
+            if folder.id not in known and _is_free(folder):
+                folder.remove()
+
+    def _states(self) -> list[tuple[JobFolder, State]]:
+        return [(folder, folder.status().state) for folder in self._folders() if folder.order() is not None]
+
+    def _folders(self) -> list[JobFolder]:
+        """Oldest first."""
+        try:
+            names = sorted(path.name for path in self.root.iterdir() if is_id(path.name))
+        except OSError:
+            return []
+        return [JobFolder(self.root / name) for name in names]
+
+    def _look(self, folder: JobFolder) -> Job | None:
+        """The job; where its process is gone without a word, that is written down first."""
+        known = self._ended.get(folder.id)
+        if known is not None and folder.path.is_dir():
+            return known
+        job = folder.job()
+        if job is not None and job.state == "running" and self._is_gone(folder):
+            self._note_end(folder, job)
+            job = folder.job()
+        if job is not None and job.ended:
+            self._ended[job.id] = job
+        return job
+
+    def _is_gone(self, folder: JobFolder) -> bool:
+        with self._alone():
+            return folder.status().state == "running" and _is_free(folder)
+
+    def _note_end(self, folder: JobFolder, job: Job) -> None:
+        """Write down that the process is gone; the store is asked first, as it may take its time to answer."""
+        said = ended_early(folder.status(), job.kind, job.class_name, self._serving)
+        state: State = "cancelled" if job.cancel_requested else "interrupted"
+        begin = (
+            "it was cancelled"
+            if job.cancel_requested
+            else "its process ended without a word: the machine or the service stopped, or it was killed"
+        )
+        error = JobError(code=f"job_{state}", message=f"{begin}; {said}")
+        with self._alone():
+            status = folder.status()
+            if status.state != "running" or not _is_free(folder):
+                return
+            folder.write_status(status.model_copy(update={"state": state, "ended_at": now(), "error": error}))
+            folder.remove_uploads()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """With the lock of all jobs."""
+        lock = FileLock(self.root / "jobs.lock", timeout=_PATIENCE, thread_local=False)
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        except Timeout as error:
+            raise StoreUnavailable("the list of jobs is locked by another process") from error
+        except OSError as error:
+            raise DataDirNotWritable(f"{self.root} cannot be written: {reason_of(error)}") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def ended_early(status: JobStatus, kind: Kind, class_name: str, serving: Serving) -> str:
+    """What became of the class of a job that did not come to its end."""
+    if status.before is None or kind not in CHANGING:
+        return "nothing was changed"
+    try:
+        version = serving(class_name)
+    except PatchbankError as error:
+        return f"whether the class was changed is not known: {error.message}"
+    if (version or "") == status.before:
+        return "nothing was changed"
+    return f"version {version or '-'} of {class_name!r} has become active since the job began"
+
+
+def _is_free(folder: JobFolder) -> bool:
+    """Whether no process holds its lock, for a caller that holds the lock of all jobs."""
+    lock = folder.take()
+    if lock is None:
+        return False
+    lock.release()
+    return True
