@@ -11,6 +11,7 @@ import anyio
 from anyio import to_thread
 
 from patchbank.api.metrics import Metrics
+from patchbank.errors import PatchbankError
 from patchbank.jobs.board import JobBoard
 from patchbank.jobs.starter import Starter
 
@@ -41,10 +42,14 @@ class JobLoop:
         while True:
             try:
                 await to_thread.run_sync(self._look)
-            except Exception as error:
-                if str(error) != self._failed:
+            except PatchbankError as error:
+                if error.message != self._failed:  # it is likely to come again and again
+                    _LOG.error("jobs cannot be looked at: %s [%s]", error.message, error.code)
+                self._failed = error.message
+            except Exception:
+                if not self._failed:
                     _LOG.exception("jobs cannot be looked at")
-                self._failed = str(error)
+                self._failed = "unforeseen"
             else:
                 self._failed = ""
             await anyio.sleep(_PERIOD)

@@ -54,11 +54,14 @@ class JobBoard:
         self._most = settings.max_jobs
         self._at_once = settings.jobs_at_once
         self._serving = serving
-        self._ended: dict[str, Job] = {}
+        self._ended: dict[str, Job] = {}  # of these nothing changes any more
 
     def jobs(self, class_name: str | None = None, state: State | None = None) -> list[Job]:
         """All jobs that are kept, newest first; only those of a class, or in a state, where one is given."""
-        known = (self._look(folder) for folder in reversed(self._folders()))
+        folders = self._folders()
+        for gone in self._ended.keys() - {folder.id for folder in folders}:
+            self._ended.pop(gone, None)
+        known = [self._look(folder) for folder in reversed(folders)]
         return [
             job
             for job in known
@@ -181,6 +184,8 @@ class JobBoard:
 
     def sweep(self) -> None:
         """Remove ended jobs that are too many, and folders that were begun by a process that is gone."""
+        if not self.root.is_dir():  # no job was ever ordered, and nothing has to be written
+            return
         with self._alone():
             self._sweep()
 
@@ -196,10 +201,18 @@ class JobBoard:
                 folder.remove()
 
     def _states(self) -> list[tuple[JobFolder, State]]:
-        return [(folder, folder.status().state) for folder in self._folders() if folder.order() is not None]
+        """The jobs and their states, oldest first, for a caller that holds the lock of all jobs."""
+        states: list[tuple[JobFolder, State]] = []
+        for folder in self._folders():
+            known = self._ended.get(folder.id)
+            if known is not None:
+                states.append((folder, known.state))
+            elif folder.order() is not None:
+                states.append((folder, folder.status().state))
+        return states
 
     def _folders(self) -> list[JobFolder]:
-        """Oldest first."""
+        """All that may be jobs, oldest first."""
         try:
             names = sorted(path.name for path in self.root.iterdir() if is_id(path.name))
         except OSError:
