@@ -16,7 +16,7 @@ from tests.helpers.command_line import indexer_json
 from tests.helpers.http_service import serving
 from tests.helpers.jobs import at_work, ended, files, happenings, order, process_of, shown
 from tests.helpers.pictures import folder_of, png
-from tests.helpers.uploads import sample, until
+from tests.helpers.uploads import connected, sample, until
 
 MANY = 60
 """Pictures that take long enough to be caught at work."""
@@ -250,6 +250,19 @@ def test_series_and_folders_are_told_by_the_names_that_files_are_sent_under(clie
     assert ended(client, answer.json()["id"])["state"] == "done"
     references = client.get("/classes/lots/references").json()["references"]
     assert {item["name"]: item["series"] for item in references} == {f"{n}.png": f"lot {n % 2}" for n in range(4)}
+
+
+def test_an_upload_whose_client_goes_away_leaves_nothing(client: httpx.Client, running_settings: Settings) -> None:
+    before = jobs_of(running_settings.data_dir)
+    internal = sample(client, "patchbank_errors_total", code="internal_error")
+    with connected(client) as connection:
+        head = "POST /classes/gone HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+        part = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
+        connection.sendall(f"{head}Content-Length: 100000\r\n\r\n".encode() + part + png(1))
+        until(lambda: len(jobs_of(running_settings.data_dir)) == len(before) + 1)
+    until(lambda: jobs_of(running_settings.data_dir) == before)
+    assert sample(client, "patchbank_errors_total", code="internal_error") == internal
+    assert client.get("/jobs", params={"class_name": "gone"}).json() == {"jobs": []}
 
 
 def jobs_of(root: Path) -> list[Any]:

@@ -83,6 +83,16 @@ def test_several_services_over_one_directory_begin_each_job_once_and_one_at_a_ti
     assert begun == sorted(begun), "the first that came is the first"
 
 
+def test_as_many_jobs_run_at_once_as_are_asked_for(tmp_path: Path) -> None:
+    settings = load_settings(data_dir=tmp_path / "data", search_workers=0, jobs_at_once=2)
+    with serving_http(settings) as client:
+        ids = [order(client, f"part-{number}", 40) for number in range(3)]
+        until(lambda: [shown(client, job_id)["state"] for job_id in ids] == ["running", "running", "queued"], 60)
+        for job_id in reversed(ids):
+            client.post(f"/jobs/{job_id}/cancel")
+        assert [ended(client, job_id)["state"] for job_id in ids] == ["cancelled"] * 3
+
+
 def test_a_job_is_interrupted_by_the_end_of_its_service_and_one_that_waits_is_begun_by_the_next(
     settings: Settings,
 ) -> None:

@@ -11,6 +11,7 @@ from anyio import to_thread
 from fastapi import HTTPException, Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import ClientDisconnect
 
 from patchbank.errors import DataDirNotWritable, ImageTooLarge, InvalidParameters, UploadTooLarge
 from patchbank.jobs.uploads import upload_path
@@ -65,6 +66,8 @@ async def receive(request: Request, folder: Path, *, most_files: int, most_bytes
     try:
         async for chunk in request.stream():
             await to_thread.run_sync(parser.write, chunk)
+    except ClientDisconnect as error:
+        raise HTTPException(400, "the form cannot be read: the client has gone") from error
     except FormParserError as error:
         raise HTTPException(400, "the form cannot be read") from error
     except OSError as error:
