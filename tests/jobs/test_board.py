@@ -182,6 +182,20 @@ def test_a_class_is_busy_for_changes_and_free_for_an_audit(settings: Settings) -
     board.check_free("teach", "part")
 
 
+def test_files_that_are_damaged_or_of_a_later_version_begin_nothing_and_are_not_swept(settings: Settings) -> None:
+    board = board_of(settings)
+    damaged, later = teach(board, "part"), teach(board, "other")
+    (board.root / damaged.id / "status.json").write_text("{")
+    order = board.root / later.id / "job.json"
+    order.write_text(order.read_text().replace('"teach"', '"dream"'))
+    board.sweep()
+    assert [(job.id, job.state) for job in board.jobs()] == [(damaged.id, "failed")]
+    assert board.next() == []
+    assert board.begin(damaged.id) is None
+    assert board.begin(later.id) is None
+    assert order.exists()
+
+
 def test_what_an_upload_left_behind_is_swept_and_one_that_arrives_is_not(settings: Settings) -> None:
     board = board_of(settings)
     arriving = board.place()

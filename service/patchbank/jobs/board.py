@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Final
-
-from filelock import FileLock, Timeout
 
 from patchbank.bank.names import check_class_name, now
 from patchbank.errors import (
@@ -14,35 +12,19 @@ from patchbank.errors import (
     DataDirNotWritable,
     JobEnded,
     PatchbankError,
-    StoreUnavailable,
     TooBusy,
     UnknownJob,
 )
+from patchbank.jobs.endings import Serving, cut_short
 from patchbank.jobs.folder import FOLDER, JobFolder
 from patchbank.jobs.job import CHANGING, Job, JobError, JobOrder, JobStatus, Kind, State, is_id, new_id
+from patchbank.jobs.place import Place, alone, is_free
 from patchbank.jobs.running import Running
 from patchbank.reason import reason_of
 from patchbank.settings import Settings
 from patchbank.text import quoted
 
-Serving = Callable[[str], str | None]
-"""The active version of a class; None where it is not taught. Raises the errors of the store."""
-
-_PATIENCE: Final = 30.0
-
-
-class Place:
-    """A folder for a job that is being ordered, such as while its files arrive; nobody sweeps it until ``close``."""
-
-    def __init__(self, folder: JobFolder, lock: FileLock) -> None:
-        self.folder = folder
-        self._lock = lock
-
-    def close(self) -> None:
-        """Give it up; where no job came of it, it is removed."""
-        if self.folder.order() is None:
-            self.folder.remove()
-        self._lock.release()
+_GONE: Final = "its process ended without a word: the machine or the service stopped, or it was killed"
 
 
 class JobBoard:
@@ -59,7 +41,7 @@ class JobBoard:
     def jobs(self, class_name: str | None = None, state: State | None = None) -> list[Job]:
         """All jobs that are kept, newest first; only those of a class, or in a state, where one is given."""
         folders = self._folders()
-        for gone in self._ended.keys() - {folder.id for folder in folders}:
+        for gone in set(self._ended) - {folder.id for folder in folders}:
             self._ended.pop(gone, None)
         known = [self._look(folder) for folder in reversed(folders)]
         return [
@@ -157,7 +139,7 @@ class JobBoard:
         try at once, one gets it."""
         folder = self.folder(job_id)
         with self._alone():
-            if job_id not in self.next_of(self._states()):
+            if job_id not in self._may_begin(self._states()):
                 return None
             order, lock = folder.order(), folder.take()
             if lock is None or order is None:
@@ -166,9 +148,9 @@ class JobBoard:
             folder.write_status(running.status())
         return running
 
-    def next_of(self, states: Sequence[tuple[JobFolder, State]]) -> list[str]:
-        """As ``next``, of jobs in these states, oldest first, for a caller that holds the lock."""
-        running = sum(state == "running" and not _is_free(folder) for folder, state in states)
+    def _may_begin(self, states: Sequence[tuple[JobFolder, State]]) -> list[str]:
+        """The ids of jobs that may begin, of jobs in these states, oldest first, for a caller that holds the lock."""
+        running = sum(state == "running" and not is_free(folder) for folder, state in states)
         queued = [folder.id for folder, state in states if state == "queued"]
         return queued if running < self._at_once else []
 
@@ -195,9 +177,8 @@ class JobBoard:
         for folder in ended[: max(0, len(states) - self._most)]:
             folder.remove()
             self._ended.pop(folder.id, None)
-        known = {folder.id for folder, _ in states}
         for folder in self._folders():
-            if folder.id not in known and _is_free(folder):
+            if not folder.is_ordered and is_free(folder):
                 folder.remove()
 
     def _states(self) -> list[tuple[JobFolder, State]]:
@@ -226,7 +207,7 @@ class JobBoard:
             return known
         job = folder.job()
         if job is not None and job.state == "running" and self._is_gone(folder):
-            self._note_end(folder, job)
+            self._note_end(folder)
             job = folder.job()
         if job is not None and job.ended:
             self._ended[job.id] = job
@@ -234,59 +215,18 @@ class JobBoard:
 
     def _is_gone(self, folder: JobFolder) -> bool:
         with self._alone():
-            return folder.status().state == "running" and _is_free(folder)
+            return folder.status().state == "running" and is_free(folder)
 
-    def _note_end(self, folder: JobFolder, job: Job) -> None:
-        """Write down that the process is gone; the store is asked first, as it may take its time to answer."""
-        said = ended_early(folder.status(), job.kind, job.class_name, self._serving)
-        state: State = "cancelled" if job.cancel_requested else "interrupted"
-        begin = (
-            "it was cancelled"
-            if job.cancel_requested
-            else "its process ended without a word: the machine or the service stopped, or it was killed"
-        )
-        error = JobError(code=f"job_{state}", message=f"{begin}; {said}")
+    def _note_end(self, folder: JobFolder) -> None:
+        """Write down that the process is gone."""
+        order = folder.order()
+        if order is None:
+            return
+        told = cut_short(order, folder.status(), _GONE, self._serving, cancelled=folder.cancel_requested)
         with self._alone():
-            status = folder.status()
-            if status.state != "running" or not _is_free(folder):
-                return
-            folder.write_status(status.model_copy(update={"state": state, "ended_at": now(), "error": error}))
-            folder.remove_uploads()
+            if folder.status().state == "running" and is_free(folder):
+                folder.write_status(told.model_copy(update={"ended_at": now()}))
+                folder.remove_uploads()
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """With the lock of all jobs."""
-        lock = FileLock(self.root / "jobs.lock", timeout=_PATIENCE, thread_local=False)
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
-        except Timeout as error:
-            raise StoreUnavailable("the list of jobs is locked by another process") from error
-        except OSError as error:
-            raise DataDirNotWritable(f"{self.root} cannot be written: {reason_of(error)}") from error
-        try:
-            yield
-        finally:
-            lock.release()
-
-
-def ended_early(status: JobStatus, kind: Kind, class_name: str, serving: Serving) -> str:
-    """What became of the class of a job that did not come to its end."""
-    if status.before is None or kind not in CHANGING:
-        return "nothing was changed"
-    try:
-        version = serving(class_name)
-    except PatchbankError as error:
-        return f"whether the class was changed is not known: {error.message}"
-    if (version or "") == status.before:
-        return "nothing was changed"
-    return f"version {version or '-'} of {class_name!r} has become active since the job began"
-
-
-def _is_free(folder: JobFolder) -> bool:
-    """Whether no process holds its lock, for a caller that holds the lock of all jobs."""
-    lock = folder.take()
-    if lock is None:
-        return False
-    lock.release()
-    return True
+    def _alone(self) -> AbstractContextManager[None]:
+        return alone(self.root)

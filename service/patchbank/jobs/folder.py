@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from patchbank.atomic_file import replace_file
-from patchbank.errors import DataDirNotWritable
-from patchbank.jobs.job import Job, JobOrder, JobStatus
+from patchbank.errors import DataDirNotWritable, PatchbankError, StoreUnavailable
+from patchbank.jobs.job import Job, JobError, JobOrder, JobStatus
 from patchbank.reason import reason_of
 from patchbank.text import json_text
 
@@ -37,13 +37,25 @@ class JobFolder:
         """The job's id."""
         return self.path.name
 
+    @property
+    def is_ordered(self) -> bool:
+        """Whether it is a job, and not only a place for one."""
+        return self._order.exists()
+
     def order(self) -> JobOrder | None:
-        """What the job is to do; None where there is no job, or not yet."""
-        return _read(self._order, JobOrder)
+        """What the job is to do; None where there is no job, or not yet, or one that this version does not know."""
+        try:
+            return _read(self._order, JobOrder)
+        except ValueError:
+            return None
 
     def status(self) -> JobStatus:
         """How far it is."""
-        return _read(self._status, JobStatus) or JobStatus()
+        try:
+            return _read(self._status, JobStatus) or JobStatus()
+        except ValueError:
+            error = JobError(code=PatchbankError.code, message=f"{self._status.name} of the job is damaged")
+            return JobStatus(state="failed", error=error)
 
     def job(self) -> Job | None:
         """All of it; None where there is no job, or not yet."""
@@ -99,11 +111,14 @@ class JobFolder:
 
 
 def _read(path: Path, kind: type[T]) -> T | None:
-    """The document; None where there is none, or a damaged one, which no process of ours writes."""
+    """The document; None where there is none. Raises ``ValueError`` for a damaged one, which no process of ours
+    writes."""
     try:
         return kind.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, ValidationError):
+    except FileNotFoundError:
         return None
+    except OSError as error:
+        raise StoreUnavailable(f"{path} cannot be read: {reason_of(error)}") from error
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:

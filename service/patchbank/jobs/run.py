@@ -14,8 +14,9 @@ from contextlib import closing
 from typing import Any, Final
 
 from patchbank.bank.open_store import open_store
-from patchbank.errors import JobCancelled, JobInterrupted, PatchbankError, UnusablePath
-from patchbank.jobs.board import JobBoard, ended_early
+from patchbank.errors import PatchbankError, UnusablePath
+from patchbank.jobs.board import JobBoard
+from patchbank.jobs.endings import cut_short
 from patchbank.jobs.job import JobError
 from patchbank.jobs.passed_settings import received
 from patchbank.jobs.running import Running
@@ -86,13 +87,14 @@ def _work(running: Running, settings: Settings) -> dict[str, Any]:
 
 
 def _end_stopped(running: Running, settings: Settings, stop: Stop) -> None:
-    order = running.order
-    said = ended_early(running.status(), order.kind, order.class_name, lambda name: serving(settings, name))
-    if stop.reason == "cancelled":
-        running.end("cancelled", error=JobError(code=JobCancelled.code, message=f"it was cancelled; {said}"))
-    else:
-        message = f"the service that ran it stopped; {said}"
-        running.end("interrupted", error=JobError(code=JobInterrupted.code, message=message))
+    told = cut_short(
+        running.order,
+        running.status(),
+        "the service that ran it stopped",
+        lambda name: serving(settings, name),
+        cancelled=stop.reason == "cancelled",
+    )
+    running.end(told.state, error=told.error)
 
 
 def _watch(source: io.FileIO, stop: Stop) -> None:
