@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from patchbank.settings import Settings, load_settings
 from tests.helpers.command_line import indexer_json
@@ -250,6 +253,47 @@ def test_series_and_folders_are_told_by_the_names_that_files_are_sent_under(clie
     assert ended(client, answer.json()["id"])["state"] == "done"
     references = client.get("/classes/lots/references").json()["references"]
     assert {item["name"]: item["series"] for item in references} == {f"{n}.png": f"lot {n % 2}" for n in range(4)}
+
+
+def test_mask_boxes_and_calibration_images_are_taken(client: httpx.Client) -> None:
+    mask = io.BytesIO()
+    Image.new("L", (96, 80), 255).save(mask, "PNG")
+    sent = [*files(3), *files(4, first=40, field="calibrate_with"), ("mask", ("../mask.png", mask.getvalue()))]
+    fields = {"keep_all": "true", "roi": ["0,0,48,40", "48,0,48,40"], "target_far": "0.3", "image_score": ""}
+    job = ended(client, client.post("/classes/masked", files=sent, data=fields).json()["id"])
+    assert job["state"] == "done", job["error"]
+    assert job["result"]["inspected_percentage"] == pytest.approx(50)
+    calibration = job["result"]["calibration"]
+    assert (calibration["method"], calibration["count"]) == ("held-out", 4)
+    wrong = [*files(2), ("mask", ("../mask.png", b"no picture"))]
+    job = ended(client, client.post("/classes/masked", files=wrong).json()["id"])
+    assert (job["state"], job["error"]["code"]) == ("failed", "undecodable_image")
+    assert job["error"]["message"].startswith("mask.png")
+
+
+def test_a_quiet_stream_shows_that_it_is_alive(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("patchbank.api.jobs._HEARTBEAT", 0.1)
+    running, waiting = order(client, "long", MANY), order(client, "quiet", 1)
+    with client.stream("GET", f"/jobs/{waiting}/events") as events:
+        lines = (line for line in events.iter_lines() if line)
+        assert [next(lines) for _ in range(4)][2:] == [": still here"] * 2
+    for job_id in (waiting, running):
+        client.post(f"/jobs/{job_id}/cancel")
+        assert ended(client, job_id)["state"] == "cancelled"
+
+
+def test_only_so_many_forms_are_received_at_once(client: httpx.Client, running_settings: Settings) -> None:
+    before = jobs_of(running_settings.data_dir)
+    head = b"POST /classes/gone HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+    with ExitStack() as held:
+        for _ in range(4):
+            held.enter_context(connected(client)).sendall(head + b"Content-Length: 100000\r\n\r\n")
+        until(lambda: len(jobs_of(running_settings.data_dir)) == len(before) + 4)
+        answer = client.post("/classes/gone", files=files(1))
+        assert refusal(answer) == (429, "too_busy")
+        assert answer.headers["retry-after"] == "1"
+        assert client.post("/detect", files={"file": png(1)}).status_code == 200, "detections have places of their own"
+    until(lambda: jobs_of(running_settings.data_dir) == before)
 
 
 def test_an_upload_whose_client_goes_away_leaves_nothing(client: httpx.Client, running_settings: Settings) -> None:
