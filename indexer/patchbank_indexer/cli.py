@@ -18,6 +18,7 @@ from patchbank_indexer.commands import (
     detecting,
     doctor,
     evaluating,
+    jobs,
     models,
     monitoring,
     moving,
@@ -74,6 +75,7 @@ app.command()(monitoring.monitoring)
 app.command()(doctor.doctor)
 app.command()(config.config)
 app.command()(demo.demo)
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(models.app, name="model")
 
 

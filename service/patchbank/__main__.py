@@ -50,10 +50,10 @@ def main(arguments: Sequence[str] = ()) -> int:
         else:
             sys.stderr.write(f"patchbank: {error.message}\n")
         return 1
-    app = _failing_in_a_line(create_app(settings))
+    app = create_app(settings)
     server = uvicorn.Server(
         uvicorn.Config(
-            app,
+            _failing_in_a_line(app),
             host=settings.host,
             port=settings.port,
             log_config=config,
@@ -61,6 +61,7 @@ def main(arguments: Sequence[str] = ()) -> int:
             lifespan="on",
         )
     )
+    app.state.stopping = lambda: server.should_exit
     try:
         with contextlib.suppress(KeyboardInterrupt):  # which uvicorn raises once more after it has shut down
             server.run()

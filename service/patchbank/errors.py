@@ -110,6 +110,40 @@ class UnknownVersion(PatchbankError):
     status = 404
 
 
+class UnknownJob(PatchbankError):
+    """There is no such job, or it was so long ago that it is no longer kept."""
+
+    code = "unknown_job"
+    status = 404
+
+
+class JobEnded(PatchbankError):
+    """A job that has ended cannot be cancelled."""
+
+    code = "job_ended"
+    status = 409
+
+
+class JobInterrupted(PatchbankError):
+    """A job's process ended before its work was done."""
+
+    code = "job_interrupted"
+
+
+class JobCancelled(PatchbankError):
+    """Somebody cancelled the job."""
+
+    code = "job_cancelled"
+    status = 409
+
+
+class UploadTooLarge(PatchbankError):
+    """An upload has more files or bytes than the limits allow."""
+
+    code = "upload_too_large"
+    status = 413
+
+
 class NoReferences(PatchbankError):
     """There is no usable image to teach a class from."""
 

@@ -147,6 +147,16 @@ class Settings(BaseSettings):
         description="Bank size above which a coreset is taken even if none is asked for.",
     )
     keep_versions: int = Field(default=3, ge=1, description="Versions kept per class, the active one included.")
+    jobs_at_once: int = Field(default=1, ge=1, le=64, description="Jobs that run at the same time; the others wait.")
+    max_jobs: int = Field(
+        default=100, ge=1, le=10_000, description="Jobs that are kept; of those that have ended the oldest go."
+    )
+    max_job_images: int = Field(
+        default=1_000, ge=1, le=100_000, description="Most image files that are sent for one job."
+    )
+    max_job_mb: float = Field(
+        default=4_000.0, gt=0, description="Most megabytes (10^6 bytes) that are sent for one job."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Level of the service's log: `debug`, `info`, `warning`, `error`."
     )

@@ -41,6 +41,11 @@ def json_text(document: Any, *, allow_nan: bool = True) -> str:
     return json.dumps(storable_document(document), indent=1, allow_nan=allow_nan)
 
 
+def json_line(document: Any) -> str:
+    """A JSON document as one line in ASCII."""
+    return json.dumps(storable_document(document))
+
+
 def shown(text: str, encoding: str = "utf-8") -> str:
     r"""The text on one line for people: what is not a visible character as ``\xNN`` or ``\uNNNN``, and what
     ``encoding`` cannot show likewise."""

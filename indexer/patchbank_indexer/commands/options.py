@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import typer
+from pydantic import BaseModel, ValidationError
+
+from patchbank.jobs.choices import wrong_fields
+
+T = TypeVar("T", bound=BaseModel)
 
 ClassName = Annotated[str, typer.Argument(help="Product class: letters, digits, '-' and single '_'.")]
 TaughtClass = Annotated[str, typer.Argument(help="A taught product class.")]
@@ -48,3 +53,12 @@ GroupBy = Annotated[
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Fail on the first bad file instead of skipping it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, for machines.")]
+
+
+def chosen(kind: type[T], **options: Any) -> T:
+    """The options of a command as one document. Raises ``typer.BadParameter`` for a value that makes no sense."""
+    try:
+        return kind(**options)
+    except ValidationError as error:
+        name, text = next(iter(wrong_fields(error).items()))
+        raise typer.BadParameter(text, param_hint=f"--{name.replace('_', '-')}") from None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from patchbank_indexer.datasets.series import Grouping, series_line
+from patchbank.teaching.series import series_line
+from patchbank_indexer.datasets.series import series_below
 from patchbank_indexer.output import Output
 
 
@@ -16,6 +17,6 @@ def named_series(
     rule. Raises ``InvalidParameters`` where the rule names none."""
     if rule is None:
         return {}
-    series = Grouping(rule).series(given, files)
+    series = series_below(rule, given, files)
     out.remark(f"{what}: {series_line(series, files)}")
     return series

@@ -6,12 +6,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from patchbank.jobs.picture_report import set_aside_list
 from patchbank.judging.bank_facts import calibration_facts, threshold_facts
 from patchbank.teaching.tuning import MOST_REFERENCES, Tried, TuneReport
 from patchbank.teaching.tuning_applied import Applied
 from patchbank.teaching.tuning_choice import interval
 from patchbank.teaching.tuning_scores import MOST_PATCHES
-from patchbank_indexer.commands.set_aside_report import set_aside_list
 from patchbank_indexer.output import Output
 
 RATES: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2)

@@ -8,25 +8,29 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Final
 
-from anyio import create_task_group
+from anyio import create_task_group, to_thread
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
 from prometheus_fastapi_instrumentator import Instrumentator
 
-from patchbank.api import classes, detect, health
+from patchbank.api import classes, detect, health, jobs
 from patchbank.api.admission import Admission
 from patchbank.api.admission_middleware import AdmissionMiddleware
 from patchbank.api.bank_watch import BankWatch
-from patchbank.api.body_limit import BodyLimit
+from patchbank.api.body_limit import BodyLimit, Limit
 from patchbank.api.errors import add_error_handlers
 from patchbank.api.http_metrics import http_metrics
 from patchbank.api.in_progress import InProgress
+from patchbank.api.job_loop import JobLoop
 from patchbank.api.lingering_close import LingeringClose
 from patchbank.api.metrics import Metrics
 from patchbank.api.request_id import RequestId
 from patchbank.api.schemas import ErrorAnswer
 from patchbank.api.state import ApiState
+from patchbank.errors import UploadTooLarge
+from patchbank.jobs.board import JobBoard
+from patchbank.jobs.starter import Starter
 from patchbank.judging.frozen import FrozenWatch
 from patchbank.judging.inspector import Inspector
 from patchbank.settings import Settings
@@ -35,6 +39,12 @@ _LOG = logging.getLogger("patchbank")
 
 _DETECT: Final = ("POST", "/detect")
 _DETECT_BATCH: Final = ("POST", "/detect/batch")
+
+_TEACH: Final = ("POST", "/classes/{class_name}")
+_CALIBRATE: Final = ("POST", "/classes/{class_name}/calibrate")
+
+_UPLOADS: Final = 4
+"""Forms with files for jobs that are received at the same time."""
 
 _FORM_BYTES: Final = 1_000_000
 """Room in a body for what is not the file: other fields, and the form's own lines."""
@@ -61,14 +71,29 @@ def create_app(settings: Settings) -> FastAPI:
                 admission.most,
             )
             watch = BankWatch(inspector.store, inspector.compatibility.look, metrics)
-            app.state.patchbank = ApiState(inspector.settings, inspector, admission, metrics)
-            async with create_task_group() as tasks:
-                tasks.start_soon(watch.run)
-                try:
-                    yield
-                finally:
-                    app.state.patchbank = None
-                    tasks.cancel_scope.cancel()
+            board = JobBoard(inspector.settings, lambda class_name: inspector.store.active().get(class_name))
+            loop = JobLoop(board, Starter(inspector.settings, board), metrics)
+            app.state.patchbank = ApiState(
+                inspector.settings,
+                inspector,
+                admission,
+                metrics,
+                board,
+                loop,
+                Admission(_UPLOADS, 0),
+                lambda: bool(app.state.stopping()),
+            )
+            try:
+                async with create_task_group() as tasks:
+                    tasks.start_soon(watch.run)
+                    tasks.start_soon(loop.run)
+                    try:
+                        yield
+                    finally:
+                        app.state.patchbank = None
+                        tasks.cancel_scope.cancel()
+            finally:
+                await to_thread.run_sync(loop.close)
 
     failed = {"model": ErrorAnswer, "description": "any error"}
     app = FastAPIOffline(
@@ -84,15 +109,23 @@ def create_app(settings: Settings) -> FastAPI:
         responses={"4XX": failed, "5XX": failed},
     )
     app.state.metrics = metrics
+    app.state.stopping = lambda: False  # who runs the server knows better
     add_error_handlers(app, settings)
     one_image = int(settings.max_upload_mb * 1e6) + _FORM_BYTES
     # Each middleware is put around those before it.
     app.add_middleware(AdmissionMiddleware, routes=(_DETECT, _DETECT_BATCH))
-    app.add_middleware(BodyLimit, limits={_DETECT: one_image, _DETECT_BATCH: one_image * settings.max_batch})
+    one_job = Limit(int(settings.max_job_mb * 1e6) + _FORM_BYTES, UploadTooLarge)
+    limits = {
+        _DETECT: Limit(one_image),
+        _DETECT_BATCH: Limit(one_image * settings.max_batch),
+        _TEACH: one_job,
+        _CALIBRATE: one_job,
+    }
+    app.add_middleware(BodyLimit, limits=limits)
     app.add_middleware(InProgress, gauge=metrics.in_progress)
     Instrumentator(should_group_status_codes=False).add(http_metrics(registry)).instrument(app)
     app.add_middleware(LingeringClose, max_bytes=one_image)
     app.add_middleware(RequestId)
-    for part in (detect, classes, health):
+    for part in (detect, classes, jobs, health):
         app.include_router(part.router)
     return app

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import difflib
 import inspect
 import time
 from functools import partial
@@ -12,6 +11,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
 
 from patchbank.api.errors import error_body
+from patchbank.api.form_fields import check_fields
 from patchbank.api.schemas import BatchAnswer, BatchDetection, Detection, ErrorBody, FailedDetection
 from patchbank.api.state import ApiState, state_of
 from patchbank.errors import ImageTooLarge, InvalidParameters, PatchbankError
@@ -19,9 +19,6 @@ from patchbank.judging.verdict import Inspection
 from patchbank.scoring.heatmap import MapFormat, render
 
 router = APIRouter(tags=["detection"])
-
-_SHOWN: Final = 60
-"""Characters of an unknown name that an error repeats."""
 
 
 class Options:
@@ -58,25 +55,13 @@ class OnlyKnownFields:
 
     def __init__(self, *singles: str, lists: tuple[str, ...] = ()) -> None:
         self._singles = (*singles, *_OPTIONS)
-        self._known = (*lists, *self._singles)
+        self._lists = lists
 
     async def __call__(self, request: Request) -> None:
         form = await request.form()
         sent = [name for name, _ in form.multi_items()]
-        for name in sent:
-            if name not in self._known:
-                raise InvalidParameters(f"there is no form field {name[:_SHOWN]!r}{self._advice(name)}")
-        for name in self._singles:
-            if sent.count(name) > 1:
-                more = "; several images go to /detect/batch, as files" if name == "file" else ""
-                raise InvalidParameters(f"the form has {sent.count(name)} fields {name!r}, and one is meant{more}")
-        for name in request.query_params:
-            if name in self._known:
-                raise InvalidParameters(f"{name!r} belongs into the form, not into the address")
-
-    def _advice(self, name: str) -> str:
-        near = difflib.get_close_matches(name[:_SHOWN].lower(), self._known, n=1)
-        return f"; is {near[0]!r} meant?" if near else f"; there are {', '.join(self._known)}"
+        more = "; several images go to /detect/batch, as files"
+        check_fields(sent, request.query_params, self._singles, self._lists, more)
 
 
 @router.post("/detect", dependencies=[Depends(OnlyKnownFields("file", "return_map"))])

@@ -29,6 +29,14 @@ _HTTP_CODES: Final = {
 }
 
 
+class Refusal(HTTPException):
+    """An error of ours as one of the framework's, for a place where that passes on no others."""
+
+    def __init__(self, error: PatchbankError) -> None:
+        super().__init__(error.status, error.message)
+        self.code = error.code
+
+
 def add_error_handlers(app: FastAPI, settings: Settings) -> None:
     """Give every error, ours and the framework's, the same shape."""
     app.state.redaction = Redaction(settings)
@@ -83,7 +91,7 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for this type only
-    code = _HTTP_CODES.get(error.status_code, "http_error")
+    code = error.code if isinstance(error, Refusal) else _HTTP_CODES.get(error.status_code, "http_error")
     _count(request.app, code)
     return _answer(request, error.status_code, {"code": code, "message": str(error.detail)}, dict(error.headers or {}))
 

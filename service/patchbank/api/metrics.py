@@ -14,6 +14,7 @@ from typing import Final, get_args
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 
 from patchbank.errors import all_errors
+from patchbank.jobs.job import KINDS, STATES, Kind, State
 from patchbank.judging.verdict import Decision
 from patchbank.scoring.frame import FrameFault
 
@@ -105,6 +106,10 @@ class Metrics:
             self._bad_frames.labels(fault)
         for kind in all_errors():  # a series from 0 on shows the first error as an increase
             self._errors.labels(kind.code)
+        self._jobs = Gauge(
+            "patchbank_jobs", "Jobs that are kept, by kind and state.", ["kind", "state"], registry=registry
+        )
+        self.jobs({})
         self._banks = _BankGauges(registry)
 
     def serving(
@@ -140,6 +145,12 @@ class Metrics:
     def bad_frame(self, fault: FrameFault) -> None:
         """Count a picture that is one."""
         self._bad_frames.labels(fault).inc()
+
+    def jobs(self, counts: Mapping[tuple[Kind, State], int]) -> None:
+        """Record how many jobs there are of each kind in each state."""
+        for kind in KINDS:
+            for state in STATES:
+                self._jobs.labels(kind, state).set(counts.get((kind, state), 0))
 
     def failed(self, code: str) -> None:
         """Count an error; ``code`` is one of a fixed set."""

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
 from fastapi import Request
 
 from patchbank.api.admission import Admission
+from patchbank.api.job_loop import JobLoop
 from patchbank.api.metrics import Metrics
 from patchbank.errors import ModelUnavailable
+from patchbank.jobs.board import JobBoard
 from patchbank.judging.inspector import Inspector
 from patchbank.settings import Settings
 
 
 @dataclass(frozen=True)
 class ApiState:
-    """One running service."""
+    """One running service. ``uploads`` admits forms with files for jobs, ``stopping`` says whether the service is about
+    to stop, so that answers that could go on for long end."""
 
     settings: Settings
     inspector: Inspector
     admission: Admission
     metrics: Metrics
+    jobs: JobBoard
+    loop: JobLoop
+    uploads: Admission
+    stopping: Callable[[], bool]
 
 
 def state_of(request: Request) -> ApiState:

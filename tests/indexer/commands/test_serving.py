@@ -15,7 +15,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.helpers.command_line import teach
+from tests.helpers.command_line import indexer_json, teach
+from tests.helpers.jobs import at_work, order, process_of
+from tests.helpers.uploads import until
 
 SCRIPT = (str(Path(sys.executable).with_name("patchbank")), "serve")
 MODULE = (sys.executable, "-m", "patchbank")
@@ -65,6 +67,33 @@ def test_serve_answers_with_two_search_workers_and_stops_by_sigterm(data: Path, 
         assert process.wait(30) in (0, -signal.SIGTERM)
     assert "Traceback" not in (tmp_path / "log").read_text()
     assert not any(Path(f"/proc/{worker}").exists() for worker in searching)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_service_ends_at_once_while_a_job_runs_and_is_followed_and_the_job_ends_with_it(
+    data: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    words = (*SCRIPT, "--host", "127.0.0.1", "--port", "0", "--data-dir", str(data))
+    with (
+        started(words, tmp_path / "log", PATCHBANK_SEARCH_WORKERS="0") as (process, address),
+        httpx.Client(base_url=address, timeout=PATIENCE, trust_env=False) as client,
+    ):
+        job_id = order(client, count=60)
+        at_work(client, job_id)
+        working = process_of(job_id)
+        with client.stream("GET", f"/jobs/{job_id}/events") as events:
+            assert next(events.iter_lines()) == "event: state"
+            process.send_signal(number)
+            assert process.wait(30) in (0, -number)
+    assert working is not None
+    until(lambda: not Path(f"/proc/{working}").exists())
+    job = indexer_json("jobs", "show", job_id, data=data)
+    assert (job["state"], job["error"]["message"]) == (
+        "interrupted",
+        "the service that ran it stopped; nothing was changed",
+    )
+    assert indexer_json("list", data=data) == {"classes": []}
+    assert "Traceback" not in (tmp_path / "log").read_text()
 
 
 def test_options_go_before_the_environment(data: Path, tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from patchbank.errors import InvalidParameters
-from patchbank_indexer.datasets.series import Grouping, check_several, series_line
+from patchbank.teaching.series import Grouping, check_several, series_line
+from patchbank_indexer.datasets.series import series_below
 
 
 def files(folder: Path, *names: str) -> list[Path]:
@@ -19,7 +20,7 @@ def files(folder: Path, *names: str) -> list[Path]:
 
 
 def named(rule: str, given: list[Path], listed: list[Path]) -> list[str | None]:
-    series = Grouping(rule).series(given, listed)
+    series = series_below(rule, given, listed)
     return [series.get(file) for file in listed]
 
 
@@ -60,7 +61,7 @@ def test_what_matches_nothing_or_is_no_pattern_is_an_error(tmp_path: Path) -> No
 
 def test_series_are_counted_and_one_alone_is_an_error(tmp_path: Path) -> None:
     listed = files(tmp_path, "p1-0.png", "p1-1.png", "p2-0.png", "other.png")
-    series = Grouping(r"p\d").series([tmp_path], listed)
+    series = series_below(r"p\d", [tmp_path], listed)
     line = "4 pictures in 3 series, 1 of which without a match, so each a series of its own"
     assert series_line(series, listed) == line
     assert series_line(series, listed[:3]) == "3 pictures in 2 series"

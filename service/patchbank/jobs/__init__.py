@@ -1,0 +1,1 @@
+"""Long work: what each kind of job does, whoever runs it, and jobs in processes of their own."""

@@ -1,0 +1,75 @@
+"""The job ``calibrate``: new thresholds for a class whose patches stay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from patchbank.bank.manifest import Manifest
+from patchbank.bank.open_store import open_store
+from patchbank.embedding.embedder import Embedder
+from patchbank.jobs.choices import CalibrateChoices
+from patchbank.jobs.picture_report import doubtful_list, skipped_list, warning_list
+from patchbank.judging.backbone_choice import settled
+from patchbank.judging.bank_facts import calibration_facts, threshold_facts
+from patchbank.progress import Progress
+from patchbank.settings import Settings
+from patchbank.teaching.recalibrator import RecalibrateReport, Recalibrator
+
+
+class CalibrateRequest(BaseModel):
+    """Which class, and by what: normal images ``files`` that the bank does not hold, None for the scores that it has;
+    ``series`` are those that the images belong to."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    class_name: str
+    files: tuple[Path, ...] | None = None
+    series: dict[Path, str] = {}
+    choices: CalibrateChoices = CalibrateChoices()
+
+
+def calibrate(
+    settings: Settings, request: CalibrateRequest, progress: Progress, tell: Callable[[str], None]
+) -> RecalibrateReport:
+    """Calibrate, and let the new version serve. ``tell`` is called with what people should know. Raises the errors of
+    ``Recalibrator``, and those of the store and the backbone."""
+    choices = request.choices
+    with closing(open_store(settings)) as store:
+        recalibrator = Recalibrator(settings, store)
+        if request.files is None:
+            return recalibrator.from_known_scores(request.class_name, choices.rates)
+        with Embedder.open(settled(settings, store, tell)) as embedder:
+            return recalibrator.from_images(
+                request.class_name,
+                request.files,
+                embedder,
+                choices.rates,
+                series=request.series,
+                strict=choices.strict,
+                keep_all=choices.keep_all,
+                progress=progress,
+            )
+
+
+def calibrated_document(report: RecalibrateReport, left_out: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    """The report as JSON; ``left_out`` are files that were no calibration images."""
+    return {
+        "class_name": report.manifest.class_name,
+        "version": report.manifest.version,
+        "before": _facts(report.before),
+        "after": _facts(report.manifest),
+        "skipped": skipped_list(report.skipped),
+        "doubtful": doubtful_list(report.doubtful),
+        "warnings": warning_list(report.warnings),
+        "left_out": list(left_out),
+    }
+
+
+def _facts(manifest: Manifest) -> dict[str, Any]:
+    calibration = manifest.calibration
+    return {"version": manifest.version, **threshold_facts(calibration), **calibration_facts(calibration)}

@@ -1,0 +1,79 @@
+"""The work of each kind of job, from its request to its result. Importing it takes a second: it is the whole of
+teaching."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from patchbank.jobs.audit import AuditRequest, audit, audited_document
+from patchbank.jobs.calibrate import CalibrateRequest, calibrate, calibrated_document
+from patchbank.jobs.choices import refused
+from patchbank.jobs.job import Kind
+from patchbank.jobs.picture_report import doubtful_line, skipped_lines, warning_lines
+from patchbank.jobs.teach import (
+    References,
+    TeachRequest,
+    UpdateRequest,
+    advice_lines,
+    picture_lines,
+    taught_document,
+    teach,
+)
+from patchbank.progress import Progress
+from patchbank.scoring.threshold import shortfall
+from patchbank.settings import Settings
+
+Tell = Callable[[str], None]
+
+
+def work(kind: Kind, settings: Settings, request: Mapping[str, Any], progress: Progress, tell: Tell) -> dict[str, Any]:
+    """Do the work of one job; the result is what the command prints with ``--json``. Raises the errors of the work,
+    and ``InvalidParameters`` for a request that makes no sense."""
+    try:
+        return _WORK[kind](settings, request, progress, tell)
+    except ValidationError as error:
+        raise refused(error) from error
+
+
+def _teach(settings: Settings, asked: Mapping[str, Any], progress: Progress, tell: Tell) -> dict[str, Any]:
+    return _references(settings, TeachRequest.model_validate(asked), progress, tell)
+
+
+def _update(settings: Settings, asked: Mapping[str, Any], progress: Progress, tell: Tell) -> dict[str, Any]:
+    return _references(settings, UpdateRequest.model_validate(asked), progress, tell)
+
+
+def _references(settings: Settings, request: References, progress: Progress, tell: Tell) -> dict[str, Any]:
+    report = teach(settings, request, progress, tell)
+    for line in [*picture_lines(report), *advice_lines(request, report)]:
+        tell(line)
+    return taught_document(report)
+
+
+def _calibrate(settings: Settings, asked: Mapping[str, Any], progress: Progress, tell: Tell) -> dict[str, Any]:
+    report = calibrate(settings, CalibrateRequest.model_validate(asked), progress, tell)
+    calibration = report.manifest.calibration
+    short = shortfall(calibration)
+    for line in [
+        *skipped_lines(report.skipped),
+        *warning_lines(report.warnings),
+        *doubtful_line(report.doubtful, calibration.count),
+        *([] if short is None else [short]),
+    ]:
+        tell(line)
+    return calibrated_document(report)
+
+
+def _audit(settings: Settings, asked: Mapping[str, Any], progress: Progress, tell: Tell) -> dict[str, Any]:
+    return audited_document(audit(settings, AuditRequest.model_validate(asked), progress, tell))
+
+
+_WORK: Final[dict[Kind, Callable[[Settings, Mapping[str, Any], Progress, Tell], dict[str, Any]]]] = {
+    "teach": _teach,
+    "update": _update,
+    "calibrate": _calibrate,
+    "audit": _audit,
+}
