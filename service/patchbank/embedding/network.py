@@ -46,7 +46,9 @@ class Network:
         """Embed inputs, in their order: float32 (3, H, W), or uint8 (H, W, 3) where the input is cut into tiles. Those
         of one size share forward passes; the tiles of a large one are stitched, and its CLS embedding is the mean of
         theirs."""
-        whole = iter(self._embed_whole([values for values in inputs if values.dtype != np.uint8]))
+        whole = iter(
+            self._embed_whole([np.asarray(values, dtype=np.float32) for values in inputs if values.dtype != np.uint8])
+        )
         embeddings = []
         for values, level in zip(inputs, levels, strict=True):
             if values.dtype == np.uint8:

@@ -9,7 +9,6 @@ import numpy as np
 from patchbank.arrays import FloatArray
 from patchbank.errors import ModelUnavailable
 
-
 _BLOCK: Final = 4_096
 """Vectors whose lengths are computed at once: in float64, those of a large picture would take gigabytes."""
 
