@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from patchbank.bank.manifest import ScoringRule
 from patchbank.embedding.embedder import Embedder
 from patchbank.errors import InvalidParameters
 from patchbank.scales import BASE, FINEST, LEAST, Scales, scales_for
-
-LEAST_PATCHES: Final = 3.0
-"""Patches of the finest scale, of which the image score is made at least: one alone may be chance. A patch of a coarser
-grid is a mean of several."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +20,10 @@ class Sight:
     grid: tuple[int, int]
 
     def rule(self, rule: ScoringRule) -> ScoringRule:
-        """The rule with an image score that is made of no more patches than the defect covers, but of three of the
-        finest scale at least, as many as of a picture at the backbone's own input size."""
+        """The rule with an image score that is made of no more patches than the defect covers, but of three at least,
+        as many as of a picture at the backbone's own input size."""
         rows, columns = self.grid
-        least = LEAST_PATCHES * (self.scales.grid / self.scales.finest) ** 2
-        return rule.model_copy(update={"share": min(rule.share, max(least, self.cells) / (rows * columns))})
+        return rule.model_copy(update={"share": min(rule.share, max(3.0, self.cells) / (rows * columns))})
 
 
 def sight_of(defect: float, size: tuple[int, int], embedder: Embedder) -> Sight:
