@@ -28,6 +28,7 @@ from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.settings import load_settings
 from patchbank.teaching.reference_check import NewClassCheck
 from patchbank.teaching.same_part import SameParts
+from patchbank.teaching.shelf import Shelf
 from patchbank_indexer.demo.products import Product
 
 _KINDS: Final = ("defective", "foreign", "black", "blurred", "cut off")
@@ -70,10 +71,11 @@ def _row(product: Product, other: Product, embedder: Embedder, references: int, 
 
 
 def _set_aside(references: Sequence[Seen]) -> set[str]:
-    check, parts = NewClassCheck("part", InspectedAreas(None), _no_other_class), SameParts()
-    for seen in references:
-        check.admit(seen, parts.add(seen.picture.thumbnail))
-    return {aside.picture.image_id for aside in check.finish()}
+    with Shelf() as shelf:
+        check, parts = NewClassCheck("part", InspectedAreas(None), _no_other_class, shelf), SameParts()
+        for seen in references:
+            check.admit(seen, parts.add(seen.picture.thumbnail))
+        return {aside.picture.image_id for aside in check.finish()}
 
 
 def _no_other_class(cls: FloatArray, count: int) -> list[RouterHit]:

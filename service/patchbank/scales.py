@@ -10,14 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 class Scales(BaseModel):
     """``factors`` are multiples of the backbone's own input size, ascending from 1: the picture is embedded at each of
     them. All are brought to the grid of the factor ``grid``, and each patch holds them side by side. ``fusion``
-    numbers the rule by which that is done; embeddings of different rules are never compared.
+    numbers the rule by which that is done (``patchbank.embedding.fusion``); a bank keeps the rule that it was made
+    with, and embeddings of different rules are never compared.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     factors: tuple[float, ...] = Field(default=(1.0,), min_length=1)
     grid: float = 1.0
-    fusion: Literal[1] = 1
+    fusion: Literal[1, 2] = 1
 
     @model_validator(mode="after")
     def _check(self) -> Scales:
@@ -68,7 +69,7 @@ def scales_for(patches: float) -> Scales | None:
         return None
     if factor <= 2.0:
         return DETAILS["fast"] if factor == 1.0 else DETAILS["fine"]
-    return Scales(factors=(1.0, factor), grid=factor / 2)
+    return Scales(factors=(1.0, factor), grid=factor / 2, fusion=2)
 
 
 def detail_of(scales: Scales) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from patchbank.arrays import BoolArray, FloatArray
+from patchbank.bank.edge import shard
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.manifest import ScoringRule
 from patchbank.bank.search import PatchScores, search_patches
@@ -317,3 +319,22 @@ def test_a_bank_that_is_empty_but_for_the_image_itself_is_an_error(tmp_path: Pat
             demand = score_demand(ScoringRule(), area)
             search_patches(draft, vectors, area.cells, 1, demand, exclude_images=[f"{0:024x}"])
     store.close()
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_queries_in_blocks_find_what_they_find_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exact: bool
+) -> None:
+    rng = np.random.default_rng(3)
+    vectors, queries = unit(rng.normal(size=(INDEX_FROM + 300, D))), unit(rng.normal(size=(53, D)))
+    with closing(EdgeStore(tmp_path, index_from=INDEX_FROM)) as store, store.draft("part", BankSpec(D, 4)) as draft:
+        fill(draft, [vectors], unit(np.ones((1, 4))))
+        draft.seal()
+        together = draft.nearest(queries, 3, exact=exact)
+        monkeypatch.setattr(shard, "_AT_ONCE", 10)
+        apart, none = draft.nearest(queries, 3, exact=exact), draft.nearest(queries[:0], 3, exact=exact)
+    assert together.exact == apart.exact == exact
+    np.testing.assert_allclose(apart.distances, together.distances, atol=1e-6)
+    np.testing.assert_array_equal(apart.ids, together.ids)
+    assert none.distances.shape == (0, 3)
+    assert none.ids.shape == (0, 3, 16)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from patchbank.arrays import ByteArray, DoubleArray
+from patchbank.arrays import ByteArray, DoubleArray, FloatArray
 from patchbank.embedding.backbones import BACKBONES, Backbone, HubFile, Packaged
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.embedding import Embedding
@@ -296,3 +297,49 @@ def test_the_built_in_backbone_sees_where_a_change_is(embedder: Embedder) -> Non
 def test_the_length_of_tokens_does_not_matter_at_all(tmp_path: Path, factor: float) -> None:
     made = Embedder(GRID, OnnxSession(write_grid(tmp_path / "tiny.onnx", factor=factor)))
     np.testing.assert_allclose(made.embed(picture(noise())).patches, mean_colours(noise(), 4, 4), atol=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_a_picture_in_tiles_is_embedded_as_its_tiles_are(tiny: Embedder, tmp_path: Path, batch_size: int) -> None:
+    """Each patch of these graphs depends on its own cell alone, so tiles must make what the whole picture makes."""
+    write = write_grid if tiny.backbone.tokens == "grid" else write_sequence
+    backbone = replace(tiny.backbone, largest_tile=64)
+    large = tiny.backbone.resized(Area(256))
+    pixels = noise(300, 180)
+    with (
+        Embedder(large, OnnxSession(write(tmp_path / "whole.onnx"))) as whole,
+        Embedder(
+            replace(backbone, size=large.size), OnnxSession(write(tmp_path / "cut.onnx")), batch_size=batch_size
+        ) as cut,
+    ):
+        expected, made = whole.embed(picture(pixels)), cut.embed(picture(pixels))
+        prepared = cut.prepare(picture(pixels))
+    assert prepared.inputs[0].dtype == np.uint8
+    assert prepared.inputs[0].shape == (*expected.geometry.inputs[::-1], 3)
+    assert made.geometry == expected.geometry
+    np.testing.assert_allclose(made.patches, expected.patches, atol=1e-6)
+    assert made.cls @ expected.cls > 0.999
+
+
+def test_of_a_picture_in_tiles_one_tile_at_a_time_is_held(
+    tiny: Embedder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = write_grid if tiny.backbone.tokens == "grid" else write_sequence
+    session = OnnxSession(write(tmp_path / "cut.onnx"))
+    alive: set[int] = set()
+    most: list[int] = []
+    run = session.run
+
+    def watched(names: Sequence[str], inputs: FloatArray) -> list[FloatArray]:
+        outputs = run(names, inputs)
+        for values in outputs[:1]:
+            alive.add(id(values))
+            weakref.finalize(values, alive.discard, id(values))
+        most.append(len(alive))
+        return outputs
+
+    with Embedder(replace(tiny.backbone, size=Area(256), largest_tile=64), session) as cut:
+        monkeypatch.setattr(session, "run", watched)
+        cut.embed(picture(noise(300, 180)))
+    assert len(most) > 10
+    assert max(most) <= 2

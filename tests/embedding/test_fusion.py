@@ -8,10 +8,10 @@ import pytest
 from hypothesis import strategies as st
 
 from patchbank.embedding.embedder import Embedder
-from patchbank.embedding.fusion import FINE_GRID_WEIGHT, fuse, fusion_weights, resampled
+from patchbank.embedding.fusion import COARSER, fuse, fusion_weights, resampled
 from patchbank.embedding.unit import unit
 from patchbank.images import DecodedImage
-from patchbank.scales import BASE, DETAILS, Scales, detail_of
+from patchbank.scales import BASE, DETAILS, Scales, detail_of, scales_for
 from tests.helpers.banks import unit as rows_of_length_one
 
 sides = st.integers(1, 12)
@@ -58,7 +58,24 @@ def test_each_scale_counts_by_its_weight() -> None:
 
 def test_a_scale_coarser_than_the_grid_counts_less() -> None:
     assert fusion_weights(DETAILS["standard"]) == [1.0, 1.0]
-    assert fusion_weights(DETAILS["fine"]) == [FINE_GRID_WEIGHT, 1.0]
+    assert fusion_weights(DETAILS["fine"]) == [COARSER, 1.0]
+
+
+def test_the_coarser_a_scale_is_than_the_finest_the_less_it_counts() -> None:
+    by_factor = [fusion_weights(Scales(factors=(1.0, finest), grid=finest / 2, fusion=2)) for finest in (4.0, 8.0)]
+    assert by_factor == [[pytest.approx(COARSER**2), 1.0], [pytest.approx(COARSER**3), 1.0]]
+    assert fusion_weights(Scales(factors=(1.0, 2.0, 8.0), grid=4.0, fusion=2))[:2] == [
+        pytest.approx(COARSER**3),
+        pytest.approx(COARSER**2),
+    ]
+
+
+def test_a_bank_of_the_first_rule_is_read_by_it() -> None:
+    """As its manifest has it: rule 1 by name, and in that of an older release by the lack of one."""
+    for facts in ({"factors": (1.0, 8.0), "grid": 4.0, "fusion": 1}, {"factors": (1.0, 8.0), "grid": 4.0}):
+        assert fusion_weights(Scales.model_validate(facts)) == [COARSER, 1.0]
+    assert scales_for(0.2).fusion == 2  # type: ignore[union-attr]
+    assert scales_for(0.6) == DETAILS["fine"]
 
 
 @pytest.mark.parametrize("detail", ["standard", "fine"])
@@ -91,6 +108,6 @@ def test_the_plain_scale_is_the_embedding_itself(embedder: Embedder) -> None:
 def test_scales_ascend_from_the_backbones_own_and_have_names() -> None:
     assert [detail_of(scales) for scales in DETAILS.values()] == ["fast", "standard", "fine"]
     assert detail_of(Scales(factors=(1.0, 4.0), grid=1.0)) == "1 + 4"
-    for wrong in ({"factors": (2.0,)}, {"factors": (1.0, 1.0)}, {"factors": (1.0, 2.0), "grid": 4.0}, {"fusion": 2}):
+    for wrong in ({"factors": (2.0,)}, {"factors": (1.0, 1.0)}, {"factors": (1.0, 2.0), "grid": 4.0}, {"fusion": 3}):
         with pytest.raises(ValueError, match=r"scale|fusion"):
             Scales.model_validate(wrong)

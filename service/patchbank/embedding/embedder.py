@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from types import TracebackType
 
+from patchbank.arrays import ByteArray, FloatArray
 from patchbank.embedding.backbones import Backbone
 from patchbank.embedding.embedding import Embedding, Prepared
 from patchbank.embedding.fusion import fuse, fusion_weights
@@ -17,6 +18,7 @@ from patchbank.embedding.preprocess import (
     fingerprint,
     plan_fused,
     plan_levels,
+    resized,
     to_input,
 )
 from patchbank.embedding.providers import Runtime
@@ -93,11 +95,15 @@ class Embedder:
         size = turned_size(image.size, turn)
         levels = plan_levels(size, self.backbone, scales)
         return Prepared(
-            tuple(to_input(turned(image.pixels, turn, level.inputs), level, self.backbone) for level in levels),
+            tuple(self._input(turned(image.pixels, turn, level.inputs), level) for level in levels),
             levels,
             plan_fused(size, self.backbone, scales),
             scales,
         )
+
+    def _input(self, pixels: ByteArray, level: Geometry) -> FloatArray | ByteArray:
+        """Pixels (H, W, 3) as the network takes them at one scale."""
+        return resized(pixels, level) if self._network.cuts(level) else to_input(pixels, level, self.backbone)
 
     def embed(self, image: DecodedImage, scales: Scales = BASE) -> Embedding:
         """Embed one image. The forward pass releases Python's global lock."""
@@ -108,7 +114,7 @@ class Embedder:
         if scales == BASE:
             return base
         rest = plan_levels(image.size, self.backbone, scales)[1:]
-        inputs = [to_input(image.pixels, level, self.backbone) for level in rest]
+        inputs = [self._input(image.pixels, level) for level in rest]
         return self._fused([base, *self._network.embed(inputs, rest)], self.geometry(image.size, scales), scales)
 
     def embed_batch(self, batch: Sequence[Prepared]) -> list[Embedding]:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from patchbank.arrays import FloatArray
+from patchbank.arrays import ByteArray, FloatArray
 from patchbank.embedding.preprocess import Geometry
 from patchbank.scales import BASE, Scales
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A picture ready for the network at some ``scales``: ``inputs`` float32 (3, H, W) and how its grid lies on the
-    original, for each scale; ``geometry`` is that of the patches of all scales together."""
+    """A picture ready for the network at some ``scales``: ``inputs`` and how its grid lies on the original, for each
+    scale; ``geometry`` is that of the patches of all scales together.
 
-    inputs: tuple[FloatArray, ...]
+    An input is float32 (3, H, W), normalised. One that the network cuts into tiles is uint8 (H, W, 3), a quarter of
+    that, and each tile is normalised when its turn comes.
+    """
+
+    inputs: tuple[FloatArray | ByteArray, ...]
     levels: tuple[Geometry, ...]
     geometry: Geometry
     scales: Scales = BASE

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from math import log2
 from typing import Final
 
 import numpy as np
@@ -19,8 +20,9 @@ from patchbank.scales import Scales
 Grid = tuple[int, int]
 """(rows, columns)."""
 
-FINE_GRID_WEIGHT: Final = 0.7
-"""How much a scale counts that is coarser than the grid."""
+COARSER: Final = 0.7
+"""How much a scale counts that is coarser than the grid: by rule 1 whatever its size, by rule 2 for each halving of the
+finest scale."""
 
 _GRIDS: Final = 256
 
@@ -38,9 +40,12 @@ def fuse(levels: Sequence[tuple[FloatArray, Grid]], grid: Grid, weights: Sequenc
 
 
 def fusion_weights(scales: Scales) -> list[float]:
-    """How much each scale counts in the fused patches (docs/scales.md)."""
-    coarser = FINE_GRID_WEIGHT if scales.grid > 1.0 else 1.0
-    return [coarser if factor < scales.grid else 1.0 for factor in scales.factors]
+    """How much each scale counts in the fused patches (docs/scales.md). The coarser a scale is than the finest, the
+    more patches share one of its own: it is context, and less of it tells them apart."""
+    return [
+        1.0 if factor >= scales.grid else COARSER ** (log2(scales.finest / factor) if scales.fusion == 2 else 1.0)
+        for factor in scales.factors
+    ]
 
 
 def resampled(vectors: FloatArray, grid: Grid, wanted: Grid) -> FloatArray:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 import numpy as np
 
-from patchbank.arrays import FloatArray
+from patchbank.arrays import ByteArray, FloatArray
 from patchbank.embedding.backbones import Backbone
 from patchbank.embedding.embedding import Embedding
 from patchbank.embedding.graph_check import Probe, require_sides
 from patchbank.embedding.joining import join_tokens
-from patchbank.embedding.preprocess import Geometry, plan_geometry
+from patchbank.embedding.preprocess import Geometry, normalised, plan_geometry
 from patchbank.embedding.session import OnnxSession
 from patchbank.embedding.tiles import Tiling
 from patchbank.embedding.unit import unit
@@ -41,25 +42,25 @@ class Network:
         gpu = session.providers[0].startswith(("CUDA", "Tensorrt"))
         self.batch_size = min([batch_size or (GPU_BATCH if gpu else 1), *limits])
 
-    def embed(self, inputs: Sequence[FloatArray], levels: Sequence[Geometry]) -> list[Embedding]:
-        """Embed inputs (3, H, W), in their order. Those of one size share forward passes; the tiles of a large one are
-        stitched, and its CLS embedding is the mean of theirs."""
-        tilings = [self._tiling(level) for level in levels]
-        pieces = [
-            piece
-            for values, tiling in zip(inputs, tilings, strict=True)
-            for piece in (tiling.cut(values, self._backbone.stride) if tiling.is_cut else [values])
-        ]
-        made = iter(self._embed_pieces(pieces))
+    def embed(self, inputs: Sequence[FloatArray | ByteArray], levels: Sequence[Geometry]) -> list[Embedding]:
+        """Embed inputs, in their order: float32 (3, H, W), or uint8 (H, W, 3) where the input is cut into tiles. Those
+        of one size share forward passes; the tiles of a large one are stitched, and its CLS embedding is the mean of
+        theirs."""
+        whole = iter(
+            self._embed_whole([np.asarray(values, dtype=np.float32) for values in inputs if values.dtype != np.uint8])
+        )
         embeddings = []
-        for level, tiling in zip(levels, tilings, strict=True):
-            tokens, summaries = zip(*(next(made) for _ in tiling.corners), strict=True)
-            patches, summary = unit(tokens[0]), unit(summaries[0])
-            if tiling.is_cut:
-                patches = unit(tiling.stitch([patches, *map(unit, tokens[1:])]))
-                summary = unit(np.mean([summary, *map(unit, summaries[1:])], axis=0))
-            embeddings.append(Embedding(patches, summary, level))
+        for values, level in zip(inputs, levels, strict=True):
+            if values.dtype == np.uint8:
+                embeddings.append(self._embed_tiles(np.asarray(values, dtype=np.uint8), level))
+            else:
+                tokens, summary = next(whole)
+                embeddings.append(Embedding(unit(tokens), unit(summary), level))
         return embeddings
+
+    def cuts(self, level: Geometry) -> bool:
+        """Whether an input is cut into tiles."""
+        return self._tiling(level).is_cut
 
     def try_out(self, image: tuple[int, int]) -> Probe:
         """Run the graph on a grey image of that (width, height)."""
@@ -79,16 +80,31 @@ class Network:
         cells = largest // self._backbone.multiple * self._backbone.multiple // stride
         return Tiling.of(level.grid, (cells, cells))
 
-    def _embed_pieces(self, pieces: Sequence[FloatArray]) -> list[tuple[FloatArray, FloatArray]]:
+    def _embed_tiles(self, pixels: ByteArray, level: Geometry) -> Embedding:
+        """Embed an input (H, W, 3) tile by tile: of all tiles together, only the patches are held."""
+        tiling = self._tiling(level)
+        tiles = tiling.cut(pixels, self._backbone.stride)
+        summaries: list[FloatArray] = []
+
+        def made() -> Iterator[FloatArray]:
+            while part := [normalised(tile, self._backbone) for tile in islice(tiles, self.batch_size)]:
+                for tokens, summary in self._forward(part):
+                    summaries.append(unit(summary))
+                    yield unit(tokens)
+
+        patches = unit(tiling.stitch(made()))
+        return Embedding(patches, unit(np.mean(summaries, axis=0)), level)
+
+    def _embed_whole(self, inputs: Sequence[FloatArray]) -> list[tuple[FloatArray, FloatArray]]:
         by_size: dict[tuple[int, ...], list[int]] = {}
-        for place, piece in enumerate(pieces):
-            by_size.setdefault(piece.shape, []).append(place)
+        for place, values in enumerate(inputs):
+            by_size.setdefault(values.shape, []).append(place)
         made: dict[int, tuple[FloatArray, FloatArray]] = {}
         for places in by_size.values():
             for begin in range(0, len(places), self.batch_size):
                 part = places[begin : begin + self.batch_size]
-                made.update(zip(part, self._forward([pieces[place] for place in part]), strict=True))
-        return [made[place] for place in range(len(pieces))]
+                made.update(zip(part, self._forward([inputs[place] for place in part]), strict=True))
+        return [made[place] for place in range(len(inputs))]
 
     def _forward(self, inputs: Sequence[FloatArray]) -> list[tuple[FloatArray, FloatArray]]:
         """One forward pass over inputs of one size: patch tokens (N, D) and CLS (D',) of each, as the graph gives

@@ -55,10 +55,18 @@ def plan_fused(image: tuple[int, int], backbone: Backbone, scales: Scales) -> Ge
 
 def to_input(pixels: ByteArray, geometry: Geometry, backbone: Backbone) -> FloatArray:
     """float32 (3, H, W): resized (bicubic, antialiased), 0..1, normalised with the backbone's mean and std."""
-    picture = Image.fromarray(pixels)
-    if picture.size != geometry.inputs:
-        picture = picture.resize(geometry.inputs, Image.Resampling.BICUBIC)
-    resized = np.asarray(picture)
+    return normalised(resized(pixels, geometry), backbone)
+
+
+def resized(pixels: ByteArray, geometry: Geometry) -> ByteArray:
+    """Pixels (H, W, 3) of the input's size."""
+    if pixels.shape[1::-1] == geometry.inputs:
+        return pixels
+    return np.asarray(Image.fromarray(pixels).resize(geometry.inputs, Image.Resampling.BICUBIC))
+
+
+def normalised(resized: ByteArray, backbone: Backbone) -> FloatArray:
+    """float32 (3, H, W) of pixels (H, W, 3) that have the input's size."""
     planes = np.empty((3, *resized.shape[:2]), dtype=np.float32)
     levels = np.arange(256, dtype=np.float64) / 255.0
     for band, (mean, std) in enumerate(zip(backbone.mean, backbone.std, strict=True)):

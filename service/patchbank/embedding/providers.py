@@ -117,6 +117,9 @@ def session_options(runtime: Runtime) -> Any:
     options = onnx_runtime().SessionOptions()
     options.intra_op_num_threads = runtime.threads
     options.enable_cpu_mem_arena = runtime.memory_arena
+    if provider_arguments(runtime)[0][0] == PROVIDERS["cpu"]:
+        # A plan of the memory per input size takes as much once more as the pass itself, and saves no time.
+        options.enable_mem_pattern = False
     options.log_severity_level = 4  # errors come as exceptions; a log would repeat them
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")

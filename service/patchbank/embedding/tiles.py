@@ -7,13 +7,13 @@ patch is a mean of theirs, and a tile counts the less the nearer the patch lies 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from patchbank.arrays import FloatArray
+from patchbank.arrays import ByteArray, FloatArray
 
 OVERLAP: Final = 0.25
 """Least share of a tile's side that it shares with the next one."""
@@ -46,27 +46,27 @@ class Tiling:
         """The first (row, column) of each tile, row by row."""
         return [(top, left) for top in self.tops for left in self.lefts]
 
-    def cut(self, inputs: FloatArray, stride: int) -> list[FloatArray]:
-        """The tiles (3, h, w) of an input (3, H, W) whose cells have ``stride`` x ``stride`` pixels."""
+    def cut(self, pixels: ByteArray, stride: int) -> Iterator[ByteArray]:
+        """The tiles (h, w, 3) of an input (H, W, 3) whose cells have ``stride`` x ``stride`` pixels, as views."""
         high, wide = (side * stride for side in self.tile)
-        return [
-            np.ascontiguousarray(
-                inputs[:, row * stride : row * stride + high, column * stride : column * stride + wide]
-            )
-            for row, column in self.corners
-        ]
+        for row, column in self.corners:
+            yield pixels[row * stride : row * stride + high, column * stride : column * stride + wide]
 
-    def stitch(self, tiles: Sequence[FloatArray]) -> FloatArray:
-        """Patches (N, D) of the whole grid from those (n, D) of each tile; not of unit length where tiles overlap."""
+    def stitch(self, tiles: Iterable[FloatArray]) -> FloatArray:
+        """Patches (N, D) of the whole grid from those (n, D) of each tile; not of unit length where tiles overlap.
+        Tiles are taken as they come: none is kept."""
         rows, columns = self.tile
-        weight = _ramp(rows)[:, None] * _ramp(columns)[None, :]
-        summed = np.zeros((*self.grid, tiles[0].shape[1]), dtype=np.float32)
+        weight = (_ramp(rows)[:, None] * _ramp(columns)[None, :])[:, :, None]
+        summed = np.zeros((*self.grid, 0), dtype=np.float32)
         weights = np.zeros((*self.grid, 1), dtype=np.float32)
         for (row, column), patches in zip(self.corners, tiles, strict=True):
+            if not summed.size:
+                summed = np.zeros((*self.grid, patches.shape[1]), dtype=np.float32)
             place = slice(row, row + rows), slice(column, column + columns)
-            summed[place] += weight[:, :, None] * patches.reshape(rows, columns, -1)
-            weights[place] += weight[:, :, None]
-        return (summed / weights).reshape(self.grid[0] * self.grid[1], -1)
+            summed[place] += weight * patches.reshape(rows, columns, -1)
+            weights[place] += weight
+        summed /= weights
+        return summed.reshape(self.grid[0] * self.grid[1], -1)
 
 
 def _starts(cells: int, side: int) -> tuple[int, ...]:

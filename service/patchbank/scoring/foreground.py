@@ -14,7 +14,7 @@ inspected cells: the content of ignored cells changes no mask.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 from scipy import ndimage
@@ -31,6 +31,8 @@ class Sample(NamedTuple):
     patches: FloatArray
     area: InspectedArea
 
+
+Item = TypeVar("Item")
 
 SAMPLES: Final = 32
 """Most references used, spread evenly: some ten thousand patches determine one axis well."""
@@ -98,8 +100,9 @@ def learn_foreground(samples: Sequence[Sample]) -> Foreground:
     )
 
 
-def spread_out(samples: Sequence[Sample]) -> Sequence[Sample]:
-    """At most ``SAMPLES`` of the samples, spread evenly. Raises ``NoReferences`` where there are none."""
+def spread_out(samples: Sequence[Item]) -> Sequence[Item]:
+    """At most ``SAMPLES`` of the samples, or of their names, spread evenly. Raises ``NoReferences`` where there are
+    none."""
     if not samples:
         raise NoReferences("learning the foreground needs at least one reference image")
     return samples[:: -(-len(samples) // SAMPLES)]

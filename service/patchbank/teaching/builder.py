@@ -11,14 +11,13 @@ from patchbank.bank.manifest import BackboneFacts, Manifest
 from patchbank.bank.names import now
 from patchbank.bank.store import Draft, Reference
 from patchbank.embedding.embedder import Embedder
-from patchbank.embedding.embedding import Embedding
 from patchbank.embedding.preprocess import Geometry
 from patchbank.embedding.stream import Seen
 from patchbank.embedding.turned import Turn
 from patchbank.images.frame_facts import FrameFacts
 from patchbank.judging.judge import Judge
 from patchbank.progress import Progress
-from patchbank.scoring.foreground import Sample
+from patchbank.scoring.foreground import Sample, spread_out
 from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.teaching.calibrator import Calibrator, NormalScore, NotScored, split_doubtful
 from patchbank.teaching.feed import PatchFeed
@@ -27,6 +26,7 @@ from patchbank.teaching.plan import TeachPlan
 from patchbank.teaching.reader import Reader
 from patchbank.teaching.reference_check import ReferenceCheck
 from patchbank.teaching.set_aside import SetAside
+from patchbank.teaching.shelf import KeptEmbeddings
 from patchbank.teaching.sightings import Sightings
 
 _ONE_PART: Final = (
@@ -45,7 +45,7 @@ _REFITTED: Final = (
 
 class BankBuilder:
     """Fills a draft as the plan says, then calibrates it. ``images`` is the expected number of files; the embeddings of
-    the first ``most_kept`` references are kept for calibration. The ``check`` is asked about each picture,
+    the first ``most_kept`` references are ``kept`` for calibration. The ``check`` is asked about each picture,
     ``sightings`` what shows the same, and which series it is of.
 
     ``added`` counts new references, ``duplicates`` are files whose picture was already in the bank, ``set_aside``
@@ -62,6 +62,7 @@ class BankBuilder:
         progress: Progress,
         check: ReferenceCheck,
         sightings: Sightings,
+        kept: KeptEmbeddings,
         *,
         images: int,
         most_kept: int,
@@ -72,7 +73,7 @@ class BankBuilder:
         self._areas = areas
         self._progress = progress
         self._feed = PatchFeed(draft, plan.ratio, plan.room, images, areas, progress)
-        self._kept: dict[str, Embedding] = {}
+        self._kept = kept
         self._most_kept = most_kept
         self._frames: list[FrameFacts] = []
         self._geometries: list[Geometry] = []
@@ -109,7 +110,7 @@ class BankBuilder:
             self._geometries.append(seen.embedding.geometry)
             self.added += 1
             if len(self._kept) < self._most_kept:
-                self._kept[image_id] = seen.embedding
+                self._kept.add(image_id, seen.embedding)
 
     def finish(
         self, embedder: Embedder, calibrate_with: Sequence[Path] | None, set_aside: int, *, keep_all: bool
@@ -125,8 +126,7 @@ class BankBuilder:
         indexing = self._progress.begin("building the index", None)
         draft.seal()
         indexing.done()
-        samples = [Sample(kept.patches, self._areas.on(kept.grid)) for kept in self._kept.values()]
-        foreground, self.mask_reason = plan.foreground(samples)
+        foreground, self.mask_reason = plan.foreground(self._samples)
         judge = Judge.of_draft(draft, plan.rule, foreground, self._areas)
         whole = self._whole and self._feed.coreset is None
         groups = self._sightings.groups()
@@ -162,6 +162,11 @@ class BankBuilder:
             resolution=plan.resolution(self._geometries),
             subspace=None if judge.subspaces is None else judge.subspaces.record,
         )
+
+    def _samples(self) -> Sequence[Sample]:
+        """What the background is learned from."""
+        chosen = (self._kept[image_id] for image_id in spread_out(list(self._kept)))
+        return [Sample(kept.patches, self._areas.on(kept.grid)) for kept in chosen]
 
     def _left_out_scores(
         self, calibrator: Calibrator, set_aside: int, *, one_part: bool

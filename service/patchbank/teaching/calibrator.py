@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -72,7 +72,7 @@ class Calibrator:
         self,
         bank: Bank | Draft,
         judge: Judge,
-        kept: dict[str, Embedding],
+        kept: Mapping[str, Embedding],
         *,
         whole: bool,
         groups: Groups = Groups.ALONE,
@@ -150,8 +150,9 @@ class Calibrator:
         """How near an image must be to be of this class, from references left out one by one."""
         image_ids, cls = self._bank.cls_vectors()
         coherences = []
-        first = [item for item in self._kept.items() if self._groups.is_first(item[0])]
-        for image_id, embedding in first[:WITNESSED]:
+        first = [image_id for image_id in self._kept if self._groups.is_first(image_id)]
+        for image_id in first[:WITNESSED]:
+            embedding = self._kept[image_id]
             order = np.argsort(-(cls @ embedding.cls))
             own = self._groups.of(image_id)
             others = [image_ids[place] for place in order if image_ids[place] not in own]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
@@ -30,6 +30,9 @@ from patchbank.teaching.calibrator import Calibrator, NormalScore, NotScored
 from patchbank.teaching.rates import Rates
 from patchbank.teaching.roi_drawing import RoiDrawing, check_grid, draw, first_picture
 from patchbank.teaching.sight import sight_of
+
+LearnFrom = Callable[[], Sequence[Sample]]
+"""Reads the references that the background is learned from."""
 
 
 @dataclass(frozen=True)
@@ -119,8 +122,9 @@ class TeachPlan(Protocol):
         """Whether this many new references and duplicates make a version worth having."""
         ...
 
-    def foreground(self, samples: Sequence[Sample]) -> tuple[Foreground | None, str]:
-        """How the background is masked, and the reason that ``auto`` gives."""
+    def foreground(self, learn_from: LearnFrom) -> tuple[Foreground | None, str]:
+        """How the background is masked, and the reason that ``auto`` gives. The samples are only read where they are
+        needed."""
         ...
 
     def coreset(self, taken: Coreset | None) -> Coreset | None:
@@ -194,9 +198,10 @@ class NewClass:
     def is_served_by(self, added: int, duplicates: int) -> bool:
         return added > 0
 
-    def foreground(self, samples: Sequence[Sample]) -> tuple[Foreground | None, str]:
+    def foreground(self, learn_from: LearnFrom) -> tuple[Foreground | None, str]:
         if self.options.foreground == "off":
             return None, ""
+        samples = learn_from()
         foreground = learn_foreground(samples)
         if self.options.foreground == "on":
             return foreground, ""
@@ -277,7 +282,7 @@ class Extension:
     def is_served_by(self, added: int, duplicates: int) -> bool:
         return added + duplicates > 0
 
-    def foreground(self, samples: Sequence[Sample]) -> tuple[Foreground | None, str]:
+    def foreground(self, learn_from: LearnFrom) -> tuple[Foreground | None, str]:
         return self.known.foreground, ""
 
     def coreset(self, taken: Coreset | None) -> Coreset | None:

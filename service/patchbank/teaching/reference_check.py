@@ -20,6 +20,7 @@ from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.scoring.odd_ones import FEWEST, odd_ones
 from patchbank.teaching.mask_look import looks_like_mask
 from patchbank.teaching.set_aside import Oddity, SetAside
+from patchbank.teaching.shelf import Shelf
 
 BAD_SHARE: Final = 0.2
 """Share of the references that may be bad; more is no class with a few bad pictures, but a mixture."""
@@ -36,8 +37,8 @@ _VOTERS: Final = 5
 _PLACES: Final = ScoringRule(image_score="top", share=0.01)
 """How distances in places become one number, whatever rule a class is scored by: the limits were measured with it."""
 
-_AT_ONCE: Final = 1 << 25
-"""Distances that are computed at once, in 128 MB: the patches of a large picture have billions."""
+_AT_ONCE: Final = 1 << 23
+"""Distances that are computed at once, in 32 MB: the patches of a large picture have billions."""
 
 NearestOf = Callable[[FloatArray, int], Sequence[RouterHit]]
 """The references of all taught classes nearest to a CLS embedding (D',), the most similar first."""
@@ -88,12 +89,13 @@ class NewClassCheck:
     distances, where a patch is normal only if two other references have its like.
     """
 
-    def __init__(self, class_name: str, areas: InspectedAreas, nearest_of: NearestOf) -> None:
+    def __init__(self, class_name: str, areas: InspectedAreas, nearest_of: NearestOf, shelf: Shelf) -> None:
         self._class_name = class_name
         self._areas = areas
         self._nearest_of = nearest_of
         self._panel: list[FloatArray] = []
-        self._whole_panel: list[FloatArray] = []
+        self._shelf = shelf
+        self._whole_panel: list[int] = []
         self._members: dict[int, list[Picture]] = {}
         self._cls: list[FloatArray] = []
         self._measured: list[tuple[float, float]] = []
@@ -108,7 +110,7 @@ class NewClassCheck:
         patches = self._areas.on(seen.embedding.grid).patches(seen.embedding.patches)
         if len(self._panel) <= PANEL:
             self._panel.append(self._thinned(seen.embedding))
-            self._whole_panel.append(patches)
+            self._whole_panel.append(self._shelf.put(patches))
             if len(self._panel) > PANEL:
                 self._measure_panel()
         else:
@@ -190,7 +192,8 @@ class NewClassCheck:
         return embedding.patches[(chosen if chosen.any() else cells).ravel()]
 
     def _measure_panel(self) -> None:
-        for number, patches in enumerate(self._whole_panel):
+        for number, shelved in enumerate(self._whole_panel):
+            patches = self._shelf.take(shelved)
             others = [thinned for place, thinned in enumerate(self._panel) if place != number]
             self._measured.append(_measure(patches, others) if others else (0.0, 0.0))
         self._whole_panel = []
@@ -198,14 +201,16 @@ class NewClassCheck:
 
 def _measure(patches: FloatArray, others: Sequence[FloatArray]) -> tuple[float, float]:
     """How far an image (N, D) is from other ones: in places, and as a whole."""
-    ends, together = np.cumsum([0, *map(len, others)])[:-1], np.concatenate(others).T
-    rows = range(0, len(patches), max(1, _AT_ONCE // together.shape[1]))
-    nearest = 1.0 - np.concatenate(
-        [np.maximum.reduceat(patches[row : row + rows.step] @ together, ends, axis=1) for row in rows]
-    )
+    nearest = 1.0 - np.stack([_most_alike(patches, other) for other in others], axis=1)
     second, beyond = min(1, len(others) - 1), min(math.ceil(_SKIPPED * len(others)), len(others) - 1)
     ordered = np.partition(nearest, (second, beyond), axis=1)
     return image_score(np.maximum(ordered[:, second], 0.0), _PLACES), float(np.median(ordered[:, beyond]))
+
+
+def _most_alike(patches: FloatArray, other: FloatArray) -> FloatArray:
+    """The similarity (N,) of each patch (N, D) to the most similar one of another image."""
+    rows = max(1, _AT_ONCE // len(other))
+    return np.concatenate([(patches[row : row + rows] @ other.T).max(axis=1) for row in range(0, len(patches), rows)])
 
 
 def _middle(pictures: Sequence[Picture]) -> list[Picture]:

@@ -26,6 +26,7 @@ from patchbank.teaching.reader import Reader
 from patchbank.teaching.reasons import reasons
 from patchbank.teaching.reference_check import BAD_SHARE, NewClassCheck, NoCheck, ReferenceCheck
 from patchbank.teaching.set_aside import SetAside
+from patchbank.teaching.shelf import KeptEmbeddings, Shelf
 from patchbank.teaching.sightings import Sightings
 
 
@@ -90,35 +91,46 @@ class Teacher:
         areas = InspectedAreas(plan.roi)
         base = None if plan.base is None else self.store.bank(class_name, plan.base.version)
         known = None if base is None else base.manifest
-        check = self._check(class_name, areas, base, options)
         most_kept = self.settings.max_calibration_images if calibrate_with is None else WITNESSED
         odd: list[SetAside] = []
-        while True:  # once more where the first look at all references shows odd ones
-            out = {aside.path for aside in odd}
-            left = [file for file in files if file not in out]
-            values = LearntRange.of(known, left, self.settings.image_limits, progress)
-            reader = Reader(
-                self.settings, self.embedder, areas, progress, values, strict=options.strict, scales=plan.scales
-            )
-            compared = options.series or not options.keep_all
-            known_references = base.references() if base is not None and compared else []
-            sightings = Sightings(known_references, options.series, apart=options.keep_all)
-            with self.store.draft(class_name, plan.spec, plan.base) as draft:
-                builder = BankBuilder(
-                    draft, plan, reader, areas, progress, check, sightings, images=len(left), most_kept=most_kept
+        with Shelf() as shelf:
+            check = self._check(class_name, areas, base, options, shelf)
+            while True:  # once more where the first look at all references shows odd ones
+                out = {aside.path for aside in odd}
+                left = [file for file in files if file not in out]
+                values = LearntRange.of(known, left, self.settings.image_limits, progress)
+                reader = Reader(
+                    self.settings, self.embedder, areas, progress, values, strict=options.strict, scales=plan.scales
                 )
-                builder.add(left, options.turns, without={aside.picture.image_id for aside in odd})
-                if not plan.is_served_by(builder.added, len(builder.duplicates)):
-                    raise _nothing_left(files, reader, builder.set_aside)
-                found = check.finish()
-                if found:
-                    refuse_mixture(found, builder.added)
-                    odd, check = found, check.passed()
-                    continue
-                set_aside = (*odd, *builder.set_aside)
-                made = builder.finish(self.embedder, calibrate_with, len(set_aside), keep_all=options.keep_all)
-                manifest = draft.activate(made)
-                break
+                compared = options.series or not options.keep_all
+                known_references = base.references() if base is not None and compared else []
+                sightings = Sightings(known_references, options.series, apart=options.keep_all)
+                with self.store.draft(class_name, plan.spec, plan.base) as draft:
+                    kept = KeptEmbeddings(shelf)
+                    builder = BankBuilder(
+                        draft,
+                        plan,
+                        reader,
+                        areas,
+                        progress,
+                        check,
+                        sightings,
+                        kept,
+                        images=len(left),
+                        most_kept=most_kept,
+                    )
+                    builder.add(left, options.turns, without={aside.picture.image_id for aside in odd})
+                    if not plan.is_served_by(builder.added, len(builder.duplicates)):
+                        raise _nothing_left(files, reader, builder.set_aside)
+                    found = check.finish()
+                    if found:
+                        refuse_mixture(found, builder.added)
+                        odd, check = found, check.passed()
+                        continue
+                    set_aside = (*odd, *builder.set_aside)
+                    made = builder.finish(self.embedder, calibrate_with, len(set_aside), keep_all=options.keep_all)
+                    manifest = draft.activate(made)
+                    break
         return TeachReport(
             manifest,
             builder.added,
@@ -133,14 +145,16 @@ class Teacher:
         )
 
     def _check(
-        self, class_name: str, areas: InspectedAreas, base: Bank | None, options: TeachOptions
+        self, class_name: str, areas: InspectedAreas, base: Bank | None, options: TeachOptions, shelf: Shelf
     ) -> ReferenceCheck:
         if options.keep_all:
             return NoCheck()
         if base is not None:
             return KnownClassCheck(base, areas)
         fingerprint = self.embedder.fingerprint
-        return NewClassCheck(class_name, areas, lambda cls, k: self.store.nearest_references(fingerprint, cls, k))
+        return NewClassCheck(
+            class_name, areas, lambda cls, k: self.store.nearest_references(fingerprint, cls, k), shelf
+        )
 
     def _plan(self, class_name: str, files: Sequence[Path], options: TeachOptions, extend: bool) -> TeachPlan:
         if not extend:

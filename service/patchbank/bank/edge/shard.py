@@ -27,6 +27,8 @@ INDEX_FROM: Final = 20_000
 _EF: Final = 32
 _OVERSAMPLING: Final = 2.0
 _UPSERT: Final = 2_000
+_AT_ONCE: Final = 4_096
+"""Queries of one search: their similarities to a block of the flat copy take 64 MB."""
 _SCROLL: Final = 2_000
 _PATCHES: Final = qe.Filter(must=[qe.HasVectorCondition("patch")])
 _IMAGES: Final = qe.Filter(must=[qe.HasVectorCondition("cls")])
@@ -154,8 +156,15 @@ class Shard:
     def nearest(
         self, queries: FloatArray, k: int, *, exact: bool = False, exclude_images: Sequence[str] = ()
     ) -> Neighbours:
-        """The k nearest patches of each query, as one batch in one thread."""
-        exact = exact or not self._indexed
+        """The k nearest patches of each query, in one thread, some thousands at once: a large picture has many."""
+        blocks = [
+            self._nearest(queries[begin : begin + _AT_ONCE], k, exact or not self._indexed, exclude_images)
+            for begin in range(0, max(1, len(queries)), _AT_ONCE)
+        ]
+        distances, ids = (np.concatenate(parts) for parts in zip(*((b.distances, b.ids) for b in blocks), strict=True))
+        return Neighbours(distances, ids, blocks[0].exact)
+
+    def _nearest(self, queries: FloatArray, k: int, exact: bool, exclude_images: Sequence[str]) -> Neighbours:
         if exact and self._exact is not None:
             return self._exact.nearest(queries, k, exclude_images)
         params = _EXACT if exact else _FAST
