@@ -13,8 +13,8 @@ import pytest
 
 from patchbank.errors import ClassBusy, TooBusy, UnknownJob
 from patchbank.jobs.board import JobBoard
+from patchbank.jobs.endings import stored_version
 from patchbank.jobs.job import ENDED, Job
-from patchbank.jobs.run import serving
 from patchbank.jobs.starter import Starter
 from patchbank.jobs.uploads import upload_path
 from patchbank.settings import Settings, load_settings
@@ -30,7 +30,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def board_of(settings: Settings) -> JobBoard:
-    return JobBoard(settings, lambda class_name: serving(settings, class_name))
+    return JobBoard(settings, stored_version(settings))
 
 
 def teach(board: JobBoard, class_name: str, count: int = 2) -> Job:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Final
 
 import typer
 
 from patchbank.jobs.board import JobBoard
+from patchbank.jobs.endings import stored_version
 from patchbank.jobs.events import JobEvent, JobEvents
 from patchbank.jobs.job import STATES, Job
 from patchbank.progress import Progress, Stage
 from patchbank.settings import Settings
 from patchbank.text import json_line
 from patchbank_indexer.commands.options import DataDir, Json
-from patchbank_indexer.commands.running import opened, run
+from patchbank_indexer.commands.running import run
 from patchbank_indexer.output import Output
 
 app = typer.Typer(
@@ -60,15 +59,12 @@ def follow(job_id: JobId, data_dir: DataDir = None, as_json: Json = False) -> No
     run(lambda settings, out: _follow(settings, out, job_id), as_json, data_dir=data_dir)
 
 
-@contextmanager
-def _board(settings: Settings) -> Iterator[JobBoard]:
-    with opened(settings) as store:
-        yield JobBoard(settings, lambda class_name: store.active().get(class_name))
+def _board(settings: Settings) -> JobBoard:
+    return JobBoard(settings, stored_version(settings))
 
 
 def _list(settings: Settings, out: Output, class_name: str | None, state: str | None) -> None:
-    with _board(settings) as board:
-        jobs = [job for job in board.jobs(class_name) if state in (None, job.state)]
+    jobs = [job for job in _board(settings).jobs(class_name) if state in (None, job.state)]
     out.result({"jobs": [job.summary().model_dump(mode="json") for job in jobs]})
     if not jobs:
         out.say("no jobs are kept here")
@@ -82,8 +78,7 @@ def _list(settings: Settings, out: Output, class_name: str | None, state: str | 
 
 
 def _show(settings: Settings, out: Output, job_id: str) -> None:
-    with _board(settings) as board:
-        job = board.job(job_id)
+    job = _board(settings).job(job_id)
     out.result(job.model_dump(mode="json"))
     facts = [
         ("job", job.id),
@@ -102,15 +97,14 @@ def _show(settings: Settings, out: Output, job_id: str) -> None:
 
 
 def _cancel(settings: Settings, out: Output, job_id: str) -> None:
-    with _board(settings) as board:
-        job = board.cancel(job_id)
+    job = _board(settings).cancel(job_id)
     out.result(job.model_dump(mode="json"))
     out.say(f"{job.id}: {job.state}" + (", and asked to end" if job.cancel_requested and not job.ended else ""))
 
 
 def _follow(settings: Settings, out: Output, job_id: str) -> int:
-    events = JobEvents()
-    with _board(settings) as board, out.progress() as progress:
+    events, board = JobEvents(), _board(settings)
+    with out.progress() as progress:
         bars = _Bars(progress)
         while True:
             job = board.job(job_id)

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 
+from patchbank.bank.open_store import open_store
 from patchbank.errors import JobCancelled, JobInterrupted, PatchbankError
 from patchbank.jobs.job import CHANGING, JobError, JobOrder, JobStatus, State
+from patchbank.settings import Settings
 
 Serving = Callable[[str], str | None]
 """The active version of a class; None where it is not taught. Raises the errors of the store."""
+
+
+def stored_version(settings: Settings) -> Serving:
+    """That of the store that the settings name, which is opened for each answer."""
+
+    def serving(class_name: str) -> str | None:
+        with closing(open_store(settings)) as store:
+            return store.active().get(class_name)
+
+    return serving
 
 
 def cut_short(order: JobOrder, status: JobStatus, why: str, serving: Serving, *, cancelled: bool) -> JobStatus:

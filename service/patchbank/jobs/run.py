@@ -10,13 +10,11 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
-from contextlib import closing
 from typing import Any, Final
 
-from patchbank.bank.open_store import open_store
 from patchbank.errors import PatchbankError, UnusablePath
 from patchbank.jobs.board import JobBoard
-from patchbank.jobs.endings import cut_short
+from patchbank.jobs.endings import cut_short, stored_version
 from patchbank.jobs.job import JobError
 from patchbank.jobs.passed_settings import received
 from patchbank.jobs.running import Running
@@ -38,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
     if not line.endswith(b"\n"):  # the service is gone already
         return 0
     settings = received(line)
-    board = JobBoard(settings, lambda class_name: serving(settings, class_name))
+    board = JobBoard(settings, stored_version(settings))
     running = board.begin(arguments[0])
     if running is None:
         return 0
@@ -81,7 +79,7 @@ def _work(running: Running, settings: Settings) -> dict[str, Any]:
     from patchbank.jobs.kinds import work  # noqa: PLC0415
 
     order = running.order
-    running.working(serving(settings, order.class_name) or "")
+    running.working(stored_version(settings)(order.class_name) or "")
     result: dict[str, Any] = finite(work(order.kind, settings, order.request, running, running.tell))
     return result
 
@@ -91,7 +89,7 @@ def _end_stopped(running: Running, settings: Settings, stop: Stop) -> None:
         running.order,
         running.status(),
         "the service that ran it stopped",
-        lambda name: serving(settings, name),
+        stored_version(settings),
         cancelled=stop.reason == "cancelled",
     )
     running.end(told.state, error=told.error)
@@ -107,12 +105,6 @@ def _of_the_system(failure: OSError) -> JobError:
         _LOG.error("a job failed", exc_info=failure)
         return JobError(code=PatchbankError.code, message=f"the job failed: {reason_of(failure)}")
     return JobError(code=UnusablePath.code, message=f"{os.fsdecode(failure.filename)}: {reason_of(failure)}")
-
-
-def serving(settings: Settings, class_name: str) -> str | None:
-    """The class's active version; None where it is not taught. Raises the errors of the store."""
-    with closing(open_store(settings)) as store:
-        return store.active().get(class_name)
 
 
 def finite(value: Any) -> Any:
