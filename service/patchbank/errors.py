@@ -110,6 +110,13 @@ class UnknownVersion(PatchbankError):
     status = 404
 
 
+class OtherSite(PatchbankError):
+    """A page of another site asked for a change."""
+
+    code = "other_site"
+    status = 403
+
+
 class UnknownJob(PatchbankError):
     """There is no such job, or it was so long ago that it is no longer kept."""
 

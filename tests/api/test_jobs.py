@@ -230,6 +230,18 @@ def test_fields_that_make_no_sense_are_refused_and_nothing_is_kept(
     assert len(list((running_settings.data_dir / "jobs").glob("*/"))) == before
 
 
+@pytest.mark.parametrize("path", ["/classes/part", "/classes/part/calibrate", "/classes/part/audit", "/jobs/x/cancel"])
+def test_a_page_of_another_site_changes_nothing(client: httpx.Client, serving_version: str, path: str) -> None:
+    for site in ("cross-site", "same-site", "Cross-Site"):
+        answer = client.post(path, files=files(3), headers={"Sec-Fetch-Site": site})
+        assert refusal(answer) == (403, "other_site")
+    assert client.get("/jobs", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200, "reading changes nothing"
+    own = client.post("/classes/part/audit", headers={"Sec-Fetch-Site": "same-origin"})
+    assert own.status_code == 202
+    ended(client, own.json()["id"])
+    assert version(client) == serving_version
+
+
 def test_what_cannot_be_is_refused(client: httpx.Client) -> None:
     assert refusal(client.post("/classes/a__b", files=files(1))) == (422, "invalid_class_name")
     assert refusal(client.post("/classes/new", data={"keep_all": "true"})) == (422, "invalid_parameters")

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 import anyio
 from anyio import to_thread
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
@@ -23,6 +23,7 @@ from patchbank.api.job_forms import (
     teach_request,
 )
 from patchbank.api.redaction import Redaction
+from patchbank.api.same_site import refuse_other_sites
 from patchbank.api.state import ApiState, state_of
 from patchbank.api.uploads import Form, receive
 from patchbank.bank.names import check_class_name
@@ -31,7 +32,7 @@ from patchbank.jobs.events import JobEvents
 from patchbank.jobs.job import Job, JobSummary, Kind, State
 from patchbank.text import json_line
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], dependencies=[Depends(refuse_other_sites)])
 
 _PERIOD: Final = 0.3
 _HEARTBEAT: Final = 15.0
