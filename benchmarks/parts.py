@@ -2,7 +2,7 @@
 
 A bank of real patches (solar cells) in one part, and the same patches with the last images in parts of their own, as
 references that were added one by one. The patches of one request are searched approximately and exhaustively; medians,
-and the ratio to one part. ``--url`` takes a Qdrant server in the place of the embedded engine. Also what adding one image
+and the ratio to one part. ``--url`` takes a Qdrant server in place of the embedded engine. Also what adding one image
 and setting new thresholds cost.
 """
 
