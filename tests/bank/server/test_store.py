@@ -22,7 +22,7 @@ from patchbank.bank.server.link import ServerLink
 from patchbank.bank.server.points import _packed
 from patchbank.bank.server.store import ServerStore
 from patchbank.bank.store import BankSpec
-from patchbank.errors import ClassBusy, DamagedBank, InvalidSettings, StoreRefused, StoreUnavailable
+from patchbank.errors import ClassBusy, DamagedBank, InvalidSettings, NewerLayout, StoreRefused, StoreUnavailable
 from patchbank.settings import load_settings
 from tests.helpers.banks import FINGERPRINT, SPEC, brute_force, fill, manifest, teach, unit, vectors
 from tests.helpers.grpc_qdrant import Behaviour, Served, serving_qdrant
@@ -363,11 +363,15 @@ def test_a_killed_indexer_leaves_the_old_version_serving_and_the_next_one_cleans
     assert held == {f"{PREFIX}__part__{version}" for version in store.versions("part")}
 
 
-def test_a_bank_of_another_layout_is_damaged_not_guessed_at(open_store: OpenServer, served: Served) -> None:
+@pytest.mark.parametrize(("layout", "kind"), [(3, NewerLayout), (0, DamagedBank), ("2", DamagedBank)])
+def test_a_bank_of_another_layout_is_an_error_not_guessed_at(
+    open_store: OpenServer, served: Served, layout: object, kind: type[DamagedBank]
+) -> None:
     ref = teach(open_store(), "part")
     records, _ = served.qdrant.client.scroll(ref.collection, limit=100)
     point = next(point for point in records if "manifest" in (point.payload or {}))
-    payload = {"manifest": {**(point.payload or {})["manifest"], "layout": 2}, "indexed": False}
+    payload = {"manifest": {**(point.payload or {})["manifest"], "layout": layout}, "indexed": False}
     served.qdrant.client.upsert(ref.collection, [models.PointStruct(id=point.id, vector={}, payload=payload)])
-    with pytest.raises(DamagedBank, match="layout"):
+    with pytest.raises(kind, match="layout") as caught:
         open_store().bank("part")
+    assert type(caught.value) is kind
