@@ -176,6 +176,21 @@ def test_a_bank_that_was_replaced_meanwhile_is_not_replaced_again(store: PatchSt
     assert numbers(store.bank("part")) == [0, 1, 2, 9]
 
 
+def test_a_serving_version_whose_manifest_is_lost_keeps_its_patches_until_another_serves(
+    store: PatchStore, kind: StoreKind
+) -> None:
+    first = teach(store, "part")
+    kind.lose_manifest(first)
+    reopened = kind.open()
+    with reopened.draft("part", SPEC):
+        pass
+    assert first.collection in collections_of(kind, "part"), "the manifest may come back from a backup"
+    second = teach(reopened, "part", 5)
+    with reopened.draft("part", SPEC):
+        pass
+    assert collections_of(kind, "part") == {second.collection}
+
+
 def test_a_bank_of_layout_1_is_read_and_shared(store: PatchStore, kind: StoreKind) -> None:
     first = teach(store, "part")
     kind.rewrite_manifest(

@@ -60,6 +60,10 @@ class StoreKind(ABC):
         """Make a version unreadable."""
 
     @abstractmethod
+    def lose_manifest(self, ref: BankRef) -> None:
+        """Delete the manifest of a version."""
+
+    @abstractmethod
     def lose_routers(self) -> None:
         """Delete every router."""
 
@@ -94,6 +98,9 @@ class EdgeKind(StoreKind):
         path = self.data_dir / "collections" / ref.collection / "manifest.json"
         path.write_text(json.dumps(change(json.loads(path.read_text()))))
 
+    def lose_manifest(self, ref: BankRef) -> None:
+        (self.data_dir / "collections" / ref.collection / "manifest.json").unlink()
+
     def lose_routers(self) -> None:
         for router in (self.data_dir / "collections").glob(f"{PREFIX}__router__*"):
             shutil.rmtree(router)
@@ -123,6 +130,9 @@ class ServerKind(StoreKind):
         }
 
     def damage(self, ref: BankRef) -> None:
+        self.lose_manifest(ref)
+
+    def lose_manifest(self, ref: BankRef) -> None:
         self.admin.delete(ref.collection, models.PointIdsList(points=[MANIFEST_POINT]), wait=True)
 
     def rewrite_manifest(self, ref: BankRef, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:

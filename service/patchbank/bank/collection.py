@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from patchbank.arrays import FloatArray
-from patchbank.bank.manifest import Manifest
+from patchbank.bank.manifest import LAYOUT, Manifest
 from patchbank.bank.names import BankRef
 from patchbank.bank.part import Part
 from patchbank.bank.parted import Collection, Parted, Share
@@ -102,13 +102,13 @@ class CollectionDraft(ABC, Generic[Written]):
         own = [self._own_part(written)] if self._own else []
         return (*(part for part, _ in self._base if part.counting[0]), *own)
 
+    def _whole(self, manifest: Manifest) -> Manifest:
+        """The manifest with the parts of the new version, as it is stored."""
+        return manifest.model_copy(update={"layout": LAYOUT, "parts": self.parts()})
+
     def _view(self) -> Collection:
         written = self._written()
-        shares = [
-            Share(collection, frozenset(part.withdrawn), part.left_out)
-            for part, collection in self._base
-            if part.counting[0]
-        ]
+        shares = [Share.of(part, collection) for part, collection in self._base if part.counting[0]]
         return Parted([*shares, Share(written)]) if shares else written
 
     def cls_vectors(self) -> tuple[list[str], FloatArray]:

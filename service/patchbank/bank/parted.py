@@ -37,10 +37,15 @@ class Share:
     withdrawn: frozenset[str] = frozenset()
     left_out: int = 0
 
+    @classmethod
+    def of(cls, part: Part, collection: Collection) -> Share:
+        """What a part takes from its collection."""
+        return cls(collection, frozenset(part.withdrawn), part.left_out)
+
 
 def view_of(parts: Sequence[Part], opened: Callable[[Part], Collection]) -> Collection:
     """One collection of all parts; ``opened`` opens that of a part."""
-    shares = [Share(opened(part), frozenset(part.withdrawn), part.left_out) for part in parts]
+    shares = [Share.of(part, opened(part)) for part in parts]
     if len(shares) == 1 and not shares[0].withdrawn:
         return shares[0].collection
     return Parted(shares)

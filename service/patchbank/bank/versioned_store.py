@@ -49,8 +49,9 @@ class VersionedStore(ABC, Generic[Held]):
     def find_references(self, pointers: Pointers, fingerprint: str, cls: FloatArray, k: int) -> list[RouterHit]: ...
 
     @abstractmethod
-    def _finished(self, class_name: str) -> Iterable[str]:
-        """All finished versions of a class."""
+    def _collections(self, class_name: str) -> Iterable[tuple[BankRef, bool]]:
+        """The collections of a class, and whether each is a finished version. The others are of retired versions and of
+        interrupted changes: they have no manifest."""
 
     @abstractmethod
     def _hold(self, class_name: str) -> Held:
@@ -73,10 +74,6 @@ class VersionedStore(ABC, Generic[Held]):
         """Take their manifests away: they are no finished versions any more."""
 
     @abstractmethod
-    def _unfinished(self, class_name: str) -> Iterable[BankRef]:
-        """Collections of the class that have no manifest: of retired versions, and of interrupted changes."""
-
-    @abstractmethod
     def _drop(self, refs: Iterable[BankRef]) -> None:
         """Delete collections that nothing needs."""
 
@@ -90,7 +87,7 @@ class VersionedStore(ABC, Generic[Held]):
         return with_view(self, lambda view: view.nearest_references(fingerprint, cls, k))
 
     def versions(self, class_name: str) -> list[str]:
-        return sorted(self._finished(class_name))
+        return sorted(ref.version for ref, finished in self._collections(class_name) if finished)
 
     def draft(
         self, class_name: str, spec: BankSpec, base: BankRef | None = None, *, replaces: BankRef | None = None
@@ -116,16 +113,19 @@ class VersionedStore(ABC, Generic[Held]):
         return draft
 
     def _sweep(self, class_name: str) -> None:
-        """Remove what no finished version is made of; the caller holds the class. Where a version cannot be read,
-        nobody knows what it is made of, and everything stays."""
+        """Remove what no finished version is made of; the caller holds the class. Where a version cannot be read, or
+        the one that serves has lost its manifest, nobody knows what it is made of, and everything stays."""
+        collections = list(self._collections(class_name))
+        finished = [ref for ref, done in collections if done]
+        if self.active().get(class_name) not in {None, *(ref.version for ref in finished)}:
+            return
         needed: set[str] = set()
-        for version in self._finished(class_name):
+        for ref in finished:
             try:
-                shares = self.open_bank(BankRef(class_name, version), serves=False).manifest.shares
+                needed |= {part.version for part in self.open_bank(ref, serves=False).manifest.shares}
             except DamagedBank:
                 return
-            needed |= {part.version for part in shares}
-        self._drop([ref for ref in self._unfinished(class_name) if ref.version not in needed])
+        self._drop([ref for ref, done in collections if not done and ref.version not in needed])
 
     def _require_active(self, base: BankRef | None) -> None:
         if base is not None and self.active().get(base.class_name) != base.version:
@@ -134,7 +134,7 @@ class VersionedStore(ABC, Generic[Held]):
     def activate(self, ref: BankRef) -> None:
         check_class_name(ref.class_name)
         with self._holding(ref.class_name) as held:
-            if ref.version not in self._finished(ref.class_name):
+            if ref.version not in self.versions(ref.class_name):
                 raise unknown_version(ref)
             self._publish(ref, held)
 

@@ -11,6 +11,7 @@ from patchbank.arrays import BoolArray, FloatArray
 from patchbank.bank.manifest import Foreground, ScoringRule
 from patchbank.bank.search import PatchScores, search_patches
 from patchbank.bank.store import Bank, Draft, PatchIndex
+from patchbank.bank.subspace_record import SubspaceRecord
 from patchbank.embedding.embedding import Embedding
 from patchbank.judging.normal_subspaces import NormalSubspaces
 from patchbank.scoring.anomaly_map import anomaly_map, map_peak, mask_and_score_demand, peak_and_score_demand
@@ -66,10 +67,17 @@ class Judge:
         return cls(bank, manifest.scoring, manifest.foreground, areas, subspaces)
 
     @classmethod
-    def of_draft(cls, draft: Draft, rule: ScoringRule, foreground: Foreground | None, areas: InspectedAreas) -> Judge:
-        """Judges by what a sealed draft holds."""
-        subspaces = NormalSubspaces(draft) if rule.patch_score == "subspace" else None
-        return cls(draft, rule, foreground, areas, subspaces)
+    def fitted(
+        cls, held: Bank | Draft, rule: ScoringRule, foreground: Foreground | None, areas: InspectedAreas
+    ) -> Judge:
+        """Judges by another rule than the manifest's, or by what a sealed draft holds: a subspace is fitted to it."""
+        subspaces = NormalSubspaces(held) if rule.patch_score == "subspace" else None
+        return cls(held, rule, foreground, areas, subspaces)
+
+    @property
+    def subspace(self) -> SubspaceRecord | None:
+        """The subspace by which patches are scored, to be stored; None where they are not."""
+        return None if self.subspaces is None else self.subspaces.record
 
     def judge(self, embedding: Embedding, pixel_threshold: float | None = None, left_out: Sequence[str] = ()) -> Judged:
         """Score one image, the patches of the images ``left_out`` left out of the search.
@@ -86,9 +94,10 @@ class Judge:
         counts = area.cells
         if self.foreground is not None:
             counts = foreground_mask(self.foreground, embedding.patches, area)
-        if self.rule.patch_score == "nearest" or self.subspaces is None:
+        if self.rule.patch_score == "nearest":
             patches = search_patches(self.index, embedding.patches, counts, self.rule.neighbours, demand, left_out)
         else:  # the search only says which normal patch is the nearest
+            assert self.subspaces is not None  # noqa: S101  # or another score would be taken for it
             patches = search_patches(self.index, embedding.patches, counts, 1, _nothing, left_out)
             scores = self.subspaces.without(left_out).scores(embedding.patches, counts)
             patches = replace(patches, scores=scores, exact=np.ones_like(counts))

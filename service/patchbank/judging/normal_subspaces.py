@@ -47,12 +47,14 @@ class NormalSubspaces:
 
     def without(self, image_ids: Sequence[str]) -> Subspace:
         """That of all patches but those of some images."""
-        left = self._moments if image_ids else None
+        if not image_ids:
+            return self.whole
+        left = self._moments
         for image_id in image_ids:
             own = self._held.image_patches(image_id)
-            if left is not None and len(own):
+            if len(own):
                 left = left - Moments.of(own)
-        return self.whole if left is None else Subspace.fit(left)
+        return Subspace.fit(left)
 
     @cached_property
     def _moments(self) -> Moments:

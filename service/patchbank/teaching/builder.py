@@ -127,7 +127,7 @@ class BankBuilder:
         draft.seal()
         indexing.done()
         foreground, self.mask_reason = plan.foreground(self._samples)
-        judge = Judge.of_draft(draft, plan.rule, foreground, self._areas)
+        judge = Judge.fitted(draft, plan.rule, foreground, self._areas)
         whole = self._whole and self._feed.coreset is None
         groups = self._sightings.groups()
         one_part = groups.one_part
@@ -160,7 +160,7 @@ class BankBuilder:
             pixel_range=self._reader.values.range,
             frames=plan.frames(self._frames),
             resolution=plan.resolution(self._geometries),
-            subspace=None if judge.subspaces is None else judge.subspaces.record,
+            subspace=judge.subspace,
         )
 
     def _samples(self) -> Sequence[Sample]:

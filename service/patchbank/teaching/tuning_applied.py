@@ -14,7 +14,6 @@ from patchbank.bank.store import Bank, PatchStore
 from patchbank.embedding.embedder import Embedder
 from patchbank.errors import CannotTune, ClassBusy
 from patchbank.judging.judge import Judge
-from patchbank.judging.normal_subspaces import NormalSubspaces
 from patchbank.progress import SILENT, Progress
 from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.settings import Settings
@@ -99,9 +98,7 @@ class TuneApplier:
     def _rescored(self, bank: Bank, candidate: Candidate, far: float, progress: Progress) -> Manifest:
         before = bank.manifest
         areas = InspectedAreas(before.roi)
-        by_subspace = candidate.rule.patch_score == "subspace"
-        subspaces = NormalSubspaces(bank) if by_subspace else None
-        judge = Judge(bank, candidate.rule, before.foreground, areas, subspaces)
+        judge = Judge.fitted(bank, candidate.rule, before.foreground, areas)
         references = bank.references()
         groups = Sightings(references).groups()
         firsts = [reference for reference in references if groups.is_first(reference.image_id)]
@@ -117,8 +114,7 @@ class TuneApplier:
         plan = NewClass.of([], _options(before, candidate, far), self._settings_of(before), self.embedder)
         rest = NotScored(aside, len(references) - len(firsts))
         calibration: Calibration = plan.calibration(scores, False, rest)
-        record = None if subspaces is None else subspaces.record
-        return self._recalibrator(before).publish(before, calibration, candidate.rule, record)
+        return self._recalibrator(before).publish(before, calibration, candidate.rule, judge.subspace)
 
     def _recalibrator(self, before: Manifest) -> Recalibrator:
         return Recalibrator(self._settings_of(before), self.store)

@@ -21,7 +21,7 @@ from patchbank.bank.manifest import Foreground, Manifest, ScoringRule
 from patchbank.bank.store import Bank, BankSpec, Draft, Reference
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.embedding import Embedding
-from patchbank.embedding.stream import Seen, Skipped
+from patchbank.embedding.stream import Skipped
 from patchbank.embedding.turned import Turn
 from patchbank.judging.judge import Judge
 from patchbank.judging.normal_subspaces import NormalSubspaces
@@ -36,6 +36,7 @@ from patchbank.teaching.groups import Groups
 from patchbank.teaching.pixel_range import LearntRange
 from patchbank.teaching.reader import Reader
 from patchbank.teaching.reference_patches import read_patches
+from patchbank.teaching.shelf import KeptEmbeddings, Shelf
 from patchbank.teaching.tuning_candidates import widest
 
 MOST_PATCHES: Final = 60_000
@@ -99,24 +100,25 @@ class DetailScorer:
             TemporaryDirectory(prefix="patchbank-tune-") as folder,
             closing(EdgeStore(Path(folder) / "bank")) as store,
             store.draft("trial", BankSpec(*self._embedder.dimensions(scales))) as draft,
+            Shelf() as shelf,
         ):
-            kept = _Kept(Path(folder))
+            kept = KeptEmbeddings(shelf)
             sink = _Drawn(draft, MOST_PATCHES // len(references))
             feed = PatchFeed(sink, 1.0, np.iinfo(np.int64).max, len(references), self._areas, self._progress)
             for seen in reader.read(list(references.values()), f"{name}: references", turns):
                 if seen.picture.image_id in references:
                     feed.add(seen)
-                    kept.add(seen)
+                    kept.add(seen.picture.image_id, replace(seen.embedding, plain=None))
             feed.finish()
             draft.seal()
             foreground = None
             if self._before.foreground is not None:
-                samples = [kept.load(image_id) for image_id in kept.image_ids[:SAMPLES]]
+                samples = [kept[image_id] for image_id in list(kept)[:SAMPLES]]
                 foreground = learn_foreground([Sample(one.patches, self._areas.on(one.grid)) for one in samples])
             judge = self._judge(draft, foreground)
-            left_out = ((image_id, kept.load(image_id)) for image_id in self._apart(kept.image_ids))
-            count = len(self._apart(kept.image_ids))
-            return self._scores(scales, judge, left_out, count, draft.count_patches(), reader, labelled)
+            apart = self._apart(list(kept))
+            left_out = ((image_id, kept[image_id]) for image_id in apart)
+            return self._scores(scales, judge, left_out, len(apart), draft.count_patches(), reader, labelled)
 
     def from_bank(self, bank: Bank, references: Sequence[Reference], labelled: Labelled) -> DetailScores:
         """Scores at the class's own scales against its own bank, which must hold all patches of the ``references``
@@ -192,29 +194,6 @@ def reference_embedding(bank: Bank, reference: Reference, areas: InspectedAreas,
     patches[held.area.cells.ravel()] = held.vectors
     geometry = embedder.geometry((reference.width, reference.height), bank.manifest.scales)
     return Embedding(patches, np.zeros(bank.manifest.cls_dim, dtype=np.float32), geometry)
-
-
-class _Kept:
-    """Embeddings of references in files of a ``folder``: at a fine detail they would fill the memory."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._embeddings: dict[str, Embedding] = {}
-
-    @property
-    def image_ids(self) -> list[str]:
-        return list(self._embeddings)
-
-    def add(self, seen: Seen) -> None:
-        image_id, embedding = seen.picture.image_id, seen.embedding
-        np.save(self._file(image_id), embedding.patches)
-        self._embeddings[image_id] = replace(embedding, patches=embedding.patches[:0], plain=None)
-
-    def load(self, image_id: str) -> Embedding:
-        return replace(self._embeddings[image_id], patches=np.load(self._file(image_id)))
-
-    def _file(self, image_id: str) -> Path:
-        return self._folder / f"{image_id}.npy"
 
 
 class _Drawn:

@@ -11,7 +11,7 @@ from patchbank.atomic_file import replace_file
 from patchbank.bank.collection import CollectionDraft
 from patchbank.bank.edge.catalogue import HeldLock
 from patchbank.bank.edge.shard import Shard
-from patchbank.bank.manifest import LAYOUT, Manifest
+from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import BankRef
 from patchbank.bank.part import Part
 from patchbank.bank.store import Reference
@@ -55,7 +55,7 @@ class EdgeDraft(CollectionDraft[Shard]):
             shard.seal()
 
     def activate(self, manifest: Manifest) -> Manifest:
-        whole = manifest.model_copy(update={"layout": LAYOUT, "parts": self.parts()})
+        whole = self._whole(manifest)
         self._close()
         try:
             if not self._own:

@@ -26,7 +26,7 @@ from patchbank.bank.edge.draft import EdgeDraft
 from patchbank.bank.edge.router import Entries, find_references, router_name, write_router
 from patchbank.bank.edge.shard import INDEX_FROM, Shard
 from patchbank.bank.manifest import Manifest, read_manifest
-from patchbank.bank.names import PREFIX, BankRef
+from patchbank.bank.names import BankRef
 from patchbank.bank.part import Part
 from patchbank.bank.parted import Collection, view_of
 from patchbank.bank.router import ROUTER_PREFIX
@@ -47,7 +47,7 @@ class EdgeStore(VersionedStore[HeldLock]):
     def __init__(self, data_dir: Path, keep_versions: int = 3, index_from: int = INDEX_FROM) -> None:
         super().__init__(keep_versions)
         self.data_dir = data_dir
-        self._collections = data_dir / "collections"
+        self._folder = data_dir / "collections"
         self._catalogue = Catalogue(data_dir)
         self._index_from = index_from
         self._shards: OpenCache[Shard] = OpenCache(_CACHED)
@@ -75,11 +75,11 @@ class EdgeStore(VersionedStore[HeldLock]):
         return self._manifests.get(ref.collection, lambda: self._read_manifest(ref, serves))
 
     def _open_shard(self, ref: BankRef) -> Shard:
-        folder = self._collections / ref.collection
+        folder = self._folder / ref.collection
         return self._shard(ref.collection, folder / "shard", folder / "exact")
 
     def _read_manifest(self, ref: BankRef, serves: bool) -> Manifest:
-        folder = self._collections / ref.collection
+        folder = self._folder / ref.collection
         try:
             return read_manifest(json.loads((folder / _MANIFEST).read_text(encoding="utf-8")))
         except FileNotFoundError:
@@ -95,35 +95,21 @@ class EdgeStore(VersionedStore[HeldLock]):
 
     def find_in_router(self, name: str, cls: FloatArray, k: int) -> list[RouterHit]:
         """The k references nearest to ``cls`` (D',) in the router collection of that name."""
-        return find_references(self._shard(name, self._collections / name), cls, k)
+        return find_references(self._shard(name, self._folder / name), cls, k)
 
-    def _finished(self, class_name: str) -> Iterator[str]:
-        if not self._collections.is_dir():
+    def _collections(self, class_name: str) -> Iterator[tuple[BankRef, bool]]:
+        if not self._folder.is_dir():
             return
-        for folder in self._collections.iterdir():
+        for folder in self._folder.iterdir():
             ref = BankRef.parse(folder.name)
-            if ref is None or ref.class_name != class_name or folder.name.endswith(_PARTIAL):
-                continue
-            if (folder / _MANIFEST).is_file():
-                yield ref.version
-
-    def _unfinished(self, class_name: str) -> list[BankRef]:
-        finished = set(self._finished(class_name))
-        found = (BankRef.parse(folder.name) for folder in self._collections.glob(f"{PREFIX}__{class_name}__*"))
-        return [
-            ref
-            for ref in found
-            if ref is not None
-            and ref.class_name == class_name
-            and ref.version not in finished
-            and not ref.version.endswith(_PARTIAL)
-        ]
+            if ref is not None and ref.class_name == class_name and not folder.name.endswith(_PARTIAL):
+                yield ref, (folder / _MANIFEST).is_file()
 
     def _hold(self, class_name: str) -> HeldLock:
         return self._catalogue.class_lock(class_name)
 
     def _begin(self, ref: BankRef, spec: BankSpec, parts: Sequence[Part], held: HeldLock) -> EdgeDraft:
-        folder = self._collections / f"{ref.collection}{_PARTIAL}"
+        folder = self._folder / f"{ref.collection}{_PARTIAL}"
         base = [(part, self._open_shard(BankRef(ref.class_name, part.version))) for part in parts]
         try:
             shard = self._new_shard(folder, spec)
@@ -155,13 +141,13 @@ class EdgeStore(VersionedStore[HeldLock]):
         gone = set()
         for ref in refs:
             with suppress(OSError):  # then it is kept, and retired after the next change
-                (self._collections / ref.collection / _MANIFEST).unlink()
+                (self._folder / ref.collection / _MANIFEST).unlink()
                 gone.add(ref.collection)
         self._manifests.keep(lambda name: name not in gone)
 
     def _drop(self, refs: Iterable[BankRef]) -> None:
         for ref in refs:
-            shutil.rmtree(self._collections / ref.collection, ignore_errors=True)
+            shutil.rmtree(self._folder / ref.collection, ignore_errors=True)
 
     def _fingerprint(self, class_name: str) -> str | None:
         """The fingerprint of a class's active bank, or None if the bank cannot be read."""
@@ -188,8 +174,8 @@ class EdgeStore(VersionedStore[HeldLock]):
                     continue
                 routers[mark] = router_name(mark)
                 write_router(
-                    self._collections / routers[mark],
-                    self._collections / old if old else None,
+                    self._folder / routers[mark],
+                    self._folder / old if old else None,
                     class_name,
                     entries,
                     (self._entries(name, after.classes[name]) for name in others),
@@ -201,7 +187,7 @@ class EdgeStore(VersionedStore[HeldLock]):
     def _sweep_routers(self, pointers: Pointers) -> None:
         """Remove routers that nothing points at: replaced ones, and those of an interrupted change."""
         wanted = set(pointers.routers.values())
-        for folder in list(self._collections.glob(f"{ROUTER_PREFIX}*")):
+        for folder in list(self._folder.glob(f"{ROUTER_PREFIX}*")):
             if folder.name not in wanted:
                 shutil.rmtree(folder, ignore_errors=True)
         self._forget_removed()
@@ -212,9 +198,9 @@ class EdgeStore(VersionedStore[HeldLock]):
 
     def _delete_folders(self, class_name: str, chosen: Callable[[str], bool]) -> None:
         """Delete those of a class's collections whose names are chosen."""
-        if not self._collections.is_dir():
+        if not self._folder.is_dir():
             return
-        for folder in list(self._collections.iterdir()):
+        for folder in list(self._folder.iterdir()):
             ref = BankRef.parse(folder.name)
             if ref is not None and ref.class_name == class_name and chosen(folder.name):
                 shutil.rmtree(folder, ignore_errors=True)
@@ -226,7 +212,7 @@ class EdgeStore(VersionedStore[HeldLock]):
 
     def _forget_removed(self) -> None:
         """Let go of shards whose files are gone, so that replaced versions give their memory back."""
-        self._shards.keep(lambda name: (self._collections / name).exists())
+        self._shards.keep(lambda name: (self._folder / name).exists())
 
     def close(self) -> None:
         """Close all shards; a later use raises ``Closed``."""

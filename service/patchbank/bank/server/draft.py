@@ -11,7 +11,7 @@ from qdrant_client import models
 
 from patchbank.arrays import FloatArray, IntArray
 from patchbank.bank.collection import CollectionDraft
-from patchbank.bank.manifest import LAYOUT, Manifest
+from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import BankRef, reference_point
 from patchbank.bank.part import Part
 from patchbank.bank.server.collection import ServerCollection
@@ -88,9 +88,8 @@ class ServerDraft(CollectionDraft[ServerCollection]):
         )
 
     def activate(self, manifest: Manifest) -> Manifest:
-        collection, parts = self._written(), self.parts()
-        whole = manifest.model_copy(update={"layout": LAYOUT, "parts": parts})
-        counts = [part.counting for part in parts]
+        collection, whole = self._written(), self._whole(manifest)
+        counts = [part.counting for part in whole.parts]
         held = (sum(count[0] for count in counts), sum(count[1] for count in counts))
         if held != (manifest.references, manifest.patches):
             raise StoreUnavailable(

@@ -122,9 +122,6 @@ class ServerStore(VersionedStore[Lease]):
                 raise DamagedBank("the router is lost; rebuild it with: indexer activate CLASS VERSION")
         return []
 
-    def _finished(self, class_name: str) -> Iterator[str]:
-        return (ref.version for ref, finished in self._collections(class_name) if finished)
-
     def _collections(self, class_name: str) -> Iterator[tuple[BankRef, bool]]:
         """All collections of a class, and whether they are finished."""
         for listed in self._link.ask("listing collections", self._link.client.get_collections).collections:
@@ -175,14 +172,6 @@ class ServerStore(VersionedStore[Lease]):
     def _withdraw(self, class_name: str, held: Lease) -> None:
         self._switch([_no_alias(class_name)])
         self._drop(ref for ref, _ in self._collections(class_name))
-
-    def _sweep(self, class_name: str) -> None:
-        if self.active().get(class_name) not in {None, *self._finished(class_name)}:
-            return  # the serving version has lost its manifest: nobody knows what it is made of
-        super()._sweep(class_name)
-
-    def _unfinished(self, class_name: str) -> list[BankRef]:
-        return [ref for ref, finished in self._collections(class_name) if not finished]
 
     def _retire(self, refs: Iterable[BankRef]) -> None:
         retired = list(refs)
