@@ -125,16 +125,14 @@ def test_a_process_that_does_not_answer_and_is_killed_after_a_cancel_is_cancelle
 
 
 def test_a_class_that_changed_since_an_interrupted_job_began_is_not_said_to_be_unchanged(settings: Settings) -> None:
-    with serving_http(settings) as client:
-        job_id = order(client, "part", 60)
-        at_work(client, job_id)
-        process = process_of(job_id)
-        assert process is not None
-        os.kill(process, signal.SIGSTOP)
-        board = JobBoard(settings, lambda _: "20260101-000000-000000")
-        os.kill(process, signal.SIGKILL)
-        until(lambda: board.job(job_id).state == "interrupted")
-        error = board.job(job_id).error
+    board = JobBoard(settings, lambda _: "20260101-000000-000000")
+    job_id = board.order(board.place(), "teach", "part", {}).id
+    running = board.begin(job_id)
+    assert running is not None
+    with running:  # and without a word of its end
+        running.working("")
+    assert board.job(job_id).state == "interrupted"
+    error = board.job(job_id).error
     assert error is not None
     assert "version 20260101-000000-000000 of 'part' has become active since the job began" in error.message
 
