@@ -10,7 +10,7 @@ import typer
 
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import BankRef
-from patchbank.bank.store import Reference
+from patchbank.bank.reference import Reference
 from patchbank.bank.view import View
 from patchbank.embedding.embedder import Embedder
 from patchbank.errors import DamagedBank, PatchbankError

@@ -11,7 +11,8 @@ from patchbank.bank.manifest import LAYOUT, Manifest
 from patchbank.bank.names import BankRef
 from patchbank.bank.part import Part
 from patchbank.bank.parted import Collection, Parted, Share
-from patchbank.bank.store import Neighbours, PatchBlock, Reference
+from patchbank.bank.reference import Reference, ReferenceFacts
+from patchbank.bank.store import Neighbours, PatchBlock
 from patchbank.errors import UnknownReference
 from patchbank.text import quoted
 
@@ -34,6 +35,9 @@ class CollectionBank:
 
     def references(self) -> list[Reference]:
         return self._collection().references()
+
+    def reference_facts(self) -> list[ReferenceFacts]:
+        return self._collection().reference_facts()
 
     def reference(self, image_id: str) -> Reference:
         return self._collection().reference(image_id)
@@ -61,6 +65,7 @@ class CollectionDraft(ABC, Generic[Written]):
         self._ref = ref
         self._base = list(base)
         self._own: set[str] = set()
+        self._given_up: dict[str, int] = {}
         self._held = [
             {image_id for image_id in collection.cls_vectors()[0] if image_id not in part.withdrawn}
             for part, collection in self._base
@@ -79,15 +84,23 @@ class CollectionDraft(ABC, Generic[Written]):
         return self._ref
 
     def has_reference(self, image_id: str) -> bool:
-        return image_id in self._own or any(image_id in held for held in self._held)
+        return self._counts(image_id) or any(image_id in held for held in self._held)
+
+    def _counts(self, image_id: str) -> bool:
+        """Whether it is one that this draft added."""
+        return image_id in self._own and image_id not in self._given_up
 
     def _take(self, image_id: str) -> None:
         """Note that this draft adds a reference; it takes the place of the base's."""
-        if image_id not in self._own and self.has_reference(image_id):
+        if not self._counts(image_id) and self.has_reference(image_id):
             self.withdraw(image_id)
         self._own.add(image_id)
+        self._given_up.pop(image_id, None)
 
     def withdraw(self, image_id: str) -> None:
+        if self._counts(image_id):  # merged from parts of the base
+            self._given_up[image_id] = len(self._written().image_patches(image_id))
+            return
         for place, (part, collection) in enumerate(self._base):
             if image_id in self._held[place]:
                 patches = len(collection.image_patches(image_id))
@@ -99,8 +112,13 @@ class CollectionDraft(ABC, Generic[Written]):
     def parts(self) -> tuple[Part, ...]:
         """The parts of the new version: those of the base that still count, and its own."""
         written = self._written()
-        own = [self._own_part(written)] if self._own else []
-        return (*(part for part, _ in self._base if part.counting[0]), *own)
+        parts = [part for part, _ in self._base]
+        if self._own:
+            own = self._own_part(written)
+            for image_id, patches in self._given_up.items():
+                own = own.without(image_id, patches)
+            parts.append(own)
+        return tuple(part for part in parts if part.counting[0])
 
     def _whole(self, manifest: Manifest) -> Manifest:
         """The manifest with the parts of the new version, as it is stored."""
@@ -109,7 +127,10 @@ class CollectionDraft(ABC, Generic[Written]):
     def _view(self) -> Collection:
         written = self._written()
         shares = [Share.of(part, collection) for part, collection in self._base if part.counting[0]]
-        return Parted([*shares, Share(written)]) if shares else written
+        if not shares and not self._given_up:
+            return written
+        own = Share(written, frozenset(self._given_up), sum(self._given_up.values()))
+        return Parted([*shares, own])
 
     def cls_vectors(self) -> tuple[list[str], FloatArray]:
         return self._view().cls_vectors()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import BankRef
-from patchbank.bank.pour import pour
+from patchbank.bank.pour import pour_bank
 from patchbank.bank.store import BankContent, BankSpec, PatchStore
 from patchbank.errors import DamagedBank
 from patchbank.progress import SILENT, Progress
@@ -27,7 +27,7 @@ def put_class(
     manifest = content.manifest
     spec = BankSpec(manifest.patch_dim, manifest.cls_dim)
     with target.draft(name or manifest.class_name, spec, replaces=replaces) as draft:
-        pour(content, draft, progress)
+        pour_bank(content, draft, progress)
         indexing = progress.begin("building the index", None)
         draft.seal()
         indexing.done()

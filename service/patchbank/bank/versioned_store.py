@@ -10,11 +10,12 @@ from typing import Generic, Protocol, TypeVar
 
 from patchbank.arrays import FloatArray
 from patchbank.bank.names import NO_CLASS, BankRef, check_class_name, new_version
-from patchbank.bank.part import Part, is_scattered
+from patchbank.bank.part import Part, to_merge
+from patchbank.bank.parted import Collection
 from patchbank.bank.pour import pour
 from patchbank.bank.store import Bank, BankSpec, Draft, Pointers, RouterHit
 from patchbank.bank.view import View, unknown_class, unknown_version, with_view
-from patchbank.errors import ClassBusy, DamagedBank
+from patchbank.errors import ClassBusy, DamagedBank, InvalidParameters
 
 
 class HeldClass(Protocol):
@@ -62,6 +63,10 @@ class VersionedStore(ABC, Generic[Held]):
         """A draft on these parts of the class; it releases the class when it ends."""
 
     @abstractmethod
+    def _view(self, class_name: str, parts: Sequence[Part]) -> Collection:
+        """What counts of these parts of a class, as one collection."""
+
+    @abstractmethod
     def _serve(self, ref: BankRef, held: Held) -> None:
         """Let a finished version serve, in one atomic step."""
 
@@ -97,16 +102,16 @@ class VersionedStore(ABC, Generic[Held]):
         try:
             self._sweep(class_name)
             self._require_active(base or replaces)
-            bank = None if base is None else self.open_bank(base, serves=True)
-            parts = () if bank is None else bank.manifest.shares
-            scattered = is_scattered(parts)
-            draft = self._begin(BankRef(class_name, new_version()), spec, () if scattered else parts, held)
+            parts = () if base is None else self.open_bank(base, serves=True).manifest.shares
+            merged = to_merge(parts)
+            kept = [part for part in parts if part not in merged]
+            draft = self._begin(BankRef(class_name, new_version()), spec, kept, held)
         except BaseException:
             held.release()
             raise
-        if bank is not None and scattered:
+        if merged:
             try:
-                pour(bank, draft)
+                pour(self._view(class_name, merged), draft)
             except BaseException:
                 draft.__exit__()
                 raise
@@ -146,13 +151,36 @@ class VersionedStore(ABC, Generic[Held]):
         finally:
             held.release()
 
-    def _publish(self, ref: BankRef, held: Held) -> None:
-        """Let a finished version serve, and retire versions that are too old to keep."""
-        self._serve(ref, held)
-        old = [version for version in self.versions(ref.class_name)[: -self._keep] if version != ref.version]
+    def _publish(self, ref: BankRef, held: Held, *, serve: bool = True) -> None:
+        """Let a finished version serve, unless another one is to go on, and retire versions that are too old to
+        keep."""
+        if serve:
+            self._serve(ref, held)
+        self._retire_old(ref.class_name, self._keep)
+
+    def _retire_old(self, class_name: str, keep: int) -> list[str]:
+        """Retire all versions but the newest ``keep`` and the one that serves; the caller holds the class."""
+        active = self.active().get(class_name)
+        old = [version for version in self.versions(class_name)[:-keep] if version != active]
         if old:
-            self._retire([BankRef(ref.class_name, version) for version in old])
-            self._sweep(ref.class_name)
+            self._retire([BankRef(class_name, version) for version in old])
+            self._sweep(class_name)
+        return old
+
+    def prune(self, class_name: str, keep: int) -> list[str]:
+        check_class_name(class_name)
+        if keep < 1:
+            raise InvalidParameters("the version that serves is always kept: keep 1 or more")
+        with self._holding(class_name):
+            self._require_taught(class_name)
+            pruned = self._retire_old(class_name, keep)
+            self._sweep(class_name)
+        return pruned
+
+    def _require_taught(self, class_name: str) -> None:
+        active = self.active()
+        if class_name not in active:
+            raise unknown_class(class_name, active, self.place)
 
     @abstractmethod
     def engine(self) -> str: ...
@@ -163,8 +191,6 @@ class VersionedStore(ABC, Generic[Held]):
 
     def remove(self, class_name: str) -> None:
         check_class_name(class_name)
-        active = self.active()
-        if class_name not in active:
-            raise unknown_class(class_name, active, self.place)
+        self._require_taught(class_name)
         with self._holding(class_name) as held:
             self._withdraw(class_name, held)

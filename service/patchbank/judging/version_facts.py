@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import begun_at
-from patchbank.bank.store import PatchStore, Reference
+from patchbank.bank.reference import Reference
+from patchbank.bank.store import PatchStore
 from patchbank.errors import PatchbankError
 from patchbank.judging.bank_facts import calibration_facts, threshold_facts
 

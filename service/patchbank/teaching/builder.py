@@ -9,7 +9,8 @@ from typing import Final
 
 from patchbank.bank.manifest import BackboneFacts, Manifest
 from patchbank.bank.names import now
-from patchbank.bank.store import Draft, Reference
+from patchbank.bank.reference import Reference
+from patchbank.bank.store import Draft
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.preprocess import Geometry
 from patchbank.embedding.stream import Seen
@@ -19,9 +20,10 @@ from patchbank.judging.judge import Judge
 from patchbank.progress import Progress
 from patchbank.scoring.foreground import Sample, spread_out
 from patchbank.scoring.inspected_area import InspectedAreas
-from patchbank.teaching.calibrator import Calibrator, NormalScore, NotScored, split_doubtful
+from patchbank.teaching.calibrator import Calibrator
 from patchbank.teaching.feed import PatchFeed
 from patchbank.teaching.groups import Groups
+from patchbank.teaching.normal_scores import NormalScore, NotScored, split_doubtful
 from patchbank.teaching.plan import TeachPlan
 from patchbank.teaching.reader import Reader
 from patchbank.teaching.reference_check import ReferenceCheck

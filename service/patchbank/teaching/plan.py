@@ -24,9 +24,10 @@ from patchbank.scoring.foreground import Sample, learn_foreground
 from patchbank.scoring.foreground_decision import decide
 from patchbank.scoring.frame import learn_limits, widen_limits
 from patchbank.scoring.resolution import usual_resolution
-from patchbank.scoring.threshold import Targets, calibrate
+from patchbank.scoring.threshold import Targets
 from patchbank.settings import Settings
-from patchbank.teaching.calibrator import Calibrator, NormalScore, NotScored
+from patchbank.teaching.calibrator import Calibrator
+from patchbank.teaching.normal_scores import Method, NormalScore, NotScored, calibration_of, scores_of
 from patchbank.teaching.rates import Rates
 from patchbank.teaching.roi_drawing import RoiDrawing, check_grid, draw, first_picture
 from patchbank.teaching.sight import sight_of
@@ -212,7 +213,7 @@ class NewClass:
         return taken
 
     def calibration(self, scores: Sequence[NormalScore], held_out: bool, rest: NotScored) -> Calibration:
-        return _calibrate(scores, _method(held_out), self.targets, rest)
+        return calibration_of(scores, _method(held_out), self.targets, rest)
 
     def retrieval(self, calibrator: Calibrator) -> RetrievalLimit:
         return calibrator.retrieval_limit()
@@ -297,9 +298,9 @@ class Extension:
         scores, so the thresholds stay on the safe side."""
         known = self.known.calibration
         if held_out:
-            return _calibrate(scores, "held-out", self.targets, rest)
+            return calibration_of(scores, "held-out", self.targets, rest)
         rest = NotScored(known.set_aside + rest.set_aside, known.together + rest.together)
-        return _calibrate(scores, known.method, self.targets, rest, known)
+        return calibration_of([*scores_of(known), *scores], known.method, self.targets, rest, known.stale)
 
     def retrieval(self, calibrator: Calibrator) -> RetrievalLimit:
         return calibrator.extended_retrieval_limit(self.known.retrieval)
@@ -311,22 +312,5 @@ class Extension:
         return usual_resolution(added, self.known)
 
 
-def _calibrate(
-    normal: Sequence[NormalScore],
-    method: Literal["leave-one-image-out", "held-out"],
-    targets: Targets,
-    rest: NotScored,
-    known: Calibration | None = None,
-) -> Calibration:
-    """The thresholds from scores of images, and from those that are ``known`` already."""
-    scores, peaks = [image.score for image in normal], [image.peak for image in normal]
-    series = [image.series for image in normal]
-    if known is not None:
-        scores, peaks = [*known.scores, *scores], [*known.peaks, *peaks] if known.peaks else []
-        series = [*(known.series or [""] * known.count), *series]
-    calibration = calibrate(scores, method, targets, peaks, rest.set_aside, series)
-    return calibration.model_copy(update={"together": rest.together})
-
-
-def _method(held_out: bool) -> Literal["leave-one-image-out", "held-out"]:
+def _method(held_out: bool) -> Method:
     return "held-out" if held_out else "leave-one-image-out"

@@ -16,9 +16,9 @@ from patchbank.judging.compatibility import CompatibilityChecks
 from patchbank.judging.judge import Judge
 from patchbank.progress import SILENT, Progress
 from patchbank.scoring.inspected_area import InspectedAreas
-from patchbank.scoring.threshold import calibrate
 from patchbank.settings import Settings
-from patchbank.teaching.calibrator import Calibrator, NormalScore, split_doubtful
+from patchbank.teaching.calibrator import Calibrator
+from patchbank.teaching.normal_scores import NormalScore, NotScored, calibration_of, scores_of, split_doubtful
 from patchbank.teaching.pixel_range import LearntRange
 from patchbank.teaching.rates import Rates
 from patchbank.teaching.reader import Reader
@@ -54,14 +54,9 @@ class Recalibrator:
         ``InvalidParameters`` where the rates contradict."""
         before = self.store.bank(class_name).manifest
         known = before.calibration
-        calibration = calibrate(
-            known.scores,
-            known.method,
-            rates.targets(self.settings, known),
-            known.peaks,
-            known.set_aside,
-            known.series,
-        ).model_copy(update={"together": known.together})
+        rest = NotScored(known.set_aside, known.together)
+        targets = rates.targets(self.settings, known)
+        calibration = calibration_of(scores_of(known), known.method, targets, rest, known.stale)
         return RecalibrateReport(before, self._publish(before, calibration))
 
     def from_images(
@@ -95,9 +90,7 @@ class Recalibrator:
         images, named = reader.read(files, "calibrating (held out)"), Sightings(series=series)
         scored = calibrator.held_out_scores(images, lambda: reader.skipped, named.series_of)
         normals, doubtful = split_doubtful(scored, keep_all=keep_all)
-        scores, peaks = [normal.score for normal in normals], [normal.peak for normal in normals]
-        names = [normal.series for normal in normals]
-        calibration = calibrate(scores, "held-out", targets, peaks, len(doubtful), names)
+        calibration = calibration_of(normals, "held-out", targets, NotScored(len(doubtful)))
         manifest = self._publish(before, calibration)
         return RecalibrateReport(before, manifest, tuple(reader.skipped), tuple(doubtful), reader.warnings)
 

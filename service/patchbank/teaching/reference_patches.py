@@ -9,7 +9,8 @@ import numpy as np
 from patchbank.arrays import BoolArray, FloatArray
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import PatchId
-from patchbank.bank.store import Bank, Reference
+from patchbank.bank.reference import Reference
+from patchbank.bank.store import Bank
 from patchbank.scoring.foreground import foreground_mask
 from patchbank.scoring.inspected_area import InspectedArea, InspectedAreas
 

@@ -18,8 +18,9 @@ from patchbank.progress import SILENT, Progress
 from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.settings import Settings
 from patchbank.teaching.builder import BankBuilder
-from patchbank.teaching.calibrator import WITNESSED, NormalScore
+from patchbank.teaching.calibrator import WITNESSED
 from patchbank.teaching.class_check import KnownClassCheck
+from patchbank.teaching.normal_scores import NormalScore
 from patchbank.teaching.pixel_range import LearntRange
 from patchbank.teaching.plan import Extension, NewClass, TeachOptions, TeachPlan
 from patchbank.teaching.reader import Reader

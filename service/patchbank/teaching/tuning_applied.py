@@ -17,7 +17,8 @@ from patchbank.judging.judge import Judge
 from patchbank.progress import SILENT, Progress
 from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.settings import Settings
-from patchbank.teaching.calibrator import Calibrator, NormalScore, NotScored
+from patchbank.teaching.calibrator import Calibrator
+from patchbank.teaching.normal_scores import NormalScore, NotScored
 from patchbank.teaching.plan import NewClass, TeachOptions
 from patchbank.teaching.rates import Rates
 from patchbank.teaching.recalibrator import Recalibrator

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from patchbank.bank.store import Reference
+from patchbank.bank.reference import Reference
 from patchbank.errors import CannotTune, PatchbankError
 from patchbank.images import ImageLimits, RangeRule, read_image
 from patchbank.progress import Progress

@@ -18,7 +18,8 @@ import numpy as np
 from patchbank.arrays import FloatArray, IntArray
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.manifest import Foreground, Manifest, ScoringRule
-from patchbank.bank.store import Bank, BankSpec, Draft, Reference
+from patchbank.bank.reference import Reference
+from patchbank.bank.store import Bank, BankSpec, Draft
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.embedding import Embedding
 from patchbank.embedding.stream import Skipped
