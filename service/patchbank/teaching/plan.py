@@ -28,6 +28,7 @@ from patchbank.scoring.threshold import Targets
 from patchbank.settings import Settings
 from patchbank.teaching.calibrator import Calibrator
 from patchbank.teaching.normal_scores import Method, NormalScore, NotScored, calibration_of, scores_of
+from patchbank.teaching.provenance import NOT_KNOWN, Provenance
 from patchbank.teaching.rates import Rates
 from patchbank.teaching.roi_drawing import RoiDrawing, check_grid, draw, first_picture
 from patchbank.teaching.sight import sight_of
@@ -48,7 +49,9 @@ class TeachOptions:
     is the width in pixels of what must be found, and chooses the scales. ``target_far`` and ``review_far`` are the
     rates of rejection and of review; with a ``confidence`` they hold with it (0: on average). ``series`` names the
     series that files belong to, references and calibration images alike: those of one series are left out together,
-    and count once.
+    and count once. ``provenance`` says where the references come from. Without ``serve`` the version that is made
+    waits, and the one before goes on serving. ``trusted`` references are known to be of the class: none is set aside.
+    ``replaces`` is the version that must serve still when a class is taught anew.
     """
 
     coreset: float | None = None
@@ -64,6 +67,10 @@ class TeachOptions:
     review_far: float | None = None
     confidence: float | None = None
     series: Mapping[Path, str] = field(default_factory=dict)
+    provenance: Provenance = NOT_KNOWN
+    serve: bool = True
+    trusted: bool = False
+    replaces: BankRef | None = None
 
     @property
     def rates(self) -> Rates:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -14,13 +15,14 @@ from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.stream import Skipped
 from patchbank.errors import MixedReferences, NoReferences
 from patchbank.judging.compatibility import CompatibilityChecks
-from patchbank.progress import SILENT, Progress
+from patchbank.progress import SILENT, Progress, activating
 from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.settings import Settings
 from patchbank.teaching.builder import BankBuilder
 from patchbank.teaching.calibrator import WITNESSED
 from patchbank.teaching.class_check import KnownClassCheck
 from patchbank.teaching.normal_scores import NormalScore
+from patchbank.teaching.originals import Originals
 from patchbank.teaching.pixel_range import LearntRange
 from patchbank.teaching.plan import Extension, NewClass, TeachOptions, TeachPlan
 from patchbank.teaching.reader import Reader
@@ -94,6 +96,7 @@ class Teacher:
         known = None if base is None else base.manifest
         most_kept = self.settings.max_calibration_images if calibrate_with is None else WITNESSED
         odd: list[SetAside] = []
+        originals = Originals(self.settings)
         with Shelf() as shelf:
             check = self._check(class_name, areas, base, options, shelf)
             while True:  # once more where the first look at all references shows odd ones
@@ -106,7 +109,7 @@ class Teacher:
                 compared = options.series or not options.keep_all
                 known_references = base.references() if base is not None and compared else []
                 sightings = Sightings(known_references, options.series, apart=options.keep_all)
-                with self.store.draft(class_name, plan.spec, plan.base) as draft:
+                with self.store.draft(class_name, plan.spec, plan.base, replaces=options.replaces) as draft:
                     kept = KeptEmbeddings(shelf)
                     builder = BankBuilder(
                         draft,
@@ -119,6 +122,8 @@ class Teacher:
                         kept,
                         images=len(left),
                         most_kept=most_kept,
+                        provenance=options.provenance,
+                        keep=partial(originals.keep, class_name),
                     )
                     builder.add(left, options.turns, without={aside.picture.image_id for aside in odd})
                     if not plan.is_served_by(builder.added, len(builder.duplicates)):
@@ -130,8 +135,10 @@ class Teacher:
                         continue
                     set_aside = (*odd, *builder.set_aside)
                     made = builder.finish(self.embedder, calibrate_with, len(set_aside), keep_all=options.keep_all)
-                    manifest = draft.activate(made)
+                    activating(progress)
+                    manifest = draft.activate(made, serve=options.serve)
                     break
+        originals.sweep(self.store, class_name)
         return TeachReport(
             manifest,
             builder.added,
@@ -148,7 +155,7 @@ class Teacher:
     def _check(
         self, class_name: str, areas: InspectedAreas, base: Bank | None, options: TeachOptions, shelf: Shelf
     ) -> ReferenceCheck:
-        if options.keep_all:
+        if options.keep_all or options.trusted:
             return NoCheck()
         if base is not None:
             return KnownClassCheck(base, areas)
