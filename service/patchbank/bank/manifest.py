@@ -23,6 +23,21 @@ LAYOUT: Final = 3
 """The newest layout of manifests. Since 2 a bank is made of parts; since 3 a calibration knows its images."""
 
 
+Reason = Literal[
+    "taught",
+    "extended",
+    "withdrawn",
+    "recalibrated",
+    "scored again",
+    "rebuilt",
+    "tuned",
+    "compacted",
+    "copied or restored",
+    "unknown",
+]
+"""Why a version was made."""
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -182,6 +197,7 @@ class Manifest(_Frozen):
     class_name: str
     version: str
     created_at: str
+    reason: Reason | None = None
     backbone: BackboneFacts
     scales: Scales = BASE
     patch_dim: int

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.open_store import open_store
+from patchbank.bank.store import PatchStore
 from patchbank.embedding.embedder import Embedder
 from patchbank.jobs.choices import CalibrateChoices
 from patchbank.jobs.picture_report import doubtful_list, skipped_list, warning_list
@@ -19,6 +20,7 @@ from patchbank.judging.bank_facts import calibration_facts, threshold_facts
 from patchbank.progress import Progress
 from patchbank.settings import Settings
 from patchbank.teaching.recalibrator import RecalibrateReport, Recalibrator
+from patchbank.teaching.rescorer import Rescorer, RescoreReport
 
 
 class CalibrateRequest(BaseModel):
@@ -42,7 +44,7 @@ def calibrate(
     with closing(open_store(settings)) as store:
         recalibrator = Recalibrator(settings, store)
         if request.files is None:
-            return recalibrator.from_known_scores(request.class_name, choices.rates)
+            return recalibrator.from_known_scores(request.class_name, choices.rates, serve=choices.activate)
         with Embedder.open(settled(settings, store, tell)) as embedder:
             return recalibrator.from_images(
                 request.class_name,
@@ -52,8 +54,49 @@ def calibrate(
                 series=request.series,
                 strict=choices.strict,
                 keep_all=choices.keep_all,
+                serve=choices.activate,
                 progress=progress,
             )
+
+
+def rescore(
+    settings: Settings, request: CalibrateRequest, progress: Progress, tell: Callable[[str], None]
+) -> RescoreReport:
+    """Score references again, as ``again`` says. Raises the errors of ``Rescorer``, and those of the store and the
+    backbone."""
+    everything = request.choices.again == "all"
+    with closing(open_store(settings)) as store:
+        rescorer = Rescorer(settings, store, lambda: Embedder.open(settled(settings, store, tell)))
+        return rescorer.rescore(
+            request.class_name, everything=everything, serve=request.choices.activate, progress=progress
+        )
+
+
+def rescore_stale(settings: Settings, store: PatchStore, class_name: str, progress: Progress) -> RescoreReport:
+    """Score again what is stale, in a store that is open."""
+    rescorer = Rescorer(settings, store, lambda: Embedder.open(settled(settings, store, lambda _: None)))
+    return rescorer.rescore(class_name, progress=progress)
+
+
+def rescored_document(report: RescoreReport) -> dict[str, Any]:
+    """The report as JSON."""
+    return {
+        "class_name": report.manifest.class_name,
+        "version": report.manifest.version,
+        "before": _facts(report.before),
+        "after": _facts(report.manifest),
+        "scored": report.scored,
+        "without_picture": [
+            {"image_id": reference.image_id, "name": reference.name} for reference in report.without_picture
+        ],
+    }
+
+
+def rescored_lines(report: RescoreReport) -> list[str]:
+    """What people should know of it."""
+    missing = len(report.without_picture)
+    why = "could not be scored again: the bank holds a coreset, and their pictures were not found"
+    return [*report.remarks, *([f"{missing} references {why}"] if missing else [])]
 
 
 def calibrated_document(report: RecalibrateReport, left_out: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:

@@ -149,6 +149,7 @@ class BankBuilder:
             class_name=draft.ref.class_name,
             version=draft.ref.version,
             created_at=now(),
+            reason=self._plan.reason,
             backbone=BackboneFacts(
                 name=embedder.backbone.name, sha256=embedder.model_sha256, fingerprint=embedder.fingerprint
             ),

@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from patchbank.bank.frame_limits import FrameLimits
-from patchbank.bank.manifest import Calibration, Coreset, Foreground, Manifest, RetrievalLimit, ScoringRule, SelfTest
+from patchbank.bank.manifest import (
+    Calibration,
+    Coreset,
+    Foreground,
+    Manifest,
+    Reason,
+    RetrievalLimit,
+    ScoringRule,
+    SelfTest,
+)
 from patchbank.bank.names import BankRef
 from patchbank.bank.region_of_interest import RegionOfInterest
 from patchbank.bank.resolution import Resolution
@@ -51,7 +60,7 @@ class TeachOptions:
     series that files belong to, references and calibration images alike: those of one series are left out together,
     and count once. ``provenance`` says where the references come from. Without ``serve`` the version that is made
     waits, and the one before goes on serving. ``trusted`` references are known to be of the class: none is set aside.
-    ``replaces`` is the version that must serve still when a class is taught anew.
+    ``replaces`` is the version that must serve still when a class is taught anew, and ``reason`` why it is.
     """
 
     coreset: float | None = None
@@ -70,6 +79,7 @@ class TeachOptions:
     provenance: Provenance = NOT_KNOWN
     serve: bool = True
     trusted: bool = False
+    reason: Reason = "taught"
     replaces: BankRef | None = None
 
     @property
@@ -80,6 +90,11 @@ class TeachOptions:
 
 class TeachPlan(Protocol):
     """One class's plan: what is known before the first image is read, and how the results are used."""
+
+    @property
+    def reason(self) -> Reason:
+        """Why the version is made."""
+        ...
 
     @property
     def base(self) -> BankRef | None:
@@ -172,6 +187,10 @@ class NewClass:
 
     base = None
 
+    @property
+    def reason(self) -> Reason:
+        return self.options.reason
+
     @classmethod
     def of(cls, files: Sequence[Path], options: TeachOptions, settings: Settings, embedder: Embedder) -> NewClass:
         """Plan for ``files``. Raises ``InvalidMask``, and the errors of ``read_image``, for an unusable region of
@@ -242,6 +261,7 @@ class Extension:
     targets: Targets
 
     roi_note = None
+    reason: ClassVar[Reason] = "extended"
 
     @classmethod
     def of(cls, known: Manifest, options: TeachOptions, settings: Settings) -> Extension:

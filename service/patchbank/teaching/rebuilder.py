@@ -78,6 +78,7 @@ class Rebuilder:
                 provenance=Provenance(known={reference.image_id: reference for reference in references}),
                 trusted=True,
                 strict=True,
+                reason="rebuilt",
                 replaces=before.ref,
                 serve=serve,
             )

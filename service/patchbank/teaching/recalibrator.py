@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from patchbank.bank.manifest import Calibration, Manifest, ScoringRule
+from patchbank.bank.manifest import Calibration, Manifest, Reason, ScoringRule
 from patchbank.bank.store import PatchStore
 from patchbank.bank.subspace_record import SubspaceRecord
 from patchbank.embedding.embedder import Embedder
@@ -98,7 +98,15 @@ class Recalibrator:
     def _publish(
         self, before: Manifest, calibration: Calibration, *, serve: bool, progress: Progress = SILENT
     ) -> Manifest:
-        return self.publish(before, calibration, before.scoring, before.subspace, serve=serve, progress=progress)
+        return self.publish(
+            before,
+            calibration,
+            before.scoring,
+            before.subspace,
+            reason="recalibrated",
+            serve=serve,
+            progress=progress,
+        )
 
     def publish(
         self,
@@ -107,9 +115,10 @@ class Recalibrator:
         rule: ScoringRule,
         subspace: SubspaceRecord | None = None,
         *,
+        reason: Reason = "tuned",
         serve: bool = True,
         progress: Progress = SILENT,
     ) -> Manifest:
         """Let the same patches serve with another calibration, whose scores are by ``rule`` and ``subspace``."""
-        changes = {"calibration": calibration, "scoring": rule, "subspace": subspace}
+        changes = {"calibration": calibration, "scoring": rule, "subspace": subspace, "reason": reason}
         return republish(self.store, before, changes, serve=serve, progress=progress)

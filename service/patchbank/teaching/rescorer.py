@@ -108,7 +108,7 @@ class Rescorer:
         before: Manifest,
         scores: Sequence[NormalScore],
         made: dict[str, NormalScore],
-        missing: Collection[str],
+        missing: set[str],
         references: Sequence[Reference],
         *,
         everything: bool,
@@ -167,7 +167,7 @@ class Rescorer:
         serve: bool,
         progress: Progress,
     ) -> Manifest:
-        changes = {"calibration": calibration, "retrieval": retrieval}
+        changes = {"calibration": calibration, "retrieval": retrieval, "reason": "scored again"}
         return republish(self.store, before, changes, serve=serve, progress=progress)
 
 

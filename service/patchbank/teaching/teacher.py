@@ -13,7 +13,7 @@ from patchbank.bank.names import check_class_name
 from patchbank.bank.store import Bank, PatchStore
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.stream import Skipped
-from patchbank.errors import MixedReferences, NoReferences
+from patchbank.errors import InvalidParameters, MixedReferences, NoReferences
 from patchbank.judging.compatibility import CompatibilityChecks
 from patchbank.progress import SILENT, Progress, activating
 from patchbank.scoring.inspected_area import InspectedAreas
@@ -39,7 +39,8 @@ class TeachReport:
     ``auto`` masked the background or did not, and is empty where it was not asked for; ``roi_note`` names inspected
     parts that are too small for the grid; ``warnings`` are the decoder's, each with the files that it is about;
     ``set_aside`` are pictures that are none of the class, ``doubtful`` calibration images that score far above the
-    others; ``remarks`` say what else the look at the references showed."""
+    others; ``remarks`` say what else the look at the references showed.
+    ``serves`` is False for a version that waits."""
 
     manifest: Manifest
     added: int
@@ -51,6 +52,7 @@ class TeachReport:
     set_aside: tuple[SetAside, ...] = ()
     doubtful: tuple[NormalScore, ...] = ()
     remarks: tuple[str, ...] = ()
+    serves: bool = True
 
 
 _DEFAULTS: Final = TeachOptions()
@@ -90,6 +92,8 @@ class Teacher:
         check_class_name(class_name)
         if not files:
             raise NoReferences("no image files to teach from")
+        if not options.serve and class_name not in self.store.active():
+            raise InvalidParameters(f"{class_name!r} is not taught yet: its first version serves at once")
         plan = self._plan(class_name, files, options, extend)
         areas = InspectedAreas(plan.roi)
         base = None if plan.base is None else self.store.bank(class_name, plan.base.version)
@@ -150,6 +154,7 @@ class Teacher:
             set_aside,
             tuple(builder.doubtful),
             (*check.remarks, *builder.remarks),
+            options.serve,
         )
 
     def _check(

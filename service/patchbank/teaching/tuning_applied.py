@@ -84,7 +84,7 @@ class TuneApplier:
         turns, named = turns_of(bank), {item.image_id: item.series for item in bank.references() if item.series}
         series = {file: named[image_id] for image_id, file in matched.files.items() if image_id in named}
         with drawing_of(before) as roi:
-            options = replace(options, roi=roi, turns=turns, series=series)
+            options = replace(options, roi=roi, turns=turns, series=series, reason="tuned")
             teacher = Teacher(settings_of(before, self._settings), self.embedder, self.store)
             taught = teacher.teach(
                 before.class_name, sorted(matched.files.values()), options=options, progress=progress

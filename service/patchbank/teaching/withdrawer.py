@@ -70,6 +70,7 @@ class Withdrawer:
             changes = {
                 "version": draft.ref.version,
                 "created_at": now(),
+                "reason": "withdrawn",
                 "references": len(held) - len(gone),
                 "patches": draft.count_patches(),
                 "calibration": self._calibration(before, gone),
