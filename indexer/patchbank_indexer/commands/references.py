@@ -79,7 +79,7 @@ def _list(
 
 def _remove(settings: Settings, out: Output, class_name: str, named: Sequence[str], *, serve: bool) -> None:
     with out.progress() as progress:
-        report, rescored, manifest = withdraw(settings, class_name, named, progress, serve=serve)
+        report, rescored, manifest = withdraw(settings, class_name, named, progress, out.remark, serve=serve)
     out.result({**withdrawn_document(report, manifest), "serves": serve})
     out.table(("image_id", "name"), [(item.image_id, item.name) for item in report.withdrawn], names=("name",))
     out.say(serving_line(manifest, serves=serve))

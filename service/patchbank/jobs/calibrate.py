@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
@@ -13,6 +14,7 @@ from patchbank.bank.manifest import Manifest
 from patchbank.bank.open_store import open_store
 from patchbank.bank.store import PatchStore
 from patchbank.embedding.embedder import Embedder
+from patchbank.errors import ClassBusy
 from patchbank.jobs.choices import CalibrateChoices
 from patchbank.jobs.picture_report import doubtful_list, skipped_list, warning_list
 from patchbank.judging.backbone_choice import settled
@@ -21,6 +23,9 @@ from patchbank.progress import Progress
 from patchbank.settings import Settings
 from patchbank.teaching.recalibrator import RecalibrateReport, Recalibrator
 from patchbank.teaching.rescorer import Rescorer, RescoreReport
+
+_TRIES: Final = 10
+_PAUSE: Final = 0.5
 
 
 class CalibrateRequest(BaseModel):
@@ -64,18 +69,30 @@ def rescore(
 ) -> RescoreReport:
     """Score references again, as ``again`` says. Raises the errors of ``Rescorer``, and those of the store and the
     backbone."""
-    everything = request.choices.again == "all"
+    everything, serve = request.choices.again == "all", request.choices.activate
     with closing(open_store(settings)) as store:
-        rescorer = Rescorer(settings, store, lambda: Embedder.open(settled(settings, store, tell)))
-        return rescorer.rescore(
-            request.class_name, everything=everything, serve=request.choices.activate, progress=progress
-        )
+        return rescore_in(settings, store, request.class_name, progress, tell, everything=everything, serve=serve)
 
 
-def rescore_stale(settings: Settings, store: PatchStore, class_name: str, progress: Progress) -> RescoreReport:
-    """Score again what is stale, in a store that is open."""
-    rescorer = Rescorer(settings, store, lambda: Embedder.open(settled(settings, store, lambda _: None)))
-    return rescorer.rescore(class_name, progress=progress)
+def rescore_in(
+    settings: Settings,
+    store: PatchStore,
+    class_name: str,
+    progress: Progress,
+    tell: Callable[[str], None],
+    *,
+    everything: bool = False,
+    serve: bool = True,
+) -> RescoreReport:
+    """The same in a store that is open. Where the class is changed meanwhile, the work begins anew with what it is
+    then, a few times. Raises ``ClassBusy`` after that."""
+    rescorer = Rescorer(settings, store, lambda: Embedder.open(settled(settings, store, tell)))
+    for _ in range(_TRIES - 1):
+        try:
+            return rescorer.rescore(class_name, everything=everything, serve=serve, progress=progress)
+        except ClassBusy:
+            time.sleep(_PAUSE)
+    return rescorer.rescore(class_name, everything=everything, serve=serve, progress=progress)
 
 
 def rescored_document(report: RescoreReport) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -10,7 +10,7 @@ from patchbank.bank.manifest import Manifest
 from patchbank.bank.open_store import open_store
 from patchbank.bank.reference import ReferenceFacts
 from patchbank.errors import UnknownReference
-from patchbank.jobs.calibrate import rescore_stale
+from patchbank.jobs.calibrate import rescore_in
 from patchbank.judging.bank_facts import calibration_facts, size_facts, threshold_facts
 from patchbank.progress import Progress
 from patchbank.settings import Settings
@@ -48,7 +48,13 @@ def find_reference(references: Sequence[ReferenceFacts], text: str) -> Reference
 
 
 def withdraw(
-    settings: Settings, class_name: str, named: Sequence[str], progress: Progress, *, serve: bool = True
+    settings: Settings,
+    class_name: str,
+    named: Sequence[str],
+    progress: Progress,
+    tell: Callable[[str], None],
+    *,
+    serve: bool = True,
 ) -> tuple[WithdrawReport, RescoreReport | None, Manifest]:
     """Withdraw references, given by id or name, then score again what rested on them. Answers both reports and what
     serves, or waits, at the end. Raises the errors of ``Withdrawer``."""
@@ -58,7 +64,7 @@ def withdraw(
         report = Withdrawer(settings, store).withdraw(class_name, image_ids, serve=serve, progress=progress)
         if not serve:
             return report, None, report.manifest
-        rescored = rescore_stale(settings, store, class_name, progress)
+        rescored = rescore_in(settings, store, class_name, progress, tell)
         return report, rescored, compacted(store, rescored.manifest, progress)
 
 
