@@ -218,6 +218,7 @@ class Added(BaseModel):
     version: str
     serves: bool
     added: int
+    added_references: list[dict[str, str]] = Field(description="image_id and name of each")
     references: int
     patches: int
     threshold: float

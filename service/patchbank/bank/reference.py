@@ -52,6 +52,10 @@ class Reference(ReferenceFacts):
 
     thumbnail: bytes
 
+    def facts(self) -> ReferenceFacts:
+        """It without its picture."""
+        return ReferenceFacts(**{name: getattr(self, name) for name in FACTS})
+
     def as_payload(self) -> dict[str, Any]:
         return {**super().as_payload(), "thumbnail": base64.b64encode(self.thumbnail).decode()}
 

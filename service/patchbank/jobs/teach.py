@@ -101,6 +101,7 @@ def taught_document(
         **size_facts(manifest),
         "serves": report.serves,
         "added": report.added,
+        "added_references": [{"image_id": item.image_id, "name": item.name} for item in report.joined],
         "coreset": manifest.coreset.model_dump() if manifest.coreset else None,
         **threshold_facts(manifest.calibration),
         "calibration": calibration_facts(manifest.calibration),

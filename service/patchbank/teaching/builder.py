@@ -9,6 +9,7 @@ from typing import Final
 
 from patchbank.bank.manifest import BackboneFacts, Manifest
 from patchbank.bank.names import now
+from patchbank.bank.reference import ReferenceFacts
 from patchbank.bank.store import Draft
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.preprocess import Geometry
@@ -50,7 +51,7 @@ class BankBuilder:
     ``sightings`` what shows the same, and which series it is of; ``provenance`` says where references come from, and
     ``keep`` is called with the image id and the file of each.
 
-    ``added`` counts new references, ``duplicates`` are files whose picture was already in the bank, ``set_aside``
+    ``joined`` are new references, ``duplicates`` are files whose picture was already in the bank, ``set_aside``
     pictures that the check did not admit, ``doubtful`` calibration images that score far above the others, ``remarks``
     what people should know.
     """
@@ -87,7 +88,7 @@ class BankBuilder:
         self._check = check
         self._sightings = sightings
         self.remarks: list[str] = []
-        self.added = 0
+        self.joined: list[ReferenceFacts] = []
         self.set_aside: list[SetAside] = []
         self.doubtful: Sequence[NormalScore] = ()
         self.duplicates: list[Path] = []
@@ -109,13 +110,14 @@ class BankBuilder:
                 self.set_aside.append(aside)
                 continue
             series = self._sightings.put(image_id, group, seen.picture.path)
-            self._draft.add_reference(self._provenance.reference(seen, series), seen.embedding.cls)
+            reference = self._provenance.reference(seen, series)
+            self._draft.add_reference(reference, seen.embedding.cls)
             self._keep(image_id, seen.picture.path)
             self._feed.add(seen)
             self._reader.values.add(seen.picture.greatest)
             self._frames.append(seen.picture.frame)
             self._geometries.append(seen.embedding.geometry)
-            self.added += 1
+            self.joined.append(reference.facts())
             if len(self._kept) < self._most_kept:
                 self._kept.add(image_id, seen.embedding)
 
@@ -185,7 +187,7 @@ class BankBuilder:
         if one_part and scores:  # one sighting of one part, whose pictures vary as much
             self.remarks.append(_ONE_PART.format(len(self._kept)))
             scores = [NormalScore(max(at.score for at in scores), max(at.peak for at in scores))]
-        share = len(self._kept) / max(1, self.added)
+        share = len(self._kept) / max(1, len(self.joined))
         return scores, NotScored(math.ceil(share * set_aside), len(self._kept) - len(scores))
 
     def _held_out_scores(

@@ -10,6 +10,7 @@ from typing import Final
 
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import check_class_name
+from patchbank.bank.reference import ReferenceFacts
 from patchbank.bank.store import Bank, PatchStore
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.stream import Skipped
@@ -40,7 +41,7 @@ class TeachReport:
     parts that are too small for the grid; ``warnings`` are the decoder's, each with the files that it is about;
     ``set_aside`` are pictures that are none of the class, ``doubtful`` calibration images that score far above the
     others; ``remarks`` say what else the look at the references showed.
-    ``serves`` is False for a version that waits."""
+    ``serves`` is False for a version that waits; ``joined`` are the references that were added."""
 
     manifest: Manifest
     added: int
@@ -53,6 +54,7 @@ class TeachReport:
     doubtful: tuple[NormalScore, ...] = ()
     remarks: tuple[str, ...] = ()
     serves: bool = True
+    joined: tuple[ReferenceFacts, ...] = ()
 
 
 _DEFAULTS: Final = TeachOptions()
@@ -130,11 +132,11 @@ class Teacher:
                         keep=partial(originals.keep, class_name),
                     )
                     builder.add(left, options.turns, without={aside.picture.image_id for aside in odd})
-                    if not plan.is_served_by(builder.added, len(builder.duplicates)):
+                    if not plan.is_served_by(len(builder.joined), len(builder.duplicates)):
                         raise _nothing_left(files, reader, builder.set_aside)
                     found = check.finish()
                     if found:
-                        refuse_mixture(found, builder.added)
+                        refuse_mixture(found, len(builder.joined))
                         odd, check = found, check.passed()
                         continue
                     set_aside = (*odd, *builder.set_aside)
@@ -145,7 +147,7 @@ class Teacher:
         originals.sweep(self.store, class_name)
         return TeachReport(
             manifest,
-            builder.added,
+            len(builder.joined),
             tuple(reader.skipped),
             tuple(builder.duplicates),
             builder.mask_reason,
@@ -155,6 +157,7 @@ class Teacher:
             tuple(builder.doubtful),
             (*check.remarks, *builder.remarks),
             options.serve,
+            tuple(builder.joined),
         )
 
     def _check(
