@@ -111,10 +111,9 @@ class CollectionDraft(ABC, Generic[Written]):
 
     def parts(self) -> tuple[Part, ...]:
         """The parts of the new version: those of the base that still count, and its own."""
-        written = self._written()
         parts = [part for part, _ in self._base]
         if self._own:
-            own = self._own_part(written)
+            own = self._own_part(self._written())
             for image_id, patches in self._given_up.items():
                 own = own.without(image_id, patches)
             parts.append(own)
@@ -125,12 +124,11 @@ class CollectionDraft(ABC, Generic[Written]):
         return manifest.model_copy(update={"layout": LAYOUT, "parts": self.parts()})
 
     def _view(self) -> Collection:
-        written = self._written()
         shares = [Share.of(part, collection) for part, collection in self._base if part.counting[0]]
-        if not shares and not self._given_up:
-            return written
-        own = Share(written, frozenset(self._given_up), sum(self._given_up.values()))
-        return Parted([*shares, own])
+        if shares and not self._own:
+            return Parted(shares)
+        own = Share(self._written(), frozenset(self._given_up), sum(self._given_up.values()))
+        return Parted([*shares, own]) if shares or self._given_up else own.collection
 
     def cls_vectors(self) -> tuple[list[str], FloatArray]:
         return self._view().cls_vectors()

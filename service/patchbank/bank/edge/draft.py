@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -33,14 +33,16 @@ class EdgeDraft(CollectionDraft[Shard]):
         publish: Publish,
         ref: BankRef,
         folder: Path,
-        shard: Shard,
+        new_shard: Callable[[], Shard],
         lock: HeldLock,
         base: Sequence[tuple[Part, Shard]] = (),
     ) -> None:
         super().__init__(ref, base)
         self._publish = publish
         self._folder = folder
-        self._shard: Shard | None = shard
+        self._new_shard = new_shard
+        self._shard: Shard | None = None
+        self._ended = False
         self._lock = lock
 
     def add_reference(self, reference: Reference, cls: FloatArray) -> None:
@@ -54,16 +56,13 @@ class EdgeDraft(CollectionDraft[Shard]):
         return Part(version=self._ref.version, references=len(self._own), patches=collection.count())
 
     def seal(self) -> None:
-        shard = self._written()
         if self._own:
-            shard.seal()
+            self._written().seal()
 
     def activate(self, manifest: Manifest, *, serve: bool = True) -> Manifest:
         whole = self._whole(manifest)
         self._close()
         try:
-            if not self._own:
-                shutil.rmtree(self._folder / "shard")
             replace_file(self._folder / "manifest.json", whole.model_dump_json(indent=1))
             self._folder.rename(self._folder.with_name(self._ref.collection))
         except OSError as error:
@@ -72,12 +71,14 @@ class EdgeDraft(CollectionDraft[Shard]):
         return whole
 
     def _written(self) -> Shard:
-        if self._shard is None:
+        if self._ended:
             raise Closed("this bank version is no longer in work")
+        if self._shard is None:  # many changes add nothing, and making one takes longer than they do
+            self._shard = self._new_shard()
         return self._shard
 
     def _close(self) -> None:
-        shard, self._shard = self._shard, None
+        shard, self._shard, self._ended = self._shard, None, True
         if shard is not None:
             shard.close()
 

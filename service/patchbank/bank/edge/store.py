@@ -2,8 +2,8 @@
 
 Layout of the data directory::
 
-    aliases.json                                 which version serves, and the routers
-    collections/patchbank__<class>__<version>/   manifest.json, and what the version added: shard/ and exact/
+    aliases.json                                 which version of each class serves
+    collections/patchbank__<class>__<version>/   manifest.json, and what the version added: shard/, exact/ and cls/
     collections/...partial                       a version in work; the class's next change removes leftovers
     locks/                                       the operating system's file locks
 """
@@ -22,18 +22,20 @@ from patchbank.arrays import FloatArray
 from patchbank.bank.cache import OpenCache
 from patchbank.bank.collection import CollectionBank
 from patchbank.bank.edge.catalogue import Catalogue, HeldLock
+from patchbank.bank.edge.cls_table import ClsTable
 from patchbank.bank.edge.draft import EdgeDraft
-from patchbank.bank.edge.router import Entries, find_references, router_name, write_router
-from patchbank.bank.edge.shard import INDEX_FROM, Shard
+from patchbank.bank.edge.router import EdgeRouter
+from patchbank.bank.edge.shard import CLS_COPY, INDEX_FROM, Shard
 from patchbank.bank.manifest import Manifest, read_manifest
 from patchbank.bank.names import BankRef
 from patchbank.bank.part import Part
 from patchbank.bank.parted import Collection, view_of
+from patchbank.bank.pointers import Pointers, Route
 from patchbank.bank.router import ROUTER_PREFIX
-from patchbank.bank.store import BankSpec, Pointers, RouterHit
+from patchbank.bank.store import BankSpec, RouterHit
 from patchbank.bank.versioned_store import VersionedStore
 from patchbank.bank.view import unknown_version
-from patchbank.errors import DamagedBank, DataDirNotWritable, UnknownClass
+from patchbank.errors import DamagedBank, DataDirNotWritable
 from patchbank.reason import reason_of
 
 _CACHED: Final = 64
@@ -52,6 +54,7 @@ class EdgeStore(VersionedStore[HeldLock]):
         self._index_from = index_from
         self._shards: OpenCache[Shard] = OpenCache(_CACHED)
         self._manifests: OpenCache[Manifest] = OpenCache(16 * _CACHED)
+        self._router = EdgeRouter(self._table, self._route_of)
 
     def engine(self) -> str:
         return f"qdrant-edge-py {version('qdrant-edge-py')}"
@@ -75,8 +78,7 @@ class EdgeStore(VersionedStore[HeldLock]):
         return self._manifests.get(ref.collection, lambda: self._read_manifest(ref, serves))
 
     def _open_shard(self, ref: BankRef) -> Shard:
-        folder = self._folder / ref.collection
-        return self._shard(ref.collection, folder / "shard", folder / "exact")
+        return self._shard(ref.collection)
 
     def _read_manifest(self, ref: BankRef, serves: bool) -> Manifest:
         folder = self._folder / ref.collection
@@ -90,12 +92,23 @@ class EdgeStore(VersionedStore[HeldLock]):
             raise DamagedBank(f"the manifest of {ref.collection} cannot be read: {reason_of(error)}") from error
 
     def find_references(self, pointers: Pointers, fingerprint: str, cls: FloatArray, k: int) -> list[RouterHit]:
-        name = pointers.routers.get(fingerprint)
-        return [] if name is None else self.find_in_router(name, cls, k)
+        return self._router.find(pointers, fingerprint, cls, k)
 
-    def find_in_router(self, name: str, cls: FloatArray, k: int) -> list[RouterHit]:
-        """The k references nearest to ``cls`` (D',) in the router collection of that name."""
-        return find_references(self._shard(name, self._folder / name), cls, k)
+    def _table(self, ref: BankRef) -> ClsTable:
+        """The CLS embeddings of a part. Those of older versions are in the engine's files alone."""
+        folder = self._folder / ref.collection / CLS_COPY
+        if folder.is_dir():
+            try:
+                return ClsTable.read(folder)
+            except (OSError, ValueError) as error:
+                raise DamagedBank(
+                    f"the CLS embeddings of {ref.collection} cannot be read: {reason_of(error)}"
+                ) from error
+        image_ids, vectors = self._open_shard(ref).cls_vectors()
+        return ClsTable(tuple(image_ids), vectors)
+
+    def _route_of(self, ref: BankRef) -> Route:
+        return _route(self._manifest(ref, serves=True))
 
     def _collections(self, class_name: str) -> Iterator[tuple[BankRef, bool]]:
         if not self._folder.is_dir():
@@ -112,29 +125,31 @@ class EdgeStore(VersionedStore[HeldLock]):
         folder = self._folder / f"{ref.collection}{_PARTIAL}"
         base = [(part, self._open_shard(BankRef(ref.class_name, part.version))) for part in parts]
         try:
-            shard = self._new_shard(folder, spec)
-        except BaseException as error:
-            shutil.rmtree(folder, ignore_errors=True)
-            if isinstance(error, OSError):
-                raise DataDirNotWritable(f"{self.data_dir}: {error.strerror or error}") from error
-            raise
-        return EdgeDraft(self._publish, ref, folder, shard, held, base)
+            folder.mkdir(parents=True)
+        except OSError as error:
+            raise DataDirNotWritable(f"{self.data_dir}: {error.strerror or error}") from error
+        return EdgeDraft(self._publish, ref, folder, lambda: self._new_shard(folder, spec), held, base)
 
     def _new_shard(self, folder: Path, spec: BankSpec) -> Shard:
-        folder.mkdir(parents=True)
-        return Shard.create(folder / "shard", spec.cls_dim, spec.patch_dim, self._index_from, folder / "exact")
+        try:
+            return Shard.create(folder, spec.cls_dim, spec.patch_dim, self._index_from)
+        except OSError as error:
+            raise DataDirNotWritable(f"{self.data_dir}: {error.strerror or error}") from error
 
     def _serve(self, ref: BankRef, held: HeldLock) -> None:
-        """Router and pointer change together, in one step."""
-        bank = self.open_bank(ref, serves=False)
-        self._switch(ref.class_name, ref.version, bank.manifest.backbone.fingerprint, (ref, *bank.cls_vectors()))
+        manifest = self._manifest(ref, serves=False)
+        route = _route(manifest)
+        self._router.table(ref, route)  # or the class would serve and have no vote
+        self._catalogue.switch(lambda pointers: pointers.with_class(ref.class_name, ref.version, route))
 
     def _withdraw(self, class_name: str, held: HeldLock) -> None:
-        self._switch(class_name, None, self._fingerprint(class_name), None)
+        self._catalogue.switch(lambda pointers: pointers.with_class(class_name, None))
         self._delete_folders(class_name, lambda _: True)
 
     def _sweep(self, class_name: str) -> None:
         self._delete_folders(class_name, lambda name: name.endswith(_PARTIAL))
+        for folder in self._folder.glob(f"{ROUTER_PREFIX}*"):  # of older versions, which kept one on disk
+            shutil.rmtree(folder, ignore_errors=True)
         super()._sweep(class_name)
 
     def _retire(self, refs: Iterable[BankRef]) -> None:
@@ -148,53 +163,7 @@ class EdgeStore(VersionedStore[HeldLock]):
     def _drop(self, refs: Iterable[BankRef]) -> None:
         for ref in refs:
             shutil.rmtree(self._folder / ref.collection, ignore_errors=True)
-
-    def _fingerprint(self, class_name: str) -> str | None:
-        """The fingerprint of a class's active bank, or None if the bank cannot be read."""
-        try:
-            return self.bank(class_name).manifest.backbone.fingerprint
-        except (DamagedBank, UnknownClass):
-            return None
-
-    def _switch(self, class_name: str, version: str | None, fingerprint: str | None, added: Entries | None) -> None:
-        """Write the routers that the change needs beside the old ones, then the pointer file."""
-        previous = self._fingerprint(class_name)
-
-        def change(pointers: Pointers) -> Pointers:
-            after = pointers.with_class(class_name, version)
-            routers = dict(pointers.routers)
-            changed = {fingerprint, previous} - {None}
-            if previous is None and class_name in pointers.classes:
-                changed |= set(routers)  # a damaged bank no longer tells which router it was in
-            for mark in sorted(mark for mark in changed if mark is not None):
-                old = routers.pop(mark, None)
-                entries = added if mark == fingerprint else None
-                others = [name for name in after.classes if name != class_name and self._fingerprint(name) == mark]
-                if entries is None and not others:
-                    continue
-                routers[mark] = router_name(mark)
-                write_router(
-                    self._folder / routers[mark],
-                    self._folder / old if old else None,
-                    class_name,
-                    entries,
-                    (self._entries(name, after.classes[name]) for name in others),
-                )
-            return Pointers(after.classes, routers)
-
-        self._catalogue.switch(change, then=self._sweep_routers)
-
-    def _sweep_routers(self, pointers: Pointers) -> None:
-        """Remove routers that nothing points at: replaced ones, and those of an interrupted change."""
-        wanted = set(pointers.routers.values())
-        for folder in list(self._folder.glob(f"{ROUTER_PREFIX}*")):
-            if folder.name not in wanted:
-                shutil.rmtree(folder, ignore_errors=True)
         self._forget_removed()
-
-    def _entries(self, class_name: str, version: str) -> Entries:
-        bank = self.open_bank(BankRef(class_name, version), serves=True)
-        return bank.manifest.ref, *bank.cls_vectors()
 
     def _delete_folders(self, class_name: str, chosen: Callable[[str], bool]) -> None:
         """Delete those of a class's collections whose names are chosen."""
@@ -205,17 +174,24 @@ class EdgeStore(VersionedStore[HeldLock]):
             if ref is not None and ref.class_name == class_name and chosen(folder.name):
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def _shard(self, name: str, folder: Path, exact: Path | None = None) -> Shard:
+    def _shard(self, name: str) -> Shard:
         if name not in self._shards:
             self._forget_removed()
-        return self._shards.get(name, lambda: Shard.load(folder, exact))
+        return self._shards.get(name, lambda: Shard.load(self._folder / name))
 
     def _forget_removed(self) -> None:
         """Let go of shards whose files are gone, so that replaced versions give their memory back."""
         self._shards.keep(lambda name: (self._folder / name).exists())
+        self._router.keep(lambda name: (self._folder / name).exists())
 
     def close(self) -> None:
         """Close all shards; a later use raises ``Closed``."""
         self._manifests.close()
+        self._router.close()
         for shard in self._shards.close():
             shard.close()
+
+
+def _route(manifest: Manifest) -> Route:
+    parts = tuple((part.version, part.withdrawn) for part in manifest.shares)
+    return Route(manifest.backbone.fingerprint, parts)
