@@ -19,7 +19,7 @@ from patchbank.bank.edge import worker as worker_module
 from patchbank.bank.edge.pool import PooledStore
 from patchbank.bank.edge.worker import START_PATIENCE, Call, Worker
 from patchbank.bank.names import BankRef
-from patchbank.errors import Closed, DamagedBank, SearchWorkersNotStarted, StoreUnavailable, UnknownVersion
+from patchbank.errors import Closed, SearchWorkersNotStarted, StoreUnavailable, UnknownVersion
 
 NO_BANK = Call(BankRef("cookie", "1"), "image_patches", ("0" * 24,))
 OPEN = """

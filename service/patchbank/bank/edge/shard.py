@@ -16,6 +16,7 @@ import qdrant_edge as qe
 from patchbank.arrays import FloatArray, IntArray
 from patchbank.bank.edge.cls_table import ClsTable
 from patchbank.bank.edge.exact import ExactIndex
+from patchbank.bank.edge.folders import CLS_COPY, EXACT_COPY, SHARD
 from patchbank.bank.names import is_image_id, patch_point, reference_point
 from patchbank.bank.reference import FACTS, Reference, ReferenceFacts
 from patchbank.bank.store import Neighbours, PatchBlock
@@ -25,11 +26,6 @@ from patchbank.text import quoted
 
 INDEX_FROM: Final = 20_000
 """From so many patches on, HNSW over int8 vectors is faster than a matrix product over all of them (docs/search.md)."""
-
-_SHARD: Final = "shard"
-_EXACT_COPY: Final = "exact"
-CLS_COPY: Final = "cls"
-"""Folders of a collection: the engine's, and the flat copies of patches and of CLS embeddings."""
 
 _EF: Final = 32
 _OVERSAMPLING: Final = 2.0
@@ -81,7 +77,7 @@ class Shard:
         threshold = max(1, index_from * patch_dim * 4 // 1024)
         optimizers = qe.EdgeOptimizersConfig(default_segment_number=1, indexing_threshold=threshold)
         config = qe.EdgeConfig(vectors=vectors, optimizers=optimizers, wal_enabled=False)
-        path = folder / _SHARD
+        path = folder / SHARD
         with _translated(StoreUnavailable, f"creating {path}"):
             path.mkdir(parents=True)
             shard = qe.EdgeShard.create(str(path), config)
@@ -92,7 +88,7 @@ class Shard:
     def load(cls, folder: Path) -> Shard:
         """An existing collection, with the flat copy of its patches if it is there; ``DamagedBank`` if it can't be
         opened."""
-        path, exact = folder / _SHARD, folder / _EXACT_COPY
+        path, exact = folder / SHARD, folder / EXACT_COPY
         try:
             with _translated(DamagedBank, f"opening {path}"):
                 flat = ExactIndex.open(exact) if exact.is_dir() else None
@@ -144,7 +140,7 @@ class Shard:
             self._shard.optimize()
             self._shard.flush()
             self._count()
-            self._exact = ExactIndex.write(self._folder / _EXACT_COPY, self._patches, self._flat())
+            self._exact = ExactIndex.write(self._folder / EXACT_COPY, self._patches, self._flat())
             image_ids, vectors = self.cls_vectors()
             ClsTable(tuple(image_ids), vectors).write(self._folder / CLS_COPY)
 

@@ -3,7 +3,8 @@
 Layout of the data directory::
 
     aliases.json                                 which version of each class serves
-    collections/patchbank__<class>__<version>/   manifest.json, and what the version added: shard/, exact/ and cls/
+    collections/patchbank__<class>__<version>/   manifest.json, and what the version added: shard/, exact/ and cls/, or
+                                                 for a few patches references.json, exact/ and cls/
     collections/...partial                       a version in work; the class's next change removes leftovers
     locks/                                       the operating system's file locks
 """
@@ -24,11 +25,14 @@ from patchbank.bank.collection import CollectionBank
 from patchbank.bank.edge.catalogue import Catalogue, HeldLock
 from patchbank.bank.edge.cls_table import ClsTable
 from patchbank.bank.edge.draft import EdgeDraft
+from patchbank.bank.edge.flat_part import FlatPart
+from patchbank.bank.edge.folders import CLS_COPY, MANIFEST, REFERENCES
+from patchbank.bank.edge.growing_part import GrowingPart
 from patchbank.bank.edge.router import EdgeRouter
-from patchbank.bank.edge.shard import CLS_COPY, INDEX_FROM, Shard
+from patchbank.bank.edge.shard import INDEX_FROM, Shard
 from patchbank.bank.manifest import Manifest, read_manifest
 from patchbank.bank.names import BankRef
-from patchbank.bank.part import Part
+from patchbank.bank.part import MERGED_AT_ONCE, Part
 from patchbank.bank.parted import Collection, view_of
 from patchbank.bank.pointers import Pointers, Route
 from patchbank.bank.router import ROUTER_PREFIX
@@ -40,7 +44,6 @@ from patchbank.reason import reason_of
 
 _CACHED: Final = 64
 _PARTIAL: Final = ".partial"
-_MANIFEST: Final = "manifest.json"
 
 
 class EdgeStore(VersionedStore[HeldLock]):
@@ -52,7 +55,7 @@ class EdgeStore(VersionedStore[HeldLock]):
         self._folder = data_dir / "collections"
         self._catalogue = Catalogue(data_dir)
         self._index_from = index_from
-        self._shards: OpenCache[Shard] = OpenCache(_CACHED)
+        self._parts: OpenCache[Shard | FlatPart] = OpenCache(_CACHED)
         self._manifests: OpenCache[Manifest] = OpenCache(16 * _CACHED)
         self._router = EdgeRouter(self._table, self._route_of)
 
@@ -72,18 +75,18 @@ class EdgeStore(VersionedStore[HeldLock]):
         return CollectionBank(manifest, lambda: self._view(manifest.class_name, manifest.shares))
 
     def _view(self, class_name: str, parts: Sequence[Part]) -> Collection:
-        return view_of(parts, lambda part: self._open_shard(BankRef(class_name, part.version)))
+        return view_of(parts, lambda part: self._open_part(BankRef(class_name, part.version)))
 
     def _manifest(self, ref: BankRef, serves: bool) -> Manifest:
         return self._manifests.get(ref.collection, lambda: self._read_manifest(ref, serves))
 
-    def _open_shard(self, ref: BankRef) -> Shard:
-        return self._shard(ref.collection)
+    def _open_part(self, ref: BankRef) -> Shard | FlatPart:
+        return self._part(ref.collection)
 
     def _read_manifest(self, ref: BankRef, serves: bool) -> Manifest:
         folder = self._folder / ref.collection
         try:
-            return read_manifest(json.loads((folder / _MANIFEST).read_text(encoding="utf-8")))
+            return read_manifest(json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
         except FileNotFoundError:
             if serves:
                 raise DamagedBank(f"the files of {ref.collection} are missing") from None
@@ -104,7 +107,7 @@ class EdgeStore(VersionedStore[HeldLock]):
                 raise DamagedBank(
                     f"the CLS embeddings of {ref.collection} cannot be read: {reason_of(error)}"
                 ) from error
-        image_ids, vectors = self._open_shard(ref).cls_vectors()
+        image_ids, vectors = self._open_part(ref).cls_vectors()
         return ClsTable(tuple(image_ids), vectors)
 
     def _route_of(self, ref: BankRef) -> Route:
@@ -116,19 +119,27 @@ class EdgeStore(VersionedStore[HeldLock]):
         for folder in self._folder.iterdir():
             ref = BankRef.parse(folder.name)
             if ref is not None and ref.class_name == class_name and not folder.name.endswith(_PARTIAL):
-                yield ref, (folder / _MANIFEST).is_file()
+                yield ref, (folder / MANIFEST).is_file()
 
     def _hold(self, class_name: str) -> HeldLock:
         return self._catalogue.class_lock(class_name)
 
     def _begin(self, ref: BankRef, spec: BankSpec, parts: Sequence[Part], held: HeldLock) -> EdgeDraft:
         folder = self._folder / f"{ref.collection}{_PARTIAL}"
-        base = [(part, self._open_shard(BankRef(ref.class_name, part.version))) for part in parts]
+        base = [(part, self._open_part(BankRef(ref.class_name, part.version))) for part in parts]
         try:
             folder.mkdir(parents=True)
         except OSError as error:
             raise DataDirNotWritable(f"{self.data_dir}: {error.strerror or error}") from error
-        return EdgeDraft(self._publish, ref, folder, lambda: self._new_shard(folder, spec), held, base)
+        most_flat = MERGED_AT_ONCE if parts else 0  # a first part is the bulk of a bank
+        return EdgeDraft(
+            self._publish,
+            ref,
+            folder,
+            lambda: GrowingPart(folder, lambda: self._new_shard(folder, spec), most_flat),
+            held,
+            base,
+        )
 
     def _new_shard(self, folder: Path, spec: BankSpec) -> Shard:
         try:
@@ -156,7 +167,7 @@ class EdgeStore(VersionedStore[HeldLock]):
         gone = set()
         for ref in refs:
             with suppress(OSError):  # then it is kept, and retired after the next change
-                (self._folder / ref.collection / _MANIFEST).unlink()
+                (self._folder / ref.collection / MANIFEST).unlink()
                 gone.add(ref.collection)
         self._manifests.keep(lambda name: name not in gone)
 
@@ -174,22 +185,29 @@ class EdgeStore(VersionedStore[HeldLock]):
             if ref is not None and ref.class_name == class_name and chosen(folder.name):
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def _shard(self, name: str) -> Shard:
-        if name not in self._shards:
+    def _part(self, name: str) -> Shard | FlatPart:
+        folder = self._folder / name
+        if name not in self._parts:
             self._forget_removed()
-        return self._shards.get(name, lambda: Shard.load(self._folder / name))
+        return self._parts.get(
+            name, lambda: FlatPart.open(folder) if (folder / REFERENCES).exists() else Shard.load(folder)
+        )
 
     def _forget_removed(self) -> None:
         """Let go of shards whose files are gone, so that replaced versions give their memory back."""
-        self._shards.keep(lambda name: (self._folder / name).exists())
+        self._parts.keep(lambda name: (self._folder / name).exists())
         self._router.keep(lambda name: (self._folder / name).exists())
 
     def close(self) -> None:
         """Close all shards; a later use raises ``Closed``."""
         self._manifests.close()
         self._router.close()
-        for shard in self._shards.close():
-            shard.close()
+        for part in self._parts.close():
+            part.close()
+
+
+def _open(folder: Path) -> Shard | FlatPart:
+    return FlatPart.open(folder) if (folder / REFERENCES).exists() else Shard.load(folder)
 
 
 def _route(manifest: Manifest) -> Route:
