@@ -164,6 +164,13 @@ class MixedReferences(NoReferences):
     code = "mixed_references"
 
 
+class DataDirInUse(PatchbankError):
+    """Another service runs on the data directory of an embedded store."""
+
+    code = "data_dir_in_use"
+    status = 409
+
+
 class MissingOriginals(PatchbankError):
     """The pictures of a class's references are needed, and some were not found."""
 

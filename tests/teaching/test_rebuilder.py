@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ from patchbank.teaching.plan import TeachOptions
 from patchbank.teaching.provenance import Provenance
 from patchbank.teaching.rebuilder import Rebuilder
 from patchbank.teaching.rescorer import Rescorer
-from patchbank.teaching.teacher import Teacher
+from patchbank.teaching.teacher import Teacher, TeachReport
 from patchbank.teaching.withdrawer import Withdrawer
 from patchbank_indexer.demo.products import Product
 
@@ -77,7 +77,7 @@ def test_a_rebuilt_coreset_is_that_of_the_references_that_are_left(
     assert (manifest.reason, manifest.scales, manifest.scoring) == ("rebuilt", worn.scales, worn.scoring)
     assert manifest.coreset is not None
     assert manifest.coreset == wanted.manifest.coreset
-    assert manifest.patches == wanted.manifest.patches > worn.patches
+    assert manifest.patches == wanted.manifest.patches
     assert manifest.calibration.stale == ()
     assert manifest.calibration.target_far == 0.2
     assert {item.image_id for item in rebuilt.reference_facts()} == {item.image_id for item in wanted.reference_facts()}
@@ -175,10 +175,10 @@ def test_a_rebuild_and_a_change_at_once_lose_nothing(
     teacher.teach("part", lot[:4], options=CORESET)
     teach = Teacher.teach
 
-    def late(*args: object, **options: object) -> NoReturn:
+    def late(*args: Any, **options: Any) -> TeachReport:
         monkeypatch.setattr(Teacher, "teach", teach)
         withdrawn(inspector, lot[:1])
-        return teach(*args, **options)  # type: ignore[arg-type, return-value]
+        return teach(*args, **options)
 
     monkeypatch.setattr(Teacher, "teach", late)
     with pytest.raises(ClassBusy):

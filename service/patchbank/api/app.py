@@ -27,6 +27,7 @@ from patchbank.api.lingering_close import LingeringClose
 from patchbank.api.metrics import Metrics
 from patchbank.api.request_id import RequestId
 from patchbank.api.schemas import ErrorAnswer
+from patchbank.api.sole_service import sole_service
 from patchbank.api.state import ApiState
 from patchbank.api.upkeep import Upkeep
 from patchbank.errors import UploadTooLarge
@@ -62,7 +63,10 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         frozen = FrozenWatch(settings.frozen_after)
-        with Inspector.open(settings, search_workers=settings.search_workers, watch=frozen) as inspector:
+        with (
+            sole_service(settings),
+            Inspector.open(settings, search_workers=settings.search_workers, watch=frozen) as inspector,
+        ):
             admission = Admission(settings.max_concurrency, settings.max_queue)
             embedder = inspector.embedder
             _LOG.info("backbone %s", inspector.choice.line)

@@ -26,7 +26,7 @@ def options_of(before: Manifest) -> TeachOptions:
         coreset=None if before.coreset is None else before.coreset.ratio,
         scoring=before.scoring,
         target_far=calibration.target_far,
-        review_far=calibration.review_far,
+        review_far=None if calibration.review_far is None else calibration.review_rate,
         confidence=calibration.confidence or 0.0,
         foreground="off" if before.foreground is None else "on",
         scales=before.scales,
