@@ -20,9 +20,9 @@ from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.embedding import Embedding
 from patchbank.images import read_image
 from patchbank.scoring.anomaly_map import enlarge, smooth
+from patchbank.scoring.curve import Curve
 from patchbank.scoring.inspected_area import InspectedArea
 from patchbank.settings import load_settings
-from patchbank_indexer.evaluate.curve import Curve
 
 NEIGHBOURS: Final = 9
 _USUAL: Final = (32, 32)

@@ -18,10 +18,10 @@ from benchmarks.verdicts import verdict_on
 from patchbank.bank.open_store import open_store
 from patchbank.embedding.embedder import Embedder
 from patchbank.judging.inspector import Inspector
+from patchbank.scoring.curve import Curve
 from patchbank.settings import load_settings
 from patchbank.teaching.plan import TeachOptions
 from patchbank.teaching.teacher import Teacher
-from patchbank_indexer.evaluate.curve import Curve
 
 
 def main() -> None:

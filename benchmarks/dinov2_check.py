@@ -28,11 +28,11 @@ from patchbank.embedding.first_choice import BUILT_IN, PATIENCE
 from patchbank.embedding.model_files import find_backbone
 from patchbank.errors import PatchbankError
 from patchbank.judging.inspector import Inspector
+from patchbank.scoring.curve import Curve
 from patchbank.settings import Settings, load_settings
 from patchbank.teaching.teacher import Teacher
 from patchbank_indexer.datasets.layouts import find_classes
 from patchbank_indexer.demo.products import Product, load_products
-from patchbank_indexer.evaluate.curve import Curve
 
 DINOV2: Final = "dinov2-vits14"
 BLOCK_MEAN: Final = "dinov2-vits14-b7-12mean"

@@ -196,3 +196,24 @@ def test_a_class_is_rebuilt_from_uploads_and_compacted_as_jobs(client: httpx.Cli
     job = ended(client, told(answer, 202)["id"])
     assert (job["state"], job["result"]["before"]["count"]) == ("done", 4)
     assert job["result"]["scored"] + len(job["result"]["without_picture"]) == 4
+
+
+def test_labelled_pictures_are_judged_as_a_job_and_references_among_them_do_not_count(client: httpx.Client) -> None:
+    good, defects = files(3, 100, "good"), files(2, 200, "defects")
+    version = told(client.get("/classes/part"))["version"]
+    answer = client.post(
+        "/classes/part/evaluate", files=[*good, *files(1, 0, "good"), *defects], data={"version": version}
+    )
+    job = ended(client, told(answer, 202)["id"])
+    assert (job["kind"], job["state"], job["error"]) == ("evaluate", "done", None)
+    result = job["result"]
+    assert (result["good"]["images"], result["defects"]["images"], result["version"]) == (3, 2, version)
+    assert result["references"] == ["good-000.png"]
+    assert 0 <= result["auroc"] <= 1
+    one = next(row for row in result["images"] if row["path"] == "good-200.png")
+    assert one["anomaly_score"] == pytest.approx(score(client, 200), abs=1e-6)
+    assert one["label"] == "defects"
+    assert refusal(client.post("/classes/part/evaluate", files={"version": (None, version)})) == (
+        422,
+        "invalid_parameters",
+    )

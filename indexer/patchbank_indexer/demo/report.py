@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from patchbank.scoring.curve import Curve
 from patchbank.text import json_text
 from patchbank_indexer.demo.products import Product
 from patchbank_indexer.demo.sheet import Pair, write_sheet
-from patchbank_indexer.evaluate.curve import Curve
 from patchbank_indexer.output import Output
 
 _SHOWN: Final = 3

@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from patchbank.arrays import BoolArray, FloatArray
 from patchbank.bank.search import FARTHEST
-from patchbank_indexer.evaluate.curve import Counts, Curve, area
+from patchbank.scoring.curve import Counts, Curve, area
 
 LIMIT: Final = 0.3
 """False-positive rate up to which AUPRO integrates."""

@@ -11,8 +11,8 @@ import numpy as np
 
 from patchbank.bank.manifest import Manifest
 from patchbank.errors import PatchbankError
+from patchbank.scoring.curve import Counts, Curve
 from patchbank.scoring.threshold import review_threshold
-from patchbank_indexer.evaluate.curve import Counts, Curve
 from patchbank_indexer.evaluate.gallery import Shown
 from patchbank_indexer.evaluate.judged import Judged, alarm_figures
 from patchbank_indexer.evaluate.pixel_scores import LIMIT, PixelScores

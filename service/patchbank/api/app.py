@@ -45,6 +45,7 @@ _DETECT_BATCH: Final = ("POST", "/detect/batch")
 _TEACH: Final = ("POST", "/classes/{class_name}")
 _CALIBRATE: Final = ("POST", "/classes/{class_name}/calibrate")
 _REBUILD: Final = ("POST", "/classes/{class_name}/rebuild")
+_EVALUATE: Final = ("POST", "/classes/{class_name}/evaluate")
 _ADD: Final = ("POST", "/classes/{class_name}/references")
 _ACTIVATE: Final = ("POST", "/classes/{class_name}/activate")
 
@@ -131,6 +132,7 @@ def create_app(settings: Settings) -> FastAPI:
         _TEACH: one_job,
         _CALIBRATE: one_job,
         _REBUILD: one_job,
+        _EVALUATE: one_job,
         _ADD: Limit(one_image * settings.max_batch),
         _ACTIVATE: Limit(_FORM_BYTES),
     }

@@ -19,6 +19,8 @@ from patchbank.teaching.telling_names import refuse_telling
 FILES: Final = "files"
 HELD_OUT: Final = "calibrate_with"
 MASK: Final = "mask"
+GOOD: Final = "good"
+DEFECTS: Final = "defects"
 
 _LISTS: Final = ("roi", "ignore")
 
@@ -61,6 +63,14 @@ class RebuildForm(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     activate: bool = Field(default=True, description="let the new version serve; else it waits")
+
+
+class EvaluateForm(BaseModel):
+    """The fields of ``POST /classes/{class_name}/evaluate`` that are no files."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: str | None = Field(default=None, description="judge with this version, not with the serving one")
 
 
 class CalibrateForm(CalibrateChoices, _Grouped):
@@ -127,6 +137,22 @@ def rebuild_request(form: Form, files: UploadedFiles, class_name: str, address: 
         "files": [str(path) for path in files.paths(FILES)],
         "calibrate_with": [str(path) for path in held_out] or None,
         "activate": asked.activate,
+    }
+
+
+def evaluate_request(form: Form, files: UploadedFiles, class_name: str, address: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``EvaluateRequest`` reads. Raises ``InvalidParameters`` for fields that are unknown or make no sense, and
+    without files."""
+    check_fields(form.sent, address, tuple(EvaluateForm.model_fields), (GOOD, DEFECTS))
+    asked = _checked(EvaluateForm, _fields(form, (GOOD, DEFECTS)))
+    good, defects = files.paths(GOOD), files.paths(DEFECTS)
+    if not good and not defects:
+        raise InvalidParameters("send labelled pictures, as good, as defects, or both")
+    return {
+        "class_name": class_name,
+        "version": asked.version,
+        "good": [str(path) for path in good],
+        "defects": [str(path) for path in defects],
     }
 
 

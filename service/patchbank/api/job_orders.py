@@ -1,4 +1,4 @@
-"""The requests that make jobs: teaching, rebuilding, calibration, compaction, audit."""
+"""The requests that make jobs: teaching, rebuilding, calibration, evaluation, compaction, audit."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from patchbank.api.job_forms import (
     CalibrateForm,
+    EvaluateForm,
     RebuildForm,
     TeachForm,
     UploadedFiles,
     calibrate_request,
+    evaluate_request,
     extends,
     form_schema,
     rebuild_request,
@@ -106,6 +108,25 @@ async def rebuild_class(request: Request, response: Response, class_name: str) -
         return "rebuild", rebuild_request(form, files, class_name, request.query_params)
 
     return await _uploaded(request, response, class_name, "rebuild", make)
+
+
+@router.post(
+    "/classes/{class_name}/evaluate",
+    status_code=202,
+    openapi_extra=form_schema(
+        EvaluateForm,
+        good=("pictures of good parts that are no references", True),
+        defects=("pictures of defective parts", True),
+    ),
+)
+async def evaluate_class(request: Request, response: Response, class_name: str) -> Job:
+    """Judge labelled pictures with a class, as a job: how many defects are found, how many false alarms there are."""
+    await to_thread.run_sync(state_of(request).inspector.store.bank, class_name)
+
+    def make(form: Form, files: UploadedFiles) -> tuple[Kind, dict[str, Any]]:
+        return "evaluate", evaluate_request(form, files, class_name, request.query_params)
+
+    return await _uploaded(request, response, class_name, "evaluate", make)
 
 
 @router.post("/classes/{class_name}/compact", status_code=202)

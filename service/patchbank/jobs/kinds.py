@@ -18,6 +18,7 @@ from patchbank.jobs.calibrate import (
     rescored_lines,
 )
 from patchbank.jobs.choices import refused
+from patchbank.jobs.evaluate import EvaluateRequest, evaluate, evaluated_document, evaluated_line
 from patchbank.jobs.job import Kind
 from patchbank.jobs.picture_report import doubtful_line, skipped_lines, warning_lines
 from patchbank.jobs.rebuild import (
@@ -99,6 +100,13 @@ def _calibrate(settings: Settings, asked: Mapping[str, Any], progress: Progress,
     return calibrated_document(report)
 
 
+def _evaluate(settings: Settings, asked: Mapping[str, Any], progress: Progress, tell: Tell) -> dict[str, Any]:
+    report = evaluate(settings, EvaluateRequest.model_validate(asked), progress, tell)
+    for line in [*skipped_lines(report.skipped), evaluated_line(report)]:
+        tell(line)
+    return evaluated_document(report)
+
+
 def _audit(settings: Settings, asked: Mapping[str, Any], progress: Progress, tell: Tell) -> dict[str, Any]:
     return audited_document(audit(settings, AuditRequest.model_validate(asked), progress, tell))
 
@@ -109,5 +117,6 @@ _WORK: Final[dict[Kind, Callable[[Settings, Mapping[str, Any], Progress, Tell], 
     "rebuild": _rebuild,
     "calibrate": _calibrate,
     "compact": _compact,
+    "evaluate": _evaluate,
     "audit": _audit,
 }

@@ -13,7 +13,7 @@ from scipy import ndimage
 from sklearn.metrics import average_precision_score, f1_score, precision_recall_curve, roc_auc_score
 
 from patchbank.arrays import BoolArray, FloatArray
-from patchbank_indexer.evaluate.curve import Curve
+from patchbank.scoring.curve import Curve
 from patchbank_indexer.evaluate.pixel_scores import LIMIT, PixelScores
 from patchbank_indexer.evaluate.truth import Overlap
 
