@@ -10,7 +10,7 @@ from typing import Final
 from patchbank.bank.manifest import BackboneFacts, Manifest
 from patchbank.bank.names import now
 from patchbank.bank.reference import ReferenceFacts
-from patchbank.bank.store import Draft
+from patchbank.bank.store import Bank, Draft
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.preprocess import Geometry
 from patchbank.embedding.turned import Turn
@@ -40,8 +40,7 @@ _ONE_PART: Final = (
 
 _REFITTED: Final = (
     "the subspace that patches are scored by was fitted anew with the added references; the scores of the earlier ones "
-    "that the threshold rests on are those of before. Teaching the class anew, or normal images with --calibrate-with, "
-    "makes them fit again"
+    "that the threshold rests on are those of before: `indexer calibrate --again` makes them anew"
 )
 
 
@@ -49,7 +48,7 @@ class BankBuilder:
     """Fills a draft as the plan says, then calibrates it. ``images`` is the expected number of files; the embeddings of
     the first ``most_kept`` references are ``kept`` for calibration. The ``check`` is asked about each picture,
     ``sightings`` what shows the same, and which series it is of; ``provenance`` says where references come from, and
-    ``keep`` is called with the image id and the file of each.
+    ``keep`` is called with the image id and the file of each. ``base`` is the bank that is extended.
 
     ``joined`` are new references, ``duplicates`` are files whose picture was already in the bank, ``set_aside``
     pictures that the check did not admit, ``doubtful`` calibration images that score far above the others, ``remarks``
@@ -71,6 +70,7 @@ class BankBuilder:
         most_kept: int,
         provenance: Provenance,
         keep: Callable[[str, Path], None],
+        base: Bank | None,
     ) -> None:
         self._draft = draft
         self._plan = plan
@@ -82,6 +82,7 @@ class BankBuilder:
         self._most_kept = most_kept
         self._provenance = provenance
         self._keep = keep
+        self._base = base
         self._frames: list[FrameFacts] = []
         self._geometries: list[Geometry] = []
         self._whole = True
@@ -136,7 +137,7 @@ class BankBuilder:
         draft.seal()
         indexing.done()
         foreground, self.mask_reason = plan.foreground(self._samples)
-        judge = Judge.fitted(draft, plan.rule, foreground, self._areas)
+        judge = Judge.fitted(self._searched(), plan.rule, foreground, self._areas)
         whole = self._whole and self._feed.coreset is None
         groups = self._sightings.groups()
         one_part = groups.one_part
@@ -172,6 +173,12 @@ class BankBuilder:
             resolution=plan.resolution(self._geometries),
             subspace=judge.subspace,
         )
+
+    def _searched(self) -> Bank | Draft:
+        """Where patches are looked for. A single new reference, left out, leaves the bank that it extends; and that
+        one's searches may run in processes of their own."""
+        alone = self._base is not None and len(self.joined) == 1 and self._plan.rule.patch_score == "nearest"
+        return self._base if alone and self._base is not None else self._draft
 
     def _samples(self) -> Sequence[Sample]:
         """What the background is learned from."""

@@ -130,6 +130,7 @@ class Teacher:
                         most_kept=most_kept,
                         provenance=options.provenance,
                         keep=partial(originals.keep, class_name),
+                        base=base,
                     )
                     builder.add(left, options.turns, without={aside.picture.image_id for aside in odd})
                     if not plan.is_served_by(len(builder.joined), len(builder.duplicates)):
