@@ -13,7 +13,7 @@ from patchbank.bank.names import BankRef, PatchId
 from patchbank.bank.part import MOST_PARTS
 from patchbank.bank.store import Bank, PatchStore
 from patchbank.bank.transfer import put_class
-from patchbank.errors import ClassBusy, DamagedBank, NewerLayout, UnknownReference, UnknownVersion
+from patchbank.errors import ClassBusy, DamagedBank, EmptyBank, NewerLayout, UnknownReference, UnknownVersion
 from tests.helpers.banks import FINGERPRINT, SPEC, brute_force, image_id, manifest, reference, teach, vectors
 from tests.helpers.stores import KINDS, StoreKind, store_kind
 
@@ -144,6 +144,35 @@ def test_scattered_parts_become_one_at_the_next_change(store: PatchStore) -> Non
     assert withdrawn.parts[0].left_out == 18
     again = changed(store, withdrawn.ref)
     assert (again.parts[0].withdrawn, again.parts[0].left_out) == ((), 0), "a fifth of the patches was withdrawn"
+
+
+def test_references_of_scattered_parts_can_be_withdrawn_and_replaced(store: PatchStore) -> None:
+    first = teach(store, "part", images=4)
+    scattered = changed(store, first, withdraw=[3])
+    with store.draft("part", SPEC, scattered.ref) as draft:
+        draft.withdraw(image_id(0))
+        draft.add_reference(reference(1, 1, 6), vectors(1, 1, 4)[0])
+        draft.add_patches([image_id(1)], np.zeros((1, 2), int), patches_of(50)[:1])
+        assert (draft.count_patches(), len(draft.cls_vectors()[0])) == (7, 2)
+        draft.seal()
+        after = draft.activate(manifest(draft, references=2, patches=7, dims=(8, 4)))
+    bank = store.bank("part")
+    assert [(part.version, part.withdrawn) for part in after.parts] == [(after.version, ())]
+    assert (numbers(bank), len(bank.image_patches(image_id(1)))) == ([1, 2], 1)
+    assert bank.nearest(patches_of(50)[:1], 1).distances[0, 0] < 1e-6
+    gone = np.concatenate([patches_of(0), patches_of(1), patches_of(3)])
+    assert (bank.nearest(gone, 1).distances > 1e-3).all(), "neither the withdrawn nor the replaced patches match"
+
+
+def test_a_version_without_a_reference_is_refused_and_changes_nothing(store: PatchStore) -> None:
+    first = teach(store, "part", images=1)
+    with store.draft("part", SPEC, first) as draft:
+        draft.withdraw(image_id(0))
+        draft.seal()
+        with pytest.raises(EmptyBank, match="no reference image is left in 'part'"):
+            draft.activate(manifest(draft, references=0, patches=0, dims=(8, 4)))
+    assert store.versions("part") == [first.version]
+    assert changed(store, first, add=[9]).references == 2
 
 
 def test_any_order_of_changes_finds_what_an_exhaustive_search_over_what_counts_finds(store: PatchStore) -> None:

@@ -6,13 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
 
-from patchbank.arrays import FloatArray
+from patchbank.arrays import FloatArray, IntArray
 from patchbank.bank.manifest import LAYOUT, Manifest
 from patchbank.bank.names import BankRef
-from patchbank.bank.part import Part
+from patchbank.bank.part import Part, is_scattered
 from patchbank.bank.parted import Collection, Parted, Share
+from patchbank.bank.pour import pour_all
 from patchbank.bank.store import Neighbours, PatchBlock, Reference
-from patchbank.errors import UnknownReference
+from patchbank.errors import EmptyBank, UnknownReference
 from patchbank.text import quoted
 
 
@@ -54,12 +55,14 @@ Written = TypeVar("Written", bound=Collection)
 class CollectionDraft(ABC, Generic[Written]):
     """What all drafts share: a collection of their own beside the ``base`` parts, and reading from both.
 
-    ``base`` are the parts of the version that the new one extends, each with its collection.
+    ``base`` are the parts of the version that the new one extends, each with its collection. Where they are scattered,
+    sealing copies what counts of them into the draft's own collection; until then it can still be withdrawn.
     """
 
     def __init__(self, ref: BankRef, base: Sequence[tuple[Part, Collection]] = ()) -> None:
         self._ref = ref
         self._base = list(base)
+        self._scattered = is_scattered([part for part, _ in base])
         self._own: set[str] = set()
         self._held = [
             {image_id for image_id in collection.cls_vectors()[0] if image_id not in part.withdrawn}
@@ -73,6 +76,12 @@ class CollectionDraft(ABC, Generic[Written]):
     @abstractmethod
     def _own_part(self, collection: Written) -> Part:
         """What this draft has added."""
+
+    @abstractmethod
+    def add_reference(self, reference: Reference, cls: FloatArray) -> None: ...
+
+    @abstractmethod
+    def add_patches(self, image_ids: Sequence[str], cells: IntArray, vectors: FloatArray) -> None: ...
 
     @property
     def ref(self) -> BankRef:
@@ -96,6 +105,16 @@ class CollectionDraft(ABC, Generic[Written]):
                 return
         raise UnknownReference(f"no reference image {quoted(image_id)} in this bank")
 
+    def _gather(self) -> None:
+        """Make scattered parts one: the draft's own."""
+        if not self._scattered:
+            return
+        base, self._base, self._held = self._base, [], []
+        counts = [part.counting for part, _ in base]
+        expected = (sum(count[0] for count in counts), sum(count[1] for count in counts))
+        shares = [Share.of(part, collection) for part, collection in base]
+        pour_all(Parted(shares), self, f"the version before {self._ref.collection}", expected)
+
     def parts(self) -> tuple[Part, ...]:
         """The parts of the new version: those of the base that still count, and its own."""
         written = self._written()
@@ -103,8 +122,11 @@ class CollectionDraft(ABC, Generic[Written]):
         return (*(part for part, _ in self._base if part.counting[0]), *own)
 
     def _whole(self, manifest: Manifest) -> Manifest:
-        """The manifest with the parts of the new version, as it is stored."""
-        return manifest.model_copy(update={"layout": LAYOUT, "parts": self.parts()})
+        """The manifest with the parts of the new version, as it is stored. Raises ``EmptyBank`` where there is none."""
+        parts = self.parts()
+        if not parts:
+            raise EmptyBank(f"no reference image is left in {self._ref.class_name!r}: a bank needs at least one")
+        return manifest.model_copy(update={"layout": LAYOUT, "parts": parts})
 
     def _view(self) -> Collection:
         written = self._written()

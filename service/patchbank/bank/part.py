@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field
 
 MOST_PARTS: Final = 8
-"""A version of more parts begins as one whole copy: each part costs a search of its own (docs/search.md)."""
+"""What extends a version of more parts is one whole copy: each part costs a search of its own (docs/search.md)."""
 
 MOST_WITHDRAWN: Final = 0.2
 """The same where a larger share of the patches in the parts is withdrawn."""

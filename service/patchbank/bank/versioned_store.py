@@ -10,8 +10,7 @@ from typing import Generic, Protocol, TypeVar
 
 from patchbank.arrays import FloatArray
 from patchbank.bank.names import NO_CLASS, BankRef, check_class_name, new_version
-from patchbank.bank.part import Part, is_scattered
-from patchbank.bank.pour import pour
+from patchbank.bank.part import Part
 from patchbank.bank.store import Bank, BankSpec, Draft, Pointers, RouterHit
 from patchbank.bank.view import View, unknown_class, unknown_version, with_view
 from patchbank.errors import ClassBusy, DamagedBank
@@ -97,20 +96,11 @@ class VersionedStore(ABC, Generic[Held]):
         try:
             self._sweep(class_name)
             self._require_active(base or replaces)
-            bank = None if base is None else self.open_bank(base, serves=True)
-            parts = () if bank is None else bank.manifest.shares
-            scattered = is_scattered(parts)
-            draft = self._begin(BankRef(class_name, new_version()), spec, () if scattered else parts, held)
+            parts = () if base is None else self.open_bank(base, serves=True).manifest.shares
+            return self._begin(BankRef(class_name, new_version()), spec, parts, held)
         except BaseException:
             held.release()
             raise
-        if bank is not None and scattered:
-            try:
-                pour(bank, draft)
-            except BaseException:
-                draft.__exit__()
-                raise
-        return draft
 
     def _sweep(self, class_name: str) -> None:
         """Remove what no finished version is made of; the caller holds the class. Where a version cannot be read, or

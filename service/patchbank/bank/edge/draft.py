@@ -51,6 +51,7 @@ class EdgeDraft(CollectionDraft[Shard]):
 
     def seal(self) -> None:
         shard = self._written()
+        self._gather()
         if self._own:
             shard.seal()
 
