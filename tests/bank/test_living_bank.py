@@ -24,15 +24,22 @@ from patchbank.bank.transfer import put_class
 from patchbank.bank.view import View
 from patchbank.errors import ClassBusy, DamagedBank, EmptyBank, UnknownClass, UnknownReference, UnknownVersion
 from tests.helpers.banks import FINGERPRINT, SPEC, image_id
-from tests.helpers.contents import IMAGES, VARIANTS, Content, add_images, changed, check_bank, check_votes, finish
+from tests.helpers.contents import (
+    IMAGES,
+    VARIANTS,
+    Content,
+    Model,
+    add_images,
+    changed,
+    check_bank,
+    check_votes,
+    finish,
+)
 from tests.helpers.places import fast_folder
 from tests.helpers.stores import StoreKind, store_kind
 
 EXAMPLES: Final = int(os.environ.get("PATCHBANK_TEST_EXAMPLES", "0"))
 FIRST_SEED: Final = int(os.environ.get("PATCHBANK_TEST_SEED", "1"))
-KEPT: Final = 2
-"""The stores of the tests keep so many versions."""
-
 USUAL: Final = {"edge": (12, 30), "wire": (8, 30), "server": (4, 30), "pooled": (0, 0)}
 """Sequences and operations in each where nothing is asked for; a pool of processes is slow to start."""
 
@@ -55,8 +62,7 @@ class LivingBank(RuleBasedStateMachine):
         folder = self.stack.enter_context(tempfile.TemporaryDirectory(dir=fast_folder()))
         self.kind: StoreKind = self.stack.enter_context(store_kind(kind_name, Path(folder) / "data", index_from=32))
         self.stores = [self.kind.open(), self.kind.open()]
-        self.active: dict[str, str] = {}
-        self.kept: dict[str, dict[str, Content]] = {"part": {}, "part-2": {}}
+        self.model = Model({"part": {}, "part-2": {}})
         self.gone: dict[str, list[str]] = {"part": [], "part-2": []}
         self.views: list[tuple[int, View, dict[str, str]]] = []
         self.stores_turn = 0
@@ -65,32 +71,14 @@ class LivingBank(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.stack.close()
 
-    # The model.
-
-    def serving(self, class_name: str) -> tuple[BankRef, Content] | None:
-        version = self.active.get(class_name)
-        return None if version is None else (BankRef(class_name, version), self.kept[class_name][version])
-
     def now_serves(self, ref: BankRef, content: Content) -> None:
-        kept = self.kept[ref.class_name]
-        kept[ref.version] = content
-        self.active[ref.class_name] = ref.version
-        for old in sorted(kept)[:-KEPT]:
-            if old != ref.version:
-                del kept[old]
-                self.gone[ref.class_name].append(old)
+        self.gone[ref.class_name] += self.model.now_serves(ref, content)
 
     def no_leftovers(self, class_name: str, *in_work: str) -> None:
         """Right after a change has begun, the class has no collection that no kept version names."""
-        named = set()
-        for version in self.kept[class_name]:
-            shares = self.stores[0].bank(class_name, version).manifest.shares
-            named |= {BankRef(class_name, part.version).collection for part in shares}
-            named.add(BankRef(class_name, version).collection)
+        named = self.model.collections(self.stores[0], class_name)
         there = {name for name in self.kind.collections() if name.startswith(f"patchbank__{class_name}__")}
         assert {name.removesuffix(".partial") for name in there} == named | set(in_work)
-
-    # The operations.
 
     @rule(class_name=classes, by=either, add=some_images, fingerprint=fingerprints)
     def teach_anew(self, class_name: str, by: int, add: dict[int, int], fingerprint: str) -> None:
@@ -119,7 +107,7 @@ class LivingBank(RuleBasedStateMachine):
         self.change(class_name, by, {}, set())
 
     def change(self, class_name: str, by: int, add: dict[int, int], withdraw: set[int]) -> None:
-        before = self.serving(class_name)
+        before = self.model.serving(class_name)
         if before is None:
             return
         ref, content = before
@@ -147,7 +135,7 @@ class LivingBank(RuleBasedStateMachine):
 
     @rule(class_name=classes, by=either, number=st.sampled_from(IMAGES))
     def withdraw_what_is_not_there(self, class_name: str, by: int, number: int) -> None:
-        before = self.serving(class_name)
+        before = self.model.serving(class_name)
         if before is not None and number not in before[1].images:
             with self.stores[by].draft(class_name, SPEC, before[0]) as draft, pytest.raises(UnknownReference):
                 draft.withdraw(image_id(number))
@@ -155,11 +143,11 @@ class LivingBank(RuleBasedStateMachine):
 
     @rule(class_name=classes, by=either, place=places)
     def activate_a_kept_version(self, class_name: str, by: int, place: int) -> None:
-        kept = sorted(self.kept[class_name])
+        kept = sorted(self.model.kept[class_name])
         if kept:
             version = kept[place % len(kept)]
             self.stores[by].activate(BankRef(class_name, version))
-            self.now_serves(BankRef(class_name, version), self.kept[class_name][version])
+            self.now_serves(BankRef(class_name, version), self.model.kept[class_name][version])
             self.done["activate"] += 1
 
     @rule(class_name=classes, by=either, place=places)
@@ -175,7 +163,7 @@ class LivingBank(RuleBasedStateMachine):
 
     @rule(class_name=classes, by=either)
     def compact(self, class_name: str, by: int) -> None:
-        before = self.serving(class_name)
+        before = self.model.serving(class_name)
         if before is not None:
             bank = self.stores[by].bank(class_name)
             written = put_class(bank, self.stores[by], replaces=before[0])
@@ -185,14 +173,13 @@ class LivingBank(RuleBasedStateMachine):
 
     @rule(class_name=classes, by=either)
     def remove(self, class_name: str, by: int) -> None:
-        if class_name not in self.active:
+        if class_name not in self.model.active:
             with pytest.raises(UnknownClass):
                 self.stores[by].remove(class_name)
             return
         self.stores[by].remove(class_name)
-        del self.active[class_name]
-        self.gone[class_name] += self.kept[class_name]
-        self.kept[class_name] = {}
+        self.gone[class_name] += self.model.kept[class_name]
+        self.model.removed(class_name)
         self.no_leftovers(class_name)
         self.done["remove"] += 1
 
@@ -200,7 +187,7 @@ class LivingBank(RuleBasedStateMachine):
     def abandon(
         self, class_name: str, by: int, add: dict[int, int], withdraw: set[int], stage: int, anew: bool
     ) -> None:
-        before = None if anew else self.serving(class_name)
+        before = None if anew else self.model.serving(class_name)
         with self.stores[by].draft(class_name, SPEC, before[0] if before else None) as draft:
             if stage > 0 and before is not None:
                 for number in withdraw & before[1].images.keys():
@@ -215,7 +202,7 @@ class LivingBank(RuleBasedStateMachine):
     @rule(class_name=classes, by=either, add=some_images, others=some_images)
     def two_at_once(self, class_name: str, by: int, add: dict[int, int], others: dict[int, int]) -> None:
         """While a class is in work, another store can change the other class, not this one."""
-        before, other = self.serving(class_name), self.stores[1 - by]
+        before, other = self.model.serving(class_name), self.stores[1 - by]
         base = before[0] if before else None
         content = before[1].changed(add, (), next(self.thresholds)) if before else Content(add, next(self.thresholds))
         with self.stores[by].draft(class_name, SPEC, base) as draft:
@@ -239,7 +226,7 @@ class LivingBank(RuleBasedStateMachine):
 
     @rule(class_name=classes, by=either, place=places)
     def change_a_version_that_serves_no_longer(self, class_name: str, by: int, place: int) -> None:
-        idle = sorted(self.kept[class_name].keys() - {self.active.get(class_name)})
+        idle = sorted(self.model.kept[class_name].keys() - {self.model.active.get(class_name)})
         if idle:
             ref = BankRef(class_name, idle[place % len(idle)])
             with pytest.raises(ClassBusy):
@@ -259,32 +246,30 @@ class LivingBank(RuleBasedStateMachine):
     @rule(by=either)
     def look(self, by: int) -> None:
         """Make a view, which answers for its versions from now on."""
-        self.views = [*self.views[-1:], (by, View(self.stores[by]), dict(self.active))]
-
-    # What must hold after each.
+        self.views = [*self.views[-1:], (by, View(self.stores[by]), dict(self.model.active))]
 
     @invariant()
     def both_stores_show_the_model(self) -> None:
         """The stores take turns at showing what they keep and does not serve."""
         self.stores_turn = 1 - self.stores_turn
         for number, store in enumerate(self.stores):
-            assert dict(store.active()) == self.active
-            for class_name, kept in self.kept.items():
+            assert dict(store.active()) == self.model.active
+            for class_name, kept in self.model.kept.items():
                 assert store.versions(class_name) == sorted(kept)
                 for version, content in kept.items():
-                    if version == self.active.get(class_name) or number == self.stores_turn:
+                    if version == self.model.active.get(class_name) or number == self.stores_turn:
                         check_bank(store.bank(class_name, version), content)
-            check_votes(store, {name: self.kept[name][version] for name, version in self.active.items()})
+            check_votes(store, self.model.contents)
 
     @invariant()
     def views_stay_as_they_were(self) -> None:
         for _, view, active in self.views:
             assert dict(view.active) == active
             for class_name, version in active.items():
-                if version in self.kept[class_name]:
+                if version in self.model.kept[class_name]:
                     bank = view.bank(class_name)
                     assert bank.manifest.version == version
-                    check_bank(bank, self.kept[class_name][version])
+                    check_bank(bank, self.model.kept[class_name][version])
 
     @invariant()
     def a_version_that_is_gone_is_never_half_there(self) -> None:

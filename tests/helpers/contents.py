@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -41,6 +41,48 @@ class Content:
         """The content after a change."""
         kept = {number: variant for number, variant in self.images.items() if number not in set(withdraw)}
         return Content({**kept, **add}, threshold, self.fingerprint)
+
+
+@dataclass
+class Model:
+    """Which versions of each class are kept, what each holds, and which one serves."""
+
+    kept: dict[str, dict[str, Content]]
+    active: dict[str, str] = field(default_factory=dict)
+    keep: int = 2
+
+    def serving(self, class_name: str) -> tuple[BankRef, Content] | None:
+        """The version that serves, and what it holds."""
+        version = self.active.get(class_name)
+        return None if version is None else (BankRef(class_name, version), self.kept[class_name][version])
+
+    def now_serves(self, ref: BankRef, content: Content) -> list[str]:
+        """A version serves from now on; those that are retired for it."""
+        kept = self.kept[ref.class_name]
+        kept[ref.version] = content
+        self.active[ref.class_name] = ref.version
+        retired = [version for version in sorted(kept)[: -self.keep] if version != ref.version]
+        for version in retired:
+            del kept[version]
+        return retired
+
+    def removed(self, class_name: str) -> None:
+        """A class is gone with all its versions."""
+        del self.active[class_name]
+        self.kept[class_name] = {}
+
+    @property
+    def contents(self) -> dict[str, Content]:
+        """What each class must find."""
+        return {class_name: self.kept[class_name][version] for class_name, version in self.active.items()}
+
+    def collections(self, store: PatchStore, class_name: str) -> set[str]:
+        """The collections that the kept versions of a class are made of, by their manifests."""
+        names = {BankRef(class_name, version).collection for version in self.kept[class_name]}
+        for version in self.kept[class_name]:
+            shares = store.open_bank(BankRef(class_name, version), serves=False).manifest.shares
+            names |= {BankRef(class_name, part.version).collection for part in shares}
+        return names
 
 
 def patches_of(number: int, variant: int) -> FloatArray:

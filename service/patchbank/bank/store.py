@@ -196,10 +196,11 @@ class Draft(PatchIndex, Protocol):
 @dataclass(frozen=True)
 class Pointers:
     """Which version of each class serves; and, where the store keeps it, which collection is the router of each
-    preprocessing fingerprint."""
+    preprocessing fingerprint, and which classes are being removed."""
 
     classes: Mapping[str, str] = field(default_factory=dict)
     routers: Mapping[str, str] = field(default_factory=dict)
+    removed: frozenset[str] = frozenset()
 
     def with_class(self, class_name: str, version: str | None) -> Pointers:
         """A copy with one class switched, or removed where ``version`` is None."""

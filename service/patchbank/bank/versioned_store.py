@@ -154,7 +154,7 @@ class VersionedStore(ABC, Generic[Held]):
     def remove(self, class_name: str) -> None:
         check_class_name(class_name)
         active = self.active()
-        if class_name not in active:
+        if class_name not in active and not any(self._collections(class_name)):  # there are some after an interruption
             raise unknown_class(class_name, active, self.place)
         with self._holding(class_name) as held:
             self._withdraw(class_name, held)

@@ -2,7 +2,7 @@
 
 Layout of the data directory::
 
-    aliases.json                                 which version serves, and the routers
+    aliases.json                                 which version serves, the routers, and classes whose removal goes on
     collections/patchbank__<class>__<version>/   manifest.json, and what the version added: shard/ and exact/
     collections/...partial                       a version in work; the class's next change removes leftovers
     locks/                                       the operating system's file locks
@@ -14,6 +14,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -100,10 +101,11 @@ class EdgeStore(VersionedStore[HeldLock]):
     def _collections(self, class_name: str) -> Iterator[tuple[BankRef, bool]]:
         if not self._folder.is_dir():
             return
+        removed = class_name in self.pointers().removed
         for folder in self._folder.iterdir():
             ref = BankRef.parse(folder.name)
             if ref is not None and ref.class_name == class_name and not folder.name.endswith(_PARTIAL):
-                yield ref, (folder / _MANIFEST).is_file()
+                yield ref, not removed and (folder / _MANIFEST).is_file()
 
     def _hold(self, class_name: str) -> HeldLock:
         return self._catalogue.class_lock(class_name)
@@ -131,11 +133,24 @@ class EdgeStore(VersionedStore[HeldLock]):
 
     def _withdraw(self, class_name: str, held: HeldLock) -> None:
         self._switch(class_name, None, self._fingerprint(class_name), None)
-        self._delete_folders(class_name, lambda _: True)
+        self._sweep(class_name)
 
     def _sweep(self, class_name: str) -> None:
+        if class_name in self.pointers().removed:
+            self._end_removal(class_name)
         self._delete_folders(class_name, lambda name: name.endswith(_PARTIAL))
         super()._sweep(class_name)
+
+    def _end_removal(self, class_name: str) -> None:
+        """Take the manifests of a removed class away, so that no version comes back when it is taught again."""
+        refs = {ref.collection for ref, _ in self._collections(class_name)}
+        try:
+            for name in refs:
+                (self._folder / name / _MANIFEST).unlink(missing_ok=True)
+        except OSError as error:
+            raise DataDirNotWritable(f"{self.data_dir}: {error.strerror or error}") from error
+        self._manifests.keep(lambda name: name not in refs)
+        self._catalogue.switch(lambda now: replace(now, removed=now.removed - {class_name}), then=lambda _: None)
 
     def _retire(self, refs: Iterable[BankRef]) -> None:
         gone = set()
@@ -180,7 +195,8 @@ class EdgeStore(VersionedStore[HeldLock]):
                     entries,
                     (self._entries(name, after.classes[name]) for name in others),
                 )
-            return Pointers(after.classes, routers)
+            removed = pointers.removed if version else pointers.removed | {class_name}
+            return Pointers(after.classes, routers, removed)
 
         self._catalogue.switch(change, then=self._sweep_routers)
 
