@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import random
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -122,8 +123,9 @@ def main() -> None:
     for kind in task["kinds"]:
         operation = choose(rng, model, kind)
         print(json.dumps({"begins": asdict(operation)}), flush=True)  # noqa: T201
+        begin = time.monotonic()
         version = operation.run(store, model)
-        print(json.dumps({"done": version}), flush=True)  # noqa: T201
+        print(json.dumps({"done": version, "seconds": time.monotonic() - begin}), flush=True)  # noqa: T201
         operation.note(model, version)
     store.close()
 

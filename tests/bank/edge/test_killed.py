@@ -56,17 +56,16 @@ class Killer:
             assert process.stdout is not None
             process.stdin.write(json.dumps(task) + "\n")
             process.stdin.flush()
-            count, since = 0, 0.0
+            count = 0
             for line in process.stdout:
                 told = json.loads(line)
                 if "done" in told:
                     assert begun is not None
-                    took = time.monotonic() - since
-                    self.usual[begun.kind] = min(took, self.usual.get(begun.kind, took))
+                    self.usual[begun.kind] = min(told["seconds"], self.usual.get(begun.kind, told["seconds"]))
                     begun.note(self.model, told["done"])
                     begun = None
                     continue
-                begun, since = operation_of(told["begins"]), time.monotonic()
+                begun = operation_of(told["begins"])
                 count += 1
                 if count == kill_in:
                     time.sleep(self.rng.uniform(0.0, 1.2) * self.usual.get(begun.kind, 0.1))
