@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.datasets import load_datasets
 from patchbank.bank.manifest import ScoringRule
-from patchbank.bank.store import Reference
+from patchbank.bank.reference import Reference
 from patchbank.embedding.embedder import Embedder
 from patchbank.images import read_image
 from patchbank.scoring.image_score import image_score

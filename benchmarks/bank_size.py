@@ -20,7 +20,8 @@ import numpy as np
 from patchbank.arrays import FloatArray
 from patchbank.bank.edge.shard import Shard
 from patchbank.bank.edge.store import EdgeStore
-from patchbank.bank.store import BankSpec, Reference
+from patchbank.bank.reference import Reference
+from patchbank.bank.store import BankSpec
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.first_choice import BUILT_IN
 from patchbank.images import read_image

@@ -20,7 +20,7 @@ from patchbank.arrays import DoubleArray, IntArray
 from patchbank.embedding.embedder import Embedder
 from patchbank.scoring.threshold import calibrate
 from patchbank.settings import load_settings
-from patchbank.teaching.calibrator import NormalScore
+from patchbank.teaching.normal_scores import NormalScore
 from patchbank_indexer.demo.products import load_products
 
 Method = Literal["leave-one-image-out", "held-out"]

@@ -22,7 +22,8 @@ from patchbank.arrays import FloatArray
 from patchbank.bank.manifest import BackboneFacts, Manifest, RetrievalLimit
 from patchbank.bank.names import BankRef
 from patchbank.bank.open_store import open_store
-from patchbank.bank.store import BankSpec, Draft, PatchStore, Reference
+from patchbank.bank.reference import Reference
+from patchbank.bank.store import BankSpec, Draft, PatchStore
 from patchbank.embedding.embedder import Embedder
 from patchbank.images import read_image
 from patchbank.scoring.threshold import calibrate

@@ -15,7 +15,7 @@ from patchbank.images import read_image
 from patchbank.scoring.anomaly_map import map_peak
 from patchbank.scoring.image_score import image_score
 from patchbank.scoring.inspected_area import InspectedArea
-from patchbank.teaching.calibrator import NormalScore
+from patchbank.teaching.normal_scores import NormalScore
 
 
 class PatchDistances:

@@ -20,8 +20,9 @@ import numpy as np
 from patchbank.arrays import FloatArray
 from patchbank.bank.edge.pool import PooledStore
 from patchbank.bank.manifest import BackboneFacts, Manifest, RetrievalLimit, ScoringRule
+from patchbank.bank.reference import Reference
 from patchbank.bank.search import search_patches
-from patchbank.bank.store import Bank, BankSpec, Reference
+from patchbank.bank.store import Bank, BankSpec
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.embedding import Embedding
 from patchbank.embedding.first_choice import BUILT_IN

@@ -23,9 +23,12 @@ from patchbank_indexer.commands import (
     monitoring,
     moving,
     profiling,
+    rebuilding,
+    references,
     serving,
     teaching,
     tuning,
+    versions,
 )
 
 app = typer.Typer(
@@ -57,9 +60,12 @@ app.command()(teaching.add)
 app.command()(teaching.update)
 app.command("list")(classes.list_)
 app.command()(classes.show)
-app.command()(classes.versions)
-app.command()(classes.activate)
 app.command()(classes.remove)
+app.command()(versions.versions)
+app.command()(versions.activate)
+app.command()(versions.diff)
+app.command()(versions.prune)
+app.command()(rebuilding.rebuild)
 app.command()(moving.copy)
 app.command()(moving.snapshot)
 app.command()(moving.restore)
@@ -75,6 +81,7 @@ app.command()(monitoring.monitoring)
 app.command()(doctor.doctor)
 app.command()(config.config)
 app.command()(demo.demo)
+app.add_typer(references.app, name="references")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(models.app, name="model")
 

@@ -164,6 +164,13 @@ class MixedReferences(NoReferences):
     code = "mixed_references"
 
 
+class MissingOriginals(PatchbankError):
+    """The pictures of a class's references are needed, and some were not found."""
+
+    code = "missing_originals"
+    status = 409
+
+
 class CannotTune(PatchbankError):
     """There are too few pictures, or the wrong ones, to choose a class's detail and score by."""
 

@@ -40,3 +40,12 @@ class _Silent:
 
 SILENT: Final[Progress] = _Silent()
 """For callers that watch nothing."""
+
+
+ACTIVATING: Final = "activating"
+"""The stage from which on a change can no longer be called off."""
+
+
+def activating(progress: Progress) -> None:
+    """Report that a version is about to be finished, and perhaps to serve."""
+    progress.begin(ACTIVATING, None)

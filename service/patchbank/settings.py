@@ -146,8 +146,14 @@ class Settings(BaseSettings):
         ge=1,
         description="Bank size above which a coreset is taken even if none is asked for.",
     )
-    keep_versions: int = Field(default=3, ge=1, description="Versions kept per class, the active one included.")
+    keep_versions: int = Field(
+        default=10, ge=1, description="Versions kept per class, the active one included; they share what is the same."
+    )
     jobs_at_once: int = Field(default=1, ge=1, le=64, description="Jobs that run at the same time; the others wait.")
+    keep_originals: bool = Field(
+        default=False,
+        description="Keep the pictures of references in the data directory, so that a bank can be rebuilt from them.",
+    )
     max_jobs: int = Field(
         default=100, ge=1, le=10_000, description="Jobs that are kept; of those that have ended the oldest go."
     )

@@ -8,12 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from patchbank.bank.manifest import Manifest
+from patchbank.bank.manifest import LAYOUT, Manifest
 from patchbank.bank.names import BankRef, PatchId
 from patchbank.bank.part import MOST_PARTS
 from patchbank.bank.store import Bank, PatchStore
 from patchbank.bank.transfer import put_class
-from patchbank.errors import ClassBusy, DamagedBank, EmptyBank, NewerLayout, UnknownReference, UnknownVersion
+from patchbank.errors import (
+    ClassBusy,
+    DamagedBank,
+    EmptyBank,
+    InvalidParameters,
+    NewerLayout,
+    UnknownClass,
+    UnknownReference,
+    UnknownVersion,
+)
 from tests.helpers.banks import FINGERPRINT, SPEC, brute_force, image_id, manifest, reference, teach, vectors
 from tests.helpers.stores import KINDS, StoreKind, store_kind
 
@@ -34,7 +43,9 @@ def patches_of(number: int) -> np.ndarray:
     return vectors(number)
 
 
-def changed(store: PatchStore, base: BankRef, add: Sequence[int] = (), withdraw: Sequence[int] = ()) -> Manifest:
+def changed(
+    store: PatchStore, base: BankRef, add: Sequence[int] = (), withdraw: Sequence[int] = (), *, serve: bool = True
+) -> Manifest:
     """A new version with other images added (6 patches each) and some withdrawn."""
     with store.draft(base.class_name, SPEC, base) as draft:
         for number in withdraw:
@@ -45,7 +56,8 @@ def changed(store: PatchStore, base: BankRef, add: Sequence[int] = (), withdraw:
             draft.add_patches([image_id(number)] * 6, cells, patches_of(number))
         draft.seal()
         references = len(draft.cls_vectors()[0])
-        return draft.activate(manifest(draft, references=references, patches=draft.count_patches(), dims=(8, 4)))
+        made = manifest(draft, references=references, patches=draft.count_patches(), dims=(8, 4))
+        return draft.activate(made, serve=serve)
 
 
 def numbers(bank: Bank) -> list[int]:
@@ -146,10 +158,59 @@ def test_scattered_parts_become_one_at_the_next_change(store: PatchStore) -> Non
     assert (again.parts[0].withdrawn, again.parts[0].left_out) == ((), 0), "a fifth of the patches was withdrawn"
 
 
-def test_references_of_scattered_parts_can_be_withdrawn_and_replaced(store: PatchStore) -> None:
+def test_a_reference_of_merged_parts_can_be_withdrawn_and_added_in_the_same_change(store: PatchStore) -> None:
+    latest = teach(store, "part")
+    for number in range(10, 10 + MOST_PARTS):
+        latest = changed(store, latest, add=[number]).ref
+    merged = changed(store, latest, add=[11], withdraw=[0, 10])
+    held = [1, 2, *range(11, 10 + MOST_PARTS)]
+    assert (numbers(store.bank("part")), merged.references) == (held, len(held))
+    everything = np.concatenate([patches_of(number) for number in held])
+    queries = np.concatenate([vectors(900, 25), patches_of(0), patches_of(11)])
+    nearest = store.bank("part").nearest(queries, 1, exact=True)
+    assert nearest.distances[:, 0] == pytest.approx(brute_force(queries, everything, 1), abs=1e-5)
+
+
+def test_a_version_that_does_not_serve_can_be_tried_and_then_serve(store: PatchStore) -> None:
+    first = teach(store, "part")
+    tried = changed(store, first, add=[9], serve=False)
+    assert store.active() == {"part": first.version}
+    assert store.versions("part") == [first.version, tried.version]
+    assert numbers(store.bank("part")) == [0, 1, 2]
+    assert numbers(store.bank("part", tried.version)) == [0, 1, 2, 9]
+    store.activate(tried.ref)
+    assert numbers(store.bank("part")) == [0, 1, 2, 9]
+
+
+def test_pruning_keeps_what_serves_and_the_newest(store: PatchStore, kind: StoreKind) -> None:
+    first = teach(store, "part")
+    second = changed(store, first, add=[9])
+    store.activate(first)
+    assert store.prune("part", 1) == []
+    assert store.versions("part") == [first.version, second.version]
+    store.activate(second.ref)
+    assert store.prune("part", 1) == [first.version]
+    assert store.versions("part") == [second.version]
+    assert first.collection in collections_of(kind, "part"), "the version that is left is made of it"
+    with pytest.raises(InvalidParameters):
+        store.prune("part", 0)
+    with pytest.raises(UnknownClass):
+        store.prune("other", 1)
+
+
+def test_references_are_listed_without_their_pictures(store: PatchStore) -> None:
+    second = changed(store, teach(store, "part"), add=[9], withdraw=[1])
+    bank = store.bank("part", second.version)
+    whole = [item.as_payload() for item in bank.references()]
+    assert [item.as_payload() for item in bank.reference_facts()] == [
+        {name: value for name, value in item.items() if name != "thumbnail"} for item in whole
+    ]
+
+
+def test_references_of_merged_parts_can_be_replaced_by_smaller_ones(store: PatchStore) -> None:
     first = teach(store, "part", images=4)
-    scattered = changed(store, first, withdraw=[3])
-    with store.draft("part", SPEC, scattered.ref) as draft:
+    worn = changed(store, first, withdraw=[3])
+    with store.draft("part", SPEC, worn.ref) as draft:
         draft.withdraw(image_id(0))
         draft.add_reference(reference(1, 1, 6), vectors(1, 1, 4)[0])
         draft.add_patches([image_id(1)], np.zeros((1, 2), int), patches_of(50)[:1])
@@ -235,9 +296,9 @@ def test_a_bank_of_layout_1_is_read_and_shared(store: PatchStore, kind: StoreKin
 def test_a_newer_layout_is_refused_by_that_name_and_the_other_classes_go_on(store: PatchStore, kind: StoreKind) -> None:
     teach(store, "other", 5)
     first = teach(store, "part")
-    kind.rewrite_manifest(first, lambda stored: stored | {"layout": 3, "unheard": 1})
+    kind.rewrite_manifest(first, lambda stored: stored | {"layout": LAYOUT + 1, "unheard": 1})
     reopened = kind.open()
-    with pytest.raises(NewerLayout, match="written by a newer Patchbank: its layout is 3") as caught:
+    with pytest.raises(NewerLayout, match="written by a newer Patchbank: its layout is") as caught:
         reopened.bank("part")
     assert (caught.value.code, caught.value.status) == ("newer_layout", 409)
     assert isinstance(caught.value, DamagedBank), "whoever can do without a damaged bank can do without this one"

@@ -14,6 +14,7 @@ import pytest
 from patchbank.arrays import FloatArray
 from patchbank.bank.archive import Archive, write_archive
 from patchbank.bank.edge.store import EdgeStore
+from patchbank.bank.manifest import LAYOUT
 from patchbank.bank.region_of_interest import RegionOfInterest
 from patchbank.bank.store import Bank, BankContent
 from patchbank.bank.transfer import put_class
@@ -53,7 +54,7 @@ def assert_same(moved: BankContent, original: BankContent) -> None:
     (references, ids, cls, patches), expected = content_of(moved), content_of(original)
     assert (references, ids, patches) == (expected[0], expected[1], expected[3])
     assert (cls == expected[2]).all()
-    ignored = {"version", "class_name", "parts"}
+    ignored = {"version", "class_name", "parts", "reason"}
     assert moved.manifest.model_dump(exclude=ignored) == original.manifest.model_dump(exclude=ignored)
 
 
@@ -156,7 +157,7 @@ DAMAGE: dict[str, Callable[[Path], Path]] = {
     "a bit": _flipped,
     "no archive": _text,
     "no manifest": lambda path: rewritten(path, "manifest.json", lambda _: b"{}"),
-    "newer layout": in_entry("manifest.json", b'"layout": 2', b'"layout": 3'),
+    "newer layout": in_entry("manifest.json", f'"layout": {LAYOUT}'.encode(), f'"layout": {LAYOUT + 1}'.encode()),
     "too few vectors": lambda path: rewritten(path, "vectors.npy", lambda raw: raw[:-4]),
     "too many vectors": lambda path: rewritten(path, "vectors.npy", lambda raw: raw + b"1234"),
     "wrong count": in_entry("manifest.json", b'"patches": 18', b'"patches": 19'),

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from patchbank.arrays import FloatArray
 from patchbank.bank.manifest import BackboneFacts, Calibration, Manifest, RetrievalLimit
 from patchbank.bank.names import BankRef
-from patchbank.bank.store import BankSpec, Draft, PatchStore, Reference
+from patchbank.bank.reference import Reference
+from patchbank.bank.store import BankSpec, Draft, PatchStore
 from patchbank.scoring.threshold import calibrate
 
 FINGERPRINT = "0123456789abcdef"

@@ -154,7 +154,7 @@ class GrpcQdrant:
             GrpcToRest.convert_filter(r.filter),
             r.limit,
             offset=GrpcToRest.convert_point_id(r.offset) if r.HasField("offset") else None,
-            with_payload=r.with_payload.enable,
+            with_payload=list(r.with_payload.include.fields) or r.with_payload.enable,
             with_vectors=list(r.with_vectors.include.names) or False,
         )
         return grpc.ScrollResponse(

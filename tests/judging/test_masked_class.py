@@ -86,8 +86,8 @@ def half() -> BoolArray:
     return cells
 
 
-def judged(inspector: Inspector, image: Path, name: str = "part", **options: float) -> Verdict:
-    verdict = inspector.inspect(image, name, explain=True, **options).verdict
+def judged(inspector: Inspector, image: Path, name: str = "part", threshold: float | None = None) -> Verdict:
+    verdict = inspector.inspect(image, name, explain=True, threshold=threshold).verdict
     assert verdict is not None
     return verdict
 

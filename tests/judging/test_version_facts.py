@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from patchbank.bank.edge.store import EdgeStore
+from patchbank.bank.manifest import Reason
 from patchbank.bank.names import begun_at, new_version
 from patchbank.errors import InvalidClassName, UnknownClass
-from patchbank.judging.version_facts import Reason, kept_versions, reason_of
+from patchbank.judging.version_facts import kept_versions, reason_of
 from tests.helpers.banks import reference, teach
 
 BEGUN = "20260131-120000-500000"

@@ -54,7 +54,7 @@ def test_thresholds_come_from_the_images_given_and_the_patches_stay(
         sorted(float(v.map.max()) for v in scores.values() if v), abs=0.02
     )
     assert (after.calibration.target_far, after.calibration.pixel_target_far) == (0.2, 0.5)
-    changed = {"version", "created_at", "calibration"}
+    changed = {"version", "created_at", "calibration", "reason"}
     assert after.model_dump(exclude=changed) == before.model_dump(exclude=changed)
     again = inspector.inspect(product.good[0], "textile").verdict
     first = scores[product.good[0]]

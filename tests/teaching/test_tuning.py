@@ -19,12 +19,13 @@ from patchbank.judging.inspector import Inspector
 from patchbank.scales import BASE, DETAILS
 from patchbank.settings import Settings, load_settings
 from patchbank.teaching import tuning_scores
+from patchbank.teaching.class_options import turns_of
 from patchbank.teaching.plan import TeachOptions
 from patchbank.teaching.rates import Rates
 from patchbank.teaching.recalibrator import Recalibrator
 from patchbank.teaching.roi_drawing import RoiDrawing
 from patchbank.teaching.teacher import Teacher
-from patchbank.teaching.tuning import Tuner, TuneReport, turns_of
+from patchbank.teaching.tuning import Tuner, TuneReport
 from patchbank.teaching.tuning_applied import TuneApplier
 from patchbank.teaching.tuning_candidates import Candidate, present_candidate, rules_for, scales_for
 from patchbank.teaching.tuning_scores import Labelled

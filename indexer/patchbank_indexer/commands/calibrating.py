@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from patchbank.jobs.calibrate import CalibrateRequest, calibrated_document
+from patchbank.bank.manifest import Manifest
+from patchbank.jobs.calibrate import (
+    CalibrateRequest,
+    calibrated_document,
+    rescore,
+    rescored_document,
+    rescored_lines,
+)
 from patchbank.jobs.calibrate import calibrate as calibrate_bank
 from patchbank.jobs.choices import CalibrateChoices
 from patchbank.jobs.picture_report import doubtful_line, skipped_lines, warning_lines
@@ -15,13 +22,14 @@ from patchbank.scoring.threshold import promise, promise_takes, review_threshold
 from patchbank.settings import Settings
 from patchbank.teaching.rates import Rates
 from patchbank.teaching.recalibrator import RecalibrateReport
-from patchbank_indexer.commands.manifest_lines import pixel_line
+from patchbank_indexer.commands.manifest_lines import pixel_line, serving_line
 from patchbank_indexer.commands.options import (
     BackboneName,
     Confidence,
     DataDir,
     GroupBy,
     Json,
+    NoActivate,
     Strict,
     TaughtClass,
     chosen,
@@ -61,8 +69,17 @@ def calibrate(
             help="Share of normal images that may have any pixel above. [env: PATCHBANK_PIXEL_TARGET_FAR]",
         ),
     ] = None,
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--again",
+            help="Score the references again, each left out, so that the thresholds follow what was added and "
+            "withdrawn.",
+        ),
+    ] = False,
     group_by: GroupBy = None,
     keep_all: KeepAll = False,
+    no_activate: NoActivate = False,
     strict: Strict = False,
     backbone: BackboneName = None,
     data_dir: DataDir = None,
@@ -77,9 +94,15 @@ def calibrate(
         pixel_target_far=pixel_target_far,
         keep_all=keep_all,
         strict=strict,
+        again="all" if again else None,
+        activate=not no_activate,
     )
-    if held_out is None and choices.rates == Rates():
-        raise typer.BadParameter("give --with DIR, --target-far, --review-far, --confidence or --pixel-target-far")
+    if again and (held_out is not None or choices.rates != Rates()):
+        raise typer.BadParameter("it takes the rates of the bank: give it alone", param_hint="--again")
+    if not again and held_out is None and choices.rates == Rates():
+        raise typer.BadParameter(
+            "give --with DIR, --again, --target-far, --review-far, --confidence or --pixel-target-far"
+        )
     if group_by is not None and held_out is None:
         raise typer.BadParameter("it is about the images of --with DIR", param_hint="--group-by")
     run(
@@ -107,18 +130,34 @@ def _calibrate(
         series = named_series(out, group_by, [held_out], normal.images, "calibration images")
     files = None if normal is None else tuple(normal.images)
     request = CalibrateRequest(class_name=class_name, files=files, series=series, choices=choices)
+    if choices.again is not None:
+        with out.progress() as progress:
+            again = rescore(settings, request, progress, out.remark)
+        out.result(rescored_document(again))
+        out.say(f"{again.scored} references were scored again, each left out")
+        _say_thresholds(out, again.before, again.manifest, serves=choices.activate)
+        for line in rescored_lines(again):
+            out.remark(line)
+        return
     with out.progress() as progress:
         report = calibrate_bank(settings, request, progress, out.remark)
-    _tell(out, report, left_out)
+    _tell(out, report, left_out, serves=choices.activate)
 
 
-def _tell(out: Output, report: RecalibrateReport, left_out: LeftOut) -> None:
-    manifest, calibration = report.manifest, report.manifest.calibration
+def _tell(out: Output, report: RecalibrateReport, left_out: LeftOut, *, serves: bool) -> None:
+    calibration = report.manifest.calibration
     out.result(calibrated_document(report, left_out.as_list()))
     for line in [*skipped_lines(report.skipped), *warning_lines(report.warnings)]:
         out.remark(line)
-    old = report.before.calibration
-    out.say(f"{manifest.class_name}: version {manifest.version} serves, with the patches of {report.before.version}")
+    _say_thresholds(out, report.before, report.manifest, serves=serves)
+    short = shortfall(calibration)
+    for line in [*doubtful_line(report.doubtful, calibration.count), *([] if short is None else [short])]:
+        out.remark(line)
+
+
+def _say_thresholds(out: Output, before: Manifest, manifest: Manifest, *, serves: bool) -> None:
+    old, calibration = before.calibration, manifest.calibration
+    out.say(f"{serving_line(manifest, serves=serves)}; the patches are those of {before.version}")
     out.table(
         ("", "before", "now"),
         [
@@ -133,6 +172,3 @@ def _tell(out: Output, report: RecalibrateReport, left_out: LeftOut) -> None:
     out.say(f"pixel threshold {pixel_line(calibration)}")
     out.say(f"promised: {promise(calibration)}")
     out.say(promise_takes(calibration))
-    short = shortfall(calibration)
-    for line in [*doubtful_line(report.doubtful, calibration.count), *([] if short is None else [short])]:
-        out.remark(line)

@@ -1,25 +1,23 @@
-"""``list``, ``show``, ``versions``, ``activate`` and ``remove``: the banks that are there. No backbone is needed."""
+"""``list``, ``show`` and ``remove``: the banks that are there. No backbone is needed."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from patchbank.bank.manifest import Manifest
-from patchbank.bank.names import BankRef
-from patchbank.bank.store import Reference
 from patchbank.bank.view import View
 from patchbank.embedding.embedder import Embedder
 from patchbank.errors import DamagedBank, PatchbankError
+from patchbank.jobs.references import reference_document
 from patchbank.judging.backbone_choice import known_choice, with_backbone
 from patchbank.judging.bank_facts import detail, detail_line, summary, usable_facts
 from patchbank.judging.choice_file import Choice
 from patchbank.judging.compatibility import Compatibility, compare
-from patchbank.judging.version_facts import VersionFacts, kept_versions
-from patchbank.scoring.threshold import promise, promise_takes, review_threshold
+from patchbank.scoring.threshold import promise, promise_takes
 from patchbank.settings import Settings
 from patchbank_indexer.commands.manifest_lines import (
     frames_line,
@@ -45,22 +43,6 @@ def list_(backbone: Judging = None, data_dir: DataDir = None, as_json: Json = Fa
 def show(class_name: ClassName, backbone: Judging = None, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Show one class: its bank, its threshold, its references, and what came of the self-test."""
     run(lambda settings, out: _show(settings, out, class_name), as_json, backbone=backbone, data_dir=data_dir)
-
-
-def versions(class_name: ClassName, data_dir: DataDir = None, as_json: Json = False) -> None:
-    """List the versions of a class that are kept: when and why each was made, its size and its thresholds. Times are
-    UTC."""
-    run(lambda settings, out: _versions(settings, out, class_name), as_json, data_dir=data_dir)
-
-
-def activate(
-    class_name: ClassName,
-    version: Annotated[str, typer.Argument(help="A version that `versions` lists.")],
-    data_dir: DataDir = None,
-    as_json: Json = False,
-) -> None:
-    """Let an earlier (or later) version of a class serve."""
-    run(lambda settings, out: _activate(settings, out, class_name, version), as_json, data_dir=data_dir)
 
 
 def remove(
@@ -103,10 +85,10 @@ def _show(settings: Settings, out: Output, class_name: str) -> None:
     """One class's manifest and references, and whether the backbone of the settings may judge with it."""
     with opened(settings) as store:
         bank = store.bank(class_name)
-        manifest, references, kept = bank.manifest, bank.references(), store.versions(class_name)
+        manifest, references, kept = bank.manifest, bank.reference_facts(), store.versions(class_name)
         choice = known_choice(settings, store, out.remark)
     (compatibility,) = _admitted(settings, choice, out, [manifest])
-    listed = [_reference(item) for item in references]
+    listed = [reference_document(item) for item in references]
     out.result({**detail(manifest, compatibility), "versions": kept, "reference_images": listed})
     out.table(("", ""), _facts(manifest, compatibility, len(kept)))
     facts = ("image_id", "name", "added_at")
@@ -131,17 +113,6 @@ def _admitted(
     return [*compared]
 
 
-def _reference(item: Reference) -> dict[str, Any]:
-    return {
-        "image_id": item.image_id,
-        "name": item.name,
-        "source": item.source,
-        "added_at": item.added_at,
-        "sha256": item.sha256,
-        "series": item.series,
-    }
-
-
 def _facts(manifest: Manifest, compatibility: Compatibility | None, kept: int) -> list[tuple[str, object]]:
     """Rows of the table of one class; ``kept`` versions are there."""
     calibration, retrieval = manifest.calibration, manifest.retrieval
@@ -163,6 +134,10 @@ def _facts(manifest: Manifest, compatibility: Compatibility | None, kept: int) -
     ]
     if manifest.scoring.patch_score == "subspace":
         facts.append(("patch score", "distance to the subspace in which normal patches vary"))
+    if calibration.stale_count:
+        facts.append(("stale", f"{calibration.stale_count} calibration scores may be too low (`calibrate --again`)"))
+    if manifest.coreset is not None and manifest.coreset.withdrawn:
+        facts.append(("withdrawn", f"{manifest.coreset.withdrawn} references since the coreset (`rebuild`)"))
     if manifest.coreset is not None:
         facts.append(("coreset", f"{manifest.coreset.ratio:.1%}, radius {manifest.coreset.radius:.3f}"))
     if manifest.foreground is not None:
@@ -189,43 +164,6 @@ def _self_test_line(manifest: Manifest, compatibility: Compatibility | None) -> 
         else f", embeddings moved by {compatibility.shift:.1g}"
     )
     return f"{told}{moved}; taught with " + ", ".join(f"{name} {value}" for name, value in record.runtime.items())
-
-
-def _versions(settings: Settings, out: Output, class_name: str) -> None:
-    """The kept versions of a class, the serving one marked."""
-    with opened(settings) as store:
-        kept = kept_versions(store, class_name)
-    serving = next((facts.version for facts in kept if facts.serves), None)
-    names = [facts.version for facts in kept]
-    details = [facts.as_dict() for facts in kept]
-    out.result({"class_name": class_name, "active": serving, "versions": names, "details": details})
-    out.table(
-        ("version", "", "made", "why", "references", "patches", "threshold", "review threshold", "pixel threshold"),
-        [_version_row(facts) for facts in kept],
-        least=("made", "patches", "pixel threshold", "review threshold"),
-    )
-    for facts in kept:
-        if facts.damage is not None:
-            out.remark(f"{facts.version}: {facts.damage.message} [{facts.damage.code}]")
-
-
-def _version_row(facts: VersionFacts) -> tuple[object, ...]:
-    mark = "serves" if facts.serves else ""
-    reason = "damaged" if facts.damage is not None else facts.reason
-    manifest = facts.manifest
-    if manifest is None:
-        return (facts.version, mark, None, reason, *[None] * 5)
-    made = manifest.created_at.replace("T", " ").removesuffix("+00:00")
-    calibration = manifest.calibration
-    thresholds = (calibration.threshold, review_threshold(calibration), calibration.mask_threshold)
-    return (facts.version, mark, made, reason, manifest.references, manifest.patches, *thresholds)
-
-
-def _activate(settings: Settings, out: Output, class_name: str, version: str) -> None:
-    with opened(settings) as store:
-        store.activate(BankRef(class_name, version))
-    out.result({"class_name": class_name, "active": version})
-    out.say(f"{class_name}: version {version} serves")
 
 
 def _remove(settings: Settings, out: Output, class_name: str) -> None:

@@ -29,6 +29,9 @@ from patchbank_indexer.output import Output
 def detect(
     images: Annotated[list[Path], typer.Argument(help="Image files, or folders of images.")],
     class_name: Annotated[str | None, typer.Option("--class-name", help="Skip class retrieval.")] = None,
+    version: Annotated[
+        str | None, typer.Option("--version", help="Judge with this version of the class, not with the serving one.")
+    ] = None,
     threshold: Annotated[float | None, typer.Option(min=0.0, max=2.0, help="Instead of the calibrated one.")] = None,
     pixel_threshold: Annotated[
         float | None,
@@ -45,7 +48,9 @@ def detect(
 ) -> None:
     """Judge images against the taught classes. Exit status 1 if any image could not be judged or is of a format that is
     not read."""
-    request = _Request(images, class_name, threshold, pixel_threshold, out_dir, explain, csv_path)
+    if version is not None and class_name is None:
+        raise typer.BadParameter("say of which class, with --class-name", param_hint="--version")
+    request = _Request(images, class_name, version, threshold, pixel_threshold, out_dir, explain, csv_path)
     run(lambda settings, out: _detect(settings, out, request), as_json, backbone=backbone, data_dir=data_dir)
 
 
@@ -55,6 +60,7 @@ class _Request:
 
     images: Sequence[Path]
     class_name: str | None
+    version: str | None
     threshold: float | None
     pixel_threshold: float | None
     out_dir: Path | None
@@ -77,7 +83,7 @@ def _detect(settings: Settings, out: Output, request: _Request) -> int:
         settings = settled(settings, store, out.remark)
     with Inspector.open(settings, watch=watch) as inspector, out.progress() as progress:
         if request.class_name is not None:
-            inspector.serving_bank(request.class_name)
+            inspector.serving_bank(request.class_name, version=request.version)
         stage = progress.begin("detecting", len(asked.images))
         for file in asked.images:
             results.append(_judged(inspector, file, request))
@@ -136,6 +142,7 @@ def _judged(inspector: Inspector, file: Path, request: _Request) -> dict[str, An
         inspection = inspector.inspect(
             file,
             request.class_name,
+            version=request.version,
             threshold=request.threshold,
             pixel_threshold=request.pixel_threshold,
             explain=request.explain,

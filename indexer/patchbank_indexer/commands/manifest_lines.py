@@ -40,3 +40,15 @@ def frames_line(manifest: Manifest) -> str:
 def inspected_line(manifest: Manifest) -> str:
     """How much of the picture is inspected."""
     return f"{manifest.inspected_percentage:.1f} % of the picture, the rest is ignored"
+
+
+def serving_line(manifest: Manifest, *, serves: bool) -> str:
+    """Which version was made, how large it is, and whether it serves."""
+    name, version = manifest.class_name, manifest.version
+    size = f"{manifest.references} reference images, {manifest.patches} patches"
+    if serves:
+        return f"{name}: version {version} serves; {size}"
+    return (
+        f"{name}: version {version} waits, and the one before serves; {size}. Try it with `detect --class-name {name} "
+        f"--version {version}`, then `activate {name} {version}`"
+    )

@@ -11,6 +11,8 @@ from patchbank.bank.archive import Archive, write_archive
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import check_class_name
 from patchbank.bank.transfer import put_class
+from patchbank.jobs.rebuild import CompactRequest, compacted_document
+from patchbank.jobs.rebuild import compact as compact_class
 from patchbank.judging.bank_facts import size_facts
 from patchbank.settings import Settings
 from patchbank_indexer.commands.options import ClassName, DataDir, Json
@@ -82,18 +84,14 @@ def _restore(settings: Settings, out: Output, path: Path, name: str | None) -> N
 
 
 def _compact(settings: Settings, out: Output, class_name: str) -> None:
-    with opened(settings) as store, out.progress() as progress:
-        bank = store.bank(class_name)
-        before = bank.manifest
-        whole = len(before.shares) == 1 and not before.shares[0].withdrawn
-        manifest = before if whole else put_class(bank, store, progress=progress, replaces=before.ref)
-    out.result({**size_facts(manifest), "parts_before": len(before.shares), "changed": not whole})
-    if whole:
-        out.say(f"{class_name}, version {manifest.version}, is one part already: nothing was changed")
+    with out.progress() as progress:
+        report = compact_class(settings, CompactRequest(class_name=class_name), progress)
+    manifest, parts = report.manifest, len(report.before.shares)
+    out.result(compacted_document(report))
+    if report.changed:
+        out.say(f"{class_name} serves as version {manifest.version}, one part of {parts}: {_size(manifest)}")
     else:
-        out.say(
-            f"{class_name} serves as version {manifest.version}, one part of {len(before.shares)}: {_size(manifest)}"
-        )
+        out.say(f"{class_name}, version {manifest.version}, is one part already: nothing was changed")
 
 
 def _size(manifest: Manifest) -> str:

@@ -51,6 +51,17 @@ GroupBy = Annotated[
         "(docs/references.md).",
     ),
 ]
+NoActivate = Annotated[
+    bool,
+    typer.Option(
+        "--no-activate",
+        help="Make the new version, but don't let it serve yet: try it with `detect --version`, then `activate` it.",
+    ),
+]
+AddedBy = Annotated[
+    str | None, typer.Option("--by", metavar="NAME", help="Who adds the references; else the user of this machine.")
+]
+Note = Annotated[str, typer.Option("--note", metavar="TEXT", help="What to remember of the references.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Fail on the first bad file instead of skipping it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, for machines.")]
 

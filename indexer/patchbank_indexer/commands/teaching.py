@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +18,15 @@ from patchbank.settings import Settings
 from patchbank.teaching.series import check_several
 from patchbank.teaching.telling_names import refuse_telling
 from patchbank_indexer.commands.options import (
+    AddedBy,
     BackboneName,
     ClassName,
     Confidence,
     DataDir,
     GroupBy,
     Json,
+    NoActivate,
+    Note,
     ReviewFar,
     Strict,
     TargetFar,
@@ -144,6 +148,9 @@ def add(
     keep_all: KeepAll = False,
     yes: Yes = False,
     out_dir: SetAsideDir = None,
+    added_by: AddedBy = None,
+    note: Note = "",
+    no_activate: NoActivate = False,
     strict: Strict = False,
     backbone: BackboneName = None,
     data_dir: DataDir = None,
@@ -169,6 +176,9 @@ def add(
         ignore=ignore or (),
         keep_all=keep_all,
         strict=strict,
+        added_by=user_name() if added_by is None else added_by,
+        note=note,
+        activate=not no_activate,
     )
     request = _Request(class_name, paths, calibrate_with, choices, group_by, out_dir, yes)
     run(lambda settings, out: _teach(settings, out, request), as_json, backbone=backbone, data_dir=data_dir)
@@ -187,6 +197,9 @@ def update(
     keep_all: KeepAll = False,
     yes: Yes = False,
     out_dir: SetAsideDir = None,
+    added_by: AddedBy = None,
+    note: Note = "",
+    no_activate: NoActivate = False,
     strict: Strict = False,
     backbone: BackboneName = None,
     data_dir: DataDir = None,
@@ -202,9 +215,20 @@ def update(
         augment=augment,
         keep_all=keep_all,
         strict=strict,
+        added_by=user_name() if added_by is None else added_by,
+        note=note,
+        activate=not no_activate,
     )
     request = _Request(class_name, paths, calibrate_with, choices, group_by, out_dir, yes)
     run(lambda settings, out: _teach(settings, out, request), as_json, backbone=backbone, data_dir=data_dir)
+
+
+def user_name() -> str:
+    """The user of this machine; empty where the system does not say."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # which of them depends on the version of Python
+        return ""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from patchbank.judging.bank_facts import detail_line
 from patchbank.peak_memory import peak_memory_mb
 from patchbank.scoring.threshold import promise, promise_takes
 from patchbank.teaching.teacher import TeachReport
-from patchbank_indexer.commands.manifest_lines import inspected_line, review_line, threshold_line
+from patchbank_indexer.commands.manifest_lines import inspected_line, review_line, serving_line, threshold_line
 from patchbank_indexer.datasets.left_out import LeftOut
 from patchbank_indexer.output import Output
 
@@ -31,10 +31,7 @@ def tell(out: Output, request: References, report: TeachReport, left_out: LeftOu
 
 def _say_what_serves(out: Output, report: TeachReport) -> None:
     manifest, calibration, coreset = report.manifest, report.manifest.calibration, report.manifest.coreset
-    out.say(
-        f"{manifest.class_name}: version {manifest.version} serves; {manifest.references} reference images, "
-        f"{manifest.patches} patches"
-    )
+    out.say(serving_line(manifest, serves=report.serves))
     if coreset is not None:
         out.say(f"coreset: {coreset.ratio:.1%} kept; no patch is farther than {coreset.radius:.3f} from a kept one")
     out.say(f"threshold {threshold_line(calibration)}, {calibration.method}, {calibration.count} images")

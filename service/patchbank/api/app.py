@@ -14,7 +14,7 @@ from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
 from prometheus_fastapi_instrumentator import Instrumentator
 
-from patchbank.api import classes, detect, health, jobs
+from patchbank.api import classes, detect, health, job_orders, jobs, references, versions
 from patchbank.api.admission import Admission
 from patchbank.api.admission_middleware import AdmissionMiddleware
 from patchbank.api.bank_watch import BankWatch
@@ -28,6 +28,7 @@ from patchbank.api.metrics import Metrics
 from patchbank.api.request_id import RequestId
 from patchbank.api.schemas import ErrorAnswer
 from patchbank.api.state import ApiState
+from patchbank.api.upkeep import Upkeep
 from patchbank.errors import UploadTooLarge
 from patchbank.jobs.board import JobBoard
 from patchbank.jobs.starter import Starter
@@ -42,6 +43,9 @@ _DETECT_BATCH: Final = ("POST", "/detect/batch")
 
 _TEACH: Final = ("POST", "/classes/{class_name}")
 _CALIBRATE: Final = ("POST", "/classes/{class_name}/calibrate")
+_REBUILD: Final = ("POST", "/classes/{class_name}/rebuild")
+_ADD: Final = ("POST", "/classes/{class_name}/references")
+_ACTIVATE: Final = ("POST", "/classes/{class_name}/activate")
 
 _UPLOADS: Final = 4
 """Forms with files for jobs that are received at the same time."""
@@ -72,7 +76,8 @@ def create_app(settings: Settings) -> FastAPI:
             )
             watch = BankWatch(inspector.store, inspector.compatibility.look, metrics)
             board = JobBoard(inspector.settings, lambda class_name: inspector.store.active().get(class_name))
-            loop = JobLoop(board, Starter(inspector.settings, board), metrics)
+            upkeep = Upkeep(inspector.store, board)
+            loop = JobLoop(board, Starter(inspector.settings, board), metrics, upkeep)
             app.state.patchbank = ApiState(
                 inspector.settings,
                 inspector,
@@ -81,6 +86,7 @@ def create_app(settings: Settings) -> FastAPI:
                 board,
                 loop,
                 Admission(_UPLOADS, 0),
+                upkeep,
                 lambda: bool(app.state.stopping()),
             )
             try:
@@ -120,12 +126,15 @@ def create_app(settings: Settings) -> FastAPI:
         _DETECT_BATCH: Limit(one_image * settings.max_batch),
         _TEACH: one_job,
         _CALIBRATE: one_job,
+        _REBUILD: one_job,
+        _ADD: Limit(one_image * settings.max_batch),
+        _ACTIVATE: Limit(_FORM_BYTES),
     }
     app.add_middleware(BodyLimit, limits=limits)
     app.add_middleware(InProgress, gauge=metrics.in_progress)
     Instrumentator(should_group_status_codes=False).add(http_metrics(registry)).instrument(app)
     app.add_middleware(LingeringClose, max_bytes=one_image)
     app.add_middleware(RequestId)
-    for part in (detect, classes, jobs, health):
+    for part in (detect, classes, references, versions, job_orders, jobs, health):
         app.include_router(part.router)
     return app

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from fastapi import APIRouter, Request
 
-from fastapi import APIRouter, Query, Request, Response
-
-from patchbank.api.schemas import ClassDetail, ClassList, ClassSummary, ReferenceList, ReferenceOut
+from patchbank.api.schemas import ClassDetail, ClassList, ClassSummary
 from patchbank.api.state import ApiState, state_of
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.view import View
@@ -38,43 +36,6 @@ def show_class(request: Request, class_name: str) -> ClassDetail:
     compatibility = state.inspector.compatibility.look(manifest)
     told = {**detail(manifest, compatibility), **summary(manifest, compatibility)}  # of the backbone the name alone
     return ClassDetail(**told, versions=state.inspector.store.versions(class_name))
-
-
-@router.get("/{class_name}/references")
-def list_references(
-    request: Request,
-    class_name: str,
-    offset: Annotated[int, Query(ge=0)] = 0,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> ReferenceList:
-    """A page of the class's reference images."""
-    bank = state_of(request).inspector.store.bank(class_name)
-    references = bank.references()
-    return ReferenceList(
-        class_name=class_name,
-        version=bank.manifest.version,
-        total=len(references),
-        references=[
-            ReferenceOut(
-                image_id=item.image_id,
-                name=item.name,
-                sha256=item.sha256,
-                added_at=item.added_at,
-                source=item.source,
-                width=item.width,
-                height=item.height,
-                series=item.series,
-            )
-            for item in references[offset : offset + limit]
-        ],
-    )
-
-
-@router.get("/{class_name}/references/{image_id}/thumbnail", response_class=Response)
-def thumbnail(request: Request, class_name: str, image_id: str) -> Response:
-    """A reference image as JPEG, at most 512 pixels a side."""
-    reference = state_of(request).inspector.store.bank(class_name).reference(image_id)
-    return Response(reference.thumbnail, media_type="image/jpeg")
 
 
 def _summary(state: ApiState, manifest: Manifest) -> ClassSummary:

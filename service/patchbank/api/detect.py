@@ -27,6 +27,9 @@ class Options:
     def __init__(
         self,
         class_name: Annotated[str | None, Form(description="skip class retrieval")] = None,
+        version: Annotated[
+            str | None, Form(description="judge with this version of the named class, not with the serving one")
+        ] = None,
         threshold: Annotated[float | None, Form(ge=0, le=2, description="instead of the calibrated one")] = None,
         pixel_threshold: Annotated[
             float | None, Form(ge=0, le=2, description="for the map alone; else threshold, else the calibrated one")
@@ -35,6 +38,7 @@ class Options:
         explain: Annotated[bool, Form(description="name the nearest normal patch of every region")] = False,
     ) -> None:
         self.class_name = class_name or None
+        self.version = version or None
         self.threshold = threshold
         self.pixel_threshold = pixel_threshold
         self.map_format: MapFormat = map_format
@@ -118,6 +122,7 @@ def _judge(state: ApiState, data: bytes, options: Options, return_map: bool) -> 
     inspection = state.inspector.inspect(
         data,
         options.class_name,
+        version=options.version,
         threshold=options.threshold,
         pixel_threshold=options.pixel_threshold,
         explain=options.explain,

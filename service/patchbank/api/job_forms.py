@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any, Final, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from patchbank.api.form_fields import check_fields
 from patchbank.api.uploads import Form
@@ -51,11 +51,24 @@ class UpdateForm(UpdateChoices, _Trusted):
     extend: bool = True
 
 
+class AddForm(UpdateChoices, _Trusted):
+    """The fields of ``POST /classes/{class_name}/references`` that are no files."""
+
+
+class RebuildForm(BaseModel):
+    """The fields of ``POST /classes/{class_name}/rebuild`` that are no files."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    activate: bool = Field(default=True, description="let the new version serve; else it waits")
+
+
 class CalibrateForm(CalibrateChoices, _Grouped):
     """The fields of ``POST /classes/{class_name}/calibrate`` that are no files."""
 
 
 _TAUGHT: Final = tuple(name for name in TeachForm.model_fields if name not in (*_LISTS, MASK))
+_ADDED: Final = tuple(AddForm.model_fields)
 _CALIBRATED: Final = tuple(CalibrateForm.model_fields)
 
 
@@ -70,6 +83,10 @@ class UploadedFiles:
     def paths(self, field: str) -> tuple[Path, ...]:
         """The files of one field, in order."""
         return tuple(self._uploads / path for path in self._paths.get(field, []))
+
+    def sources(self, field: str) -> dict[Path, str]:
+        """The name that each of them was sent under."""
+        return {self._uploads / path: self._names[int(path.parts[0])] for path in self._paths.get(field, [])}
 
     def places(self, field: str) -> dict[Path, PurePath]:
         """Where each of them lay by the name that it was sent under."""
@@ -88,23 +105,49 @@ def teach_request(form: Form, files: UploadedFiles, class_name: str, address: Ma
     own = sorted({*fields, *form.files} & ({*TeachForm.model_fields} - {*UpdateForm.model_fields}))
     if own and kind is UpdateForm:
         raise InvalidParameters(f"{own[0]} is of the class and stays; without extend the class is taught anew")
-    asked = _checked(kind, fields)
-    choices = asked.model_dump(mode="json", exclude_unset=True, exclude={"extend", "yes", "group_by"})
+    told = _references_request(_checked(kind, fields), files, class_name)
     if files.paths(MASK):
-        choices["mask"] = str(files.paths(MASK)[0])
+        told["choices"]["mask"] = str(files.paths(MASK)[0])
+    return told
+
+
+def update_request(form: Form, files: UploadedFiles, class_name: str, address: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``UpdateRequest`` reads. Raises as ``teach_request`` does."""
+    check_fields(form.sent, address, _ADDED, (FILES,))
+    return _references_request(_checked(AddForm, _fields(form, (FILES,))), files, class_name)
+
+
+def rebuild_request(form: Form, files: UploadedFiles, class_name: str, address: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``RebuildRequest`` reads. Raises ``InvalidParameters`` for fields that are unknown or make no sense."""
+    check_fields(form.sent, address, tuple(RebuildForm.model_fields), (FILES, HELD_OUT))
+    asked = _checked(RebuildForm, _fields(form, (FILES, HELD_OUT)))
+    held_out = files.paths(HELD_OUT)
+    return {
+        "class_name": class_name,
+        "files": [str(path) for path in files.paths(FILES)],
+        "calibrate_with": [str(path) for path in held_out] or None,
+        "activate": asked.activate,
+    }
+
+
+def _references_request(
+    asked: TeachForm | UpdateForm | AddForm, files: UploadedFiles, class_name: str
+) -> dict[str, Any]:
+    choices = asked.model_dump(mode="json", exclude_unset=True, exclude={"extend", "yes", "group_by"})
     references, held_out = files.places(FILES), files.places(HELD_OUT)
     if not references:
         raise NoReferences("no image files to teach from: send them as files")
     if not asked.yes:
         refuse_telling(place.parts[:-1] for place in [*references.values(), *held_out.values()])
     series = _series(asked.group_by, references) | _series(asked.group_by, held_out)
-    if kind is TeachForm and not held_out:
+    if isinstance(asked, TeachForm) and not held_out:
         check_several(series, list(references))
     return {
         "class_name": class_name,
         "files": [str(path) for path in references],
         "calibrate_with": [str(path) for path in held_out] if held_out else None,
         "series": {str(path): name for path, name in series.items()},
+        "sources": {str(path): name for path, name in files.sources(FILES).items()},
         "choices": choices,
     }
 
@@ -119,8 +162,10 @@ def calibrate_request(form: Form, files: UploadedFiles, class_name: str, address
     check_fields(form.sent, address, _CALIBRATED, (FILES,))
     asked = _checked(CalibrateForm, _fields(form, (FILES,)))
     places = files.places(FILES)
-    if not places and asked.rates == CalibrateChoices().rates:
-        raise InvalidParameters("send normal images as files, or another rate")
+    if asked.again is not None and (places or asked.rates != CalibrateChoices().rates):
+        raise InvalidParameters("again takes the references and the rates of the bank: send it alone")
+    if asked.again is None and not places and asked.rates == CalibrateChoices().rates:
+        raise InvalidParameters("send normal images as files, another rate, or again")
     if asked.group_by is not None and not places:
         raise InvalidParameters("group_by is about the images that are sent as files")
     series = _series(asked.group_by, places)

@@ -11,6 +11,7 @@ import anyio
 from anyio import to_thread
 
 from patchbank.api.metrics import Metrics
+from patchbank.api.upkeep import Upkeep
 from patchbank.errors import PatchbankError
 from patchbank.jobs.board import JobBoard
 from patchbank.jobs.starter import Starter
@@ -25,10 +26,11 @@ _LOOK: Final = 2.0
 class JobLoop:
     """Runs until it is cancelled; ``wake`` tells of a new job."""
 
-    def __init__(self, board: JobBoard, starter: Starter, metrics: Metrics) -> None:
+    def __init__(self, board: JobBoard, starter: Starter, metrics: Metrics, upkeep: Upkeep) -> None:
         self._board = board
         self._starter = starter
         self._metrics = metrics
+        self._upkeep = upkeep
         self._woken = True
         self._looked = 0.0
         self._failed = ""
@@ -59,6 +61,7 @@ class JobLoop:
         if not (self._starter.reap() or self._woken or moment - self._looked >= _LOOK):
             return
         self._woken, self._looked = False, moment
+        self._upkeep.look()
         self._board.sweep()
         self._starter.look()
         self._metrics.jobs(Counter((job.kind, job.state) for job in self._board.jobs()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class ErrorBody(BaseModel):
@@ -134,6 +134,7 @@ class ClassDetail(ClassSummary):
     """One class with where its threshold comes from."""
 
     versions: list[str]
+    reason: str | None = Field(default=None, description="why the version was made; null where that is not recorded")
     coreset: dict[str, float] | None
     scoring: dict[str, Any]
     calibration: dict[str, Any]
@@ -160,7 +161,9 @@ class ReferenceOut(BaseModel):
     name: str
     sha256: str
     added_at: str
-    source: str
+    source: str = Field(description="where it came from: a path, or the name that it was sent under")
+    added_by: str = Field(default="", description="empty where that is not known")
+    note: str = ""
     width: int
     height: int
     series: str = Field(default="", description="the series that it belongs to; empty: it is alone")
@@ -204,3 +207,102 @@ class Ready(BaseModel):
 
     status: Literal["ok", "degraded"]
     refused: list[str] = Field(description="classes whose bank fails the self-test; the others are served")
+
+
+class Added(BaseModel):
+    """References that were added: what ``indexer references add --json`` prints."""
+
+    model_config = ConfigDict(extra="allow")
+
+    class_name: str
+    version: str
+    serves: bool
+    added: int
+    added_references: list[dict[str, str]] = Field(description="image_id and name of each")
+    references: int
+    patches: int
+    threshold: float
+    review_threshold: float
+    pixel_threshold: float
+    skipped: list[dict[str, Any]] = Field(description="files that are no usable pictures, and why")
+    duplicates: list[str] = Field(description="files whose picture was in the bank already")
+    set_aside: list[dict[str, Any]] = Field(description="pictures that were not taken, and why; keep_all takes them")
+    remarks: list[str]
+    job: str | None = Field(description="a job that keeps the bank in shape, if one is needed")
+
+
+class Withdrawn(BaseModel):
+    """A withdrawal."""
+
+    class_name: str
+    version: str
+    serves: bool
+    before: str = Field(description="the version before; activate goes back to it")
+    withdrawn: list[ReferenceOut]
+    references: int
+    patches: int
+    threshold: float
+    review_threshold: float
+    pixel_threshold: float
+    calibration: dict[str, Any] = Field(description="stale: number of scores that are to be made again")
+    coreset: dict[str, float] | None
+    remarks: list[str]
+    job: str | None = Field(description="the job that makes stale scores again, if there are any")
+
+
+class VersionList(BaseModel):
+    """The kept versions of a class, oldest first."""
+
+    class_name: str
+    active: str | None
+    versions: list[dict[str, Any]]
+
+
+class Activation(BaseModel):
+    """Which version is to serve."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: str
+
+
+class Activated(BaseModel):
+    """Which version serves, and which one did before."""
+
+    class_name: str
+    active: str
+    before: str
+
+
+class Change(BaseModel):
+    """A fact that differs."""
+
+    before: Any
+    after: Any
+
+
+class ReferenceName(BaseModel):
+    """A reference that only one of two versions has."""
+
+    image_id: str
+    name: str
+    added_at: str
+
+
+class VersionDiffOut(BaseModel):
+    """What changed between two versions."""
+
+    class_name: str
+    before: str
+    after: str
+    added: list[ReferenceName]
+    withdrawn: list[ReferenceName]
+    changes: dict[str, Change]
+
+
+class Pruned(BaseModel):
+    """Versions that were removed, and those that are left."""
+
+    class_name: str
+    removed: list[str]
+    versions: list[str]

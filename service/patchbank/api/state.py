@@ -11,6 +11,7 @@ from fastapi import Request
 from patchbank.api.admission import Admission
 from patchbank.api.job_loop import JobLoop
 from patchbank.api.metrics import Metrics
+from patchbank.api.upkeep import Upkeep
 from patchbank.errors import ModelUnavailable
 from patchbank.jobs.board import JobBoard
 from patchbank.judging.inspector import Inspector
@@ -19,7 +20,8 @@ from patchbank.settings import Settings
 
 @dataclass(frozen=True)
 class ApiState:
-    """One running service. ``uploads`` admits forms with files for jobs, ``stopping`` says whether the service is about
+    """One running service. ``uploads`` admits forms with files for jobs, ``upkeep`` orders jobs that
+    banks need, ``stopping`` says whether the service is about
     to stop, so that answers that could go on for long end."""
 
     settings: Settings
@@ -29,6 +31,7 @@ class ApiState:
     jobs: JobBoard
     loop: JobLoop
     uploads: Admission
+    upkeep: Upkeep
     stopping: Callable[[], bool]
 
 

@@ -41,7 +41,14 @@ class Form:
         return [*(name for name, _ in self.fields), *(name for name, paths in self.files.items() for _ in paths)]
 
 
-async def receive(request: Request, folder: Path, *, most_files: int, most_bytes: int) -> Form:
+async def receive(
+    request: Request,
+    folder: Path,
+    *,
+    most_files: int,
+    most_bytes: int,
+    limit_of_files: str = "PATCHBANK_MAX_JOB_IMAGES",
+) -> Form:
     """Read the request's form and write its files below ``folder``. Raises ``UploadTooLarge`` for too many files,
     ``ImageTooLarge`` for a file of more than ``most_bytes``, ``InvalidParameters`` for what is no multipart form, and
     ``DataDirNotWritable``."""
@@ -49,7 +56,7 @@ async def receive(request: Request, folder: Path, *, most_files: int, most_bytes
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
         raise InvalidParameters("send a multipart form: multipart/form-data with a boundary")
-    receiver = _Receiver(folder, most_files, most_bytes)
+    receiver = _Receiver(folder, most_files, most_bytes, limit_of_files)
     parser = MultipartParser(
         boundary,
         {
@@ -82,11 +89,12 @@ async def receive(request: Request, folder: Path, *, most_files: int, most_bytes
 class _Receiver:
     """Takes the parser's calls."""
 
-    def __init__(self, folder: Path, most_files: int, most_bytes: int) -> None:
+    def __init__(self, folder: Path, most_files: int, most_bytes: int, limit_of_files: str) -> None:
         self.form = Form()
         self.complete = False
         self._folder = folder
         self._most_files = most_files
+        self._limit_of_files = limit_of_files
         self._most_bytes = most_bytes
         self._header: tuple[bytes, bytes] = (b"", b"")
         self._disposition = b""
@@ -129,7 +137,7 @@ class _Receiver:
         number = len(self.form.names) + 1
         if number > self._most_files:
             raise UploadTooLarge(
-                f"more than {self._most_files} files, which is the limit (PATCHBANK_MAX_JOB_IMAGES)",
+                f"more than {self._most_files} files, which is the limit ({self._limit_of_files})",
                 limit=self._most_files,
             )
         self._given = _decoded(options[b"filename"])[:_NAME]

@@ -23,7 +23,8 @@ from patchbank.arrays import ByteArray, FloatArray
 from patchbank.atomic_file import replacing
 from patchbank.bank.manifest import Manifest, read_manifest
 from patchbank.bank.names import is_image_id
-from patchbank.bank.store import BankContent, PatchBlock, Reference
+from patchbank.bank.reference import Reference
+from patchbank.bank.store import BankContent, PatchBlock
 from patchbank.errors import DamagedBank, DamagedSnapshot, SnapshotNotWritable
 from patchbank.progress import SILENT, Progress
 from patchbank.reason import reason_of

@@ -9,11 +9,12 @@ from typing import Generic, TypeVar
 from patchbank.arrays import FloatArray, IntArray
 from patchbank.bank.manifest import LAYOUT, Manifest
 from patchbank.bank.names import BankRef
-from patchbank.bank.part import Part, is_scattered
+from patchbank.bank.part import Part, to_merge
 from patchbank.bank.parted import Collection, Parted, Share
-from patchbank.bank.pour import pour_all
-from patchbank.bank.store import Neighbours, PatchBlock, Reference
-from patchbank.errors import EmptyBank, UnknownReference
+from patchbank.bank.pour import pour
+from patchbank.bank.reference import Reference, ReferenceFacts
+from patchbank.bank.store import Neighbours, PatchBlock
+from patchbank.errors import DamagedBank, EmptyBank, UnknownReference
 from patchbank.text import quoted
 
 
@@ -36,6 +37,9 @@ class CollectionBank:
     def references(self) -> list[Reference]:
         return self._collection().references()
 
+    def reference_facts(self) -> list[ReferenceFacts]:
+        return self._collection().reference_facts()
+
     def reference(self, image_id: str) -> Reference:
         return self._collection().reference(image_id)
 
@@ -55,14 +59,14 @@ Written = TypeVar("Written", bound=Collection)
 class CollectionDraft(ABC, Generic[Written]):
     """What all drafts share: a collection of their own beside the ``base`` parts, and reading from both.
 
-    ``base`` are the parts of the version that the new one extends, each with its collection. Where they are scattered,
-    sealing copies what counts of them into the draft's own collection; until then it can still be withdrawn.
+    ``base`` are the parts of the version that the new one extends, each with its collection. What is to be merged of
+    them becomes the draft's own when it is sealed; until then its references can be withdrawn and replaced.
     """
 
     def __init__(self, ref: BankRef, base: Sequence[tuple[Part, Collection]] = ()) -> None:
         self._ref = ref
         self._base = list(base)
-        self._scattered = is_scattered([part for part, _ in base])
+        self._to_merge = {part.version for part in to_merge([part for part, _ in base])}
         self._own: set[str] = set()
         self._held = [
             {image_id for image_id in collection.cls_vectors()[0] if image_id not in part.withdrawn}
@@ -105,15 +109,15 @@ class CollectionDraft(ABC, Generic[Written]):
                 return
         raise UnknownReference(f"no reference image {quoted(image_id)} in this bank")
 
-    def _gather(self) -> None:
-        """Make scattered parts one: the draft's own."""
-        if not self._scattered:
-            return
-        base, self._base, self._held = self._base, [], []
-        counts = [part.counting for part, _ in base]
-        expected = (sum(count[0] for count in counts), sum(count[1] for count in counts))
-        shares = [Share.of(part, collection) for part, collection in base]
-        pour_all(Parted(shares), self, f"the version before {self._ref.collection}", expected)
+    def _merge(self) -> None:
+        """Copy what counts of the parts to merge into the draft's own collection."""
+        base = list(zip(self._base, self._held, strict=True))
+        merged = [entry for entry, _ in base if entry[0].version in self._to_merge]
+        kept = [(entry, held) for entry, held in base if entry[0].version not in self._to_merge]
+        self._base, self._held = [entry for entry, _ in kept], [held for _, held in kept]
+        for part, collection in merged:
+            if pour(Parted([Share.of(part, collection)]), self) != part.counting:
+                raise DamagedBank(f"the part {part.version} of {self._ref.class_name!r} does not hold what it must")
 
     def parts(self) -> tuple[Part, ...]:
         """The parts of the new version: those of the base that still count, and its own."""

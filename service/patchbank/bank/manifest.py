@@ -14,12 +14,28 @@ from patchbank.bank.pixel_range import PixelRange
 from patchbank.bank.region_of_interest import RegionOfInterest
 from patchbank.bank.resolution import Resolution
 from patchbank.bank.subspace_record import SubspaceRecord
+from patchbank.bank.support import Support
 from patchbank.errors import NewerLayout
 from patchbank.scales import BASE, Scales
 from patchbank.settings import REVIEW_FAR
 
-LAYOUT: Final = 2
-"""The newest layout of manifests. Since 2 a bank is made of parts."""
+LAYOUT: Final = 3
+"""The newest layout of manifests. Since 2 a bank is made of parts; since 3 a calibration knows its images."""
+
+
+Reason = Literal[
+    "taught",
+    "extended",
+    "withdrawn",
+    "recalibrated",
+    "scored again",
+    "rebuilt",
+    "tuned",
+    "compacted",
+    "copied or restored",
+    "unknown",
+]
+"""Why a version was made."""
 
 
 class _Frozen(BaseModel):
@@ -54,11 +70,15 @@ class SelfTest(_Frozen):
 
 
 class Coreset(_Frozen):
-    """Result of the coreset step. ``radius`` is the largest cosine distance of a dropped patch to a kept one."""
+    """Result of the coreset step. ``radius`` is the largest cosine distance of a dropped patch to a kept one.
+
+    So many references were ``withdrawn`` since: patches of others that their patches stood for are missing.
+    """
 
     ratio: float
     seen: int
     radius: float
+    withdrawn: int = Field(default=0, ge=0)
 
 
 class ScoringRule(_Frozen):
@@ -110,6 +130,11 @@ class Calibration(_Frozen):
 
     ``reachable`` is False where the images are too few for the target rate: the threshold is then the highest score
     seen.
+
+    ``images``, parallel to ``scores``, are image ids (empty: not known; none in older banks), and ``support`` says
+    which references each score rests on (None: each may rest on any). Scores of the images ``stale`` were made with a
+    reference that has been withdrawn since: they may be too low, never too high, and so may the thresholds. The empty
+    id among them stands for all images that are not known.
     """
 
     method: Literal["leave-one-image-out", "held-out"]
@@ -125,6 +150,9 @@ class Calibration(_Frozen):
     review_far: float | None = None
     confidence: float | None = None
     series: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
+    support: Support | None = None
 
     @property
     def review_rate(self) -> float:
@@ -140,6 +168,12 @@ class Calibration(_Frozen):
     def count(self) -> int:
         """Number of calibration images."""
         return len(self.scores)
+
+    @property
+    def stale_count(self) -> int:
+        """Number of scores that may be too low."""
+        stale = set(self.stale)
+        return sum(image in stale for image in self.images or [""] * self.count)
 
 
 class RetrievalLimit(_Frozen):
@@ -159,10 +193,11 @@ class RetrievalLimit(_Frozen):
 class Manifest(_Frozen):
     """The bank's own description: everything that a service needs to serve the bank, or to refuse it."""
 
-    layout: Literal[1, 2] = LAYOUT
+    layout: Literal[1, 2, 3] = LAYOUT
     class_name: str
     version: str
     created_at: str
+    reason: Reason | None = None
     backbone: BackboneFacts
     scales: Scales = BASE
     patch_dim: int

@@ -81,6 +81,10 @@ TURN_ROWS: Final = 4096
 """Rows from here on belong to turned copies of the picture: row = turn x 4096 + row on the copy's own grid."""
 
 
+ID_BYTES: Final = 12
+"""Bytes of a point id that are its image's."""
+
+
 def patch_point(image_id: str, row: int, column: int) -> str:
     """Point id of a patch: the image's 24 hex digits, then row and column as 16 bits each."""
     return str(UUID(f"{image_id}{row:04x}{column:04x}"))

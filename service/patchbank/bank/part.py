@@ -8,10 +8,13 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field
 
 MOST_PARTS: Final = 8
-"""What extends a version of more parts is one whole copy: each part costs a search of its own (docs/search.md)."""
+"""From so many parts on, the next change merges small ones: each costs a search of its own (docs/search.md)."""
 
 MOST_WITHDRAWN: Final = 0.2
-"""The same where a larger share of the patches in the parts is withdrawn."""
+"""A part is copied without what is withdrawn where that is a larger share of its patches."""
+
+MERGED_AT_ONCE: Final = 20_000
+"""Most patches that a change copies beside its own: it must stay a matter of a second. The rest is for compaction."""
 
 
 class Part(BaseModel):
@@ -40,7 +43,40 @@ class Part(BaseModel):
         return self.references - len(self.withdrawn), self.patches - self.left_out
 
 
-def is_scattered(parts: Sequence[Part]) -> bool:
-    """Whether one whole copy would be searched faster."""
-    stored = sum(part.patches for part in parts)
-    return len(parts) > MOST_PARTS or sum(part.left_out for part in parts) > MOST_WITHDRAWN * stored
+def to_merge(parts: Sequence[Part]) -> list[Part]:
+    """The parts that the next change copies into its own, so that a version has few parts and little withdrawn.
+
+    Of many parts the smallest are merged, and each next larger one while it is at most twice as large as those before
+    it together: so a patch is copied a few times at most, however many parts come.
+    """
+    chosen = [part for part in parts if _is_worn(part)]
+    if len(parts) > MOST_PARTS:
+        total = 0
+        for count, part in enumerate(sorted(parts, key=_size)):
+            if count > 1 and _size(part) > 2 * total:
+                break
+            total += _size(part)
+            if part not in chosen:
+                chosen.append(part)
+    merged, room = [], MERGED_AT_ONCE
+    for part in sorted(chosen, key=_size):
+        room -= _size(part)
+        if room < 0:
+            break
+        merged.append(part)
+    return merged if len(merged) > 1 or any(map(_is_worn, merged)) else []
+
+
+def needs_compaction(parts: Sequence[Part]) -> bool:
+    """Whether one whole copy would be searched faster, and the next change does not see to it by itself."""
+    merged = to_merge(parts)
+    left = [part for part in parts if part not in merged]
+    return len(left) > MOST_PARTS or any(map(_is_worn, left))
+
+
+def _is_worn(part: Part) -> bool:
+    return part.left_out > MOST_WITHDRAWN * part.patches
+
+
+def _size(part: Part) -> int:
+    return part.counting[1]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from patchbank.arrays import FloatArray
 from patchbank.bank.part import Part
-from patchbank.bank.store import Neighbours, PatchBlock, PatchIndex, Reference
+from patchbank.bank.reference import Reference, ReferenceFacts
+from patchbank.bank.store import Neighbours, PatchBlock, PatchIndex
 from patchbank.errors import UnknownReference
 from patchbank.text import quoted
+
+Facts = TypeVar("Facts", bound=ReferenceFacts)
 
 
 class Collection(PatchIndex, Protocol):
@@ -23,6 +26,7 @@ class Collection(PatchIndex, Protocol):
         ...
 
     def references(self) -> list[Reference]: ...
+    def reference_facts(self) -> list[ReferenceFacts]: ...
     def reference(self, image_id: str) -> Reference: ...
     def cls_vectors(self) -> tuple[list[str], FloatArray]: ...
     def patches(self) -> Iterator[PatchBlock]: ...
@@ -81,15 +85,20 @@ class Parted:
 
     def references(self) -> list[Reference]:
         """All reference images, by name."""
-        return sorted(
-            (
-                reference
-                for share in self._shares
-                for reference in share.collection.references()
-                if reference.image_id not in share.withdrawn
-            ),
-            key=lambda reference: (reference.name, reference.image_id),
+        return self._counting(lambda collection: collection.references())
+
+    def reference_facts(self) -> list[ReferenceFacts]:
+        """The same without their pictures."""
+        return self._counting(lambda collection: collection.reference_facts())
+
+    def _counting(self, listed: Callable[[Collection], list[Facts]]) -> list[Facts]:
+        counting = (
+            reference
+            for share in self._shares
+            for reference in listed(share.collection)
+            if reference.image_id not in share.withdrawn
         )
+        return sorted(counting, key=lambda reference: (reference.name, reference.image_id))
 
     def reference(self, image_id: str) -> Reference:
         """One reference image. Raises ``UnknownReference``."""

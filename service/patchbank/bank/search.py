@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from patchbank.arrays import BoolArray, ByteArray, FloatArray
-from patchbank.bank.names import PatchId
+from patchbank.bank.names import ID_BYTES, PatchId
 from patchbank.bank.store import Neighbours, PatchIndex
 from patchbank.errors import EmptyBank
 
@@ -39,6 +39,11 @@ class PatchScores:
     nearest_distance: FloatArray
     asked: int
     counts: BoolArray
+
+    def references(self) -> set[str]:
+        """Image ids of the references that hold the nearest normal patches."""
+        ids = self.nearest[self.counts][:, :ID_BYTES]
+        return {row.tobytes().hex() for row in np.unique(ids, axis=0)}
 
     def nearest_patch(self, row: int, column: int) -> tuple[PatchId, float]:
         """The normal patch that this patch was compared with, and its cosine distance; for a patch that does not count,

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 
 from patchbank.arrays import ByteArray, FloatArray, IntArray
 from patchbank.bank.manifest import Manifest
-from patchbank.bank.names import BankRef
-from patchbank.text import storable
+from patchbank.bank.names import ID_BYTES, BankRef
+from patchbank.bank.reference import Reference, ReferenceFacts
 
 
 @dataclass(frozen=True)
@@ -26,37 +25,6 @@ class Neighbours:
     distances: FloatArray
     ids: ByteArray
     exact: bool
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A normal image that the bank holds. ``thumbnail`` is a JPEG of at most 512 pixels per side; ``series`` names the
-    series that it belongs to, and is empty where it is alone."""
-
-    image_id: str
-    name: str
-    sha256: str
-    added_at: str
-    source: str
-    width: int
-    height: int
-    rows: int
-    columns: int
-    thumbnail: bytes
-    series: str = ""
-
-    def as_payload(self) -> dict[str, Any]:
-        """The point's payload; names are stored as ``patchbank.text.storable`` makes them. A reference that is alone
-        has no ``series``, as before there were any."""
-        payload = {**asdict(self), "thumbnail": base64.b64encode(self.thumbnail).decode()}
-        if not self.series:
-            del payload["series"]
-        return {field: storable(value) if isinstance(value, str) else value for field, value in payload.items()}
-
-    @classmethod
-    def from_payload(cls, payload: Mapping[str, Any]) -> Reference:
-        """Read back what ``as_payload`` wrote."""
-        return cls(**{**payload, "thumbnail": base64.b64decode(payload["thumbnail"])})
 
 
 @dataclass(frozen=True)
@@ -86,8 +54,8 @@ class PatchBlock:
     @property
     def image_ids(self) -> list[str]:
         """The image id of each patch."""
-        digits = self.ids[:, :12].tobytes().hex()
-        return [digits[begin : begin + 24] for begin in range(0, len(digits), 24)]
+        digits, length = self.ids[:, :ID_BYTES].tobytes().hex(), 2 * ID_BYTES
+        return [digits[begin : begin + length] for begin in range(0, len(digits), length)]
 
     @property
     def cells(self) -> IntArray:
@@ -128,6 +96,10 @@ class BankContent(Protocol):
 
 class Bank(PatchIndex, BankContent, Protocol):
     """One version of a class, open for reading."""
+
+    def reference_facts(self) -> list[ReferenceFacts]:
+        """All reference images without their pictures, by name."""
+        ...
 
     def reference(self, image_id: str) -> Reference:
         """One reference image. Raises ``UnknownReference``."""
@@ -184,9 +156,10 @@ class Draft(PatchIndex, Protocol):
         """Build the search index; nothing can be added afterwards."""
         ...
 
-    def activate(self, manifest: Manifest) -> Manifest:
+    def activate(self, manifest: Manifest, *, serve: bool = True) -> Manifest:
         """Write the manifest and let this version serve, in one atomic step. Returns what was written: the manifest
-        with the parts that the version is made of."""
+        with the parts that the version is made of. Without ``serve`` the version is finished, and another one goes on
+        serving: ``PatchStore.activate`` can let it serve later."""
         ...
 
     def __enter__(self) -> Draft: ...
@@ -261,12 +234,16 @@ class PatchStore(ViewSource, Protocol):
         """Begin a new version, empty or with all that ``base`` holds. Raises ``ClassBusy`` while another one is built,
         and where ``base``, or the version that it ``replaces``, serves no longer.
 
-        The parts of ``base`` are shared, not copied; where they are scattered, ``Draft.seal`` copies them into one.
+        The parts of ``base`` are shared, not copied; ``Draft.seal`` merges some where that is worth it.
         """
         ...
 
     def activate(self, ref: BankRef) -> None:
         """Let an existing version serve."""
+        ...
+
+    def prune(self, class_name: str, keep: int) -> list[str]:
+        """Remove all versions of a class but the newest ``keep`` and the one that serves; those that were removed."""
         ...
 
     def remove(self, class_name: str) -> None:

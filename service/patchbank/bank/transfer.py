@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from patchbank.bank.manifest import Manifest
+from patchbank.bank.manifest import Manifest, Reason
 from patchbank.bank.names import BankRef
-from patchbank.bank.pour import pour
+from patchbank.bank.pour import pour_bank
 from patchbank.bank.store import BankContent, BankSpec, PatchStore
 from patchbank.errors import DamagedBank
-from patchbank.progress import SILENT, Progress
+from patchbank.progress import SILENT, Progress, activating
 
 
 def put_class(
@@ -17,6 +17,7 @@ def put_class(
     progress: Progress = SILENT,
     *,
     replaces: BankRef | None = None,
+    reason: Reason = "copied or restored",
 ) -> Manifest:
     """Make a bank the serving version of its class (or of the class ``name``) in another store.
 
@@ -27,12 +28,13 @@ def put_class(
     manifest = content.manifest
     spec = BankSpec(manifest.patch_dim, manifest.cls_dim)
     with target.draft(name or manifest.class_name, spec, replaces=replaces) as draft:
-        pour(content, draft, progress)
+        pour_bank(content, draft, progress)
         indexing = progress.begin("building the index", None)
         draft.seal()
         indexing.done()
         held = draft.count_patches()
         if held != manifest.patches:  # a damaged file may hold two points with the same id
             raise DamagedBank(f"{held} patches arrived, but the manifest says {manifest.patches}")
-        moved = manifest.model_copy(update={"class_name": draft.ref.class_name, "version": draft.ref.version})
-        return draft.activate(moved)
+        own = {"class_name": draft.ref.class_name, "version": draft.ref.version, "reason": reason}
+        activating(progress)
+        return draft.activate(manifest.model_copy(update=own))

@@ -11,9 +11,10 @@ from typing import Generic, Protocol, TypeVar
 from patchbank.arrays import FloatArray
 from patchbank.bank.names import NO_CLASS, BankRef, check_class_name, new_version
 from patchbank.bank.part import Part
+from patchbank.bank.parted import Collection
 from patchbank.bank.store import Bank, BankSpec, Draft, Pointers, RouterHit
 from patchbank.bank.view import View, unknown_class, unknown_version, with_view
-from patchbank.errors import ClassBusy, DamagedBank
+from patchbank.errors import ClassBusy, DamagedBank, InvalidParameters
 
 
 class HeldClass(Protocol):
@@ -59,6 +60,10 @@ class VersionedStore(ABC, Generic[Held]):
     @abstractmethod
     def _begin(self, ref: BankRef, spec: BankSpec, parts: Sequence[Part], held: Held) -> Draft:
         """A draft on these parts of the class; it releases the class when it ends."""
+
+    @abstractmethod
+    def _view(self, class_name: str, parts: Sequence[Part]) -> Collection:
+        """What counts of these parts of a class, as one collection."""
 
     @abstractmethod
     def _serve(self, ref: BankRef, held: Held) -> None:
@@ -136,13 +141,36 @@ class VersionedStore(ABC, Generic[Held]):
         finally:
             held.release()
 
-    def _publish(self, ref: BankRef, held: Held) -> None:
-        """Let a finished version serve, and retire versions that are too old to keep."""
-        self._serve(ref, held)
-        old = [version for version in self.versions(ref.class_name)[: -self._keep] if version != ref.version]
+    def _publish(self, ref: BankRef, held: Held, *, serve: bool = True) -> None:
+        """Let a finished version serve, unless another one is to go on, and retire versions that are too old to
+        keep."""
+        if serve:
+            self._serve(ref, held)
+        self._retire_old(ref.class_name, self._keep)
+
+    def _retire_old(self, class_name: str, keep: int) -> list[str]:
+        """Retire all versions but the newest ``keep`` and the one that serves; the caller holds the class."""
+        active = self.active().get(class_name)
+        old = [version for version in self.versions(class_name)[:-keep] if version != active]
         if old:
-            self._retire([BankRef(ref.class_name, version) for version in old])
-            self._sweep(ref.class_name)
+            self._retire([BankRef(class_name, version) for version in old])
+            self._sweep(class_name)
+        return old
+
+    def prune(self, class_name: str, keep: int) -> list[str]:
+        check_class_name(class_name)
+        if keep < 1:
+            raise InvalidParameters("the version that serves is always kept: keep 1 or more")
+        with self._holding(class_name):
+            self._require_taught(class_name)
+            pruned = self._retire_old(class_name, keep)
+            self._sweep(class_name)
+        return pruned
+
+    def _require_taught(self, class_name: str) -> None:
+        active = self.active()
+        if class_name not in active:
+            raise unknown_class(class_name, active, self.place)
 
     @abstractmethod
     def engine(self) -> str: ...
@@ -153,8 +181,7 @@ class VersionedStore(ABC, Generic[Held]):
 
     def remove(self, class_name: str) -> None:
         check_class_name(class_name)
-        active = self.active()
-        if class_name not in active and not any(self._collections(class_name)):  # there are some after an interruption
-            raise unknown_class(class_name, active, self.place)
+        if not any(self._collections(class_name)):  # an interrupted change may have left some of a class that is none
+            self._require_taught(class_name)
         with self._holding(class_name) as held:
             self._withdraw(class_name, held)

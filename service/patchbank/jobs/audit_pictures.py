@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 
 from patchbank.bank.manifest import ScoringRule
-from patchbank.bank.store import Bank, Reference
+from patchbank.bank.reference import Reference
+from patchbank.bank.store import Bank
 from patchbank.errors import StoreUnavailable
 from patchbank.scoring.anomaly_map import anomaly_map
 from patchbank.scoring.heatmap import overlay

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -22,6 +23,7 @@ from patchbank.errors import InvalidParameters
 from patchbank.reason import message_of
 from patchbank.scales import DETAILS
 from patchbank.teaching.plan import TeachOptions
+from patchbank.teaching.provenance import Provenance
 from patchbank.teaching.rates import Rates
 from patchbank.teaching.roi_drawing import Box, RoiDrawing
 
@@ -57,10 +59,16 @@ class _Choices(BaseModel):
         default=False, description="take every picture, also what is unlike the others, and let each count for itself"
     )
     strict: bool = Field(default=False, description="fail on the first bad file instead of skipping it")
+    activate: bool = Field(
+        default=True, description="let the new version serve; else it waits, to be tried and activated"
+    )
 
 
 class UpdateChoices(_Choices):
     """How references are added to a class."""
+
+    added_by: str = Field(default="", max_length=200, description="who adds the references")
+    note: str = Field(default="", max_length=2_000, description="what they say of them")
 
     coreset: float | None = Field(default=None, ge=0.001, le=1, description="share of patches to keep")
     augment: Augment = Field(
@@ -77,6 +85,8 @@ class UpdateChoices(_Choices):
             keep_all=self.keep_all,
             review_far=self.review_far,
             confidence=self.confidence,
+            provenance=Provenance(self.added_by, self.note),
+            serve=self.activate,
         )
 
 
@@ -115,25 +125,24 @@ class TeachChoices(UpdateChoices):
     def options(self) -> TeachOptions:
         rule = {name: getattr(self, name) for name in ("patch_score", "neighbours", "image_score", "share")}
         drawn = self.mask is not None or self.roi or self.ignore
-        known = super().options()
-        return TeachOptions(
-            known.coreset,
-            ScoringRule.model_validate(rule),
-            known.target_far,
-            known.strict,
-            known.turns,
-            self.foreground,
-            RoiDrawing(self.mask, self.roi, self.ignore) if drawn else None,
-            known.keep_all,
-            None if self.detail is None else DETAILS[self.detail],
-            self.smallest_defect,
-            known.review_far,
-            known.confidence,
+        return replace(
+            super().options(),
+            scoring=ScoringRule.model_validate(rule),
+            foreground=self.foreground,
+            roi=RoiDrawing(self.mask, self.roi, self.ignore) if drawn else None,
+            scales=None if self.detail is None else DETAILS[self.detail],
+            smallest_defect=self.smallest_defect,
         )
 
 
 class CalibrateChoices(_Choices):
     """How a class gets new thresholds."""
+
+    again: Literal["stale", "all"] | None = Field(
+        default=None,
+        description="score references again, each left out: those whose scores are stale, or all that the thresholds "
+        "come from",
+    )
 
     pixel_target_far: float | None = Field(
         default=None, ge=0.0001, le=0.9, description="share of normal images that may have any pixel above"

@@ -9,12 +9,12 @@ from typing import Any, Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Kind = Literal["teach", "update", "calibrate", "audit"]
+Kind = Literal["teach", "update", "rebuild", "calibrate", "compact", "evaluate", "audit"]
 State = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 STATES: Final[tuple[State, ...]] = get_args(State)
-CHANGING: Final[frozenset[Kind]] = frozenset({"teach", "update", "calibrate"})
+CHANGING: Final[frozenset[Kind]] = frozenset({"teach", "update", "rebuild", "calibrate", "compact"})
 """Kinds that change their class: one such job per class."""
 
 ENDED: Final[frozenset[State]] = frozenset({"done", "failed", "cancelled", "interrupted"})

@@ -9,10 +9,25 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from patchbank.jobs.audit import AuditRequest, audit, audited_document
-from patchbank.jobs.calibrate import CalibrateRequest, calibrate, calibrated_document
+from patchbank.jobs.calibrate import (
+    CalibrateRequest,
+    calibrate,
+    calibrated_document,
+    rescore,
+    rescored_document,
+    rescored_lines,
+)
 from patchbank.jobs.choices import refused
 from patchbank.jobs.job import Kind
 from patchbank.jobs.picture_report import doubtful_line, skipped_lines, warning_lines
+from patchbank.jobs.rebuild import (
+    CompactRequest,
+    RebuildRequest,
+    compact,
+    compacted_document,
+    rebuild,
+    rebuilt_document,
+)
 from patchbank.jobs.teach import (
     References,
     TeachRequest,
@@ -53,8 +68,25 @@ def _references(settings: Settings, request: References, progress: Progress, tel
     return taught_document(report)
 
 
+def _rebuild(settings: Settings, asked: Mapping[str, Any], progress: Progress, tell: Tell) -> dict[str, Any]:
+    report = rebuild(settings, RebuildRequest.model_validate(asked), progress, tell)
+    for line in [*picture_lines(report.taught), *report.taught.remarks]:
+        tell(line)
+    return rebuilt_document(report)
+
+
+def _compact(settings: Settings, asked: Mapping[str, Any], progress: Progress, tell: Tell) -> dict[str, Any]:
+    return compacted_document(compact(settings, CompactRequest.model_validate(asked), progress))
+
+
 def _calibrate(settings: Settings, asked: Mapping[str, Any], progress: Progress, tell: Tell) -> dict[str, Any]:
-    report = calibrate(settings, CalibrateRequest.model_validate(asked), progress, tell)
+    request = CalibrateRequest.model_validate(asked)
+    if request.choices.again is not None:
+        again = rescore(settings, request, progress, tell)
+        for line in rescored_lines(again):
+            tell(line)
+        return rescored_document(again)
+    report = calibrate(settings, request, progress, tell)
     calibration = report.manifest.calibration
     short = shortfall(calibration)
     for line in [
@@ -74,6 +106,8 @@ def _audit(settings: Settings, asked: Mapping[str, Any], progress: Progress, tel
 _WORK: Final[dict[Kind, Callable[[Settings, Mapping[str, Any], Progress, Tell], dict[str, Any]]]] = {
     "teach": _teach,
     "update": _update,
+    "rebuild": _rebuild,
     "calibrate": _calibrate,
+    "compact": _compact,
     "audit": _audit,
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from patchbank.embedding.stream import Skipped
-from patchbank.teaching.calibrator import NormalScore
+from patchbank.teaching.normal_scores import NormalScore
 from patchbank.teaching.set_aside import SetAside
 
 _NAMED: Final = 20

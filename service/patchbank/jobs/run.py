@@ -50,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run(running: Running, settings: Settings, source: io.FileIO) -> None:
     stop = Stop()
-    running.on_cancel = lambda: stop.ask("cancelled")
+    running.on_cancel, running.on_activating = lambda: stop.ask("cancelled"), stop.too_late
     threading.Thread(target=_watch, args=(source, stop), name="service", daemon=True).start()
     result: dict[str, Any] | None = None
     error: JobError | None = None

@@ -16,6 +16,7 @@ from patchbank.errors import DataDirNotWritable
 from patchbank.jobs.folder import JobFolder
 from patchbank.jobs.job import JobError, JobOrder, JobProgress, JobStatus, LogLine, State
 from patchbank.jobs.uploads import GivenNames
+from patchbank.progress import ACTIVATING
 from patchbank.text import bounded, storable
 
 LINES: Final = 200
@@ -29,13 +30,14 @@ class Running:
     """Keeps the files of a job that this process works on, and its lock until the end of the ``with`` block.
 
     It is a ``patchbank.progress.Progress``. ``on_cancel`` is called, from another thread, when somebody asks for the
-    job's end.
+    job's end, and ``on_activating`` before a version becomes active.
     """
 
     def __init__(self, folder: JobFolder, order: JobOrder, lock: BaseFileLock) -> None:
         self.folder = folder
         self.order = order
         self.on_cancel: Callable[[], None] = _nothing
+        self.on_activating: Callable[[], None] = _nothing
         self._names = GivenNames(folder.uploads.relative_to(folder.path.parents[1]), order.names)
         self._lock = lock
         self._guard = threading.Lock()
@@ -61,6 +63,8 @@ class Running:
         self.folder.write_status(self.status())
 
     def begin(self, stage: str, total: int | None) -> _Stage:
+        if stage == ACTIVATING:
+            self.on_activating()
         self.tell(f"{stage} ({total})" if total else stage)
         with self._guard:
             self._stage = _Stage(self, stage, total)

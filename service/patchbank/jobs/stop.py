@@ -30,6 +30,7 @@ class Stop:
         self.reason: Reason | None = None
         self._grace = grace
         self._armed = False
+        self._too_late = False
         self._main = threading.get_ident()
         self._ended = threading.Event()
         signal.signal(signal.SIGINT, self._interrupt)
@@ -37,7 +38,7 @@ class Stop:
 
     def ask(self, reason: Reason) -> None:
         """Stop the work, whichever thread asks. A process that still works after the grace ends at once."""
-        if self.reason is not None:
+        if self.reason is not None or self._too_late:
             return
         self.reason = reason
         if hasattr(signal, "pthread_kill"):
@@ -45,6 +46,11 @@ class Stop:
         else:
             _thread.interrupt_main()
         threading.Thread(target=self._insist, name="stop", daemon=True).start()
+
+    def too_late(self) -> None:
+        """From now on the work is brought to its end: what it has done is about to show."""
+        self._too_late = True
+        self._armed = False
 
     def _insist(self) -> None:
         if not self._ended.wait(self._grace):

@@ -30,6 +30,8 @@ from patchbank.progress import Progress
 from patchbank.scales import detail_of
 from patchbank.scoring.threshold import shortfall
 from patchbank.settings import Settings
+from patchbank.teaching.compactor import compacted
+from patchbank.teaching.plan import TeachOptions
 from patchbank.teaching.teacher import Teacher, TeachReport
 
 FEW: Final = 16
@@ -38,7 +40,7 @@ FEW: Final = 16
 
 class References(BaseModel):
     """What to teach: image ``files``, normal images ``calibrate_with`` that the bank is not to hold, and the ``series``
-    that any of them belong to."""
+    that any of them belong to; ``sources`` are names that are told in the place of the files' paths."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -48,6 +50,7 @@ class References(BaseModel):
     files: tuple[Path, ...]
     calibrate_with: tuple[Path, ...] | None = None
     series: dict[Path, str] = {}
+    sources: dict[Path, str] = {}
     choices: UpdateChoices
 
 
@@ -68,14 +71,24 @@ def teach(settings: Settings, request: References, progress: Progress, tell: Cal
     """Teach, and let the new version serve. ``tell`` is called with what people should know. Raises the errors of
     ``Teacher.teach``, and those of the store and the backbone."""
     with closing(open_store(settings)) as store, Embedder.open(settled(settings, store, tell)) as embedder:
-        return Teacher(settings, embedder, store).teach(
+        report = Teacher(settings, embedder, store).teach(
             request.class_name,
             request.files,
             calibrate_with=request.calibrate_with,
-            options=replace(request.choices.options(), series=request.series),
+            options=options_of(request),
             extend=request.extend,
             progress=progress,
         )
+        if not report.serves:
+            return report
+        return replace(report, manifest=compacted(store, report.manifest, progress))
+
+
+def options_of(request: References) -> TeachOptions:
+    """How the teacher is to do it."""
+    options = request.choices.options()
+    provenance = replace(options.provenance, sources=request.sources)
+    return replace(options, series=request.series, provenance=provenance)
 
 
 def taught_document(
@@ -86,7 +99,9 @@ def taught_document(
     manifest = report.manifest
     return {
         **size_facts(manifest),
+        "serves": report.serves,
         "added": report.added,
+        "added_references": [{"image_id": item.image_id, "name": item.name} for item in report.joined],
         "coreset": manifest.coreset.model_dump() if manifest.coreset else None,
         **threshold_facts(manifest.calibration),
         "calibration": calibration_facts(manifest.calibration),

@@ -47,6 +47,7 @@ def detail(manifest: Manifest, compatibility: Compatibility | None) -> dict[str,
     """All of the manifest but the vectors of self-test and subspace; of the latter, the number of its axes."""
     facts = manifest.model_dump(mode="json", exclude={"self_test": {"patches", "cls"}, "subspace": True})
     recorded = facts.pop("self_test")
+    facts["calibration"].pop("support")
     facts["calibration"] |= calibration_facts(manifest.calibration)
     return {
         **facts,
@@ -104,6 +105,7 @@ def calibration_facts(calibration: Calibration) -> dict[str, Any]:
         "pixel_target_far": calibration.pixel_target_far,
         "set_aside": calibration.set_aside,
         "together": calibration.together,
+        "stale": calibration.stale_count,
         "independent": sample_of(calibration).independent,
         "promised": promised(calibration),
         "review_promised": promised(calibration, calibration.review_rate),

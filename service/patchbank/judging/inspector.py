@@ -18,7 +18,7 @@ from patchbank.bank.view import View, with_view
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.embedding import Embedding
 from patchbank.embedding.turned import source_cell
-from patchbank.errors import EmptyBank
+from patchbank.errors import EmptyBank, InvalidParameters
 from patchbank.images import DecodedImage, OpenedImage, cell_box, open_image, opened
 from patchbank.judging.backbone_choice import NAMED, choose, with_backbone
 from patchbank.judging.choice_file import Choice
@@ -86,6 +86,7 @@ class Inspector:
         image: Path | str | bytes | DecodedImage,
         class_name: str | None = None,
         *,
+        version: str | None = None,
         threshold: float | None = None,
         pixel_threshold: float | None = None,
         explain: bool = False,
@@ -93,12 +94,15 @@ class Inspector:
         """Judge one image: a path, encoded bytes, or a decoded picture.
 
         Without ``class_name`` the product is retrieved; one that is like no taught class is answered
-        ``unknown_product``. ``threshold`` overrides the calibrated ones, of the image and of the pixels, and
+        ``unknown_product``. ``version`` is one of the named class that is to judge in the place of the serving one.
+        ``threshold`` overrides the calibrated ones, of the image and of the pixels, and
         ``pixel_threshold`` that of the pixels alone. ``explain`` names the nearest normal patch of every region.
         Raises ``PatchbankError`` kinds for bad images, unknown classes and banks that can't serve.
         """
+        if version is not None and class_name is None:
+            raise InvalidParameters("a version is one of a class: name the class too")
         clock = StageClock()
-        asked = _Asked(threshold, threshold if pixel_threshold is None else pixel_threshold)
+        asked = _Asked(version, threshold, threshold if pixel_threshold is None else pixel_threshold)
         with clock.time("decode"):
             source = self._open(image)
         recogniser, frames = Recogniser(source, self.embedder, self.retriever, clock), FrameLook(self._watch)
@@ -128,7 +132,7 @@ class Inspector:
         clock.spent_ms["search"] = 0.0
         if name is not None:
             with clock.time("search"):
-                bank = self.serving_bank(name, view)
+                bank = self.serving_bank(name, view, asked.version)
                 like = class_name is None or retriever.is_like(bank)
             embedding = recogniser.embedding_of(seen, bank.manifest.scales)
             with clock.time("search"):
@@ -149,9 +153,10 @@ class Inspector:
             doubts.append("the image is unlike every reference of the class, so it is anomalous whatever its score")
         return [doubt for doubt in doubts if doubt is not None]
 
-    def serving_bank(self, class_name: str, view: View | None = None) -> Bank:
-        """The class's active bank; refused where it was made with other embeddings, fails the self-test or is empty."""
-        bank = (view or View(self.store)).bank(class_name)
+    def serving_bank(self, class_name: str, view: View | None = None, version: str | None = None) -> Bank:
+        """The class's active bank, or another version; refused where it was made with other embeddings, fails the
+        self-test or is empty."""
+        bank = (view or View(self.store)).bank(class_name, version)
         self.compatibility.check(bank.manifest)
         if bank.manifest.patches == 0:
             raise EmptyBank(f"the bank of {class_name!r} holds no patches")
@@ -237,8 +242,9 @@ class Inspector:
 
 @dataclass(frozen=True)
 class _Asked:
-    """Thresholds that the caller gives; None takes the calibrated one."""
+    """The version that the caller names, and thresholds; None takes the serving and the calibrated one."""
 
+    version: str | None
     images: float | None
     pixels: float | None
 

@@ -31,6 +31,18 @@ class Judged:
     size: tuple[int, int]
 
     @property
+    def support(self) -> frozenset[str] | None:
+        """The references that the scores rest on: while they stay, the withdrawal of any other changes neither score
+        nor peak. None where that is not known.
+
+        A patch whose nearest neighbour is only an approximate one counts too low for a decision even so, and does as
+        long as that neighbour stays.
+        """
+        if self.rule.patch_score != "nearest" or self.rule.neighbours != 1:
+            return None
+        return frozenset(self.patches.references())
+
+    @property
     def peak(self) -> float:
         """The highest value that the anomaly map can have at any size."""
         return map_peak(self.patches.scores, self.rule, self.area)

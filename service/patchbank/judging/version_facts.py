@@ -1,23 +1,19 @@
-"""How a bank version came to be, told from what is stored with it: no manifest has a field for it.
-
-A field of its own would make every older service call the bank damaged, since a manifest takes no unknown fields. The
-times are there in every bank, so the reason is read from them, to the second.
-"""
+"""How a bank version came to be. Manifests of older layouts have no field for it: there it is told from the times that
+are stored with every bank, to the second."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
-from patchbank.bank.manifest import Manifest
+from patchbank.bank.manifest import Manifest, Reason
 from patchbank.bank.names import begun_at
-from patchbank.bank.store import PatchStore, Reference
+from patchbank.bank.reference import ReferenceFacts
+from patchbank.bank.store import PatchStore
 from patchbank.errors import PatchbankError
 from patchbank.judging.bank_facts import calibration_facts, threshold_facts
-
-Reason = Literal["taught", "extended", "recalibrated", "copied or restored", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -62,13 +58,14 @@ def _facts(store: PatchStore, class_name: str, version: str, *, serves: bool) ->
     try:
         bank = store.bank(class_name, version)
         manifest = bank.manifest
-        return VersionFacts(version, serves, manifest, reason_of(manifest, bank.references()))
+        reason = manifest.reason or reason_of(manifest, bank.reference_facts())
+        return VersionFacts(version, serves, manifest, reason)
     except PatchbankError as error:
         return VersionFacts(version, serves, manifest, None, error)
 
 
-def reason_of(manifest: Manifest, references: Sequence[Reference]) -> Reason:
-    """Why a version was made.
+def reason_of(manifest: Manifest, references: Sequence[ReferenceFacts]) -> Reason:
+    """Why a version of an older layout was made.
 
     A version is named after the moment when it was begun, and references are added after that. A moved version keeps
     the time at which its original was made, which lies before its own name's.

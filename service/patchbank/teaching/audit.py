@@ -9,7 +9,8 @@ import numpy as np
 
 from patchbank.arrays import FloatArray
 from patchbank.bank.manifest import ScoringRule
-from patchbank.bank.store import Bank, Reference
+from patchbank.bank.reference import Reference
+from patchbank.bank.store import Bank
 from patchbank.errors import NoReferences
 from patchbank.progress import SILENT, Progress
 from patchbank.scoring.image_score import deciding_count

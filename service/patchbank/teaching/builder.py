@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final
 
 from patchbank.bank.manifest import BackboneFacts, Manifest
 from patchbank.bank.names import now
-from patchbank.bank.store import Draft, Reference
+from patchbank.bank.reference import ReferenceFacts
+from patchbank.bank.store import Draft
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.preprocess import Geometry
-from patchbank.embedding.stream import Seen
 from patchbank.embedding.turned import Turn
 from patchbank.images.frame_facts import FrameFacts
 from patchbank.judging.judge import Judge
 from patchbank.progress import Progress
 from patchbank.scoring.foreground import Sample, spread_out
 from patchbank.scoring.inspected_area import InspectedAreas
-from patchbank.teaching.calibrator import Calibrator, NormalScore, NotScored, split_doubtful
+from patchbank.teaching.calibrator import Calibrator
 from patchbank.teaching.feed import PatchFeed
 from patchbank.teaching.groups import Groups
+from patchbank.teaching.normal_scores import NormalScore, NotScored, split_doubtful
 from patchbank.teaching.plan import TeachPlan
+from patchbank.teaching.provenance import Provenance
 from patchbank.teaching.reader import Reader
 from patchbank.teaching.reference_check import ReferenceCheck
 from patchbank.teaching.set_aside import SetAside
@@ -46,9 +48,10 @@ _REFITTED: Final = (
 class BankBuilder:
     """Fills a draft as the plan says, then calibrates it. ``images`` is the expected number of files; the embeddings of
     the first ``most_kept`` references are ``kept`` for calibration. The ``check`` is asked about each picture,
-    ``sightings`` what shows the same, and which series it is of.
+    ``sightings`` what shows the same, and which series it is of; ``provenance`` says where references come from, and
+    ``keep`` is called with the image id and the file of each.
 
-    ``added`` counts new references, ``duplicates`` are files whose picture was already in the bank, ``set_aside``
+    ``joined`` are new references, ``duplicates`` are files whose picture was already in the bank, ``set_aside``
     pictures that the check did not admit, ``doubtful`` calibration images that score far above the others, ``remarks``
     what people should know.
     """
@@ -66,6 +69,8 @@ class BankBuilder:
         *,
         images: int,
         most_kept: int,
+        provenance: Provenance,
+        keep: Callable[[str, Path], None],
     ) -> None:
         self._draft = draft
         self._plan = plan
@@ -75,13 +80,15 @@ class BankBuilder:
         self._feed = PatchFeed(draft, plan.ratio, plan.room, images, areas, progress)
         self._kept = kept
         self._most_kept = most_kept
+        self._provenance = provenance
+        self._keep = keep
         self._frames: list[FrameFacts] = []
         self._geometries: list[Geometry] = []
         self._whole = True
         self._check = check
         self._sightings = sightings
         self.remarks: list[str] = []
-        self.added = 0
+        self.joined: list[ReferenceFacts] = []
         self.set_aside: list[SetAside] = []
         self.doubtful: Sequence[NormalScore] = ()
         self.duplicates: list[Path] = []
@@ -103,12 +110,14 @@ class BankBuilder:
                 self.set_aside.append(aside)
                 continue
             series = self._sightings.put(image_id, group, seen.picture.path)
-            self._draft.add_reference(_reference(seen, series), seen.embedding.cls)
+            reference = self._provenance.reference(seen, series)
+            self._draft.add_reference(reference, seen.embedding.cls)
+            self._keep(image_id, seen.picture.path)
             self._feed.add(seen)
             self._reader.values.add(seen.picture.greatest)
             self._frames.append(seen.picture.frame)
             self._geometries.append(seen.embedding.geometry)
-            self.added += 1
+            self.joined.append(reference.facts())
             if len(self._kept) < self._most_kept:
                 self._kept.add(image_id, seen.embedding)
 
@@ -142,6 +151,7 @@ class BankBuilder:
             class_name=draft.ref.class_name,
             version=draft.ref.version,
             created_at=now(),
+            reason=self._plan.reason,
             backbone=BackboneFacts(
                 name=embedder.backbone.name, sha256=embedder.model_sha256, fingerprint=embedder.fingerprint
             ),
@@ -177,7 +187,7 @@ class BankBuilder:
         if one_part and scores:  # one sighting of one part, whose pictures vary as much
             self.remarks.append(_ONE_PART.format(len(self._kept)))
             scores = [NormalScore(max(at.score for at in scores), max(at.peak for at in scores))]
-        share = len(self._kept) / max(1, self.added)
+        share = len(self._kept) / max(1, len(self.joined))
         return scores, NotScored(math.ceil(share * set_aside), len(self._kept) - len(scores))
 
     def _held_out_scores(
@@ -189,20 +199,3 @@ class BankBuilder:
         scores = calibrator.held_out_scores(images, lambda: self._reader.skipped[before:], self._sightings.series_of)
         counted, self.doubtful = split_doubtful(scores, keep_all=keep_all)
         return counted, NotScored(set_aside=len(self.doubtful))
-
-
-def _reference(seen: Seen, series: str) -> Reference:
-    picture, (rows, columns) = seen.picture, seen.embedding.grid
-    return Reference(
-        image_id=picture.image_id,
-        name=picture.path.name,
-        sha256=picture.sha256,
-        added_at=now(),
-        source=str(picture.path),
-        width=picture.size[0],
-        height=picture.size[1],
-        rows=rows,
-        columns=columns,
-        thumbnail=picture.thumbnail,
-        series=series,
-    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -19,46 +18,12 @@ from patchbank.judging.judge import Judge
 from patchbank.judging.retriever import base_coherence
 from patchbank.progress import Progress
 from patchbank.scoring.class_retrieval import WITNESSES, retrieval_limit
-from patchbank.scoring.odd_ones import odd_ones
 from patchbank.teaching.groups import Groups
+from patchbank.teaching.normal_scores import NormalScore
 from patchbank.teaching.reasons import reasons
-
-
-@dataclass(frozen=True)
-class NotScored:
-    """Numbers of images that have no score: ``set_aside``, which count as alarms, and ``together``, which show the same
-    as one that has."""
-
-    set_aside: int = 0
-    together: int = 0
-
 
 WITNESSED: Final = 40
 """References that are left out one by one to learn a class's usual coherence."""
-
-
-@dataclass(frozen=True)
-class NormalScore:
-    """A bank's scores of one normal image: the image score, and the highest value of its map. ``path`` is None for a
-    reference; ``series`` names its series, empty where it is alone."""
-
-    score: float
-    peak: float
-    path: Path | None = None
-    series: str = ""
-
-
-def split_doubtful(
-    scores: Sequence[NormalScore], *, keep_all: bool
-) -> tuple[Sequence[NormalScore], Sequence[NormalScore]]:
-    """Scores of normal images: those that count, and those far above the others, worst first; none with
-    ``keep_all``."""
-    if keep_all:
-        return scores, ()
-    odd = odd_ones([normal.score for normal in scores])
-    doubtful = [normal for normal, far in zip(scores, odd, strict=True) if far]
-    doubtful.sort(key=lambda normal: -normal.score)
-    return [normal for normal, far in zip(scores, odd, strict=True) if not far], doubtful
 
 
 class Calibrator:
@@ -84,11 +49,16 @@ class Calibrator:
         self._groups = groups
 
     def score(
-        self, embedding: Embedding, left_out: Sequence[str] = (), path: Path | None = None, series: str = ""
+        self,
+        embedding: Embedding,
+        left_out: Sequence[str] = (),
+        path: Path | None = None,
+        series: str = "",
+        image_id: str = "",
     ) -> NormalScore:
         """Scores of an image against the bank; the patches of the images ``left_out`` are left out."""
         judged = self._judge.judge(embedding, left_out=left_out)
-        return NormalScore(judged.score, judged.peak, path, series)
+        return NormalScore(judged.score, judged.peak, path, series, image_id, judged.support)
 
     def left_out_scores(self, progress: Progress) -> list[NormalScore]:
         """Scores of the kept references, each against the bank without it, without what shows the same and without its
@@ -110,7 +80,8 @@ class Calibrator:
         scores = []
         for image_id in first:
             left_out, series = self._groups.of(image_id), self._groups.series_of(image_id)
-            scores.append(self.score(self._kept[image_id], left_out=left_out, series=series))
+            kept = self._kept[image_id]
+            scores.append(self.score(kept, left_out=left_out, series=series, image_id=image_id))
             steps.advance()
         return scores
 
@@ -129,8 +100,9 @@ class Calibrator:
         for image in images:
             if image.picture.image_id not in known:
                 known.add(image.picture.image_id)
-                path = image.picture.path
-                scores.append(self.score(image.embedding, path=path, series=series_of(path)))
+                path, image_id = image.picture.path, image.picture.image_id
+                scored = self.score(image.embedding, path=path, series=series_of(path), image_id=image_id)
+                scores.append(scored)
             else:
                 doubled += 1
         if not scores:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar
 
 
@@ -35,6 +35,22 @@ class Groups:
         """Whether the image stands for those that show the same."""
         number = self._numbers.get(image_id)
         return number is None or self._firsts[number] == image_id
+
+    def any_together(self, image_ids: Collection[str]) -> bool:
+        """Whether two of them show the same."""
+        numbers = [self._numbers[image_id] for image_id in image_ids if image_id in self._numbers]
+        return len(set(numbers)) < len(numbers)
+
+    def not_stood_for(self, image_ids: Collection[str], among: Sequence[str]) -> list[str]:
+        """One image of each group that none of ``image_ids`` is of: the first ``among`` these."""
+        seen = {self._numbers.get(image_id) for image_id in image_ids}
+        chosen = []
+        for image_id in among:
+            number = self._numbers.get(image_id)
+            if number not in seen:
+                seen.add(number)
+                chosen.append(image_id)
+        return chosen
 
     @property
     def one_part(self) -> bool:

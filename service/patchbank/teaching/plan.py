@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from patchbank.bank.frame_limits import FrameLimits
-from patchbank.bank.manifest import Calibration, Coreset, Foreground, Manifest, RetrievalLimit, ScoringRule, SelfTest
+from patchbank.bank.manifest import (
+    Calibration,
+    Coreset,
+    Foreground,
+    Manifest,
+    Reason,
+    RetrievalLimit,
+    ScoringRule,
+    SelfTest,
+)
 from patchbank.bank.names import BankRef
 from patchbank.bank.region_of_interest import RegionOfInterest
 from patchbank.bank.resolution import Resolution
@@ -24,9 +33,11 @@ from patchbank.scoring.foreground import Sample, learn_foreground
 from patchbank.scoring.foreground_decision import decide
 from patchbank.scoring.frame import learn_limits, widen_limits
 from patchbank.scoring.resolution import usual_resolution
-from patchbank.scoring.threshold import Targets, calibrate
+from patchbank.scoring.threshold import Targets
 from patchbank.settings import Settings
-from patchbank.teaching.calibrator import Calibrator, NormalScore, NotScored
+from patchbank.teaching.calibrator import Calibrator
+from patchbank.teaching.normal_scores import Method, NormalScore, NotScored, calibration_of, scores_of
+from patchbank.teaching.provenance import NOT_KNOWN, Provenance
 from patchbank.teaching.rates import Rates
 from patchbank.teaching.roi_drawing import RoiDrawing, check_grid, draw, first_picture
 from patchbank.teaching.sight import sight_of
@@ -47,7 +58,9 @@ class TeachOptions:
     is the width in pixels of what must be found, and chooses the scales. ``target_far`` and ``review_far`` are the
     rates of rejection and of review; with a ``confidence`` they hold with it (0: on average). ``series`` names the
     series that files belong to, references and calibration images alike: those of one series are left out together,
-    and count once.
+    and count once. ``provenance`` says where the references come from. Without ``serve`` the version that is made
+    waits, and the one before goes on serving. ``trusted`` references are known to be of the class: none is set aside.
+    ``replaces`` is the version that must serve still when a class is taught anew, and ``reason`` why it is.
     """
 
     coreset: float | None = None
@@ -63,6 +76,11 @@ class TeachOptions:
     review_far: float | None = None
     confidence: float | None = None
     series: Mapping[Path, str] = field(default_factory=dict)
+    provenance: Provenance = NOT_KNOWN
+    serve: bool = True
+    trusted: bool = False
+    reason: Reason = "taught"
+    replaces: BankRef | None = None
 
     @property
     def rates(self) -> Rates:
@@ -72,6 +90,11 @@ class TeachOptions:
 
 class TeachPlan(Protocol):
     """One class's plan: what is known before the first image is read, and how the results are used."""
+
+    @property
+    def reason(self) -> Reason:
+        """Why the version is made."""
+        ...
 
     @property
     def base(self) -> BankRef | None:
@@ -164,6 +187,10 @@ class NewClass:
 
     base = None
 
+    @property
+    def reason(self) -> Reason:
+        return self.options.reason
+
     @classmethod
     def of(cls, files: Sequence[Path], options: TeachOptions, settings: Settings, embedder: Embedder) -> NewClass:
         """Plan for ``files``. Raises ``InvalidMask``, and the errors of ``read_image``, for an unusable region of
@@ -212,7 +239,7 @@ class NewClass:
         return taken
 
     def calibration(self, scores: Sequence[NormalScore], held_out: bool, rest: NotScored) -> Calibration:
-        return _calibrate(scores, _method(held_out), self.targets, rest)
+        return calibration_of(scores, _method(held_out), self.targets, rest)
 
     def retrieval(self, calibrator: Calibrator) -> RetrievalLimit:
         return calibrator.retrieval_limit()
@@ -234,6 +261,7 @@ class Extension:
     targets: Targets
 
     roi_note = None
+    reason: ClassVar[Reason] = "extended"
 
     @classmethod
     def of(cls, known: Manifest, options: TeachOptions, settings: Settings) -> Extension:
@@ -297,9 +325,9 @@ class Extension:
         scores, so the thresholds stay on the safe side."""
         known = self.known.calibration
         if held_out:
-            return _calibrate(scores, "held-out", self.targets, rest)
+            return calibration_of(scores, "held-out", self.targets, rest)
         rest = NotScored(known.set_aside + rest.set_aside, known.together + rest.together)
-        return _calibrate(scores, known.method, self.targets, rest, known)
+        return calibration_of([*scores_of(known), *scores], known.method, self.targets, rest, known.stale)
 
     def retrieval(self, calibrator: Calibrator) -> RetrievalLimit:
         return calibrator.extended_retrieval_limit(self.known.retrieval)
@@ -311,22 +339,5 @@ class Extension:
         return usual_resolution(added, self.known)
 
 
-def _calibrate(
-    normal: Sequence[NormalScore],
-    method: Literal["leave-one-image-out", "held-out"],
-    targets: Targets,
-    rest: NotScored,
-    known: Calibration | None = None,
-) -> Calibration:
-    """The thresholds from scores of images, and from those that are ``known`` already."""
-    scores, peaks = [image.score for image in normal], [image.peak for image in normal]
-    series = [image.series for image in normal]
-    if known is not None:
-        scores, peaks = [*known.scores, *scores], [*known.peaks, *peaks] if known.peaks else []
-        series = [*(known.series or [""] * known.count), *series]
-    calibration = calibrate(scores, method, targets, peaks, rest.set_aside, series)
-    return calibration.model_copy(update={"together": rest.together})
-
-
-def _method(held_out: bool) -> Literal["leave-one-image-out", "held-out"]:
+def _method(held_out: bool) -> Method:
     return "held-out" if held_out else "leave-one-image-out"

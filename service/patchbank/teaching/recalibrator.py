@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from patchbank.bank.manifest import Calibration, Manifest, ScoringRule
-from patchbank.bank.names import now
-from patchbank.bank.store import BankSpec, PatchStore
+from patchbank.bank.manifest import Calibration, Manifest, Reason, ScoringRule
+from patchbank.bank.store import PatchStore
 from patchbank.bank.subspace_record import SubspaceRecord
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.stream import Skipped
@@ -16,12 +15,13 @@ from patchbank.judging.compatibility import CompatibilityChecks
 from patchbank.judging.judge import Judge
 from patchbank.progress import SILENT, Progress
 from patchbank.scoring.inspected_area import InspectedAreas
-from patchbank.scoring.threshold import calibrate
 from patchbank.settings import Settings
-from patchbank.teaching.calibrator import Calibrator, NormalScore, split_doubtful
+from patchbank.teaching.calibrator import Calibrator
+from patchbank.teaching.normal_scores import NormalScore, NotScored, calibration_of, scores_of, split_doubtful
 from patchbank.teaching.pixel_range import LearntRange
 from patchbank.teaching.rates import Rates
 from patchbank.teaching.reader import Reader
+from patchbank.teaching.republish import republish
 from patchbank.teaching.sightings import Sightings
 
 
@@ -49,20 +49,15 @@ class Recalibrator:
         self.settings = settings
         self.store = store
 
-    def from_known_scores(self, class_name: str, rates: Rates) -> RecalibrateReport:
+    def from_known_scores(self, class_name: str, rates: Rates, *, serve: bool = True) -> RecalibrateReport:
         """Set thresholds at other rates, from the scores that the bank was calibrated with. Raises
         ``InvalidParameters`` where the rates contradict."""
         before = self.store.bank(class_name).manifest
         known = before.calibration
-        calibration = calibrate(
-            known.scores,
-            known.method,
-            rates.targets(self.settings, known),
-            known.peaks,
-            known.set_aside,
-            known.series,
-        ).model_copy(update={"together": known.together})
-        return RecalibrateReport(before, self._publish(before, calibration))
+        rest = NotScored(known.set_aside, known.together)
+        targets = rates.targets(self.settings, known)
+        calibration = calibration_of(scores_of(known), known.method, targets, rest, known.stale)
+        return RecalibrateReport(before, self._publish(before, calibration, serve=serve))
 
     def from_images(
         self,
@@ -74,6 +69,7 @@ class Recalibrator:
         series: Mapping[Path, str] | None = None,
         strict: bool = False,
         keep_all: bool = False,
+        serve: bool = True,
         progress: Progress = SILENT,
     ) -> RecalibrateReport:
         """Set thresholds from normal images that the bank does not hold; references among them don't count. Those that
@@ -95,14 +91,22 @@ class Recalibrator:
         images, named = reader.read(files, "calibrating (held out)"), Sightings(series=series)
         scored = calibrator.held_out_scores(images, lambda: reader.skipped, named.series_of)
         normals, doubtful = split_doubtful(scored, keep_all=keep_all)
-        scores, peaks = [normal.score for normal in normals], [normal.peak for normal in normals]
-        names = [normal.series for normal in normals]
-        calibration = calibrate(scores, "held-out", targets, peaks, len(doubtful), names)
-        manifest = self._publish(before, calibration)
+        calibration = calibration_of(normals, "held-out", targets, NotScored(len(doubtful)))
+        manifest = self._publish(before, calibration, serve=serve, progress=progress)
         return RecalibrateReport(before, manifest, tuple(reader.skipped), tuple(doubtful), reader.warnings)
 
-    def _publish(self, before: Manifest, calibration: Calibration) -> Manifest:
-        return self.publish(before, calibration, before.scoring, before.subspace)
+    def _publish(
+        self, before: Manifest, calibration: Calibration, *, serve: bool, progress: Progress = SILENT
+    ) -> Manifest:
+        return self.publish(
+            before,
+            calibration,
+            before.scoring,
+            before.subspace,
+            reason="recalibrated",
+            serve=serve,
+            progress=progress,
+        )
 
     def publish(
         self,
@@ -110,16 +114,11 @@ class Recalibrator:
         calibration: Calibration,
         rule: ScoringRule,
         subspace: SubspaceRecord | None = None,
+        *,
+        reason: Reason = "tuned",
+        serve: bool = True,
+        progress: Progress = SILENT,
     ) -> Manifest:
         """Let the same patches serve with another calibration, whose scores are by ``rule`` and ``subspace``."""
-        spec = BankSpec(before.patch_dim, before.cls_dim)
-        with self.store.draft(before.class_name, spec, before.ref) as draft:
-            draft.seal()
-            facts = {
-                "version": draft.ref.version,
-                "created_at": now(),
-                "calibration": calibration,
-                "scoring": rule,
-                "subspace": subspace,
-            }
-            return draft.activate(before.model_copy(update=facts))
+        changes = {"calibration": calibration, "scoring": rule, "subspace": subspace, "reason": reason}
+        return republish(self.store, before, changes, serve=serve, progress=progress)

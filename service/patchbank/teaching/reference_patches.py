@@ -9,7 +9,10 @@ import numpy as np
 from patchbank.arrays import BoolArray, FloatArray
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import PatchId
-from patchbank.bank.store import Bank, Reference
+from patchbank.bank.reference import Reference
+from patchbank.bank.store import Bank
+from patchbank.embedding.embedding import Embedding
+from patchbank.embedding.preprocess import Geometry
 from patchbank.scoring.foreground import foreground_mask
 from patchbank.scoring.inspected_area import InspectedArea, InspectedAreas
 
@@ -72,3 +75,14 @@ def read_patches(bank: Bank, reference: Reference, areas: InspectedAreas) -> Ref
         spread[area.cells.ravel()] = vectors
         counts = foreground_mask(manifest.foreground, spread, area)[area.cells]
     return ReferencePatches(reference, vectors, counts, whole, area)
+
+
+def taught_embedding(bank: Bank, reference: Reference, areas: InspectedAreas) -> Embedding:
+    """A reference's embedding out of a bank that holds all its inspected patches, as it is scored; 0 elsewhere, and
+    without CLS."""
+    held = read_patches(bank, reference, areas)
+    patches = np.zeros((held.area.cells.size, held.vectors.shape[1]), dtype=np.float32)
+    patches[held.area.cells.ravel()] = held.vectors
+    size = (reference.width, reference.height)
+    geometry = Geometry(size, size, held.grid)  # what the network's input was plays no part in scoring
+    return Embedding(patches, np.zeros(bank.manifest.cls_dim, dtype=np.float32), geometry)

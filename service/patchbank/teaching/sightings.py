@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from patchbank.bank.store import Reference
+from patchbank.bank.reference import Reference
 from patchbank.teaching.groups import Groups
 from patchbank.teaching.same_part import SameParts
 from patchbank.text import storable

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import check_class_name
+from patchbank.bank.reference import ReferenceFacts
 from patchbank.bank.store import Bank, PatchStore
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.stream import Skipped
-from patchbank.errors import MixedReferences, NoReferences
+from patchbank.errors import InvalidParameters, MixedReferences, NoReferences
 from patchbank.judging.compatibility import CompatibilityChecks
-from patchbank.progress import SILENT, Progress
+from patchbank.progress import SILENT, Progress, activating
 from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.settings import Settings
 from patchbank.teaching.builder import BankBuilder
-from patchbank.teaching.calibrator import WITNESSED, NormalScore
+from patchbank.teaching.calibrator import WITNESSED
 from patchbank.teaching.class_check import KnownClassCheck
+from patchbank.teaching.normal_scores import NormalScore
+from patchbank.teaching.originals import Originals
 from patchbank.teaching.pixel_range import LearntRange
 from patchbank.teaching.plan import Extension, NewClass, TeachOptions, TeachPlan
 from patchbank.teaching.reader import Reader
@@ -36,7 +40,8 @@ class TeachReport:
     ``auto`` masked the background or did not, and is empty where it was not asked for; ``roi_note`` names inspected
     parts that are too small for the grid; ``warnings`` are the decoder's, each with the files that it is about;
     ``set_aside`` are pictures that are none of the class, ``doubtful`` calibration images that score far above the
-    others; ``remarks`` say what else the look at the references showed."""
+    others; ``remarks`` say what else the look at the references showed.
+    ``serves`` is False for a version that waits; ``joined`` are the references that were added."""
 
     manifest: Manifest
     added: int
@@ -48,6 +53,8 @@ class TeachReport:
     set_aside: tuple[SetAside, ...] = ()
     doubtful: tuple[NormalScore, ...] = ()
     remarks: tuple[str, ...] = ()
+    serves: bool = True
+    joined: tuple[ReferenceFacts, ...] = ()
 
 
 _DEFAULTS: Final = TeachOptions()
@@ -87,12 +94,15 @@ class Teacher:
         check_class_name(class_name)
         if not files:
             raise NoReferences("no image files to teach from")
+        if not options.serve and class_name not in self.store.active():
+            raise InvalidParameters(f"{class_name!r} is not taught yet: its first version serves at once")
         plan = self._plan(class_name, files, options, extend)
         areas = InspectedAreas(plan.roi)
         base = None if plan.base is None else self.store.bank(class_name, plan.base.version)
         known = None if base is None else base.manifest
         most_kept = self.settings.max_calibration_images if calibrate_with is None else WITNESSED
         odd: list[SetAside] = []
+        originals = Originals(self.settings)
         with Shelf() as shelf:
             check = self._check(class_name, areas, base, options, shelf)
             while True:  # once more where the first look at all references shows odd ones
@@ -105,7 +115,7 @@ class Teacher:
                 compared = options.series or not options.keep_all
                 known_references = base.references() if base is not None and compared else []
                 sightings = Sightings(known_references, options.series, apart=options.keep_all)
-                with self.store.draft(class_name, plan.spec, plan.base) as draft:
+                with self.store.draft(class_name, plan.spec, plan.base, replaces=options.replaces) as draft:
                     kept = KeptEmbeddings(shelf)
                     builder = BankBuilder(
                         draft,
@@ -118,22 +128,26 @@ class Teacher:
                         kept,
                         images=len(left),
                         most_kept=most_kept,
+                        provenance=options.provenance,
+                        keep=partial(originals.keep, class_name),
                     )
                     builder.add(left, options.turns, without={aside.picture.image_id for aside in odd})
-                    if not plan.is_served_by(builder.added, len(builder.duplicates)):
+                    if not plan.is_served_by(len(builder.joined), len(builder.duplicates)):
                         raise _nothing_left(files, reader, builder.set_aside)
                     found = check.finish()
                     if found:
-                        refuse_mixture(found, builder.added)
+                        refuse_mixture(found, len(builder.joined))
                         odd, check = found, check.passed()
                         continue
                     set_aside = (*odd, *builder.set_aside)
                     made = builder.finish(self.embedder, calibrate_with, len(set_aside), keep_all=options.keep_all)
-                    manifest = draft.activate(made)
+                    activating(progress)
+                    manifest = draft.activate(made, serve=options.serve)
                     break
+        originals.sweep(self.store, class_name)
         return TeachReport(
             manifest,
-            builder.added,
+            len(builder.joined),
             tuple(reader.skipped),
             tuple(builder.duplicates),
             builder.mask_reason,
@@ -142,12 +156,14 @@ class Teacher:
             set_aside,
             tuple(builder.doubtful),
             (*check.remarks, *builder.remarks),
+            options.serve,
+            tuple(builder.joined),
         )
 
     def _check(
         self, class_name: str, areas: InspectedAreas, base: Bank | None, options: TeachOptions, shelf: Shelf
     ) -> ReferenceCheck:
-        if options.keep_all:
+        if options.keep_all or options.trusted:
             return NoCheck()
         if base is not None:
             return KnownClassCheck(base, areas)

@@ -10,16 +10,15 @@ from typing import Final
 import numpy as np
 
 from patchbank.bank.manifest import Manifest
-from patchbank.bank.names import TURN_ROWS
 from patchbank.bank.store import Bank, PatchStore
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.stream import Skipped
-from patchbank.embedding.turned import EIGHTHS, QUARTERS, Turn
 from patchbank.errors import CannotTune
 from patchbank.judging.compatibility import CompatibilityChecks
 from patchbank.progress import SILENT, Progress
 from patchbank.scales import detail_of
 from patchbank.settings import Settings
+from patchbank.teaching.class_options import turns_of
 from patchbank.teaching.groups import Groups
 from patchbank.teaching.pixel_range import LearntRange
 from patchbank.teaching.sightings import Sightings
@@ -173,16 +172,6 @@ class Tuner:
         return TuneReport(
             before, rates, tried, comparison, matched, used, trial_patches, tuple(skipped.values()), len(also)
         )
-
-
-def turns_of(bank: Bank) -> tuple[Turn, ...]:
-    """The turns of the copies that the class was taught with."""
-    odd = any_turned = False
-    for block in bank.patches():
-        turns = np.unique(block.cells[:, 0] // TURN_ROWS)
-        any_turned |= bool(turns.any())
-        odd |= bool((turns % 2).any())
-    return EIGHTHS if odd else QUARTERS if any_turned else ()
 
 
 def _require_whole(bank: Bank) -> None:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from patchbank.bank.manifest import Calibration, Manifest
 from patchbank.bank.store import Bank, PatchStore
@@ -17,16 +12,17 @@ from patchbank.judging.judge import Judge
 from patchbank.progress import SILENT, Progress
 from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.settings import Settings
-from patchbank.teaching.calibrator import Calibrator, NormalScore, NotScored
+from patchbank.teaching.calibrator import Calibrator
+from patchbank.teaching.class_options import drawing_of, options_of, settings_of, turns_of
+from patchbank.teaching.normal_scores import NormalScore, NotScored
 from patchbank.teaching.plan import NewClass, TeachOptions
 from patchbank.teaching.rates import Rates
 from patchbank.teaching.recalibrator import Recalibrator
-from patchbank.teaching.roi_drawing import RoiDrawing
+from patchbank.teaching.reference_patches import taught_embedding
 from patchbank.teaching.sightings import Sightings
 from patchbank.teaching.teacher import Teacher, TeachReport
-from patchbank.teaching.tuning import TuneReport, turns_of
+from patchbank.teaching.tuning import TuneReport
 from patchbank.teaching.tuning_candidates import Candidate
-from patchbank.teaching.tuning_scores import reference_embedding
 
 
 @dataclass(frozen=True)
@@ -87,9 +83,9 @@ class TuneApplier:
         bank = self.store.bank(before.class_name)
         turns, named = turns_of(bank), {item.image_id: item.series for item in bank.references() if item.series}
         series = {file: named[image_id] for image_id, file in matched.files.items() if image_id in named}
-        with _drawing(before) as roi:
-            options = replace(options, roi=roi, turns=turns, series=series)
-            teacher = Teacher(self._settings_of(before), self.embedder, self.store)
+        with drawing_of(before) as roi:
+            options = replace(options, roi=roi, turns=turns, series=series, reason="tuned")
+            teacher = Teacher(settings_of(before, self._settings), self.embedder, self.store)
             taught = teacher.teach(
                 before.class_name, sorted(matched.files.values()), options=options, progress=progress
             )
@@ -106,46 +102,27 @@ class TuneApplier:
         scores: list[NormalScore] = []
         steps = progress.begin("calibrating (leave one out)", len(firsts))
         for reference in firsts:  # one by one: all embeddings at once would fill the memory
-            kept = {reference.image_id: reference_embedding(bank, reference, areas, self.embedder)}
+            kept = {reference.image_id: taught_embedding(bank, reference, areas)}
             scores += Calibrator(bank, judge, kept, whole=True, groups=groups).left_out_scores(SILENT)
             steps.advance()
         known = before.calibration
         aside = known.set_aside if known.method == "leave-one-image-out" else 0
-        plan = NewClass.of([], _options(before, candidate, far), self._settings_of(before), self.embedder)
+        plan = NewClass.of([], _options(before, candidate, far), settings_of(before, self._settings), self.embedder)
         rest = NotScored(aside, len(references) - len(firsts))
         calibration: Calibration = plan.calibration(scores, False, rest)
         return self._recalibrator(before).publish(before, calibration, candidate.rule, judge.subspace)
 
     def _recalibrator(self, before: Manifest) -> Recalibrator:
-        return Recalibrator(self._settings_of(before), self.store)
-
-    def _settings_of(self, before: Manifest) -> Settings:
-        """The settings with the class's own rate of pixels."""
-        rate = before.calibration.pixel_target_far
-        return self._settings if rate is None else self._settings.model_copy(update={"pixel_target_far": rate})
+        return Recalibrator(settings_of(before, self._settings), self.store)
 
 
 def _options(before: Manifest, candidate: Candidate, far: float) -> TeachOptions:
     """How the class was taught, with the candidate and the rate; without its mask, series and turned copies."""
     review = before.calibration.review_far
-    return TeachOptions(
-        coreset=None if before.coreset is None else before.coreset.ratio,
+    return replace(
+        options_of(before),
         scoring=candidate.rule,
         target_far=far,
         review_far=None if review is None else max(far, review),
-        confidence=before.calibration.confidence,
-        foreground="off" if before.foreground is None else "on",
         scales=candidate.scales,
     )
-
-
-@contextmanager
-def _drawing(before: Manifest) -> Iterator[RoiDrawing | None]:
-    """The class's region of interest as it was drawn: a mask in a file that is there for the time being."""
-    if before.roi is None:
-        yield None
-        return
-    with TemporaryDirectory(prefix="patchbank-tune-") as folder:
-        file = Path(folder) / "mask.png"
-        file.write_bytes(base64.b64decode(before.roi.png))
-        yield RoiDrawing(mask=file)

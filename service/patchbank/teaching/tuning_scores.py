@@ -18,7 +18,8 @@ import numpy as np
 from patchbank.arrays import FloatArray, IntArray
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.manifest import Foreground, Manifest, ScoringRule
-from patchbank.bank.store import Bank, BankSpec, Draft, Reference
+from patchbank.bank.reference import Reference
+from patchbank.bank.store import Bank, BankSpec, Draft
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.embedding import Embedding
 from patchbank.embedding.stream import Skipped
@@ -35,7 +36,7 @@ from patchbank.teaching.feed import PatchFeed
 from patchbank.teaching.groups import Groups
 from patchbank.teaching.pixel_range import LearntRange
 from patchbank.teaching.reader import Reader
-from patchbank.teaching.reference_patches import read_patches
+from patchbank.teaching.reference_patches import taught_embedding
 from patchbank.teaching.shelf import KeptEmbeddings, Shelf
 from patchbank.teaching.tuning_candidates import widest
 
@@ -127,9 +128,7 @@ class DetailScorer:
         judge = self._judge(bank, manifest.foreground)
         by_id = {reference.image_id: reference for reference in references}
         apart = self._apart(list(by_id))
-        left_out = (
-            (image_id, reference_embedding(bank, by_id[image_id], self._areas, self._embedder)) for image_id in apart
-        )
+        left_out = ((image_id, taught_embedding(bank, by_id[image_id], self._areas)) for image_id in apart)
         reader = self._reader(manifest.scales)
         return self._scores(manifest.scales, judge, left_out, len(apart), manifest.patches, reader, labelled)
 
@@ -185,15 +184,6 @@ class DetailScorer:
     def _reader(self, scales: Scales) -> Reader:
         values = LearntRange.known(self._before)
         return Reader(self._settings, self._embedder, self._areas, self._progress, values, strict=False, scales=scales)
-
-
-def reference_embedding(bank: Bank, reference: Reference, areas: InspectedAreas, embedder: Embedder) -> Embedding:
-    """A reference's embedding out of a bank that holds all its inspected patches; 0 elsewhere, and without CLS."""
-    held = read_patches(bank, reference, areas)
-    patches = np.zeros((held.area.cells.size, held.vectors.shape[1]), dtype=np.float32)
-    patches[held.area.cells.ravel()] = held.vectors
-    geometry = embedder.geometry((reference.width, reference.height), bank.manifest.scales)
-    return Embedding(patches, np.zeros(bank.manifest.cls_dim, dtype=np.float32), geometry)
 
 
 class _Drawn:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from patchbank.arrays import FloatArray, IntArray
 from patchbank.atomic_file import replace_file
@@ -14,11 +15,14 @@ from patchbank.bank.edge.shard import Shard
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import BankRef
 from patchbank.bank.part import Part
-from patchbank.bank.store import Reference
+from patchbank.bank.reference import Reference
 from patchbank.errors import Closed, DataDirNotWritable
 
-Publish = Callable[[BankRef, HeldLock], None]
-"""Lets a finished version serve, under its class's lock."""
+
+class Publish(Protocol):
+    """Lets a finished version serve, under its class's lock; without ``serve`` another one goes on."""
+
+    def __call__(self, ref: BankRef, held: HeldLock, *, serve: bool) -> None: ...
 
 
 class EdgeDraft(CollectionDraft[Shard]):
@@ -51,11 +55,11 @@ class EdgeDraft(CollectionDraft[Shard]):
 
     def seal(self) -> None:
         shard = self._written()
-        self._gather()
+        self._merge()
         if self._own:
             shard.seal()
 
-    def activate(self, manifest: Manifest) -> Manifest:
+    def activate(self, manifest: Manifest, *, serve: bool = True) -> Manifest:
         whole = self._whole(manifest)
         self._close()
         try:
@@ -65,7 +69,7 @@ class EdgeDraft(CollectionDraft[Shard]):
             self._folder.rename(self._folder.with_name(self._ref.collection))
         except OSError as error:
             raise DataDirNotWritable(f"{self._folder}: {error.strerror or error}") from error
-        self._publish(self._ref, self._lock)
+        self._publish(self._ref, self._lock, serve=serve)
         return whole
 
     def _written(self) -> Shard:

@@ -54,7 +54,7 @@ class PooledStore(EdgeStore):
 
     def open_bank(self, ref: BankRef, *, serves: bool) -> PooledBank:
         manifest = self._manifest(ref, serves)
-        return PooledBank(self, manifest, lambda: self._open_view(manifest))
+        return PooledBank(self, manifest, lambda: self._view(manifest.class_name, manifest.shares))
 
     def find_in_router(self, name: str, cls: FloatArray, k: int) -> list[RouterHit]:
         hits: list[RouterHit] = self.call(Call(None, "find_in_router", (name, cls, k)))

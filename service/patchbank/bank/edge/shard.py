@@ -16,7 +16,8 @@ import qdrant_edge as qe
 from patchbank.arrays import FloatArray, IntArray
 from patchbank.bank.edge.exact import ExactIndex
 from patchbank.bank.names import is_image_id, patch_point, reference_point
-from patchbank.bank.store import Neighbours, PatchBlock, Reference
+from patchbank.bank.reference import FACTS, Reference, ReferenceFacts
+from patchbank.bank.store import Neighbours, PatchBlock
 from patchbank.errors import DamagedBank, DataDirNotWritable, StoreUnavailable, UnknownReference
 from patchbank.reason import reason_of
 from patchbank.text import quoted
@@ -225,6 +226,12 @@ class Shard:
         references = [Reference.from_payload(record.payload or {}) for record in self._scroll(_IMAGES, payload=True)]
         return sorted(references, key=lambda reference: (reference.name, reference.image_id))
 
+    def reference_facts(self) -> list[ReferenceFacts]:
+        """The same without their pictures."""
+        records = self._scroll(_IMAGES, payload=list(FACTS))
+        facts = [ReferenceFacts.from_payload(record.payload or {}) for record in records]
+        return sorted(facts, key=lambda reference: (reference.name, reference.image_id))
+
     def cls_vectors(self) -> tuple[list[str], FloatArray]:
         """Image ids and CLS embeddings (M, D')."""
         ids, vectors = [], []
@@ -251,7 +258,9 @@ class Shard:
         vectors = [_vector(record, "patch") for record in self._scroll(condition, vector="patch")]
         return np.asarray(vectors, dtype=np.float32)
 
-    def _scroll(self, condition: qe.Filter, *, payload: bool = False, vector: str | None = None) -> Iterator[qe.Record]:
+    def _scroll(
+        self, condition: qe.Filter, *, payload: bool | list[str] = False, vector: str | None = None
+    ) -> Iterator[qe.Record]:
         offset: qe.PointId | None = None
         while True:
             request = qe.ScrollRequest(

@@ -67,10 +67,10 @@ class EdgeStore(VersionedStore[HeldLock]):
 
     def open_bank(self, ref: BankRef, *, serves: bool) -> CollectionBank:
         manifest = self._manifest(ref, serves)
-        return CollectionBank(manifest, lambda: self._open_view(manifest))
+        return CollectionBank(manifest, lambda: self._view(manifest.class_name, manifest.shares))
 
-    def _open_view(self, manifest: Manifest) -> Collection:
-        return view_of(manifest.shares, lambda part: self._open_shard(BankRef(manifest.class_name, part.version)))
+    def _view(self, class_name: str, parts: Sequence[Part]) -> Collection:
+        return view_of(parts, lambda part: self._open_shard(BankRef(class_name, part.version)))
 
     def _manifest(self, ref: BankRef, serves: bool) -> Manifest:
         return self._manifests.get(ref.collection, lambda: self._read_manifest(ref, serves))

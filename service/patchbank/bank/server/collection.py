@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
@@ -17,9 +17,10 @@ from qdrant_client import models
 from patchbank.arrays import FloatArray
 from patchbank.bank.manifest import Manifest, read_manifest
 from patchbank.bank.names import is_image_id, reference_point
+from patchbank.bank.reference import FACTS, Reference, ReferenceFacts
 from patchbank.bank.server.link import ONCE, WRITING, Patience, ServerLink
 from patchbank.bank.server.points import Points
-from patchbank.bank.store import BankSpec, Neighbours, PatchBlock, Reference
+from patchbank.bank.store import BankSpec, Neighbours, PatchBlock
 from patchbank.errors import DamagedBank, StoreUnavailable, UnknownReference
 from patchbank.reason import reason_of
 from patchbank.settings import Settings
@@ -35,6 +36,8 @@ _BATCH_BYTES: Final = 4_000_000
 _POLL: Final = 0.2
 _PATCHES: Final = models.Filter(must=[models.HasVectorCondition(has_vector="patch")])
 _IMAGES: Final = models.Filter(must=[models.HasVectorCondition(has_vector="cls")])
+
+Facts = TypeVar("Facts", bound=ReferenceFacts)
 
 
 @dataclass(frozen=True)
@@ -218,12 +221,21 @@ class ServerCollection:
 
     def references(self) -> list[Reference]:
         """All reference images, by name."""
-        scroll = partial(self.link.client.scroll, self.name, _IMAGES, limit=100)
-        references: list[Reference] = []
+        return self._references(Reference.from_payload, True, 100)
+
+    def reference_facts(self) -> list[ReferenceFacts]:
+        """The same without their pictures."""
+        return self._references(ReferenceFacts.from_payload, list(FACTS), _PAGE)
+
+    def _references(
+        self, read: Callable[[dict[str, Any]], Facts], payload: bool | list[str], limit: int
+    ) -> list[Facts]:
+        scroll = partial(self.link.client.scroll, self.name, _IMAGES, limit=limit, with_payload=payload)
+        references: list[Facts] = []
         after: Any = None
         while True:
             records, after = self.link.ask(f"reading {self.name}", partial(scroll, offset=after))
-            references += [Reference.from_payload(record.payload or {}) for record in records]
+            references += [read(record.payload or {}) for record in records]
             if after is None:
                 return sorted(references, key=lambda reference: (reference.name, reference.image_id))
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 from qdrant_client import models
 
@@ -14,17 +14,21 @@ from patchbank.bank.collection import CollectionDraft
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import BankRef, reference_point
 from patchbank.bank.part import Part
+from patchbank.bank.reference import Reference
 from patchbank.bank.server.collection import ServerCollection
 from patchbank.bank.server.lease import Lease
 from patchbank.bank.server.link import READING, WRITING
 from patchbank.bank.server.upload import Upload
-from patchbank.bank.store import Reference
 from patchbank.errors import Closed, PatchbankError, StoreUnavailable
 
 _LOG = logging.getLogger("patchbank")
 
-Publish = Callable[[BankRef, Lease], None]
-"""Lets a finished version serve, under its class's lease."""
+
+class Publish(Protocol):
+    """Lets a finished version serve, under its class's lease; without ``serve`` another one goes on."""
+
+    def __call__(self, ref: BankRef, held: Lease, *, serve: bool) -> None: ...
+
 
 _BATCH_BYTES: Final = 1_000_000
 _INDEXING: Final = 3_600.0
@@ -74,7 +78,7 @@ class ServerDraft(CollectionDraft[ServerCollection]):
 
     def seal(self) -> None:
         """Wait until the server has indexed every patch."""
-        self._gather()
+        self._merge()
         collection = self._written()
         patches = collection.count()
         if patches >= self._index_from:
@@ -88,7 +92,7 @@ class ServerDraft(CollectionDraft[ServerCollection]):
             indexed=collection.indexed,
         )
 
-    def activate(self, manifest: Manifest) -> Manifest:
+    def activate(self, manifest: Manifest, *, serve: bool = True) -> Manifest:
         collection, whole = self._written(), self._whole(manifest)
         counts = [part.counting for part in whole.parts]
         held = (sum(count[0] for count in counts), sum(count[1] for count in counts))
@@ -100,7 +104,7 @@ class ServerDraft(CollectionDraft[ServerCollection]):
         self._lease.check()
         collection.write_manifest(whole)
         self._finished = True  # from here on it is a finished version, whatever happens to the alias
-        self._publish(self._ref, self._lease)
+        self._publish(self._ref, self._lease, serve=serve)
         self._close()
         return whole
 

@@ -22,7 +22,7 @@ from patchbank.bank.collection import CollectionBank
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import PREFIX, BankRef
 from patchbank.bank.part import Part
-from patchbank.bank.parted import view_of
+from patchbank.bank.parted import Collection, view_of
 from patchbank.bank.server.collection import ServerCollection, Spread
 from patchbank.bank.server.draft import ServerDraft
 from patchbank.bank.server.lease import LEASE_SECONDS, Lease, Leases
@@ -87,8 +87,11 @@ class ServerStore(VersionedStore[Lease]):
 
     def open_bank(self, ref: BankRef, *, serves: bool) -> CollectionBank:
         manifest = self._manifests.peek(ref.collection) or self._read_manifest(ref, serves)
-        view = view_of(manifest.shares, lambda part: self._part(ref.class_name, part))
+        view = self._view(ref.class_name, manifest.shares)
         return CollectionBank(manifest, lambda: view)
+
+    def _view(self, class_name: str, parts: Sequence[Part]) -> Collection:
+        return view_of(parts, lambda part: self._part(class_name, part))
 
     def _part(self, class_name: str, part: Part) -> ServerCollection:
         return self._collection(BankRef(class_name, part.version), indexed=part.indexed)

@@ -1,0 +1,59 @@
+"""``/classes/{class}/versions``: what a class was, and can be again."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+
+from patchbank.api.patience import patiently
+from patchbank.api.same_site import refuse_other_sites
+from patchbank.api.schemas import Activated, Activation, Pruned, VersionDiffOut, VersionList
+from patchbank.api.state import state_of
+from patchbank.bank.names import BankRef
+from patchbank.judging.version_diff import diff
+from patchbank.judging.version_facts import kept_versions
+
+router = APIRouter(prefix="/classes/{class_name}", tags=["versions"])
+
+
+@router.get("/versions")
+def list_versions(request: Request, class_name: str) -> VersionList:
+    """The versions that are kept, oldest first: when and why each was made, its size and thresholds."""
+    kept = kept_versions(state_of(request).inspector.store, class_name)
+    serving = next((facts.version for facts in kept if facts.serves), None)
+    return VersionList(class_name=class_name, active=serving, versions=[facts.as_dict() for facts in kept])
+
+
+@router.post("/activate", dependencies=[Depends(refuse_other_sites)])
+def activate_version(request: Request, class_name: str, asked: Activation) -> Activated:
+    """Let a kept version serve, an earlier or a later one; the next request is judged with it."""
+    store = state_of(request).inspector.store
+    before = store.bank(class_name).manifest.version
+    patiently(lambda: store.activate(BankRef(class_name, asked.version)))
+    return Activated(class_name=class_name, active=asked.version, before=before)
+
+
+@router.get("/diff")
+def diff_versions(
+    request: Request,
+    class_name: str,
+    before: Annotated[str, Query(description="a kept version")],
+    after: Annotated[str | None, Query(description="another one; else the one that serves")] = None,
+) -> VersionDiffOut:
+    """What changed from one version to another: references, counts, thresholds."""
+    store = state_of(request).inspector.store
+    told = diff(store.bank(class_name, before), store.bank(class_name, after))
+    return VersionDiffOut(**told.as_dict())
+
+
+@router.post("/prune", dependencies=[Depends(refuse_other_sites)])
+def prune_versions(
+    request: Request,
+    class_name: str,
+    keep: Annotated[int, Query(ge=1, description="the newest so many are kept, and the one that serves")] = 1,
+) -> Pruned:
+    """Remove old versions, and what only they were made of."""
+    store = state_of(request).inspector.store
+    removed = patiently(lambda: store.prune(class_name, keep))
+    return Pruned(class_name=class_name, removed=removed, versions=store.versions(class_name))

@@ -1,0 +1,61 @@
+"""The pictures of references as they were given: a bank keeps their embeddings, and these only where it is told to."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+
+from patchbank.atomic_file import replacing
+from patchbank.bank.store import PatchStore
+from patchbank.errors import DamagedBank, DataDirNotWritable
+from patchbank.reason import reason_of
+from patchbank.settings import Settings
+
+
+class Originals:
+    """Files of references, below ``originals/CLASS`` of the data directory, by image id. Whether new ones are kept is
+    a setting; those that are there are used in any case."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._keeps = settings.keep_originals
+        self._root = settings.data_dir / "originals"
+
+    def keep(self, class_name: str, image_id: str, file: Path) -> None:
+        """Keep a reference's file, where the setting says so. Raises ``DataDirNotWritable``."""
+        if not self._keeps or self.path(class_name, image_id) is not None:
+            return
+        folder = self._root / class_name
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with file.open("rb") as source, replacing(folder / f"{image_id}{file.suffix.lower()}") as target:
+                shutil.copyfileobj(source, target)
+        except OSError as error:
+            raise DataDirNotWritable(f"the picture of a reference cannot be kept: {reason_of(error)}") from error
+
+    def path(self, class_name: str, image_id: str) -> Path | None:
+        """The file of a reference; None where it was not kept."""
+        return next((self._root / class_name).glob(f"{image_id}*"), None)
+
+    def sweep(self, store: PatchStore, class_name: str) -> None:
+        """Remove the files of images that no kept version of the class has; nothing where a version cannot be read."""
+        folder = self._root / class_name
+        if not folder.is_dir():
+            return
+        needed: set[str] = set()
+        if class_name in store.active():
+            try:
+                for version in store.versions(class_name):
+                    needed |= set(store.bank(class_name, version).cls_vectors()[0])
+            except DamagedBank:
+                return
+        self._remove(folder, needed)
+
+    def _remove(self, folder: Path, needed: Collection[str]) -> None:
+        for file in folder.iterdir():
+            if file.name.split(".")[0] not in needed:
+                with suppress(OSError):
+                    file.unlink()
+        with suppress(OSError):  # it is not empty
+            folder.rmdir()
