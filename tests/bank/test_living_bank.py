@@ -40,7 +40,7 @@ from tests.helpers.stores import StoreKind, store_kind
 
 EXAMPLES: Final = int(os.environ.get("PATCHBANK_TEST_EXAMPLES", "0"))
 FIRST_SEED: Final = int(os.environ.get("PATCHBANK_TEST_SEED", "1"))
-USUAL: Final = {"edge": (12, 30), "wire": (8, 30), "server": (4, 30), "pooled": (0, 0)}
+USUAL: Final = {"edge": (8, 25), "wire": (3, 20), "server": (3, 20), "pooled": (0, 0)}
 """Sequences and operations in each where nothing is asked for; a pool of processes is slow to start."""
 
 classes = st.sampled_from(["part", "part-2"])
@@ -50,6 +50,7 @@ some_images = st.dictionaries(st.sampled_from(IMAGES), st.sampled_from(VARIANTS)
 numbers = st.sets(st.sampled_from(IMAGES), max_size=3)
 fingerprints = st.sampled_from([FINGERPRINT, "f" * 16])
 places = st.integers(0, 20)
+serving = st.sampled_from([True, True, True, False])
 
 
 class LivingBank(RuleBasedStateMachine):
@@ -71,8 +72,8 @@ class LivingBank(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.stack.close()
 
-    def now_serves(self, ref: BankRef, content: Content) -> None:
-        self.gone[ref.class_name] += self.model.now_serves(ref, content)
+    def finished(self, ref: BankRef, content: Content, *, serve: bool = True) -> None:
+        self.gone[ref.class_name] += self.model.finished(ref, content, serve=serve)
 
     def no_leftovers(self, class_name: str, *in_work: str) -> None:
         """Right after a change has begun, the class has no collection that no kept version names."""
@@ -80,11 +81,12 @@ class LivingBank(RuleBasedStateMachine):
         there = {name for name in self.kind.collections() if name.startswith(f"patchbank__{class_name}__")}
         assert {name.removesuffix(".partial") for name in there} == named | set(in_work)
 
-    @rule(class_name=classes, by=either, add=some_images, fingerprint=fingerprints)
-    def teach_anew(self, class_name: str, by: int, add: dict[int, int], fingerprint: str) -> None:
+    @rule(class_name=classes, by=either, add=some_images, fingerprint=fingerprints, serve=serving)
+    def teach_anew(self, class_name: str, by: int, add: dict[int, int], fingerprint: str, serve: bool = True) -> None:
         content = Content(add, next(self.thresholds), fingerprint)
-        self.now_serves(changed(self.stores[by], class_name, None, add, (), content).ref, content)
-        self.done["teach"] += 1
+        written = changed(self.stores[by], class_name, None, add, (), content, serve=serve)
+        self.finished(written.ref, content, serve=serve)
+        self.done["teach" if serve else "teach, does not serve"] += 1
 
     @initialize(add=some_images)
     def begin(self, add: dict[int, int]) -> None:
@@ -98,15 +100,15 @@ class LivingBank(RuleBasedStateMachine):
     def withdraw(self, class_name: str, by: int, withdraw: set[int]) -> None:
         self.change(class_name, by, {}, withdraw)
 
-    @rule(class_name=classes, by=either, add=some_images, withdraw=numbers)
-    def add_and_withdraw(self, class_name: str, by: int, add: dict[int, int], withdraw: set[int]) -> None:
-        self.change(class_name, by, add, withdraw)
+    @rule(class_name=classes, by=either, add=some_images, withdraw=numbers, serve=serving)
+    def add_and_withdraw(self, class_name: str, by: int, add: dict[int, int], withdraw: set[int], serve: bool) -> None:
+        self.change(class_name, by, add, withdraw, serve)
 
     @rule(class_name=classes, by=either)
     def set_thresholds(self, class_name: str, by: int) -> None:
         self.change(class_name, by, {}, set())
 
-    def change(self, class_name: str, by: int, add: dict[int, int], withdraw: set[int]) -> None:
+    def change(self, class_name: str, by: int, add: dict[int, int], withdraw: set[int], serve: bool = True) -> None:
         before = self.model.serving(class_name)
         if before is None:
             return
@@ -128,10 +130,10 @@ class LivingBank(RuleBasedStateMachine):
             assert draft.count_patches() == after.patches
             assert sorted(draft.cls_vectors()[0]) == sorted(image_id(number) for number in after.images)
             draft.seal()
-            written = finish(draft, after)
-        self.now_serves(written.ref, after)
+            written = finish(draft, after, serve=serve)
+        self.finished(written.ref, after, serve=serve)
         kinds = [word for word, asked in (("add", add), ("withdraw", withdraw)) if asked]
-        self.done[" and ".join(kinds) or "thresholds"] += 1
+        self.done[(" and ".join(kinds) or "thresholds") + ("" if serve else ", does not serve")] += 1
 
     @rule(class_name=classes, by=either, number=st.sampled_from(IMAGES))
     def withdraw_what_is_not_there(self, class_name: str, by: int, number: int) -> None:
@@ -147,7 +149,7 @@ class LivingBank(RuleBasedStateMachine):
         if kept:
             version = kept[place % len(kept)]
             self.stores[by].activate(BankRef(class_name, version))
-            self.now_serves(BankRef(class_name, version), self.model.kept[class_name][version])
+            self.finished(BankRef(class_name, version), self.model.kept[class_name][version])
             self.done["activate"] += 1
 
     @rule(class_name=classes, by=either, place=places)
@@ -168,12 +170,24 @@ class LivingBank(RuleBasedStateMachine):
             bank = self.stores[by].bank(class_name)
             written = put_class(bank, self.stores[by], replaces=before[0])
             assert [part.version for part in written.parts] == [written.version]
-            self.now_serves(written.ref, before[1])
+            self.finished(written.ref, before[1])
             self.done["compact"] += 1
+
+    @rule(class_name=classes, by=either, keep=st.integers(1, 2))
+    def prune(self, class_name: str, by: int, keep: int) -> None:
+        if class_name not in self.model.active:
+            with pytest.raises(UnknownClass):
+                self.stores[by].prune(class_name, keep)
+            return
+        pruned = self.stores[by].prune(class_name, keep)
+        assert pruned == self.model.pruned(class_name, keep)
+        self.gone[class_name] += pruned
+        self.no_leftovers(class_name)
+        self.done["prune"] += 1
 
     @rule(class_name=classes, by=either)
     def remove(self, class_name: str, by: int) -> None:
-        if class_name not in self.model.active:
+        if not self.model.kept[class_name]:
             with pytest.raises(UnknownClass):
                 self.stores[by].remove(class_name)
             return
@@ -219,9 +233,9 @@ class LivingBank(RuleBasedStateMachine):
             draft.seal()
             beside = "part-2" if class_name == "part" else "part"
             theirs = Content(others, next(self.thresholds))
-            self.now_serves(changed(other, beside, None, others, (), theirs).ref, theirs)
+            self.finished(changed(other, beside, None, others, (), theirs).ref, theirs)
             written = finish(draft, content)
-        self.now_serves(written.ref, content)
+        self.finished(written.ref, content)
         self.done["two at once"] += 1
 
     @rule(class_name=classes, by=either, place=places)
@@ -231,7 +245,7 @@ class LivingBank(RuleBasedStateMachine):
             ref = BankRef(class_name, idle[place % len(idle)])
             with pytest.raises(ClassBusy):
                 self.stores[by].draft(class_name, SPEC, ref)
-            bank = self.stores[by].bank(class_name, ref.version)
+            bank = self.stores[by].open_bank(ref, serves=False)
             with pytest.raises(ClassBusy):
                 put_class(bank, self.stores[by], replaces=ref)
             self.done["change a version that serves no longer"] += 1
@@ -258,7 +272,7 @@ class LivingBank(RuleBasedStateMachine):
                 assert store.versions(class_name) == sorted(kept)
                 for version, content in kept.items():
                     if version == self.model.active.get(class_name) or number == self.stores_turn:
-                        check_bank(store.bank(class_name, version), content)
+                        check_bank(store.open_bank(BankRef(class_name, version), serves=False), content)
             check_votes(store, self.model.contents)
 
     @invariant()

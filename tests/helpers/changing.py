@@ -66,7 +66,7 @@ class Operation:
             model.removed(self.class_name)
         else:
             assert self.after is not None
-            model.now_serves(BankRef(self.class_name, version), self.after)
+            model.finished(BankRef(self.class_name, version), self.after)
 
 
 def choose(rng: random.Random, model: Model, kind: str) -> Operation:

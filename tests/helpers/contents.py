@@ -56,19 +56,24 @@ class Model:
         version = self.active.get(class_name)
         return None if version is None else (BankRef(class_name, version), self.kept[class_name][version])
 
-    def now_serves(self, ref: BankRef, content: Content) -> list[str]:
-        """A version serves from now on; those that are retired for it."""
-        kept = self.kept[ref.class_name]
-        kept[ref.version] = content
-        self.active[ref.class_name] = ref.version
-        retired = [version for version in sorted(kept)[: -self.keep] if version != ref.version]
+    def finished(self, ref: BankRef, content: Content, *, serve: bool = True) -> list[str]:
+        """A version is kept, and serves, from now on; those that are retired for it."""
+        self.kept[ref.class_name][ref.version] = content
+        if serve:
+            self.active[ref.class_name] = ref.version
+        return self.pruned(ref.class_name, self.keep)
+
+    def pruned(self, class_name: str, keep: int) -> list[str]:
+        """The newest versions stay, and the one that serves; those that do not."""
+        kept, active = self.kept[class_name], self.active.get(class_name)
+        retired = [version for version in sorted(kept)[:-keep] if version != active]
         for version in retired:
             del kept[version]
         return retired
 
     def removed(self, class_name: str) -> None:
         """A class is gone with all its versions."""
-        del self.active[class_name]
+        self.active.pop(class_name, None)
         self.kept[class_name] = {}
 
     @property
@@ -108,8 +113,8 @@ def add_images(draft: Draft, images: Mapping[int, int]) -> None:
         draft.add_patches([image_id(number)] * len(patches), cells_of(patches), patches)
 
 
-def finish(draft: Draft, content: Content) -> Manifest:
-    """Let a sealed draft serve."""
+def finish(draft: Draft, content: Content, *, serve: bool = True) -> Manifest:
+    """Finish a sealed draft and let it serve."""
     return draft.activate(
         manifest(
             draft,
@@ -118,7 +123,8 @@ def finish(draft: Draft, content: Content) -> Manifest:
             dims=(8, 4),
             fingerprint=content.fingerprint,
             calibration=calibrate([content.threshold / 2, content.threshold], "held-out", 0.4),
-        )
+        ),
+        serve=serve,
     )
 
 
@@ -129,6 +135,8 @@ def changed(
     add: Mapping[int, int],
     withdraw: Iterable[int],
     to: Content,
+    *,
+    serve: bool = True,
 ) -> Manifest:
     """A new version of ``base``, or a class taught anew, that must hold ``to``."""
     with store.draft(class_name, SPEC, base) as draft:
@@ -136,7 +144,7 @@ def changed(
             draft.withdraw(image_id(number))
         add_images(draft, add)
         draft.seal()
-        return finish(draft, to)
+        return finish(draft, to, serve=serve)
 
 
 def check_bank(bank: Bank, content: Content) -> None:
