@@ -101,7 +101,7 @@ def _memory(folder: Path, queries: FloatArray) -> str:
         return int(own[1]) / 1e3, int(mapped[1]) / 1e3
 
     before = used()
-    shard = Shard.load(folder, folder.parent / "exact")
+    shard = Shard.load(folder.parent)
     shard.nearest(queries, 1)
     shard.nearest(queries[:32], 1, exact=True)
     after = used()

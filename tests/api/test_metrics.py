@@ -18,7 +18,8 @@ from patchbank.api.metrics import OTHER_CLASSES, BankFacts, Metrics
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import BankRef
-from patchbank.bank.store import BankSpec, PatchStore, Pointers
+from patchbank.bank.pointers import Pointers
+from patchbank.bank.store import BankSpec, PatchStore
 from patchbank.errors import StoreUnavailable
 from patchbank.judging.compatibility import Compatibility
 from patchbank.judging.verdict import Decision

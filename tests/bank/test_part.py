@@ -44,5 +44,7 @@ def test_a_change_never_copies_more_than_a_second_of_work(sizes: list[tuple[int,
     assert sum(each.counting[1] for each in merged) <= MERGED_AT_ONCE
     left = [each for each in parts if each not in merged]
     worn = any(each.left_out > 0.2 * each.patches for each in left)
-    assert needs_compaction(parts) == (len(left) > MOST_PARTS or worn)
+    counting = [each.counting[1] for each in parts]
+    beside = sum(counting) - max(counting, default=0)
+    assert needs_compaction(parts) == (len(left) > MOST_PARTS or worn or beside > MERGED_AT_ONCE)
     assert np.all([each.patches >= each.left_out for each in merged])

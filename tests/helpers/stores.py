@@ -71,7 +71,7 @@ class StoreKind(ABC):
 
     @abstractmethod
     def lose_routers(self) -> None:
-        """Delete every router."""
+        """Delete what class retrieval reads beside the banks, where the store keeps it so."""
 
     @abstractmethod
     def rewrite_manifest(self, ref: BankRef, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
@@ -109,8 +109,8 @@ class EdgeKind(StoreKind):
         (self.data_dir / "collections" / ref.collection / "manifest.json").unlink()
 
     def lose_routers(self) -> None:
-        for router in (self.data_dir / "collections").glob(f"{PREFIX}__router__*"):
-            shutil.rmtree(router)
+        for table in (self.data_dir / "collections").glob("*/cls"):
+            shutil.rmtree(table)
 
 
 class ServerKind(StoreKind):

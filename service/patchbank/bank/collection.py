@@ -121,8 +121,7 @@ class CollectionDraft(ABC, Generic[Written]):
 
     def parts(self) -> tuple[Part, ...]:
         """The parts of the new version: those of the base that still count, and its own."""
-        written = self._written()
-        own = [self._own_part(written)] if self._own else []
+        own = [self._own_part(self._written())] if self._own else []
         return (*(part for part, _ in self._base if part.counting[0]), *own)
 
     def _whole(self, manifest: Manifest) -> Manifest:
@@ -133,8 +132,10 @@ class CollectionDraft(ABC, Generic[Written]):
         return manifest.model_copy(update={"layout": LAYOUT, "parts": parts})
 
     def _view(self) -> Collection:
-        written = self._written()
         shares = [Share.of(part, collection) for part, collection in self._base if part.counting[0]]
+        if shares and not self._own:
+            return Parted(shares)
+        written = self._written()
         return Parted([*shares, Share(written)]) if shares else written
 
     def cls_vectors(self) -> tuple[list[str], FloatArray]:

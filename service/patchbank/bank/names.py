@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Final
 from uuid import UUID
 
-from patchbank.arrays import ByteArray
+import numpy as np
+
+from patchbank.arrays import ByteArray, IntArray
 from patchbank.errors import InvalidClassName
 from patchbank.text import quoted
 
@@ -88,6 +91,13 @@ ID_BYTES: Final = 12
 def patch_point(image_id: str, row: int, column: int) -> str:
     """Point id of a patch: the image's 24 hex digits, then row and column as 16 bits each."""
     return str(UUID(f"{image_id}{row:04x}{column:04x}"))
+
+
+def point_ids(image_ids: Sequence[str], cells: IntArray) -> ByteArray:
+    """Point ids (M, 16) of patches, as bytes, by image id and (row, column)."""
+    images = np.frombuffer(bytes.fromhex("".join(image_ids)), dtype=np.uint8).reshape(len(image_ids), ID_BYTES)
+    places = np.ascontiguousarray(cells, dtype=">u2").view(np.uint8).reshape(len(image_ids), 4)
+    return np.concatenate([images, places], axis=1)
 
 
 def reference_point(image_id: str) -> str:

@@ -71,7 +71,8 @@ def needs_compaction(parts: Sequence[Part]) -> bool:
     """Whether one whole copy would be searched faster, and the next change does not see to it by itself."""
     merged = to_merge(parts)
     left = [part for part in parts if part not in merged]
-    return len(left) > MOST_PARTS or any(map(_is_worn, left))
+    beside = sum(map(_size, parts)) - max(map(_size, parts), default=0)
+    return len(left) > MOST_PARTS or beside > MERGED_AT_ONCE or any(map(_is_worn, left))
 
 
 def _is_worn(part: Part) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from patchbank.arrays import ByteArray, FloatArray, IntArray
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import ID_BYTES, BankRef
+from patchbank.bank.pointers import Pointers
 from patchbank.bank.reference import Reference, ReferenceFacts
 
 
@@ -164,23 +165,6 @@ class Draft(PatchIndex, Protocol):
 
     def __enter__(self) -> Draft: ...
     def __exit__(self, *exc: object) -> None: ...
-
-
-@dataclass(frozen=True)
-class Pointers:
-    """Which version of each class serves; and, where the store keeps it, which collection is the router of each
-    preprocessing fingerprint, and which classes are being removed."""
-
-    classes: Mapping[str, str] = field(default_factory=dict)
-    routers: Mapping[str, str] = field(default_factory=dict)
-    removed: frozenset[str] = frozenset()
-
-    def with_class(self, class_name: str, version: str | None) -> Pointers:
-        """A copy with one class switched, or removed where ``version`` is None."""
-        classes = {name: value for name, value in self.classes.items() if name != class_name}
-        if version is not None:
-            classes[class_name] = version
-        return replace(self, classes=classes)
 
 
 class ViewSource(Protocol):

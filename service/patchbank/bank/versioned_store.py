@@ -12,7 +12,8 @@ from patchbank.arrays import FloatArray
 from patchbank.bank.names import NO_CLASS, BankRef, check_class_name, new_version
 from patchbank.bank.part import Part
 from patchbank.bank.parted import Collection
-from patchbank.bank.store import Bank, BankSpec, Draft, Pointers, RouterHit
+from patchbank.bank.pointers import Pointers
+from patchbank.bank.store import Bank, BankSpec, Draft, RouterHit
 from patchbank.bank.view import View, unknown_class, unknown_version, with_view
 from patchbank.errors import ClassBusy, DamagedBank, InvalidParameters
 

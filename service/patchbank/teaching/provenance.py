@@ -31,7 +31,7 @@ class Provenance:
             name=picture.path.name,
             sha256=picture.sha256,
             added_at=now(),
-            source=self.sources.get(picture.path, str(picture.path)),
+            source=self.sources.get(picture.path, str(picture.path.absolute())),
             width=picture.size[0],
             height=picture.size[1],
             rows=rows,

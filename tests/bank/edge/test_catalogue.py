@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from patchbank.bank.edge.catalogue import Catalogue
-from patchbank.bank.store import Pointers
+from patchbank.bank.pointers import Pointers, Route
 from patchbank.errors import ClassBusy, DamagedBank, DataDirNotWritable, StoreUnavailable
 from tests.helpers.places import ROOT
 
@@ -27,21 +27,20 @@ sys.stdin.read()
 """
 
 
+ROUTE = Route("print", (("v1", ("0" * 24,)), ("v3", ())))
+
+
 @pytest.fixture
 def catalogue(tmp_path: Path) -> Catalogue:
     return Catalogue(tmp_path / "data")
 
 
-def nothing(aliases: Pointers) -> None:
-    """Stands for the clean-up after a switch, where there is nothing to clean up."""
-
-
 def publish(catalogue: Catalogue, aliases: Pointers) -> None:
-    catalogue.switch(lambda _: aliases, nothing)
+    catalogue.switch(lambda _: aliases)
 
 
 def put(catalogue: Catalogue, class_name: str, version: str | None) -> None:
-    catalogue.switch(lambda aliases: aliases.with_class(class_name, version), nothing)
+    catalogue.switch(lambda aliases: aliases.with_class(class_name, version))
 
 
 @contextmanager
@@ -63,7 +62,9 @@ def test_a_class_is_switched_and_taken_out() -> None:
     assert second.classes == {"bolt": "v2", "nut": "v1"}
     assert second.with_class("bolt", None).classes == {"nut": "v1"}
     assert second.with_class("washer", None) == second
-    assert Pointers({}, {"print": "router"}).with_class("bolt", "v1").routers == {"print": "router"}
+    routed = first.with_class("nut", "v3", ROUTE)
+    assert routed.with_class("bolt", "v2").routes == {"nut": ROUTE}
+    assert routed.with_class("nut", "v4").routes == {}, "a route is of one version"
 
 
 def test_a_fresh_directory_has_no_classes(catalogue: Catalogue) -> None:
@@ -87,34 +88,25 @@ def test_a_switch_builds_on_what_others_did(catalogue: Catalogue) -> None:
     assert catalogue.read().classes == {"bolt": "v1", "nut": "v1", "washer": "v1"}
 
 
-def test_tidying_comes_after_publishing(catalogue: Catalogue) -> None:
-    seen: list[tuple[Pointers, Pointers]] = []
-    catalogue.switch(
-        lambda aliases: aliases.with_class("bolt", "v1"),
-        lambda aliases: seen.append((aliases, Catalogue(catalogue.data_dir).read())),
-    )
-    assert seen == [(Pointers({"bolt": "v1"}, {}),) * 2]
-
-
 def test_a_change_that_fails_changes_nothing_and_frees_the_lock(catalogue: Catalogue) -> None:
     put(catalogue, "bolt", "v1")
-    tidied: list[Pointers] = []
 
     def fail(aliases: Pointers) -> Pointers:
         raise RuntimeError("half-way")
 
     with pytest.raises(RuntimeError, match="half-way"):
-        catalogue.switch(fail, tidied.append)
-    assert tidied == []
+        catalogue.switch(fail)
     assert catalogue.read().classes == {"bolt": "v1"}
     put(Catalogue(catalogue.data_dir), "bolt", "v2")
     assert catalogue.read().classes == {"bolt": "v2"}
 
 
-def test_routers_are_kept(catalogue: Catalogue) -> None:
-    catalogue.switch(lambda aliases: Pointers(aliases.classes, {"print": "router-1"}), nothing)
+def test_routes_are_kept_and_files_of_older_versions_have_none(catalogue: Catalogue) -> None:
+    catalogue.switch(lambda pointers: pointers.with_class("nut", "v3", ROUTE))
     put(catalogue, "bolt", "v1")
-    assert Catalogue(catalogue.data_dir).read() == Pointers({"bolt": "v1"}, {"print": "router-1"})
+    assert Catalogue(catalogue.data_dir).read() == Pointers({"nut": "v3", "bolt": "v1"}, {"nut": ROUTE})
+    (catalogue.data_dir / "aliases.json").write_text('{"classes": {"bolt": "v1"}, "routers": {"print": "router-1"}}')
+    assert Catalogue(catalogue.data_dir).read() == Pointers({"bolt": "v1"}, {})
 
 
 def test_reading_costs_no_parsing_while_nothing_changes(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +117,19 @@ def test_reading_costs_no_parsing_while_nothing_changes(catalogue: Catalogue, mo
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "null", '"text"', "{}", '{"classes": {}}', '{"classes": 3, "routers": {}}', "\x00"]
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '"text"',
+        "{}",
+        '{"classes": 3}',
+        '{"classes": {}, "routes": {"a": 1}}',
+        '{"classes": {}, "routes": []}',
+        "\x00",
+    ],
 )
 def test_a_damaged_file_is_told_and_never_reads_as_empty(catalogue: Catalogue, text: str) -> None:
     catalogue.data_dir.mkdir()
@@ -161,7 +165,7 @@ def test_what_a_killed_switch_left_is_cleared_by_the_next(catalogue: Catalogue) 
 
 
 def test_classes_that_are_being_removed_are_kept_in_the_file(catalogue: Catalogue) -> None:
-    catalogue.switch(lambda _: Pointers({"bolt": "v1"}, {}, frozenset({"nut"})), nothing)
+    catalogue.switch(lambda _: Pointers({"bolt": "v1"}, {}, frozenset({"nut"})))
     assert Catalogue(catalogue.data_dir).read() == Pointers({"bolt": "v1"}, {}, frozenset({"nut"}))
 
 

@@ -74,12 +74,10 @@ import os, signal, sys
 from pathlib import Path
 from tests.helpers.banks import SPEC, fill, manifest, vectors
 from patchbank.bank.edge.store import EdgeStore
-from patchbank.bank.edge import store as edge
 
 store = EdgeStore(Path(sys.argv[1]), keep_versions=2)
 where = sys.argv[2]
 def die(*_args, **_kwargs): os.kill(os.getpid(), signal.SIGKILL)
-if where == "router": edge.write_router = die
 if where == "pointer": store._catalogue.switch = die
 with store.draft("part", SPEC) as draft:
     fill(draft, [vectors(800)], vectors(9, 1, 4))
@@ -89,7 +87,7 @@ with store.draft("part", SPEC) as draft:
 """
 
 
-@pytest.mark.parametrize("where", ["filling", "router", "pointer"])
+@pytest.mark.parametrize("where", ["filling", "pointer"])
 def test_a_killed_indexer_leaves_the_old_version_serving_and_the_next_one_cleans_up(
     store: EdgeStore, tmp_path: Path, where: str
 ) -> None:
@@ -103,7 +101,6 @@ def test_a_killed_indexer_leaves_the_old_version_serving_and_the_next_one_cleans
     assert store.bank("part").manifest.ref == newer
     folders = [folder.name for folder in (tmp_path / "data" / "collections").iterdir()]
     assert not [name for name in folders if name.endswith(".partial")]
-    assert len([name for name in folders if name.startswith("patchbank__router__")]) == 1
 
 
 @pytest.mark.parametrize("then", ["teach", "remove"])
@@ -142,11 +139,11 @@ def test_a_bank_that_is_slow_to_open_holds_up_no_other_and_is_closed_with_the_st
     closed: list[Shard] = []
     load, close = Shard.load, Shard.close
 
-    def load_late(path: Path, exact: Path | None = None) -> Shard:
-        if slow.collection in path.parts:
+    def load_late(folder: Path) -> Shard:
+        if slow.collection in folder.parts:
             begun.set()
             assert go_on.wait(20)
-        return load(path, exact)
+        return load(folder)
 
     def note(shard: Shard) -> None:
         closed.append(shard)

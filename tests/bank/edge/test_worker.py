@@ -13,16 +13,14 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from textwrap import indent
 
-import numpy as np
 import pytest
 
 from patchbank.bank.edge import worker as worker_module
 from patchbank.bank.edge.pool import PooledStore
 from patchbank.bank.edge.worker import START_PATIENCE, Call, Worker
 from patchbank.bank.names import BankRef
-from patchbank.errors import Closed, DamagedBank, SearchWorkersNotStarted, StoreUnavailable, UnknownVersion
+from patchbank.errors import Closed, SearchWorkersNotStarted, StoreUnavailable, UnknownVersion
 
-NO_ROUTER = Call(None, "find_in_router", ("gone", np.zeros(4, np.float32), 3))
 NO_BANK = Call(BankRef("cookie", "1"), "image_patches", ("0" * 24,))
 OPEN = """
 with Inspector.open(load_settings(data_dir=Path("data")), search_workers=2) as inspector:
@@ -130,8 +128,8 @@ def children() -> set[BaseProcess]:
 
 
 def answers(worker: Worker) -> bool:
-    with pytest.raises(DamagedBank):
-        worker.run(NO_ROUTER)
+    with pytest.raises(UnknownVersion):
+        worker.run(NO_BANK)
     return True
 
 
@@ -199,11 +197,11 @@ def test_a_replacement_that_does_not_start_is_told_and_tried_again(
             for process in children() - before:
                 process.kill()
             with pytest.raises(StoreUnavailable, match="ended unexpectedly"):
-                worker.run(NO_ROUTER)
+                worker.run(NO_BANK)
             with pytest.raises(SearchWorkersNotStarted, match="exit status 7"):
-                worker.run(NO_ROUTER)
+                worker.run(NO_BANK)
         with pytest.raises(SearchWorkersNotStarted, match="exit status 7"):
-            worker.run(NO_ROUTER)
+            worker.run(NO_BANK)
         assert answers(worker)
     finally:
         worker.close()
@@ -224,7 +222,7 @@ def test_a_replacement_that_the_system_refuses_is_tried_again(data_dir: Path, mo
                 process.kill()
             for _ in range(2):
                 with pytest.raises(SearchWorkersNotStarted, match="no more processes"):
-                    worker.run(NO_ROUTER)
+                    worker.run(NO_BANK)
         assert answers(worker)
     finally:
         worker.close()
@@ -240,7 +238,7 @@ def test_an_interrupted_call_leaves_its_answer_to_nobody(data_dir: Path, monkeyp
         with monkeypatch.context() as patch:
             patch.setattr(Connection, "recv", interrupt)
             with pytest.raises(KeyboardInterrupt):
-                worker.run(NO_ROUTER)
+                worker.run(NO_BANK)
         with pytest.raises(UnknownVersion):
             worker.run(NO_BANK)
     finally:
@@ -252,4 +250,4 @@ def test_a_closed_worker_starts_no_process(data_dir: Path) -> None:
     worker.close()
     worker.close()
     with pytest.raises(Closed):
-        worker.run(NO_ROUTER)
+        worker.run(NO_BANK)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from filelock import BaseFileLock, FileLock, Timeout
 
 from patchbank.atomic_file import clear_interrupted, replace_file
-from patchbank.bank.store import Pointers
+from patchbank.bank.pointers import Pointers, Route
 from patchbank.errors import ClassBusy, DamagedBank, DataDirNotWritable, StoreUnavailable
 from patchbank.reason import reason_of
 
@@ -41,26 +42,27 @@ class Catalogue:
                 if self._seen is not None and self._seen[0] == stamp:
                     return self._seen[1]
             content: dict[str, Any] = json.loads(self._file.read_text(encoding="utf-8"))
-            classes, routers = dict(content["classes"]), dict(content["routers"])
-            pointers = Pointers(classes, routers, frozenset(content.get("removed", ())))
+            removed = frozenset(content.get("removed", ()))
+            pointers = Pointers(dict(content["classes"]), _routes(content.get("routes", {})), removed)
         except FileNotFoundError:
             if self._was_there:  # never deleted, so the directory is missing: "no classes" would be wrong
                 raise StoreUnavailable(f"{self._file} is gone; is the data directory still in its place?") from None
             return Pointers()
         except OSError as error:
             raise StoreUnavailable(f"{self._file} cannot be read: {error.strerror or error}") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DamagedBank(f"{self._file} cannot be read: {reason_of(error)}; restore it from a backup") from error
         with self._guard:
             self._seen = (stamp, pointers)
             self._was_there = True
         return pointers
 
-    def switch(self, change: Callable[[Pointers], Pointers], then: Callable[[Pointers], None]) -> None:
-        """Apply ``change`` under the directory's lock, publish the result in one step, ``then`` tidy up."""
+    def switch(self, change: Callable[[Pointers], Pointers]) -> None:
+        """Apply ``change`` under the directory's lock, and publish the result in one step."""
         with self._locked("aliases", wait=120.0):
             pointers = change(self.read())
-            content = {"classes": dict(pointers.classes), "routers": dict(pointers.routers)}
+            routes = {name: asdict(route) for name, route in pointers.routes.items()}
+            content = {"classes": dict(pointers.classes), "routes": routes}
             removed = {"removed": sorted(pointers.removed)} if pointers.removed else {}
             text = json.dumps({**content, **removed}, indent=1, sort_keys=True)
             try:
@@ -69,7 +71,6 @@ class Catalogue:
             except OSError as error:
                 raise DataDirNotWritable(f"{self._file} cannot be written: {error.strerror or error}") from error
             self._was_there = True
-            then(pointers)
 
     def class_lock(self, class_name: str) -> HeldLock:
         """Take the lock of one class; release it when done. ``ClassBusy`` if another process holds it."""
@@ -88,6 +89,14 @@ class Catalogue:
                 f"the data directory {self.data_dir} cannot be written: {error.strerror or error}"
             ) from error
         return HeldLock(lock)
+
+
+def _routes(content: Mapping[str, Any]) -> dict[str, Route]:
+    """The routes as they are stored; there are none in files of older versions."""
+    return {
+        name: Route(str(route["fingerprint"]), tuple((str(version), tuple(gone)) for version, gone in route["parts"]))
+        for name, route in content.items()
+    }
 
 
 class HeldLock:

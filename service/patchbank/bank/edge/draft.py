@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -11,10 +11,12 @@ from patchbank.arrays import FloatArray, IntArray
 from patchbank.atomic_file import replace_file
 from patchbank.bank.collection import CollectionDraft
 from patchbank.bank.edge.catalogue import HeldLock
-from patchbank.bank.edge.shard import Shard
+from patchbank.bank.edge.folders import MANIFEST
+from patchbank.bank.edge.growing_part import GrowingPart
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import BankRef
 from patchbank.bank.part import Part
+from patchbank.bank.parted import Collection
 from patchbank.bank.reference import Reference
 from patchbank.errors import Closed, DataDirNotWritable
 
@@ -25,7 +27,7 @@ class Publish(Protocol):
     def __call__(self, ref: BankRef, held: HeldLock, *, serve: bool) -> None: ...
 
 
-class EdgeDraft(CollectionDraft[Shard]):
+class EdgeDraft(CollectionDraft[GrowingPart]):
     """A version in work, in a ``.partial`` directory under the class's lock."""
 
     def __init__(
@@ -33,14 +35,16 @@ class EdgeDraft(CollectionDraft[Shard]):
         publish: Publish,
         ref: BankRef,
         folder: Path,
-        shard: Shard,
+        new_part: Callable[[], GrowingPart],
         lock: HeldLock,
-        base: Sequence[tuple[Part, Shard]] = (),
+        base: Sequence[tuple[Part, Collection]] = (),
     ) -> None:
         super().__init__(ref, base)
         self._publish = publish
         self._folder = folder
-        self._shard: Shard | None = shard
+        self._new_part = new_part
+        self._part: GrowingPart | None = None
+        self._ended = False
         self._lock = lock
 
     def add_reference(self, reference: Reference, cls: FloatArray) -> None:
@@ -50,37 +54,36 @@ class EdgeDraft(CollectionDraft[Shard]):
     def add_patches(self, image_ids: Sequence[str], cells: IntArray, vectors: FloatArray) -> None:
         self._written().add_patches(image_ids, cells, vectors)
 
-    def _own_part(self, collection: Shard) -> Part:
+    def _own_part(self, collection: GrowingPart) -> Part:
         return Part(version=self._ref.version, references=len(self._own), patches=collection.count())
 
     def seal(self) -> None:
-        shard = self._written()
         self._merge()
         if self._own:
-            shard.seal()
+            self._written().seal()
 
     def activate(self, manifest: Manifest, *, serve: bool = True) -> Manifest:
         whole = self._whole(manifest)
         self._close()
         try:
-            if not self._own:
-                shutil.rmtree(self._folder / "shard")
-            replace_file(self._folder / "manifest.json", whole.model_dump_json(indent=1))
+            replace_file(self._folder / MANIFEST, whole.model_dump_json(indent=1))
             self._folder.rename(self._folder.with_name(self._ref.collection))
         except OSError as error:
             raise DataDirNotWritable(f"{self._folder}: {error.strerror or error}") from error
         self._publish(self._ref, self._lock, serve=serve)
         return whole
 
-    def _written(self) -> Shard:
-        if self._shard is None:
+    def _written(self) -> GrowingPart:
+        if self._ended:
             raise Closed("this bank version is no longer in work")
-        return self._shard
+        if self._part is None:  # many changes add nothing, and making one takes longer than they do
+            self._part = self._new_part()
+        return self._part
 
     def _close(self) -> None:
-        shard, self._shard = self._shard, None
-        if shard is not None:
-            shard.close()
+        part, self._part, self._ended = self._part, None, True
+        if part is not None:
+            part.close()
 
     def __enter__(self) -> EdgeDraft:
         return self

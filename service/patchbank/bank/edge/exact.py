@@ -75,6 +75,16 @@ class ExactIndex:
         ids[present] = self._ids[places[present]]
         return Neighbours(np.maximum(1.0 - best, 0.0), ids, exact=True)
 
+    def block(self, begin: int, end: int) -> tuple[ByteArray, FloatArray]:
+        """Ids and vectors of some points, by place."""
+        return self._ids[begin:end], self._vectors[begin:end]
+
+    def of_image(self, image_id: str) -> FloatArray:
+        """Vectors (M, D) of one image, in the order of their ids."""
+        places = self._places_of([image_id])
+        order = np.lexsort(self._ids[places].T[::-1])
+        return self._vectors[places[order]]
+
     def _places_of(self, image_ids: Sequence[str]) -> IntArray:
         places = [np.empty(0, dtype=np.int64)]
         for image_id in image_ids:

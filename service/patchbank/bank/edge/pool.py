@@ -23,7 +23,7 @@ from patchbank.bank.edge.worker import Call, Worker
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import BankRef
 from patchbank.bank.parted import Collection
-from patchbank.bank.store import Neighbours, RouterHit
+from patchbank.bank.store import Neighbours
 from patchbank.errors import Closed, StoreUnavailable
 
 _SPLIT_FROM: Final = 32
@@ -55,10 +55,6 @@ class PooledStore(EdgeStore):
     def open_bank(self, ref: BankRef, *, serves: bool) -> PooledBank:
         manifest = self._manifest(ref, serves)
         return PooledBank(self, manifest, lambda: self._view(manifest.class_name, manifest.shares))
-
-    def find_in_router(self, name: str, cls: FloatArray, k: int) -> list[RouterHit]:
-        hits: list[RouterHit] = self.call(Call(None, "find_in_router", (name, cls, k)))
-        return hits
 
     def nearest(
         self, ref: BankRef, queries: FloatArray, k: int, exact: bool, exclude_images: Sequence[str]

@@ -1,81 +1,76 @@
-"""The router collection: all active classes' CLS embeddings, for class retrieval in one query.
-
-It can always be made again from the banks. Other processes may be reading it, so it is never changed in place: a
-change is made on a copy, and the pointer file then names the copy.
-"""
+"""Class retrieval in the embedded store: the CLS embeddings of all serving versions, held in memory."""
 
 from __future__ import annotations
 
-import secrets
-import shutil
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Final
 
-import qdrant_edge as qe
+import numpy as np
 
 from patchbank.arrays import FloatArray
-from patchbank.bank.edge.shard import Shard
+from patchbank.bank.cache import OpenCache
+from patchbank.bank.edge.cls_table import ClsTable
 from patchbank.bank.names import BankRef
-from patchbank.bank.router import ROUTER_PREFIX, router_hit, router_point
+from patchbank.bank.pointers import Pointers, Route
 from patchbank.bank.store import RouterHit
 from patchbank.errors import DamagedBank
 
-Entries = tuple[BankRef, list[str], FloatArray]
-"""A bank with the image ids and CLS embeddings (M, D') of its references."""
+_LOG = logging.getLogger("patchbank")
+
+_CACHED: Final = 4_096
+"""Versions whose CLS embeddings stay in memory: 100 references of 1,280 numbers take half a megabyte."""
 
 
-def router_name(fingerprint: str) -> str:
-    """A fresh collection name for the router of one preprocessing fingerprint."""
-    return f"{ROUTER_PREFIX}{fingerprint}-{secrets.token_hex(4)}"
+class EdgeRouter:
+    """Finds the reference images nearest in CLS space. ``read`` reads the table of a part, ``route_of`` the route of a
+    version whose pointer has none."""
+
+    def __init__(self, read: Callable[[BankRef], ClsTable], route_of: Callable[[BankRef], Route]) -> None:
+        self._read = read
+        self._route_of = route_of
+        self._tables: OpenCache[ClsTable] = OpenCache(_CACHED)
+        self._routes: OpenCache[Route] = OpenCache(_CACHED)
+
+    def table(self, ref: BankRef, route: Route) -> ClsTable:
+        """The table of all references of a version. Raises ``DamagedBank``."""
+        return self._tables.get(ref.collection, lambda: self._joined(ref, route))
+
+    def _joined(self, ref: BankRef, route: Route) -> ClsTable:
+        parts = [self._read(BankRef(ref.class_name, version)).without(gone) for version, gone in route.parts]
+        return ClsTable.joined(parts)
+
+    def find(self, pointers: Pointers, fingerprint: str, cls: FloatArray, k: int) -> list[RouterHit]:
+        """The k reference images nearest to ``cls`` (D',) among the serving versions of that fingerprint. A class whose
+        CLS embeddings cannot be read has no vote; its bank is reported as damaged wherever it is used or listed."""
+        hits: list[RouterHit] = []
+        for name, version in pointers.classes.items():
+            ref = BankRef(name, version)
+            try:
+                route = pointers.routes.get(name) or self._routes.get(ref.collection, partial(self._route_of, ref))
+                if route.fingerprint != fingerprint:
+                    continue
+                table = self.table(ref, route)
+            except DamagedBank as error:
+                _LOG.warning("class retrieval goes on without %s: %s", name, error.message)
+                continue
+            if len(table.image_ids):
+                hits += _nearest(name, table, cls, k)
+        return sorted(hits, key=lambda hit: (-hit.similarity, hit.class_name, hit.image_id))[:k]
+
+    def keep(self, wanted: Callable[[str], bool]) -> None:
+        """Forget the versions that are not wanted, by collection name."""
+        self._tables.keep(wanted)
+        self._routes.keep(wanted)
+
+    def close(self) -> None:
+        """Release everything; a later use raises ``Closed``."""
+        self._tables.close()
+        self._routes.close()
 
 
-def write_router(
-    path: Path, base: Path | None, dropped: str, added: Entries | None, rebuild: Iterable[Entries]
-) -> None:
-    """Write a router at the new directory ``path``.
-
-    It is a copy of ``base`` without the class ``dropped`` and with ``added``; if there is no usable base,
-    ``rebuild`` gives the entries of all other classes.
-    """
-    shard = _copy(path, base)
-    try:
-        if shard is None:
-            everything = [*rebuild, *([added] if added else [])]
-            shard = Shard.create(path, cls_dim=everything[0][2].shape[1])
-        else:
-            everything = [added] if added else []
-            own = qe.FieldCondition("class_name", match=qe.MatchValue(dropped))
-            shard.delete(qe.Filter(must=[own]))
-        for entries in everything:
-            shard.upsert(_points(entries))
-        shard.seal()
-    finally:
-        if shard is not None:
-            shard.close()
-
-
-def find_references(shard: Shard, query: FloatArray, k: int) -> list[RouterHit]:
-    """The k nearest reference images in CLS space."""
-    return [router_hit(point.payload, float(point.score)) for point in shard.nearest_cls(query, k)]
-
-
-def _copy(path: Path, base: Path | None) -> Shard | None:
-    if base is None:
-        return None
-    try:
-        shutil.copytree(base, path)
-        return Shard.load(path)
-    except (OSError, DamagedBank):  # lost or damaged: the caller makes it again from the banks
-        shutil.rmtree(path, ignore_errors=True)
-        return None
-
-
-def _points(entries: Entries) -> list[qe.Point]:
-    bank, image_ids, vectors = entries
-    points = []
-    for image_id, vector in zip(image_ids, vectors, strict=True):
-        point, payload = router_point(bank, image_id)
-        named: Any = {"cls": vector}
-        points.append(qe.Point(point, named, payload))
-    return points
+def _nearest(class_name: str, table: ClsTable, cls: FloatArray, k: int) -> list[RouterHit]:
+    similarity = table.vectors @ cls
+    places = np.argsort(-similarity, kind="stable")[:k]
+    return [RouterHit(class_name, table.image_ids[place], float(similarity[place])) for place in places]

@@ -14,7 +14,9 @@ import numpy as np
 import qdrant_edge as qe
 
 from patchbank.arrays import FloatArray, IntArray
+from patchbank.bank.edge.cls_table import ClsTable
 from patchbank.bank.edge.exact import ExactIndex
+from patchbank.bank.edge.folders import CLS_COPY, EXACT_COPY, SHARD
 from patchbank.bank.names import is_image_id, patch_point, reference_point
 from patchbank.bank.reference import FACTS, Reference, ReferenceFacts
 from patchbank.bank.store import Neighbours, PatchBlock
@@ -46,9 +48,9 @@ class Shard:
     are safe on disk only after ``seal``. The engine's searches hold Python's global lock.
     """
 
-    def __init__(self, shard: qe.EdgeShard, exact_dir: Path | None = None, exact: ExactIndex | None = None) -> None:
+    def __init__(self, shard: qe.EdgeShard, folder: Path, exact: ExactIndex | None = None) -> None:
         self._shard = shard
-        self._exact_dir = exact_dir
+        self._folder = folder
         self._exact = exact
         self._patches, self._indexed = 0, False
         self._count()
@@ -60,45 +62,37 @@ class Shard:
         self._indexed = 0 < self._patches <= indexed
 
     @classmethod
-    def create(
-        cls,
-        path: Path,
-        cls_dim: int,
-        patch_dim: int | None = None,
-        index_from: int = INDEX_FROM,
-        exact: Path | None = None,
-    ) -> Shard:
-        """A new, empty collection in the new directory ``path``; without patches where ``patch_dim`` is None.
+    def create(cls, folder: Path, cls_dim: int, patch_dim: int, index_from: int = INDEX_FROM) -> Shard:
+        """A new, empty collection below ``folder``.
 
-        From ``index_from`` patches on ``seal`` builds a graph over quantised vectors; ``exact`` is where it puts the
-        flat copy for exhaustive search.
+        From ``index_from`` patches on ``seal`` builds a graph over quantised vectors. It also writes a flat copy of the
+        patches for exhaustive search, and one of the CLS embeddings for class retrieval.
         """
-        vectors = {"cls": qe.EdgeVectorParams(cls_dim, qe.Distance.Dot)}
-        threshold = None
-        if patch_dim is not None:
-            int8 = qe.ScalarQuantizationConfig(qe.ScalarType.Int8, quantile=0.99, memory=qe.Memory.Pinned)
-            hnsw = qe.HnswIndexConfig(m=16, ef_construct=100, full_scan_threshold=1)
-            vectors["patch"] = qe.EdgeVectorParams(
-                patch_dim, qe.Distance.Dot, quantization_config=int8, hnsw_config=hnsw
-            )
-            threshold = max(1, index_from * patch_dim * 4 // 1024)
+        int8 = qe.ScalarQuantizationConfig(qe.ScalarType.Int8, quantile=0.99, memory=qe.Memory.Pinned)
+        hnsw = qe.HnswIndexConfig(m=16, ef_construct=100, full_scan_threshold=1)
+        vectors = {
+            "cls": qe.EdgeVectorParams(cls_dim, qe.Distance.Dot),
+            "patch": qe.EdgeVectorParams(patch_dim, qe.Distance.Dot, quantization_config=int8, hnsw_config=hnsw),
+        }
+        threshold = max(1, index_from * patch_dim * 4 // 1024)
         optimizers = qe.EdgeOptimizersConfig(default_segment_number=1, indexing_threshold=threshold)
         config = qe.EdgeConfig(vectors=vectors, optimizers=optimizers, wal_enabled=False)
+        path = folder / SHARD
         with _translated(StoreUnavailable, f"creating {path}"):
             path.mkdir(parents=True)
             shard = qe.EdgeShard.create(str(path), config)
-            for field in ("image_id",) if patch_dim else ("class_name", "version"):
-                shard.update(qe.UpdateOperation.create_field_index(field, qe.PayloadSchemaType.Keyword))
-        return cls(shard, exact)
+            shard.update(qe.UpdateOperation.create_field_index("image_id", qe.PayloadSchemaType.Keyword))
+        return cls(shard, folder)
 
     @classmethod
-    def load(cls, path: Path, exact: Path | None = None) -> Shard:
-        """An existing collection, with the flat copy at ``exact`` if it is there; ``DamagedBank`` if it can't be
+    def load(cls, folder: Path) -> Shard:
+        """An existing collection, with the flat copy of its patches if it is there; ``DamagedBank`` if it can't be
         opened."""
+        path, exact = folder / SHARD, folder / EXACT_COPY
         try:
             with _translated(DamagedBank, f"opening {path}"):
-                flat = ExactIndex.open(exact) if exact is not None and exact.is_dir() else None
-                return cls(qe.EdgeShard.load(str(path)), exact, flat)
+                flat = ExactIndex.open(exact) if exact.is_dir() else None
+                return cls(qe.EdgeShard.load(str(path)), folder, flat)
         except DamagedBank as error:
             if not path.exists() or os.access(path, os.W_OK):
                 raise
@@ -140,19 +134,15 @@ class Shard:
         with _translated(StoreUnavailable, "writing points"):
             self._shard.update(qe.UpdateOperation.upsert_points(points))
 
-    def delete(self, condition: qe.Filter) -> None:
-        """Delete the points that match."""
-        with _translated(StoreUnavailable, "deleting points"):
-            self._shard.update(qe.UpdateOperation.delete_points_by_filter(condition))
-
     def seal(self) -> None:
         """Build the index where the collection is large enough to gain, and put everything on disk."""
         with _translated(StoreUnavailable, "indexing"):
             self._shard.optimize()
             self._shard.flush()
             self._count()
-            if self._exact_dir is not None:
-                self._exact = ExactIndex.write(self._exact_dir, self._patches, self._flat())
+            self._exact = ExactIndex.write(self._folder / EXACT_COPY, self._patches, self._flat())
+            image_ids, vectors = self.cls_vectors()
+            ClsTable(tuple(image_ids), vectors).write(self._folder / CLS_COPY)
 
     def nearest(
         self, queries: FloatArray, k: int, *, exact: bool = False, exclude_images: Sequence[str] = ()
@@ -184,10 +174,6 @@ class Shard:
         distances = 1.0 - np.asarray(scores, dtype=np.float32).reshape(shape)
         points = np.frombuffer(b"".join(ids), dtype=np.uint8).reshape(*shape, 16)
         return Neighbours(np.maximum(distances, 0.0), points, exact)
-
-    def nearest_cls(self, query: FloatArray, k: int) -> list[qe.ScoredPoint]:
-        """The k points nearest in CLS space, exactly, with payload."""
-        return self._query("cls", query[None], k, _EXACT, None, payload=True)[0]
 
     def _query(
         self,

@@ -34,9 +34,9 @@ _REMEDY: Final = (
 
 @dataclass(frozen=True)
 class Call:
-    """A method and its arguments: of one bank, or of the store where ``bank`` is None."""
+    """A method of one bank, and its arguments."""
 
-    bank: BankRef | None
+    bank: BankRef
     method: str
     arguments: tuple[Any, ...]
 
@@ -181,8 +181,6 @@ def serve(pipe: Connection, data_dir: Path, threads: int) -> None:
 
 def _answer(store: EdgeStore, call: Call) -> object:
     try:
-        if call.bank is None:
-            return store.find_in_router(*call.arguments)
         bank = store.open_bank(call.bank, serves=False)
         if call.method == "image_patches":
             return bank.image_patches(*call.arguments)

@@ -23,12 +23,13 @@ from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import PREFIX, BankRef
 from patchbank.bank.part import Part
 from patchbank.bank.parted import Collection, view_of
+from patchbank.bank.pointers import Pointers
 from patchbank.bank.server.collection import ServerCollection, Spread
 from patchbank.bank.server.draft import ServerDraft
 from patchbank.bank.server.lease import LEASE_SECONDS, Lease, Leases
 from patchbank.bank.server.link import WRITING, Missing, ServerLink
 from patchbank.bank.server.router import ServerRouter
-from patchbank.bank.store import BankSpec, Pointers, RouterHit
+from patchbank.bank.store import BankSpec, RouterHit
 from patchbank.bank.versioned_store import VersionedStore
 from patchbank.bank.view import unknown_version
 from patchbank.errors import DamagedBank
