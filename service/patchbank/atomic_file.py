@@ -33,6 +33,12 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     _sync_directory(path.parent)
 
 
+def clear_interrupted(path: Path) -> None:
+    """Remove what replacements of ``path`` that were killed have left beside it. None may be under way."""
+    for left in path.parent.glob(f".{path.name}-*"):
+        left.unlink(missing_ok=True)
+
+
 def _sync_directory(path: Path) -> None:
     if os.name == "posix":
         descriptor = os.open(path, os.O_RDONLY)

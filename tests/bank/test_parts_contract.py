@@ -16,6 +16,7 @@ from patchbank.bank.transfer import put_class
 from patchbank.errors import (
     ClassBusy,
     DamagedBank,
+    EmptyBank,
     InvalidParameters,
     NewerLayout,
     UnknownClass,
@@ -204,6 +205,35 @@ def test_references_are_listed_without_their_pictures(store: PatchStore) -> None
     assert [item.as_payload() for item in bank.reference_facts()] == [
         {name: value for name, value in item.items() if name != "thumbnail"} for item in whole
     ]
+
+
+def test_references_of_merged_parts_can_be_replaced_by_smaller_ones(store: PatchStore) -> None:
+    first = teach(store, "part", images=4)
+    worn = changed(store, first, withdraw=[3])
+    with store.draft("part", SPEC, worn.ref) as draft:
+        draft.withdraw(image_id(0))
+        draft.add_reference(reference(1, 1, 6), vectors(1, 1, 4)[0])
+        draft.add_patches([image_id(1)], np.zeros((1, 2), int), patches_of(50)[:1])
+        assert (draft.count_patches(), len(draft.cls_vectors()[0])) == (7, 2)
+        draft.seal()
+        after = draft.activate(manifest(draft, references=2, patches=7, dims=(8, 4)))
+    bank = store.bank("part")
+    assert [(part.version, part.withdrawn) for part in after.parts] == [(after.version, ())]
+    assert (numbers(bank), len(bank.image_patches(image_id(1)))) == ([1, 2], 1)
+    assert bank.nearest(patches_of(50)[:1], 1).distances[0, 0] < 1e-6
+    gone = np.concatenate([patches_of(0), patches_of(1), patches_of(3)])
+    assert (bank.nearest(gone, 1).distances > 1e-3).all(), "neither the withdrawn nor the replaced patches match"
+
+
+def test_a_version_without_a_reference_is_refused_and_changes_nothing(store: PatchStore) -> None:
+    first = teach(store, "part", images=1)
+    with store.draft("part", SPEC, first) as draft:
+        draft.withdraw(image_id(0))
+        draft.seal()
+        with pytest.raises(EmptyBank, match="no reference image is left in 'part'"):
+            draft.activate(manifest(draft, references=0, patches=0, dims=(8, 4)))
+    assert store.versions("part") == [first.version]
+    assert changed(store, first, add=[9]).references == 2
 
 
 def test_any_order_of_changes_finds_what_an_exhaustive_search_over_what_counts_finds(store: PatchStore) -> None:

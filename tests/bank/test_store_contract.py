@@ -292,6 +292,44 @@ def test_a_removed_class_can_be_taught_again(store: PatchStore) -> None:
     assert np.abs(store.bank("part").nearest(vectors(301), 1).distances).max() < 1e-6
 
 
+@pytest.mark.parametrize("then", ["teach", "remove"])
+def test_a_removal_that_was_interrupted_brings_no_version_back(
+    store: PatchStore, kind: StoreKind, monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    teach(store, "part", 0)
+    teach(store, "part", 1)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(store, "_drop", interrupt)
+        store.remove("part")
+    fresh = kind.open()
+    assert (dict(fresh.active()), fresh.versions("part")) == ({}, [])
+    if then == "teach":
+        taught = teach(fresh, "part", 2)
+        assert fresh.versions("part") == [taught.version]
+        assert {name for name in kind.collections() if "part__" in name} == {taught.collection}
+        return
+    fresh.remove("part")
+    assert not any("part__" in name for name in kind.collections())
+    with pytest.raises(UnknownClass):
+        fresh.remove("part")
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_version_that_never_served_can_be_removed(
+    store: PatchStore, kind: StoreKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(store, "_serve", interrupt)
+        teach(store, "part", 0)
+    fresh = kind.open()
+    assert len(fresh.versions("part")) == 1
+    fresh.remove("part")
+    assert not any("part__" in name for name in kind.collections())
+
+
 def test_one_indexer_a_class(open_store: OpenStore) -> None:
     first, second = open_store(), open_store()
     with first.draft("part", SPEC):

@@ -16,6 +16,7 @@ import pytest
 from qdrant_client import QdrantClient, models
 
 from patchbank.bank.edge.pool import PooledStore
+from patchbank.bank.edge.shard import INDEX_FROM
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.names import PREFIX, BankRef
 from patchbank.bank.server.collection import MANIFEST_POINT
@@ -43,6 +44,11 @@ class StoreKind(ABC):
         store = self._make()
         self._opened.append(store)
         return store
+
+    def shut(self, store: PatchStore) -> None:
+        """Close one store; the others go on."""
+        self._opened.remove(store)
+        store.close()
 
     def close(self) -> None:
         for store in self._opened:
@@ -75,15 +81,16 @@ class StoreKind(ABC):
 class EdgeKind(StoreKind):
     """The embedded store; its searches run in this process or in two others."""
 
-    def __init__(self, data_dir: Path, workers: int) -> None:
+    def __init__(self, data_dir: Path, workers: int, index_from: int | None = None) -> None:
         super().__init__()
         self.data_dir = data_dir
         self._workers = workers
+        self._index_from = index_from or INDEX_FROM
 
     def _make(self) -> PatchStore:
         if self._workers:
             return PooledStore(self.data_dir, self._workers, keep_versions=2)
-        return EdgeStore(self.data_dir, keep_versions=2)
+        return EdgeStore(self.data_dir, keep_versions=2, index_from=self._index_from)
 
     def collections(self) -> set[str]:
         folder = self.data_dir / "collections"
@@ -111,9 +118,10 @@ class ServerKind(StoreKind):
 
     index_from = 1_500
 
-    def __init__(self, admin: QdrantClient) -> None:
+    def __init__(self, admin: QdrantClient, index_from: int | None = None) -> None:
         super().__init__()
         self.admin = admin
+        self.index_from = index_from or self.index_from
 
     def _make(self) -> PatchStore:
         return ServerStore(self.link(), keep_versions=2, index_from=self.index_from, lease_seconds=self.lease_seconds)
@@ -150,8 +158,8 @@ class ServerKind(StoreKind):
 class WireKind(ServerKind):
     """The client's local mode behind gRPC."""
 
-    def __init__(self, served: Served) -> None:
-        super().__init__(served.qdrant.client)
+    def __init__(self, served: Served, index_from: int | None = None) -> None:
+        super().__init__(served.qdrant.client, index_from)
         self.settings = settings_of(served)
 
     def link(self) -> ServerLink:
@@ -161,10 +169,11 @@ class WireKind(ServerKind):
 class RealKind(ServerKind):
     """A Qdrant server; our collections on it are deleted before and after."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, index_from: int | None = None) -> None:
         parts = urlsplit(url)
         self.settings = load_settings(qdrant_url=f"{parts.scheme}://{parts.netloc}", qdrant_grpc_port=REAL_GRPC_PORT)
-        super().__init__(QdrantClient(url=url, grpc_port=REAL_GRPC_PORT, prefer_grpc=True, check_compatibility=False))
+        admin = QdrantClient(url=url, grpc_port=REAL_GRPC_PORT, prefer_grpc=True, check_compatibility=False)
+        super().__init__(admin, index_from)
         self._clear()
 
     def _clear(self) -> None:
@@ -186,19 +195,23 @@ def settings_of(served: Served) -> Settings:
 
 
 @contextmanager
-def store_kind(name: str, data_dir: Path) -> Iterator[StoreKind]:
-    """A kind of store by name; skips where a real server is asked for and none is named."""
+def store_kind(name: str, data_dir: Path, index_from: int | None = None) -> Iterator[StoreKind]:
+    """A kind of store by name; skips where a real server is asked for and none is named. From ``index_from`` patches
+    on a version gets a graph, if the engine builds any."""
     if name == "server" and not REAL_SERVER:
         pytest.skip("set PATCHBANK_TEST_QDRANT_URL to run this on a real Qdrant server")
     if name == "wire":
         with serving_qdrant() as served:
-            kind: StoreKind = WireKind(served)
+            kind: StoreKind = WireKind(served, index_from)
             try:
                 yield kind
             finally:
                 kind.close()
         return
-    kind = RealKind(REAL_SERVER) if name == "server" else EdgeKind(data_dir, 2 if name == "pooled" else 0)
+    if name == "server":
+        kind = RealKind(REAL_SERVER, index_from)
+    else:
+        kind = EdgeKind(data_dir, 2 if name == "pooled" else 0, index_from)
     try:
         yield kind
     finally:

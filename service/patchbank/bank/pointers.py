@@ -18,10 +18,12 @@ class Route:
 
 @dataclass(frozen=True)
 class Pointers:
-    """The active version of each class; and, where the store keeps them, the routes of those versions."""
+    """The active version of each class; and, where the store keeps them, the routes of those versions, and the classes
+    that are being ``removed``."""
 
     classes: Mapping[str, str] = field(default_factory=dict)
     routes: Mapping[str, Route] = field(default_factory=dict)
+    removed: frozenset[str] = frozenset()
 
     def with_class(self, class_name: str, version: str | None, route: Route | None = None) -> Pointers:
         """A copy with one class switched, or removed where ``version`` is None."""

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
+from patchbank.arrays import FloatArray, IntArray
+from patchbank.bank.names import BankRef
 from patchbank.bank.parted import Collection
-from patchbank.bank.store import BankContent, Draft
+from patchbank.bank.reference import Reference
+from patchbank.bank.store import BankContent
 from patchbank.errors import DamagedBank
 from patchbank.progress import SILENT, Progress
+
+
+class Target(Protocol):
+    """The version in work that takes the copy."""
+
+    @property
+    def ref(self) -> BankRef: ...
+    def add_reference(self, reference: Reference, cls: FloatArray) -> None: ...
+    def add_patches(self, image_ids: Sequence[str], cells: IntArray, vectors: FloatArray) -> None: ...
 
 
 class Poured(NamedTuple):
@@ -17,7 +30,7 @@ class Poured(NamedTuple):
     patches: int
 
 
-def pour(content: Collection | BankContent, draft: Draft, progress: Progress = SILENT, expected: int = 0) -> Poured:
+def pour(content: Collection | BankContent, draft: Target, progress: Progress = SILENT, expected: int = 0) -> Poured:
     """Copy all references and patches into a draft; so many patches are ``expected`` (0: not known). Raises
     ``DamagedBank`` where references and patches do not belong together."""
     image_ids, vectors = content.cls_vectors()
@@ -39,7 +52,7 @@ def pour(content: Collection | BankContent, draft: Draft, progress: Progress = S
     return Poured(len(references), count)
 
 
-def pour_bank(content: BankContent, draft: Draft, progress: Progress = SILENT) -> None:
+def pour_bank(content: BankContent, draft: Target, progress: Progress = SILENT) -> None:
     """The same for a whole bank. Raises ``DamagedBank`` also where it does not hold what its manifest says."""
     manifest = content.manifest
     poured = pour(content, draft, progress, manifest.patches)

@@ -218,7 +218,7 @@ class PatchStore(ViewSource, Protocol):
         """Begin a new version, empty or with all that ``base`` holds. Raises ``ClassBusy`` while another one is built,
         and where ``base``, or the version that it ``replaces``, serves no longer.
 
-        The parts of ``base`` are shared, not copied; where they are scattered, they are copied into one.
+        The parts of ``base`` are shared, not copied; ``Draft.seal`` merges some where that is worth it.
         """
         ...
 

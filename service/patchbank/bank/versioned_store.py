@@ -10,10 +10,9 @@ from typing import Generic, Protocol, TypeVar
 
 from patchbank.arrays import FloatArray
 from patchbank.bank.names import NO_CLASS, BankRef, check_class_name, new_version
-from patchbank.bank.part import Part, to_merge
+from patchbank.bank.part import Part
 from patchbank.bank.parted import Collection
 from patchbank.bank.pointers import Pointers
-from patchbank.bank.pour import pour
 from patchbank.bank.store import Bank, BankSpec, Draft, RouterHit
 from patchbank.bank.view import View, unknown_class, unknown_version, with_view
 from patchbank.errors import ClassBusy, DamagedBank, InvalidParameters
@@ -104,19 +103,10 @@ class VersionedStore(ABC, Generic[Held]):
             self._sweep(class_name)
             self._require_active(base or replaces)
             parts = () if base is None else self.open_bank(base, serves=True).manifest.shares
-            merged = to_merge(parts)
-            kept = [part for part in parts if part not in merged]
-            draft = self._begin(BankRef(class_name, new_version()), spec, kept, held)
+            return self._begin(BankRef(class_name, new_version()), spec, parts, held)
         except BaseException:
             held.release()
             raise
-        if merged:
-            try:
-                pour(self._view(class_name, merged), draft)
-            except BaseException:
-                draft.__exit__()
-                raise
-        return draft
 
     def _sweep(self, class_name: str) -> None:
         """Remove what no finished version is made of; the caller holds the class. Where a version cannot be read, or
@@ -192,6 +182,7 @@ class VersionedStore(ABC, Generic[Held]):
 
     def remove(self, class_name: str) -> None:
         check_class_name(class_name)
-        self._require_taught(class_name)
+        if not any(self._collections(class_name)):  # an interrupted change may have left some of a class that is none
+            self._require_taught(class_name)
         with self._holding(class_name) as held:
             self._withdraw(class_name, held)

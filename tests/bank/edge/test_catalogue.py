@@ -157,6 +157,18 @@ def test_a_directory_that_went_away_is_an_error_until_it_is_back(catalogue: Cata
     assert catalogue.read().classes == {"bolt": "v1"}
 
 
+def test_what_a_killed_switch_left_is_cleared_by_the_next(catalogue: Catalogue) -> None:
+    put(catalogue, "bolt", "v1")
+    (catalogue.data_dir / ".aliases.json-k9x2").write_text("{")
+    put(catalogue, "bolt", "v2")
+    assert sorted(path.name for path in catalogue.data_dir.iterdir()) == ["aliases.json", "locks"]
+
+
+def test_classes_that_are_being_removed_are_kept_in_the_file(catalogue: Catalogue) -> None:
+    catalogue.switch(lambda _: Pointers({"bolt": "v1"}, {}, frozenset({"nut"})))
+    assert Catalogue(catalogue.data_dir).read() == Pointers({"bolt": "v1"}, {}, frozenset({"nut"}))
+
+
 def test_a_damaged_file_is_not_overwritten(catalogue: Catalogue) -> None:
     catalogue.data_dir.mkdir()
     (catalogue.data_dir / "aliases.json").write_text("{")

@@ -51,6 +51,7 @@ def test_it_finds_what_sorting_finds(
     assert neighbours.exact
     finite = np.isfinite(expected)
     assert (np.isfinite(neighbours.distances) == finite).all()
+    assert not neighbours.ids[~finite].any(), "where too few are left, no left-out patch takes the place"
     assert neighbours.distances[finite] == pytest.approx(np.maximum(expected[finite], 0.0), abs=1e-5)
     for row, column in zip(*np.nonzero(finite), strict=True):
         patch_id = PatchId.from_bytes(neighbours.ids[row, column])

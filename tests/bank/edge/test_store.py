@@ -15,7 +15,7 @@ import pytest
 
 from patchbank.bank.edge.shard import Shard
 from patchbank.bank.edge.store import EdgeStore
-from patchbank.errors import DamagedBank, DataDirNotWritable, PatchbankError
+from patchbank.errors import DamagedBank, DataDirNotWritable, PatchbankError, UnknownVersion
 from tests.helpers.banks import FINGERPRINT, SPEC, teach, vectors
 from tests.helpers.places import ROOT
 
@@ -101,6 +101,33 @@ def test_a_killed_indexer_leaves_the_old_version_serving_and_the_next_one_cleans
     assert store.bank("part").manifest.ref == newer
     folders = [folder.name for folder in (tmp_path / "data" / "collections").iterdir()]
     assert not [name for name in folders if name.endswith(".partial")]
+
+
+@pytest.mark.parametrize("then", ["teach", "remove"])
+def test_a_removal_that_ends_at_the_pointer_file_is_gone_through_with(
+    store: EdgeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    teach(store, "part", 0)
+    old = teach(store, "part", 1)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(store, "_end_removal", interrupt)
+        store.remove("part")
+    fresh = EdgeStore(tmp_path / "data")
+    assert fresh.versions("part") == []
+    with pytest.raises(UnknownVersion):
+        fresh.activate(old)
+    if then == "teach":
+        taught = teach(fresh, "part", 2)
+        assert fresh.versions("part") == [taught.version]
+    else:
+        fresh.remove("part")
+        assert not list((tmp_path / "data" / "collections").iterdir())
+    assert fresh.pointers().removed == frozenset()
+    fresh.close()
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_bank_that_is_slow_to_open_holds_up_no_other_and_is_closed_with_the_store(

@@ -11,7 +11,7 @@ from typing import Any
 
 from filelock import BaseFileLock, FileLock, Timeout
 
-from patchbank.atomic_file import replace_file
+from patchbank.atomic_file import clear_interrupted, replace_file
 from patchbank.bank.pointers import Pointers, Route
 from patchbank.errors import ClassBusy, DamagedBank, DataDirNotWritable, StoreUnavailable
 from patchbank.reason import reason_of
@@ -42,7 +42,8 @@ class Catalogue:
                 if self._seen is not None and self._seen[0] == stamp:
                     return self._seen[1]
             content: dict[str, Any] = json.loads(self._file.read_text(encoding="utf-8"))
-            pointers = Pointers(dict(content["classes"]), _routes(content.get("routes", {})))
+            removed = frozenset(content.get("removed", ()))
+            pointers = Pointers(dict(content["classes"]), _routes(content.get("routes", {})), removed)
         except FileNotFoundError:
             if self._was_there:  # never deleted, so the directory is missing: "no classes" would be wrong
                 raise StoreUnavailable(f"{self._file} is gone; is the data directory still in its place?") from None
@@ -61,8 +62,11 @@ class Catalogue:
         with self._locked("aliases", wait=120.0):
             pointers = change(self.read())
             routes = {name: asdict(route) for name, route in pointers.routes.items()}
-            text = json.dumps({"classes": dict(pointers.classes), "routes": routes}, indent=1, sort_keys=True)
+            content = {"classes": dict(pointers.classes), "routes": routes}
+            removed = {"removed": sorted(pointers.removed)} if pointers.removed else {}
+            text = json.dumps({**content, **removed}, indent=1, sort_keys=True)
             try:
+                clear_interrupted(self._file)
                 replace_file(self._file, text)
             except OSError as error:
                 raise DataDirNotWritable(f"{self._file} cannot be written: {error.strerror or error}") from error

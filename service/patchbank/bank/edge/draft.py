@@ -58,6 +58,7 @@ class EdgeDraft(CollectionDraft[GrowingPart]):
         return Part(version=self._ref.version, references=len(self._own), patches=collection.count())
 
     def seal(self) -> None:
+        self._merge()
         if self._own:
             self._written().seal()
 

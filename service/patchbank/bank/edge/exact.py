@@ -70,7 +70,9 @@ class ExactIndex:
             _merge(best, places, similarity, begin)
         order = np.argsort(-best, axis=1, kind="stable")
         best, places = np.take_along_axis(best, order, axis=1), np.take_along_axis(places, order, axis=1)
-        ids = self._ids[places] if len(self._ids) else np.zeros((*places.shape, 16), dtype=np.uint8)
+        ids = np.zeros((*places.shape, 16), dtype=np.uint8)
+        present = np.isfinite(best)
+        ids[present] = self._ids[places[present]]
         return Neighbours(np.maximum(1.0 - best, 0.0), ids, exact=True)
 
     def block(self, begin: int, end: int) -> tuple[ByteArray, FloatArray]:

@@ -2,7 +2,7 @@
 
 Layout of the data directory::
 
-    aliases.json                                 which version of each class serves
+    aliases.json                                 which version of each class serves, and whose removal goes on
     collections/patchbank__<class>__<version>/   manifest.json, and what the version added: shard/, exact/ and cls/, or
                                                  for a few patches references.json, exact/ and cls/
     collections/...partial                       a version in work; the class's next change removes leftovers
@@ -15,6 +15,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -116,10 +117,11 @@ class EdgeStore(VersionedStore[HeldLock]):
     def _collections(self, class_name: str) -> Iterator[tuple[BankRef, bool]]:
         if not self._folder.is_dir():
             return
+        removed = class_name in self.pointers().removed
         for folder in self._folder.iterdir():
             ref = BankRef.parse(folder.name)
             if ref is not None and ref.class_name == class_name and not folder.name.endswith(_PARTIAL):
-                yield ref, (folder / MANIFEST).is_file()
+                yield ref, not removed and (folder / MANIFEST).is_file()
 
     def _hold(self, class_name: str) -> HeldLock:
         return self._catalogue.class_lock(class_name)
@@ -154,14 +156,29 @@ class EdgeStore(VersionedStore[HeldLock]):
         self._catalogue.switch(lambda pointers: pointers.with_class(ref.class_name, ref.version, route))
 
     def _withdraw(self, class_name: str, held: HeldLock) -> None:
-        self._catalogue.switch(lambda pointers: pointers.with_class(class_name, None))
-        self._delete_folders(class_name, lambda _: True)
+        self._catalogue.switch(
+            lambda pointers: replace(pointers.with_class(class_name, None), removed=pointers.removed | {class_name})
+        )
+        self._sweep(class_name)
 
     def _sweep(self, class_name: str) -> None:
+        if class_name in self.pointers().removed:
+            self._end_removal(class_name)
         self._delete_folders(class_name, lambda name: name.endswith(_PARTIAL))
         for folder in self._folder.glob(f"{ROUTER_PREFIX}*"):  # of older versions, which kept one on disk
             shutil.rmtree(folder, ignore_errors=True)
         super()._sweep(class_name)
+
+    def _end_removal(self, class_name: str) -> None:
+        """Take the manifests of a removed class away, so that no version comes back when it is taught again."""
+        names = {ref.collection for ref, _ in self._collections(class_name)}
+        try:
+            for name in names:
+                (self._folder / name / MANIFEST).unlink(missing_ok=True)
+        except OSError as error:
+            raise DataDirNotWritable(f"{self.data_dir}: {error.strerror or error}") from error
+        self._manifests.keep(lambda name: name not in names)
+        self._catalogue.switch(lambda pointers: replace(pointers, removed=pointers.removed - {class_name}))
 
     def _retire(self, refs: Iterable[BankRef]) -> None:
         gone = set()

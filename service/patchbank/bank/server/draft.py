@@ -78,6 +78,7 @@ class ServerDraft(CollectionDraft[ServerCollection]):
 
     def seal(self) -> None:
         """Wait until the server has indexed every patch."""
+        self._merge()
         collection = self._written()
         patches = collection.count()
         if patches >= self._index_from:

@@ -174,8 +174,11 @@ class ServerStore(VersionedStore[Lease]):
         self._link.ask("switching an alias", lambda: self._link.client.update_collection_aliases(operations), WRITING)
 
     def _withdraw(self, class_name: str, held: Lease) -> None:
-        self._switch([_no_alias(class_name)])
-        self._drop(ref for ref, _ in self._collections(class_name))
+        if class_name in self.active():
+            self._switch([_no_alias(class_name)])
+        refs = [ref for ref, _ in self._collections(class_name)]
+        self._retire(refs)  # first all of them: a version that is there has all its parts
+        self._drop(refs)
 
     def _retire(self, refs: Iterable[BankRef]) -> None:
         retired = list(refs)
