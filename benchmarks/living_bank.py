@@ -44,7 +44,9 @@ def main() -> None:
     given = parser.parse_args()
     product = load_products(given.references, given.images)[0]
     with tempfile.TemporaryDirectory() as folder:
-        settings = load_settings(data_dir=Path(folder) / "data", backbone=BUILT_IN, qdrant_url=given.url)
+        settings = load_settings(
+            data_dir=Path(folder) / "data", backbone=BUILT_IN, qdrant_url=given.url, keep_versions=100
+        )
         with closing(open_store(settings)) as store, Embedder.open(settings) as embedder:
             options = TeachOptions(scales=DETAILS[given.detail])
             manifest = Teacher(settings, embedder, store).teach(_CLASS, product.references, options=options).manifest

@@ -27,6 +27,9 @@ def running_service(settings: Settings, log: Path) -> Iterator[httpx.Client]:
     environment = os.environ | {
         "PATCHBANK_DATA_DIR": str(settings.data_dir),
         "PATCHBANK_BACKBONE": settings.backbone,
+        "PATCHBANK_QDRANT_URL": settings.qdrant_url,
+        "PATCHBANK_QDRANT_GRPC_PORT": str(settings.qdrant_grpc_port),
+        "PATCHBANK_KEEP_VERSIONS": str(settings.keep_versions),
         "PATCHBANK_HOST": "127.0.0.1",
         "PATCHBANK_PORT": str(port),
         "PATCHBANK_LOG_LEVEL": "warning",

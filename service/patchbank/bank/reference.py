@@ -17,8 +17,9 @@ class ReferenceFacts:
     """What is known of a reference image beside its picture.
 
     ``source`` is where it came from, ``added_by`` who added it and ``note`` what they said of it, both empty where
-    that is not known; ``series`` names the series that it belongs to, and is empty where it is alone. ``rows`` and
-    ``columns`` are those of its patch grid.
+    that is not known; ``series`` names the series that it belongs to, and is empty where it is alone. ``same_as`` is
+    the image id of the first reference that shows the same, itself where there is none, and empty in older banks.
+    ``rows`` and ``columns`` are those of its patch grid.
     """
 
     image_id: str
@@ -33,6 +34,7 @@ class ReferenceFacts:
     series: str = field(default="", kw_only=True)
     added_by: str = field(default="", kw_only=True)
     note: str = field(default="", kw_only=True)
+    same_as: str = field(default="", kw_only=True)
 
     def as_payload(self) -> dict[str, Any]:
         """The point's payload; names are stored as ``patchbank.text.storable`` makes them. What is empty by default is
@@ -68,7 +70,7 @@ def _names(kind: type[ReferenceFacts]) -> list[str]:
     return [each.name for each in fields(kind)]
 
 
-_OPTIONAL: Final = frozenset({"series", "added_by", "note"})
+_OPTIONAL: Final = frozenset({"series", "added_by", "note", "same_as"})
 
 FACTS: Final = tuple(_names(ReferenceFacts))
 """Names of the payload's fields that are not the picture."""

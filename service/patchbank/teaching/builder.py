@@ -111,7 +111,7 @@ class BankBuilder:
                 self.set_aside.append(aside)
                 continue
             series = self._sightings.put(image_id, group, seen.picture.path)
-            reference = self._provenance.reference(seen, series)
+            reference = self._provenance.reference(seen, series, self._sightings.first_of(group))
             self._draft.add_reference(reference, seen.embedding.cls)
             self._keep(image_id, seen.picture.path)
             self._feed.add(seen)
@@ -141,7 +141,14 @@ class BankBuilder:
         whole = self._whole and self._feed.coreset is None
         groups = self._sightings.groups()
         one_part = groups.one_part
-        calibrator = Calibrator(draft, judge, self._kept, whole=whole, groups=Groups.ALONE if one_part else groups)
+        calibrator = Calibrator(
+            draft,
+            judge,
+            self._kept,
+            whole=whole,
+            groups=Groups.ALONE if one_part else groups,
+            scored=self._check.scored if judge.index is self._base else {},
+        )
         if judge.subspaces is not None and plan.base is not None and calibrate_with is None:
             self.remarks.append(_REFITTED)
         if calibrate_with is None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -25,12 +27,15 @@ from patchbank.teaching.reasons import reasons
 WITNESSED: Final = 40
 """References that are left out one by one to learn a class's usual coherence."""
 
+NONE_SCORED: Final[Mapping[str, NormalScore]] = MappingProxyType({})
+
 
 class Calibrator:
     """Scores images against a finished bank, or a sealed draft, with the ``judge`` that will serve.
 
     ``kept`` holds embeddings of some references by image id, ``groups`` which ones show the same. Where the bank holds
-    ``whole`` images (all inspected patches of each), their patches need not be read back.
+    ``whole`` images (all inspected patches of each), their patches need not be read back. ``scored`` are images that
+    were scored against the same bank already, with nothing but themselves left out.
     """
 
     def __init__(
@@ -41,12 +46,14 @@ class Calibrator:
         *,
         whole: bool,
         groups: Groups = Groups.ALONE,
+        scored: Mapping[str, NormalScore] = NONE_SCORED,
     ) -> None:
         self._bank = bank
         self._judge = judge
         self._kept = kept
         self._whole = whole
         self._groups = groups
+        self._scored = scored
 
     def score(
         self,
@@ -80,8 +87,12 @@ class Calibrator:
         scores = []
         for image_id in first:
             left_out, series = self._groups.of(image_id), self._groups.series_of(image_id)
-            kept = self._kept[image_id]
-            scores.append(self.score(kept, left_out=left_out, series=series, image_id=image_id))
+            known = self._scored.get(image_id)
+            if known is not None and left_out == [image_id]:
+                scores.append(replace(known, series=series))
+            else:
+                kept = self._kept[image_id]
+                scores.append(self.score(kept, left_out=left_out, series=series, image_id=image_id))
             steps.advance()
         return scores
 

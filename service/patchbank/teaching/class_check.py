@@ -9,6 +9,7 @@ from patchbank.judging.retriever import Likeness
 from patchbank.scoring.frame import frame_fault
 from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.scoring.odd_ones import odd_ones
+from patchbank.teaching.normal_scores import NormalScore
 from patchbank.teaching.reference_check import ReferenceCheck
 from patchbank.teaching.set_aside import SetAside
 
@@ -19,6 +20,7 @@ class KnownClassCheck:
 
     def __init__(self, bank: Bank, areas: InspectedAreas) -> None:
         self.remarks: list[str] = []
+        self.scored: dict[str, NormalScore] = {}
         self._bank = bank
         self._judge = Judge.of(bank, areas)
         self._likeness = Likeness(bank, areas)
@@ -30,7 +32,9 @@ class KnownClassCheck:
             return SetAside(picture, "bad_frame", f"{fault}, compared with the class's references")
         if not self._likeness.holds(seen.embedding):
             return SetAside(picture, "unlike_class")
-        score = self._judge.judge(seen.embedding).score
+        judged = self._judge.judge(seen.embedding)
+        score, image_id = judged.score, picture.image_id
+        self.scored[image_id] = NormalScore(score, judged.peak, image_id=image_id, support=judged.support)
         if odd_ones([score], manifest.calibration.scores, rare=True)[0]:
             detail = f"score {score:.3f} at a threshold of {manifest.calibration.threshold:.3f}"
             return SetAside(picture, "local_oddity", detail)

@@ -23,8 +23,8 @@ class Provenance:
     sources: Mapping[Path, str] = field(default_factory=dict)
     known: Mapping[str, ReferenceFacts] = field(default_factory=dict)
 
-    def reference(self, seen: Seen, series: str) -> Reference:
-        """The reference that a picture becomes."""
+    def reference(self, seen: Seen, series: str, same_as: str) -> Reference:
+        """The reference that a picture becomes; ``same_as`` is the first one that shows the same."""
         picture, (rows, columns) = seen.picture, seen.embedding.grid
         reference = Reference(
             image_id=picture.image_id,
@@ -40,6 +40,7 @@ class Provenance:
             series=series,
             added_by=self.added_by,
             note=self.note,
+            same_as=same_as,
         )
         known = self.known.get(picture.image_id)
         if known is None:

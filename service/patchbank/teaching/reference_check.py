@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 import numpy as np
@@ -19,6 +19,7 @@ from patchbank.scoring.image_score import image_score
 from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.scoring.odd_ones import FEWEST, odd_ones
 from patchbank.teaching.mask_look import looks_like_mask
+from patchbank.teaching.normal_scores import NormalScore
 from patchbank.teaching.set_aside import Oddity, SetAside
 from patchbank.teaching.shelf import Shelf
 
@@ -64,12 +65,18 @@ class ReferenceCheck(Protocol):
         """What else people should know, after ``finish``."""
         ...
 
+    @property
+    def scored(self) -> Mapping[str, NormalScore]:
+        """Scores of pictures, by image id, against the bank that they would join; those that were made."""
+        ...
+
 
 class NoCheck:
     """Takes every picture."""
 
     def __init__(self, remarks: Sequence[str] = ()) -> None:
         self.remarks: list[str] = list(remarks)
+        self.scored: Mapping[str, NormalScore] = {}
 
     def passed(self) -> ReferenceCheck:
         return self
@@ -100,6 +107,7 @@ class NewClassCheck:
         self._cls: list[FloatArray] = []
         self._measured: list[tuple[float, float]] = []
         self.remarks: list[str] = []
+        self.scored: Mapping[str, NormalScore] = {}
 
     def admit(self, seen: Seen, group: int) -> SetAside | None:
         members = self._members.setdefault(group, [])

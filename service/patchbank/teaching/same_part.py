@@ -39,17 +39,29 @@ class SameParts:
     drift makes no group."""
 
     def __init__(self) -> None:
-        self._firsts: list[_Cells | None] = []
+        self._firsts: list[_Cells | bytes | None] = []
 
     def add(self, thumbnail: bytes) -> int:
         """The group of a picture, given as an encoded thumbnail; a new number where it is like no earlier one."""
         cells = _Cells.of(thumbnail)
         if cells is not None:
-            for group, first in enumerate(self._firsts):
+            for group in range(len(self._firsts)):
+                first = self._first(group)
                 if first is not None and cells.show_the_same(first):
                     return group
         self._firsts.append(cells)
         return len(self._firsts) - 1
+
+    def add_first(self, thumbnail: bytes) -> int:
+        """The new group of a picture that is known to be like no earlier one. It is looked at when another comes."""
+        self._firsts.append(thumbnail)
+        return len(self._firsts) - 1
+
+    def _first(self, group: int) -> _Cells | None:
+        first = self._firsts[group]
+        if isinstance(first, bytes):
+            first = self._firsts[group] = _Cells.of(first)
+        return first
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,19 @@ class Sightings:
         self._series: dict[str, str] = {}
         self._series_of_group: dict[int, str] = {}
         self._next = 0
+        self._firsts: dict[int, str] = {}
+        self._group_of: dict[str, int] = {}
         for reference in known:
-            self._enter(reference.image_id, self.group_of(reference.thumbnail), reference.series)
+            self._enter(reference.image_id, self._known_group(reference), reference.series)
+
+    def _known_group(self, reference: Reference) -> int:
+        """The group of a reference that the class has already; where it is stored, pictures need not be compared."""
+        if self._apart or not reference.same_as:
+            return self.group_of(reference.thumbnail)
+        group = self._group_of.get(reference.same_as)
+        if group is None:
+            group = self._group_of[reference.same_as] = self._parts.add_first(reference.thumbnail)
+        return group
 
     def group_of(self, thumbnail: bytes) -> int:
         """The number of the group that a picture, given as an encoded thumbnail, belongs to."""
@@ -44,8 +55,13 @@ class Sightings:
         """Enter a reference into its group; the series that it is then of, empty where it is alone."""
         return self._enter(image_id, group, self.series_of(file))
 
+    def first_of(self, group: int) -> str:
+        """The image id of the first reference of a group."""
+        return self._firsts[group]
+
     def _enter(self, image_id: str, group: int, named: str) -> str:
         self._numbers[image_id] = group
+        self._firsts.setdefault(group, image_id)
         self._series[image_id] = self._series_of_group.setdefault(group, named)
         return self._series[image_id]
 
