@@ -23,6 +23,7 @@ from typing import Final
 from patchbank.arrays import FloatArray
 from patchbank.bank.cache import OpenCache
 from patchbank.bank.collection import CollectionBank
+from patchbank.bank.deferred import Deferred
 from patchbank.bank.edge.catalogue import Catalogue, HeldLock
 from patchbank.bank.edge.cls_table import ClsTable
 from patchbank.bank.edge.draft import EdgeDraft
@@ -111,6 +112,13 @@ class EdgeStore(VersionedStore[HeldLock]):
         image_ids, vectors = self._open_part(ref).cls_vectors()
         return ClsTable(tuple(image_ids), vectors)
 
+    def _deferred(self, ref: BankRef) -> Deferred:
+        def read() -> tuple[list[str], FloatArray]:
+            table = self._table(ref)
+            return list(table.image_ids), table.vectors
+
+        return Deferred(lambda: self._open_part(ref), read)
+
     def _route_of(self, ref: BankRef) -> Route:
         return _route(self._manifest(ref, serves=True))
 
@@ -128,7 +136,7 @@ class EdgeStore(VersionedStore[HeldLock]):
 
     def _begin(self, ref: BankRef, spec: BankSpec, parts: Sequence[Part], held: HeldLock) -> EdgeDraft:
         folder = self._folder / f"{ref.collection}{_PARTIAL}"
-        base = [(part, self._open_part(BankRef(ref.class_name, part.version))) for part in parts]
+        base = [(part, self._deferred(BankRef(ref.class_name, part.version))) for part in parts]
         try:
             folder.mkdir(parents=True)
         except OSError as error:
