@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from patchbank.settings import load_settings
 from tests.helpers.command_line import indexer, indexer_json, teach
+from tests.helpers.http_service import serving
 from tests.helpers.pictures import folder_of
 
 
@@ -78,11 +80,14 @@ def test_kept_originals_serve_for_rebuilding_and_go_with_the_versions_that_have_
     assert (report["references"], report["patches"]) == (4, taught["patches"])
     withdrawn = indexer_json("references", "remove", "part", "good-002.png", data=data)["withdrawn"][0]["image_id"]
     assert (originals / f"{withdrawn}.png").is_file(), "a kept version has it"
-    indexer_json("activate", "part", indexer_json("versions", "part", data=data)["versions"][-1], data=data)
     indexer_json("prune", "part", data=data)
     assert not (originals / f"{withdrawn}.png").exists()
     assert len(list(originals.iterdir())) == 3
     assert indexer_json("rebuild", "part", data=data)["references"] == 3
+    indexer_json("references", "remove", "part", "good-003.png", data=data)
+    with serving(load_settings(data_dir=data, search_workers=0)) as client:
+        assert client.post("/classes/part/prune").json()["versions"] == [client.get("/classes/part").json()["version"]]
+    assert len(list(originals.iterdir())) == 2
     indexer_json("remove", "part", "--yes", data=data)
     assert not originals.exists()
 
