@@ -19,6 +19,7 @@ from patchbank.judging.choice_file import Choice
 from patchbank.judging.compatibility import Compatibility, compare
 from patchbank.scoring.threshold import promise, promise_takes
 from patchbank.settings import Settings
+from patchbank.teaching.originals import Originals
 from patchbank_indexer.commands.manifest_lines import (
     frames_line,
     inspected_line,
@@ -169,5 +170,6 @@ def _self_test_line(manifest: Manifest, compatibility: Compatibility | None) -> 
 def _remove(settings: Settings, out: Output, class_name: str) -> None:
     with opened(settings) as store:
         store.remove(class_name)
+        Originals(settings).sweep(store, class_name)
     out.result({"removed": class_name})
     out.say(f"removed {class_name}")

@@ -11,6 +11,7 @@ from patchbank.judging.version_diff import diff as compare_versions
 from patchbank.judging.version_facts import VersionFacts, kept_versions
 from patchbank.scoring.threshold import review_threshold
 from patchbank.settings import Settings
+from patchbank.teaching.originals import Originals
 from patchbank_indexer.commands.options import ClassName, DataDir, Json
 from patchbank_indexer.commands.running import opened, run
 from patchbank_indexer.output import Output
@@ -107,6 +108,7 @@ def _diff(settings: Settings, out: Output, class_name: str, before: str, after: 
 def _prune(settings: Settings, out: Output, class_name: str, keep: int) -> None:
     with opened(settings) as store:
         gone = store.prune(class_name, keep)
+        Originals(settings).sweep(store, class_name)
         kept = store.versions(class_name)
     out.result({"class_name": class_name, "removed": gone, "versions": kept})
     out.say(f"{class_name}: {len(gone)} versions removed, {len(kept)} kept")

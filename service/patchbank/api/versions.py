@@ -13,6 +13,7 @@ from patchbank.api.state import state_of
 from patchbank.bank.names import BankRef
 from patchbank.judging.version_diff import diff
 from patchbank.judging.version_facts import kept_versions
+from patchbank.teaching.originals import Originals
 
 router = APIRouter(prefix="/classes/{class_name}", tags=["versions"])
 
@@ -54,6 +55,8 @@ def prune_versions(
     keep: Annotated[int, Query(ge=1, description="the newest so many are kept, and the one that serves")] = 1,
 ) -> Pruned:
     """Remove old versions, and what only they were made of."""
-    store = state_of(request).inspector.store
+    state = state_of(request)
+    store = state.inspector.store
     removed = patiently(lambda: store.prune(class_name, keep))
+    Originals(state.settings).sweep(store, class_name)
     return Pruned(class_name=class_name, removed=removed, versions=store.versions(class_name))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -43,6 +43,7 @@ class Originals:
         folder = self._root / class_name
         if not folder.is_dir():
             return
+        files = list(folder.iterdir())  # before the versions are read: what is kept meanwhile is of a version to come
         needed: set[str] = set()
         if class_name in store.active():
             try:
@@ -50,10 +51,10 @@ class Originals:
                     needed |= set(store.bank(class_name, version).cls_vectors()[0])
             except DamagedBank:
                 return
-        self._remove(folder, needed)
+        self._remove(folder, files, needed)
 
-    def _remove(self, folder: Path, needed: Collection[str]) -> None:
-        for file in folder.iterdir():
+    def _remove(self, folder: Path, files: Iterable[Path], needed: Collection[str]) -> None:
+        for file in files:
             if file.name.split(".")[0] not in needed:
                 with suppress(OSError):
                     file.unlink()

@@ -144,8 +144,8 @@ class Teacher:
                     made = builder.finish(self.embedder, calibrate_with, len(set_aside), keep_all=options.keep_all)
                     activating(progress)
                     manifest = draft.activate(made, serve=options.serve)
+                    originals.sweep(self.store, class_name)  # while nobody else keeps any for a version to come
                     break
-        originals.sweep(self.store, class_name)
         return TeachReport(
             manifest,
             len(builder.joined),

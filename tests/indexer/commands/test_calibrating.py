@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+
+import pytest
 
 from tests.helpers.command_line import indexer, indexer_json, teach
 from tests.helpers.pictures import folder_of
@@ -54,3 +57,59 @@ def test_rates_that_contradict_end_the_command_before_it_works(data: Path, tmp_p
             result = indexer(*words, *wrong, data=data)
             assert (result.exit_code, "[invalid_parameters]" in result.stderr) == (1, True), result.output
             assert "embedding" not in result.stderr
+
+
+def test_references_are_scored_again_so_that_thresholds_follow_what_was_added(data: Path, tmp_path: Path) -> None:
+    teach(data, tmp_path / "in", count=4)
+    added = indexer_json("update", "part", folder_of(tmp_path / "more", 2, first=4), "--keep-all", data=data)
+    waits = indexer_json("calibrate", "part", "--again", "--no-activate", data=data)
+    assert indexer_json("versions", "part", data=data)["active"] == added["version"]
+    report = indexer_json("calibrate", "part", "--again", data=data)
+    assert (report["scored"], report["without_picture"]) == (6, [])
+    assert (report["before"]["version"], report["after"]["version"]) == (added["version"], report["version"])
+    assert (report["before"]["count"], report["after"]["count"]) == (6, 6)
+    assert report["after"]["threshold"] == waits["after"]["threshold"] <= report["before"]["threshold"]
+    anew = indexer_json("add", "whole", tmp_path / "in", tmp_path / "more", "--keep-all", data=data)
+    assert report["after"]["threshold"] == pytest.approx(anew["threshold"], abs=1e-6)
+    said = indexer("calibrate", "part", "--again", data=data)
+    assert said.exit_code == 0, said.output
+    assert "6 references were scored again, each left out" in said.stdout
+    reasons = [row["reason"] for row in indexer_json("versions", "part", data=data)["details"]]
+    assert reasons == ["taught", "extended", "scored again", "scored again"], "nothing changed the last time"
+
+
+def test_again_goes_with_no_images_and_no_rates(data: Path, tmp_path: Path) -> None:
+    teach(data, tmp_path / "in")
+    for words in (("--with", tmp_path / "in"), ("--target-far", "0.1"), ("--confidence", "0.9")):
+        result = indexer("calibrate", "part", "--again", *words, data=data)
+        assert (result.exit_code, "--again" in result.stderr) == (2, True), result.output
+    assert len(indexer_json("versions", "part", data=data)["versions"]) == 1
+
+
+def test_references_of_a_coreset_are_scored_again_from_their_pictures_where_these_are_found(
+    data: Path, tmp_path: Path
+) -> None:
+    folder = folder_of(tmp_path / "in", 5)
+    indexer_json("add", "part", folder, "--coreset", "0.3", data=data)
+    whole = indexer_json("calibrate", "part", "--again", data=data)
+    assert (whole["scored"], whole["without_picture"]) == (5, [])
+    (folder / "good-003.png").unlink()
+    partly = indexer_json("references", "remove", "part", "good-000.png", "--no-activate", data=data)
+    indexer_json("activate", "part", partly["version"], data=data)
+    result = indexer("calibrate", "part", "--again", "--json", data=data)
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert (report["scored"], [row["name"] for row in report["without_picture"]]) == (3, ["good-003.png"])
+    assert report["after"]["count"] == 4
+    assert "1 references could not be scored again" in " ".join(result.stderr.split())
+
+
+def test_new_thresholds_can_wait(data: Path, tmp_path: Path) -> None:
+    taught = teach(data, tmp_path / "in")
+    more = folder_of(tmp_path / "more", 4, first=50)
+    for words in (("--target-far", "0.4"), ("--with", more)):
+        result = indexer("calibrate", "part", *words, "--no-activate", data=data)
+        assert result.exit_code == 0, result.output
+        kept = indexer_json("versions", "part", data=data)
+        assert kept["active"] == taught["version"]
+        assert f"version {kept['versions'][-1]} waits" in result.stdout

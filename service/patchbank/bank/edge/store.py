@@ -214,9 +214,7 @@ class EdgeStore(VersionedStore[HeldLock]):
         folder = self._folder / name
         if name not in self._parts:
             self._forget_removed()
-        return self._parts.get(
-            name, lambda: FlatPart.open(folder) if (folder / REFERENCES).exists() else Shard.load(folder)
-        )
+        return self._parts.get(name, lambda: _open(folder))
 
     def _forget_removed(self) -> None:
         """Let go of shards whose files are gone, so that replaced versions give their memory back."""
