@@ -14,6 +14,7 @@ from typing import BinaryIO, Final
 import numpy as np
 
 from patchbank.arrays import ByteArray, FloatArray, IntArray
+from patchbank.bank.excluding import are_of
 from patchbank.bank.store import Neighbours
 
 _BLOCK: Final = 4_096
@@ -86,11 +87,9 @@ class ExactIndex:
         return self._vectors[places[order]]
 
     def _places_of(self, image_ids: Sequence[str]) -> IntArray:
-        places = [np.empty(0, dtype=np.int64)]
-        for image_id in image_ids:
-            own = np.frombuffer(bytes.fromhex(image_id), dtype=np.uint8)
-            places.append(np.flatnonzero((self._ids[:, : len(own)] == own).all(axis=1)))
-        return np.concatenate(places)
+        if not image_ids:
+            return np.empty(0, dtype=np.int64)
+        return np.flatnonzero(are_of(self._ids, image_ids))
 
 
 def _write_header(file: BinaryIO, shape: tuple[int, int]) -> None:

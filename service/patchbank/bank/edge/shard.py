@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, cast
@@ -13,10 +14,11 @@ from uuid import UUID
 import numpy as np
 import qdrant_edge as qe
 
-from patchbank.arrays import FloatArray, IntArray
+from patchbank.arrays import ByteArray, FloatArray, IntArray
 from patchbank.bank.edge.cls_table import ClsTable
 from patchbank.bank.edge.exact import ExactIndex
 from patchbank.bank.edge.folders import CLS_COPY, EXACT_COPY, SHARD
+from patchbank.bank.excluding import nearest_without
 from patchbank.bank.names import is_image_id, patch_point, reference_point
 from patchbank.bank.reference import FACTS, Reference, ReferenceFacts
 from patchbank.bank.store import Neighbours, PatchBlock
@@ -158,7 +160,15 @@ class Shard:
     def _nearest(self, queries: FloatArray, k: int, exact: bool, exclude_images: Sequence[str]) -> Neighbours:
         if exact and self._exact is not None:
             return self._exact.nearest(queries, k, exclude_images)
-        params = _EXACT if exact else _FAST
+        if exact:
+            return Neighbours(*self._found(queries, k, exclude_images, _EXACT), exact=True)
+        search = partial(self._found, params=_FAST)
+        return Neighbours(*nearest_without(search, queries, k, exclude_images), exact=False)
+
+    def _found(
+        self, queries: FloatArray, k: int, exclude_images: Sequence[str], params: qe.SearchParams
+    ) -> tuple[FloatArray, ByteArray]:
+        """Distances (Q, k) and point ids (Q, k, 16), the images left out by the engine's filter."""
         left_out = None
         if exclude_images:
             left_out = qe.Filter(
@@ -173,7 +183,7 @@ class Shard:
         shape = (len(queries), k)
         distances = 1.0 - np.asarray(scores, dtype=np.float32).reshape(shape)
         points = np.frombuffer(b"".join(ids), dtype=np.uint8).reshape(*shape, 16)
-        return Neighbours(np.maximum(distances, 0.0), points, exact)
+        return np.maximum(distances, 0.0), points
 
     def _query(
         self,

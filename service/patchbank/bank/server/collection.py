@@ -14,7 +14,8 @@ import numpy as np
 from pydantic import ValidationError
 from qdrant_client import models
 
-from patchbank.arrays import FloatArray
+from patchbank.arrays import ByteArray, FloatArray
+from patchbank.bank.excluding import nearest_without
 from patchbank.bank.manifest import Manifest, read_manifest
 from patchbank.bank.names import is_image_id, reference_point
 from patchbank.bank.reference import FACTS, Reference, ReferenceFacts
@@ -145,13 +146,18 @@ class ServerCollection:
     ) -> Neighbours:
         """The queries are split by bytes, and the parts are searched concurrently."""
         exact = exact or not self.indexed
-        left_out = models.Filter(must_not=list(map(_of_image, exclude_images))) if exclude_images else None
         parts = max(1, -(-queries.nbytes // _BATCH_BYTES))
 
-        def search(part: FloatArray) -> tuple[FloatArray, Any]:
+        def ask(part: FloatArray, most: int, image_ids: Sequence[str]) -> tuple[FloatArray, ByteArray]:
+            left_out = models.Filter(must_not=list(map(_of_image, image_ids))) if image_ids else None
             return self.link.ask(
-                f"searching {self.name}", lambda: self.points.nearest(self.name, part, k, exact, left_out)
+                f"searching {self.name}", lambda: self.points.nearest(self.name, part, most, exact, left_out)
             )
+
+        def search(part: FloatArray) -> tuple[FloatArray, ByteArray]:
+            if exact:
+                return ask(part, k, exclude_images)
+            return nearest_without(ask, part, k, exclude_images)
 
         pieces = np.array_split(queries, parts)
         waiting = [self._threads.submit(search, piece) for piece in pieces[1:]]
