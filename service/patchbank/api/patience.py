@@ -10,8 +10,8 @@ from patchbank.errors import ClassBusy
 
 T = TypeVar("T")
 
-_PATIENCE: Final = 10.0
-_PAUSE: Final = 0.05
+_PATIENCE: Final = 30.0
+_PAUSE: Final = 0.1
 
 
 def patiently(work: Callable[[], T], patience: float = _PATIENCE) -> T:
