@@ -145,7 +145,7 @@ class ServerCollection:
     ) -> Neighbours:
         """The queries are split by bytes, and the parts are searched concurrently."""
         exact = exact or not self.indexed
-        left_out = models.Filter(must_not=list(map(_of_image, exclude_images))) if exclude_images else None
+        left_out = models.Filter(must_not=[_of_images(exclude_images)]) if exclude_images else None
         parts = max(1, -(-queries.nbytes // _BATCH_BYTES))
 
         def search(part: FloatArray) -> tuple[FloatArray, Any]:
@@ -250,7 +250,7 @@ class ServerCollection:
 
     def image_patches(self, image_id: str) -> FloatArray:
         """Patches (M, D) of one reference image."""
-        own = models.Filter(must=[_of_image(image_id), models.HasVectorCondition(has_vector="patch")])
+        own = models.Filter(must=[_of_images([image_id]), models.HasVectorCondition(has_vector="patch")])
         return _joined(list(self._blocks("patch", own)))
 
     def _blocks(self, vector: str, chosen: models.Filter) -> Iterator[PatchBlock]:
@@ -269,5 +269,6 @@ def _joined(blocks: Sequence[PatchBlock]) -> FloatArray:
     return np.concatenate([block.vectors for block in blocks]) if blocks else np.empty((0, 0), dtype=np.float32)
 
 
-def _of_image(image_id: str) -> models.FieldCondition:
-    return models.FieldCondition(key="image_id", match=models.MatchValue(value=image_id))
+def _of_images(image_ids: Sequence[str]) -> models.FieldCondition:
+    """One condition for all of them: the graph's search checks each condition of a filter at every patch it meets."""
+    return models.FieldCondition(key="image_id", match=models.MatchAny(any=list(image_ids)))
