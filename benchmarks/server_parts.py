@@ -33,8 +33,8 @@ from patchbank_indexer.demo.products import load_products
 
 _PARTS: Final = (0, 1, 4, 8)
 _WITHDRAWN: Final = (1, 16, 128)
-_SHARE: Final = 150
-"""Patches of an image in the large part, as a coreset leaves them: 128 images are then a fifth of 100,000."""
+_IMAGES: Final = 640
+"""Images of the large part, which have few patches each as a coreset leaves them: 128 are a fifth of it."""
 _EXACT: Final = 32
 _TICK: Final = os.sysconf("SC_CLK_TCK")
 
@@ -118,7 +118,7 @@ def _data(patches: int) -> Data:
         queries = embedder.embed(read_image(product.good[0])).patches
     small = images[: max(_PARTS) + 1]
     large = np.random.default_rng(0).permutation(np.concatenate(images[len(small) :]))[:patches]
-    return Data(large, [f"{place // _SHARE:024x}" for place in range(len(large))], small, queries)
+    return Data(large, [f"{place * _IMAGES // len(large):024x}" for place in range(len(large))], small, queries)
 
 
 def _searches(ways: Sequence[Way], data: Data, server: Server, repeats: int) -> None:
