@@ -9,7 +9,6 @@ in turn, in one run. ``--replicas`` keeps each shard (there is one a collection)
 from __future__ import annotations
 
 import argparse
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -22,7 +21,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from qdrant_client import models
 
-from benchmarks.server_ways import INDEXING, Collections, Sequences, Way
+from benchmarks.server_process import Server
+from benchmarks.server_ways import INDEXING, Collections, Merged, Sequences, Way
 from patchbank.arrays import BoolArray, FloatArray
 from patchbank.bank.server.collection import Spread
 from patchbank.bank.server.link import ServerLink
@@ -36,7 +36,8 @@ _WITHDRAWN: Final = (1, 16, 128)
 _IMAGES: Final = 640
 """Images of the large part, which have few patches each as a coreset leaves them: 128 are a fifth of it."""
 _EXACT: Final = 32
-_TICK: Final = os.sysconf("SC_CLK_TCK")
+_QUIET: Final = 10
+"""So many looks in a row must find nothing left to optimise: the server begins some time after a write."""
 
 
 class Data(NamedTuple):
@@ -46,39 +47,6 @@ class Data(NamedTuple):
     image_ids: list[str]
     small: list[FloatArray]
     queries: FloatArray
-
-
-class Server(NamedTuple):
-    """The processes of a server's nodes and where they store."""
-
-    pids: Sequence[int]
-    folders: Sequence[Path]
-
-    def resident_mb(self) -> float:
-        """Resident memory of all nodes."""
-        pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in self.pids)
-        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-    def anonymous_mb(self) -> float:
-        """The same without mapped files."""
-        return sum(
-            int(line.split()[1]) / 1e3
-            for pid in self.pids
-            for line in Path(f"/proc/{pid}/status").read_text().splitlines()
-            if line.startswith("RssAnon")
-        )
-
-    def seconds(self) -> float:
-        """Processor time that all nodes have used: unlike the clock, it does not tell what else the machine did."""
-        stats = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in self.pids]
-        return sum(int(stat[11]) + int(stat[12]) for stat in stats) / _TICK
-
-    def disk_mb(self, names: Sequence[str]) -> float:
-        """What those collections take on all nodes' disks."""
-        files = [
-            file for folder in self.folders for name in names for file in (folder / "collections" / name).rglob("*")
-        ]
-        return sum(512 * file.stat().st_blocks for file in files if file.is_file()) / 1e6
 
 
 def main() -> None:
@@ -99,12 +67,13 @@ def main() -> None:
     data = _data(given.patches)
     print(f"{len(data.large)} patches of {data.large.shape[1]} numbers, {given.replicas} replicas", flush=True)
     with closing(ServerLink.open(settings)) as link, ThreadPoolExecutor(8) as threads:
-        ways = (Collections(link, spread, threads), Sequences(link, spread, threads))
+        apart, together = Collections(link, spread, threads), Sequences(link, spread, threads)
+        ways: tuple[Way, ...] = (apart, Merged(apart), together)
         for way in ways:
             way.drop()
         try:
             _searches(ways, data, server, given.repeats)
-            _reindexing(ways[1], data, server)
+            _reindexing(together, data, server)
         finally:
             for way in ways:
                 way.drop()
@@ -134,7 +103,7 @@ def _searches(ways: Sequence[Way], data: Data, server: Server, repeats: int) -> 
         for way in ways:
             while way.parts < parts:
                 _add(way, data.small[way.parts], server)
-            _settle(way)
+            _settle(way, server)
         for count in (0, *_WITHDRAWN) if parts in (0, max(_PARTS)) else (0,):
             gone = sorted(set(data.image_ids))[:count]
             truth = _truth(data, ids >= count, parts)
@@ -211,13 +180,19 @@ class _Searching:
         )
 
 
-def _settle(way: Way) -> None:
-    """Wait until the server has nothing left to optimise."""
-    end = time.monotonic() + INDEXING
-    while way.link.client.get_collection(way.large().name).status != models.CollectionStatus.GREEN:
-        if time.monotonic() > end:
+def _settle(way: Way, server: Server) -> None:
+    """Wait until the server has had nothing left to optimise for some time; print how long it optimised."""
+    begin, before, green = time.monotonic(), server.seconds(), 0
+    ended, used = begin, before
+    while green < _QUIET:
+        if way.link.client.get_collection(way.large().name).status == models.CollectionStatus.GREEN:
+            green += 1
+        else:
+            green, ended, used = 0, time.monotonic(), server.seconds()
+        if time.monotonic() - begin > INDEXING:
             raise TimeoutError(f"{way.large().name} is still being optimised")
         time.sleep(0.2)
+    print(f"{way.name}: optimised for {ended - begin:.1f} s, {used - before:.1f} s of processors", flush=True)
 
 
 def _reindexing(way: Sequences, data: Data, server: Server) -> None:
@@ -226,7 +201,7 @@ def _reindexing(way: Sequences, data: Data, server: Server) -> None:
     before, begin, times, left_out, counts = server.seconds(), time.perf_counter(), [], [], []
     way.add(f"{way.parts + 10**9:024x}", patches)
     green = 0
-    while green < 3:
+    while green < _QUIET:
         info = way.link.client.get_collection(name)
         green = green + 1 if info.status == models.CollectionStatus.GREEN else 0
         counts.append(info.indexed_vectors_count or 0)

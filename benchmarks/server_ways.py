@@ -1,8 +1,8 @@
-"""Two ways to keep a bank's parts on a Qdrant server, for ``benchmarks.server_parts``.
+"""Ways to keep a bank's parts on a Qdrant server, for ``benchmarks.server_parts``.
 
-``Collections`` is what the service does: each part is a collection. ``Sequences`` keeps all parts in one collection; a
-payload field ``sequence`` says which part a point belongs to, and a version is a filter: ``sequence <= s`` without the
-withdrawn images.
+``Collections``: each part is a collection. ``Merged``: the same, but each addition copies the small parts into one.
+``Sequences`` keeps all parts in one collection; a payload field ``sequence`` says which part
+a point belongs to, and a version is a filter: ``sequence <= s`` without the withdrawn images.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from patchbank.bank.parted import Parted, Share
 from patchbank.bank.server.collection import ServerCollection, Spread
 from patchbank.bank.server.link import ServerLink
 from patchbank.bank.server.points import read_hits, search_request
+from patchbank.bank.server.store import INDEX_FROM
 from patchbank.bank.server.upload import Upload
 from patchbank.bank.store import BankSpec, Neighbours
 
@@ -37,8 +38,8 @@ class Way(ABC):
 
     def __init__(self, link: ServerLink, spread: Spread, threads: ThreadPoolExecutor) -> None:
         self.link = link
-        self._spread = spread
-        self._threads = threads
+        self.spread = spread
+        self.threads = threads
         self.parts = 0
         """Number of small parts that have been added."""
 
@@ -70,12 +71,12 @@ class Way(ABC):
 
     def _collection(self, number: int) -> ServerCollection:
         return ServerCollection(
-            self.link, f"{PREFIX}__bench-{self.name}__{number:05}", self._threads, indexed=not number
+            self.link, f"{PREFIX}__bench-{self.name}__{number:05}", self.threads, indexed=not number
         )
 
     def _made(self, number: int, dim: int) -> ServerCollection:
         collection = self._collection(number)
-        collection.create(BankSpec(dim, 4), self._spread)
+        collection.create(BankSpec(dim, 4), self.spread)
         return collection
 
 
@@ -99,6 +100,48 @@ class Collections(Way):
 
     def names(self) -> list[str]:
         return [self._collection(number).name for number in range(self.parts + 1)]
+
+
+class Merged(Way):
+    """The large part of ``collections``, and one more for all small ones, written anew at each addition."""
+
+    name = "merged"
+
+    def __init__(self, collections: Collections) -> None:
+        super().__init__(collections.link, collections.spread, collections.threads)
+        self._collections = collections
+        self._small: list[tuple[str, FloatArray]] = []
+
+    def large(self) -> ServerCollection:
+        return self._collections.large()
+
+    def fill(self, image_ids: Sequence[str], patches: FloatArray) -> None:
+        """Nothing: the other way has written it."""
+
+    def add(self, image_id: str, patches: FloatArray) -> None:
+        self._small.append((image_id, patches))
+        made = self._made(self.parts + 1, patches.shape[1])
+        vectors = np.concatenate([own for _, own in self._small])
+        _write(made, [name for name, own in self._small for _ in own], vectors)
+        if len(vectors) >= INDEX_FROM:
+            made.index(len(vectors), INDEXING)
+        self.parts += 1
+        if self.parts > 2:  # the version before still serves
+            self._collection(self.parts - 2).drop()
+
+    def nearest(self, queries: FloatArray, parts: int, withdrawn: Sequence[str], *, exact: bool = False) -> Neighbours:
+        shares = [Share(self.large(), frozenset(withdrawn))]
+        if parts:
+            shares.append(Share(self._part(parts)))
+        return Parted(shares).nearest(queries, 1, exact=exact)
+
+    def _part(self, number: int) -> ServerCollection:
+        part = self._collection(number)
+        part.indexed = sum(len(own) for _, own in self._small[:number]) >= INDEX_FROM
+        return part
+
+    def names(self) -> list[str]:
+        return [self.large().name, *([self._collection(self.parts).name] if self.parts else [])]
 
 
 class Sequences(Way):
