@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.server_parts --url http://127.0.0.1 --pid PID --storage FOLDER``: the server must be on this
 machine, because its memory, processor time and disk are read from the system; name each node's process and storage.
-Real patches (solar cells) in one large part, then small parts of one image each (1,024 patches). Both ways are measured
-in turn, in one run. ``--replicas`` keeps each shard (there is one a collection) on so many nodes.
+Real patches (solar cells) in one large part, then small parts of one image each (1,024 patches); all ways in one run.
+Each collection has one shard, on ``--replicas`` nodes.
 """
 
 from __future__ import annotations
@@ -91,9 +91,12 @@ def _data(patches: int) -> Data:
 
 
 def _searches(ways: Sequence[Way], data: Data, server: Server, repeats: int) -> None:
+    before = server.seconds()
     for way in ways:
         spent = _timed(partial(way.fill, data.image_ids, data.large))
         print(f"{way.name}: large part written and indexed in {spent:.0f} s", flush=True)
+    if server.seconds() - before < 1:
+        raise SystemExit("the processes that --pid names did no work: they are not the server's")
     print(
         "| small parts | withdrawn | way | approximate ms | its processor ms | exact to 1e-5 | 32 exact ms | disk MB |"
     )
