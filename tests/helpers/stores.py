@@ -19,7 +19,7 @@ from patchbank.bank.edge.pool import PooledStore
 from patchbank.bank.edge.shard import INDEX_FROM
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.names import PREFIX, BankRef
-from patchbank.bank.server.collection import MANIFEST_POINT
+from patchbank.bank.server.collection import MANIFEST_POINT, Spread
 from patchbank.bank.server.link import ServerLink
 from patchbank.bank.server.store import ServerStore
 from patchbank.bank.store import PatchStore
@@ -28,6 +28,8 @@ from tests.helpers.grpc_qdrant import Served, serving_qdrant
 
 REAL_SERVER = os.environ.get("PATCHBANK_TEST_QDRANT_URL", "")
 REAL_GRPC_PORT = int(os.environ.get("PATCHBANK_TEST_QDRANT_GRPC_PORT", "6334"))
+REAL_REPLICAS = int(os.environ.get("PATCHBANK_TEST_QDRANT_REPLICAS", "1"))
+"""Copies of each shard on the real server: more than 1 where it is a cluster."""
 KINDS = ["edge", "pooled", "wire", "server"]
 
 
@@ -117,6 +119,7 @@ class ServerKind(StoreKind):
     """The server store. ``admin`` is the client that plays the tricks."""
 
     index_from = 1_500
+    spread = Spread()
 
     def __init__(self, admin: QdrantClient, index_from: int | None = None) -> None:
         super().__init__()
@@ -124,7 +127,13 @@ class ServerKind(StoreKind):
         self.index_from = index_from or self.index_from
 
     def _make(self) -> PatchStore:
-        return ServerStore(self.link(), keep_versions=2, index_from=self.index_from, lease_seconds=self.lease_seconds)
+        return ServerStore(
+            self.link(),
+            keep_versions=2,
+            spread=self.spread,
+            index_from=self.index_from,
+            lease_seconds=self.lease_seconds,
+        )
 
     @abstractmethod
     def link(self) -> ServerLink:
@@ -167,7 +176,9 @@ class WireKind(ServerKind):
 
 
 class RealKind(ServerKind):
-    """A Qdrant server; our collections on it are deleted before and after."""
+    """A Qdrant server or cluster; our collections on it are deleted before and after."""
+
+    spread = Spread(replicas=REAL_REPLICAS, write_consistency=min(2, REAL_REPLICAS))
 
     def __init__(self, url: str, index_from: int | None = None) -> None:
         parts = urlsplit(url)

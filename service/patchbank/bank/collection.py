@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from patchbank.arrays import FloatArray, IntArray
 from patchbank.bank.manifest import LAYOUT, Manifest
 from patchbank.bank.names import BankRef
-from patchbank.bank.part import Part, to_merge
+from patchbank.bank.part import MOST_PARTS, Part, to_merge
 from patchbank.bank.parted import Collection, Parted, Share
 from patchbank.bank.pour import pour
 from patchbank.bank.reference import Reference, ReferenceFacts
@@ -60,13 +60,16 @@ class CollectionDraft(ABC, Generic[Written]):
     """What all drafts share: a collection of their own beside the ``base`` parts, and reading from both.
 
     ``base`` are the parts of the version that the new one extends, each with its collection. What is to be merged of
-    them becomes the draft's own when it is sealed; until then its references can be withdrawn and replaced.
+    them becomes the draft's own when it is sealed; until then its references can be withdrawn and replaced. From more than
+    ``most_parts`` on, small ones are merged.
     """
 
-    def __init__(self, ref: BankRef, base: Sequence[tuple[Part, Collection]] = ()) -> None:
+    def __init__(
+        self, ref: BankRef, base: Sequence[tuple[Part, Collection]] = (), most_parts: int = MOST_PARTS
+    ) -> None:
         self._ref = ref
         self._base = list(base)
-        self._to_merge = {part.version for part in to_merge([part for part, _ in base])}
+        self._to_merge = {part.version for part in to_merge([part for part, _ in base], most_parts)}
         self._own: set[str] = set()
         self._held = [
             {image_id for image_id in collection.cls_vectors()[0] if image_id not in part.withdrawn}

@@ -43,14 +43,14 @@ class Part(BaseModel):
         return self.references - len(self.withdrawn), self.patches - self.left_out
 
 
-def to_merge(parts: Sequence[Part]) -> list[Part]:
+def to_merge(parts: Sequence[Part], most_parts: int = MOST_PARTS) -> list[Part]:
     """The parts that the next change copies into its own, so that a version has few parts and little withdrawn.
 
     Of many parts the smallest are merged, and each next larger one while it is at most twice as large as those before
     it together: so a patch is copied a few times at most, however many parts come.
     """
     chosen = [part for part in parts if _is_worn(part)]
-    if len(parts) > MOST_PARTS:
+    if len(parts) > most_parts:
         total = 0
         for count, part in enumerate(sorted(parts, key=_size)):
             if count > 1 and _size(part) > 2 * total:

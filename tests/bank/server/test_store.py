@@ -138,6 +138,16 @@ def test_an_image_is_one_request_and_a_large_one_is_split_by_bytes(open_store: O
             assert neighbours.distances.mean(axis=1) == pytest.approx(brute_force(queries, bank, 2), abs=1e-5)
 
 
+def test_images_left_out_are_one_condition_however_many(open_store: OpenServer, served: Served) -> None:
+    store = open_store()
+    teach(store, "part")
+    gone = [f"{number:024x}" for number in range(10**6, 10**6 + 128)]
+    store.bank("part").nearest(vectors(1), 1, exclude_images=gone)
+    request = next(asked for asked in served.qdrant.requests if isinstance(asked, grpc.QueryBatchPoints))
+    (condition,) = request.query_points[0].filter.must_not
+    assert list(condition.field.match.keywords.strings) == gone
+
+
 def test_a_version_serves_only_when_the_server_has_indexed_all_of_it(
     open_store: OpenServer, behaviour: Behaviour, served: Served
 ) -> None:

@@ -170,10 +170,8 @@ class Shard:
     ) -> tuple[FloatArray, ByteArray]:
         """Distances (Q, k) and point ids (Q, k, 16), the images left out by the engine's filter."""
         left_out = None
-        if exclude_images:
-            left_out = qe.Filter(
-                must_not=[qe.FieldCondition("image_id", match=qe.MatchValue(image_id)) for image_id in exclude_images]
-            )
+        if exclude_images:  # one condition: the graph's search checks each one at every patch it meets
+            left_out = qe.Filter(must_not=[qe.FieldCondition("image_id", match=qe.MatchAny(list(exclude_images)))])
         hits = self._query("patch", queries, k, params, left_out, payload=False)
         scores, ids = [], []
         for nearest in hits:

@@ -149,7 +149,7 @@ class ServerCollection:
         parts = max(1, -(-queries.nbytes // _BATCH_BYTES))
 
         def ask(part: FloatArray, most: int, image_ids: Sequence[str]) -> tuple[FloatArray, ByteArray]:
-            left_out = models.Filter(must_not=list(map(_of_image, image_ids))) if image_ids else None
+            left_out = models.Filter(must_not=[_of_images(image_ids)]) if image_ids else None
             return self.link.ask(
                 f"searching {self.name}", lambda: self.points.nearest(self.name, part, most, exact, left_out)
             )
@@ -256,7 +256,7 @@ class ServerCollection:
 
     def image_patches(self, image_id: str) -> FloatArray:
         """Patches (M, D) of one reference image."""
-        own = models.Filter(must=[_of_image(image_id), models.HasVectorCondition(has_vector="patch")])
+        own = models.Filter(must=[_of_images([image_id]), models.HasVectorCondition(has_vector="patch")])
         return _joined(list(self._blocks("patch", own)))
 
     def _blocks(self, vector: str, chosen: models.Filter) -> Iterator[PatchBlock]:
@@ -275,5 +275,6 @@ def _joined(blocks: Sequence[PatchBlock]) -> FloatArray:
     return np.concatenate([block.vectors for block in blocks]) if blocks else np.empty((0, 0), dtype=np.float32)
 
 
-def _of_image(image_id: str) -> models.FieldCondition:
-    return models.FieldCondition(key="image_id", match=models.MatchValue(value=image_id))
+def _of_images(image_ids: Sequence[str]) -> models.FieldCondition:
+    """One condition for all of them: the graph's search checks each condition of a filter at every patch it meets."""
+    return models.FieldCondition(key="image_id", match=models.MatchAny(any=list(image_ids)))

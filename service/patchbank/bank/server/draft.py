@@ -31,6 +31,9 @@ class Publish(Protocol):
 
 
 _BATCH_BYTES: Final = 1_000_000
+_MOST_PARTS: Final = 4
+"""A server searches a small part exhaustively, vector by vector, so that fewer pay (docs/scaling.md)."""
+
 _INDEXING: Final = 3_600.0
 """Most seconds that building a graph may take; 200,000 patches take minutes."""
 
@@ -47,7 +50,7 @@ class ServerDraft(CollectionDraft[ServerCollection]):
         index_from: int,
         base: Sequence[tuple[Part, ServerCollection]] = (),
     ) -> None:
-        super().__init__(ref, base)
+        super().__init__(ref, base, _MOST_PARTS)
         self._publish = publish
         self._open: ServerCollection | None = collection
         self._lease = lease
