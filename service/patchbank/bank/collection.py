@@ -60,8 +60,8 @@ class CollectionDraft(ABC, Generic[Written]):
     """What all drafts share: a collection of their own beside the ``base`` parts, and reading from both.
 
     ``base`` are the parts of the version that the new one extends, each with its collection. What is to be merged of
-    them becomes the draft's own when it is sealed; until then its references can be withdrawn and replaced. From more than
-    ``most_parts`` on, small ones are merged.
+    them becomes the draft's own when it is sealed; until then its references can be withdrawn and replaced. Of more
+    than ``most_parts`` small ones are merged.
     """
 
     def __init__(
