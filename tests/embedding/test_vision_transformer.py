@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,8 +123,9 @@ def test_any_multiple_of_the_patch_is_an_input_size(line: Line, asked: str, grid
         np.testing.assert_allclose(np.linalg.norm(made.patches, axis=1), 1.0, atol=1e-5)
 
 
-def test_a_bank_of_another_input_size_is_refused(line: Line) -> None:
-    with serving(line.settings.model_copy(update={"input_size": "238"})) as client:
+def test_a_bank_of_another_input_size_is_refused(line: Line, tmp_path: Path) -> None:
+    data_dir = shutil.copytree(line.settings.data_dir, tmp_path / "data")
+    with serving(line.settings.model_copy(update={"input_size": "238", "data_dir": data_dir})) as client:
         data = line.product.references[0].read_bytes()
         response = client.post("/detect", files={"file": data}, data={"class_name": "solar"})
         assert (response.status_code, response.json()["error"]["code"]) == (409, "backbone_mismatch")
