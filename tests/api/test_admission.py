@@ -7,6 +7,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import httpx
 import pytest
@@ -121,10 +122,11 @@ def test_a_client_that_leaves_in_mid_upload_gives_its_place_back(client: httpx.C
 
 
 def test_a_client_that_falls_silent_in_mid_upload_loses_its_place(
-    narrow: Settings, monkeypatch: pytest.MonkeyPatch
+    narrow: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("patchbank.api.app.BodyLimit", partial(BodyLimit, patience=0.5))
-    with serving(narrow) as client, unfinished_upload(client) as connection:
+    alone = narrow.model_copy(update={"data_dir": tmp_path / "data"})
+    with serving(alone) as client, unfinished_upload(client) as connection:
         answer = everything_from(connection)
         assert answer.startswith(b"HTTP/1.1 408 ")
         assert b'"request_timeout"' in answer

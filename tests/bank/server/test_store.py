@@ -15,6 +15,7 @@ import pytest
 import trustme
 from qdrant_client import grpc, models
 
+from patchbank.bank.manifest import LAYOUT
 from patchbank.bank.names import PREFIX
 from patchbank.bank.server.collection import MANIFEST_POINT
 from patchbank.bank.server.lease import COLLECTION as LEASES
@@ -373,7 +374,7 @@ def test_a_killed_indexer_leaves_the_old_version_serving_and_the_next_one_cleans
     assert held == {f"{PREFIX}__part__{version}" for version in store.versions("part")}
 
 
-@pytest.mark.parametrize(("layout", "kind"), [(3, NewerLayout), (0, DamagedBank), ("2", DamagedBank)])
+@pytest.mark.parametrize(("layout", "kind"), [(LAYOUT + 1, NewerLayout), (0, DamagedBank), ("2", DamagedBank)])
 def test_a_bank_of_another_layout_is_an_error_not_guessed_at(
     open_store: OpenServer, served: Served, layout: object, kind: type[DamagedBank]
 ) -> None:
