@@ -144,14 +144,17 @@ def test_a_part_whose_references_are_all_withdrawn_is_none(store: PatchStore) ->
     assert [part.version for part in third.parts] == [first.version]
 
 
-def test_scattered_parts_become_one_at_the_next_change(store: PatchStore) -> None:
-    latest = teach(store, "part")
-    for number in range(10, 10 + MOST_PARTS):
-        latest = changed(store, latest, add=[number]).ref
-    assert 2 < len(store.bank("part").manifest.parts) <= MOST_PARTS + 1
-    merged = changed(store, latest)
-    assert [part.version for part in merged.parts] == [merged.version]
-    assert numbers(store.bank("part")) == [0, 1, 2, *range(10, 10 + MOST_PARTS)]
+def test_many_small_parts_are_merged_by_a_change_and_so_is_one_of_which_much_is_withdrawn(store: PatchStore) -> None:
+    latest, counts = teach(store, "part"), []
+    for number in range(10, 11 + MOST_PARTS):
+        manifest = changed(store, latest, add=[number])
+        latest = manifest.ref
+        counts.append(len(manifest.parts))
+    assert 2 < max(counts) <= MOST_PARTS + 1
+    merging = [place for place, count in enumerate(counts[1:], 1) if count < counts[place - 1]]
+    assert [counts[place] for place in merging] == [1] * len(merging) != []
+    assert numbers(store.bank("part")) == [0, 1, 2, *range(10, 11 + MOST_PARTS)]
+    merged = put_class(store.bank("part"), store)
     withdrawn = changed(store, merged.ref, withdraw=[0, 1, 2])
     assert withdrawn.parts[0].left_out == 18
     again = changed(store, withdrawn.ref)
