@@ -10,7 +10,7 @@ from typing import Any
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.part import needs_compaction
 from patchbank.bank.store import PatchStore
-from patchbank.errors import ClassBusy, PatchbankError, TooBusy
+from patchbank.errors import ClassBusy, PatchbankError, StoreUnavailable, TooBusy
 from patchbank.jobs.board import JobBoard
 from patchbank.jobs.job import Kind
 
@@ -42,19 +42,28 @@ class Upkeep:
         there is nothing to do."""
         with self._guard:
             try:
-                manifest = self._store.bank(class_name).manifest
-                needed = _needed(manifest)
-                job = None if needed is None else self._order(needed, class_name)
+                active = self._store.active()
+                if class_name not in active:
+                    return None
+                version = active[class_name]
+            except PatchbankError:
+                return None
+            job: str | None = None
+            try:
+                job = self._see_to(class_name)
             except ClassBusy as busy:  # another job is at work on it: what it leaves is looked at again
                 told = busy.detail or {}
                 return str(told["job"]) if "job" in told else None
-            except TooBusy:
+            except (TooBusy, StoreUnavailable):
                 return None
-            except PatchbankError as error:
+            except PatchbankError as error:  # it is told once, and not looked at again before it changes
                 _LOG.warning("the upkeep of %s: %s [%s]", class_name, error.message, error.code)
-                return None
-            self._seen[class_name] = manifest.version
+            self._seen[class_name] = version
             return job
+
+    def _see_to(self, class_name: str) -> str | None:
+        needed = _needed(self._store.bank(class_name).manifest)
+        return None if needed is None else self._order(needed, class_name)
 
     def _order(self, kind: Kind, class_name: str) -> str:
         request: dict[str, Any] = {"class_name": class_name}
