@@ -97,8 +97,10 @@ def calibrate(
         again="all" if again else None,
         activate=not no_activate,
     )
-    if again and (held_out is not None or choices.rates != Rates()):
-        raise typer.BadParameter("it takes the rates of the bank: give it alone", param_hint="--again")
+    if again and (held_out is not None or keep_all or strict or choices.rates != Rates()):
+        raise typer.BadParameter(
+            "it takes the references and the rates of the bank: give it alone", param_hint="--again"
+        )
     if not again and held_out is None and choices.rates == Rates():
         raise typer.BadParameter(
             "give --with DIR, --again, --target-far, --review-far, --confidence or --pixel-target-far"

@@ -188,7 +188,8 @@ def calibrate_request(form: Form, files: UploadedFiles, class_name: str, address
     check_fields(form.sent, address, _CALIBRATED, (FILES,))
     asked = _checked(CalibrateForm, _fields(form, (FILES,)))
     places = files.places(FILES)
-    if asked.again is not None and (places or asked.rates != CalibrateChoices().rates):
+    others = places or asked.keep_all or asked.strict or asked.rates != CalibrateChoices().rates
+    if asked.again is not None and others:
         raise InvalidParameters("again takes the references and the rates of the bank: send it alone")
     if asked.again is None and not places and asked.rates == CalibrateChoices().rates:
         raise InvalidParameters("send normal images as files, another rate, or again")
