@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import Annotated, Any
 
@@ -32,6 +32,7 @@ from patchbank.jobs.job import Job, Kind
 router = APIRouter(tags=["jobs"], dependencies=[Depends(refuse_other_sites)])
 
 MakeRequest = Callable[[Form, UploadedFiles], tuple[Kind, dict[str, Any]]]
+ReadForm = Callable[[Form, UploadedFiles, str, Mapping[str, Any]], dict[str, Any]]
 
 
 @router.post(
@@ -68,12 +69,7 @@ async def teach_class(request: Request, response: Response, class_name: str) -> 
 )
 async def calibrate_class(request: Request, response: Response, class_name: str) -> Job:
     """Give a class new thresholds, as a job."""
-    await to_thread.run_sync(state_of(request).inspector.store.bank, class_name)
-
-    def make(form: Form, files: UploadedFiles) -> tuple[Kind, dict[str, Any]]:
-        return "calibrate", calibrate_request(form, files, class_name, request.query_params)
-
-    return await _uploaded(request, response, class_name, "calibrate", make)
+    return await _of_taught(request, response, class_name, "calibrate", calibrate_request)
 
 
 @router.post("/classes/{class_name}/audit", status_code=202)
@@ -86,9 +82,9 @@ def audit_class(
     """Look for contaminated references of a class, for near-duplicates, and whether there are enough, as a job."""
     state = state_of(request)
     state.inspector.store.bank(class_name)
-    with closing(state.jobs.place()) as place:
-        job = state.jobs.order(place, "audit", class_name, {"class_name": class_name, "top": top})
-    return _accepted(request, response, job)
+    return _accepted(
+        request, response, state.jobs.order_without_files("audit", class_name, {"class_name": class_name, "top": top})
+    )
 
 
 @router.post(
@@ -102,12 +98,7 @@ def audit_class(
 )
 async def rebuild_class(request: Request, response: Response, class_name: str) -> Job:
     """Teach a class anew from the references that it has now, as a job."""
-    await to_thread.run_sync(state_of(request).inspector.store.bank, class_name)
-
-    def make(form: Form, files: UploadedFiles) -> tuple[Kind, dict[str, Any]]:
-        return "rebuild", rebuild_request(form, files, class_name, request.query_params)
-
-    return await _uploaded(request, response, class_name, "rebuild", make)
+    return await _of_taught(request, response, class_name, "rebuild", rebuild_request)
 
 
 @router.post(
@@ -121,12 +112,7 @@ async def rebuild_class(request: Request, response: Response, class_name: str) -
 )
 async def evaluate_class(request: Request, response: Response, class_name: str) -> Job:
     """Judge labelled pictures with a class, as a job: how many defects are found, how many false alarms there are."""
-    await to_thread.run_sync(state_of(request).inspector.store.bank, class_name)
-
-    def make(form: Form, files: UploadedFiles) -> tuple[Kind, dict[str, Any]]:
-        return "evaluate", evaluate_request(form, files, class_name, request.query_params)
-
-    return await _uploaded(request, response, class_name, "evaluate", make)
+    return await _of_taught(request, response, class_name, "evaluate", evaluate_request)
 
 
 @router.post("/classes/{class_name}/compact", status_code=202)
@@ -134,9 +120,19 @@ def compact_class(request: Request, response: Response, class_name: str) -> Job:
     """Write the parts of a class into one, as a job."""
     state = state_of(request)
     state.inspector.store.bank(class_name)
-    with closing(state.jobs.place()) as place:
-        job = state.jobs.order(place, "compact", class_name, {"class_name": class_name})
-    return _accepted(request, response, job)
+    return _accepted(
+        request, response, state.jobs.order_without_files("compact", class_name, {"class_name": class_name})
+    )
+
+
+async def _of_taught(request: Request, response: Response, class_name: str, kind: Kind, read: ReadForm) -> Job:
+    """Order a job of a class that must be there; ``read`` makes its request of the form."""
+    await to_thread.run_sync(state_of(request).inspector.store.bank, class_name)
+
+    def make(form: Form, files: UploadedFiles) -> tuple[Kind, dict[str, Any]]:
+        return kind, read(form, files, class_name, request.query_params)
+
+    return await _uploaded(request, response, class_name, kind, make)
 
 
 async def _uploaded(request: Request, response: Response, class_name: str, kind: Kind, make: MakeRequest) -> Job:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from contextlib import closing
 from typing import Any
 
 from patchbank.bank.manifest import Manifest
@@ -69,9 +68,7 @@ class Upkeep:
         request: dict[str, Any] = {"class_name": class_name}
         if kind == "calibrate":
             request["choices"] = {"again": "stale"}
-        self._board.check_free(kind, class_name)
-        with closing(self._board.place()) as place:
-            job = self._board.order(place, kind, class_name, request)
+        job = self._board.order_without_files(kind, class_name, request)
         _LOG.info("job %s: %s of %s, for upkeep", job.id, kind, class_name)
         return job.id
 

@@ -7,18 +7,19 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from patchbank.arrays import FloatArray, IntArray
+from patchbank.bank.forwarding import Forwarding
 from patchbank.bank.manifest import LAYOUT, Manifest
 from patchbank.bank.names import BankRef
 from patchbank.bank.part import MOST_PARTS, Part, to_merge
 from patchbank.bank.parted import Collection, Parted, Share
 from patchbank.bank.pour import pour
-from patchbank.bank.reference import Reference, ReferenceFacts
+from patchbank.bank.reference import Reference
 from patchbank.bank.store import Neighbours, PatchBlock
 from patchbank.errors import DamagedBank, EmptyBank, UnknownReference
 from patchbank.text import quoted
 
 
-class CollectionBank:
+class CollectionBank(Forwarding):
     """``Bank``: a finished version. The collection of all its parts is opened at the first use."""
 
     def __init__(self, manifest: Manifest, collection: Callable[[], Collection]) -> None:
@@ -29,28 +30,8 @@ class CollectionBank:
     def manifest(self) -> Manifest:
         return self._manifest
 
-    def nearest(
-        self, queries: FloatArray, k: int, *, exact: bool = False, exclude_images: Sequence[str] = ()
-    ) -> Neighbours:
-        return self._collection().nearest(queries, k, exact=exact, exclude_images=exclude_images)
-
-    def references(self) -> list[Reference]:
-        return self._collection().references()
-
-    def reference_facts(self) -> list[ReferenceFacts]:
-        return self._collection().reference_facts()
-
-    def reference(self, image_id: str) -> Reference:
-        return self._collection().reference(image_id)
-
-    def cls_vectors(self) -> tuple[list[str], FloatArray]:
-        return self._collection().cls_vectors()
-
-    def patches(self) -> Iterator[PatchBlock]:
-        return self._collection().patches()
-
-    def image_patches(self, image_id: str) -> FloatArray:
-        return self._collection().image_patches(image_id)
+    def _content(self) -> Collection:
+        return self._collection()
 
 
 Written = TypeVar("Written", bound=Collection)

@@ -11,7 +11,6 @@ from typing import Generic, Protocol, TypeVar
 from patchbank.arrays import FloatArray
 from patchbank.bank.names import NO_CLASS, BankRef, check_class_name, new_version
 from patchbank.bank.part import Part
-from patchbank.bank.parted import Collection
 from patchbank.bank.pointers import Pointers
 from patchbank.bank.store import Bank, BankSpec, Draft, RouterHit
 from patchbank.bank.view import View, unknown_class, unknown_version, with_view
@@ -61,10 +60,6 @@ class VersionedStore(ABC, Generic[Held]):
     @abstractmethod
     def _begin(self, ref: BankRef, spec: BankSpec, parts: Sequence[Part], held: Held) -> Draft:
         """A draft on these parts of the class; it releases the class when it ends."""
-
-    @abstractmethod
-    def _view(self, class_name: str, parts: Sequence[Part]) -> Collection:
-        """What counts of these parts of a class, as one collection."""
 
     @abstractmethod
     def _serve(self, ref: BankRef, held: Held) -> None:

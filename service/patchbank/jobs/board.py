@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from typing import Any, Final
 
 from patchbank.bank.names import check_class_name, now
@@ -109,6 +109,12 @@ class JobBoard:
             self._sweep()
             place.close()
         return self.job(folder.id)
+
+    def order_without_files(self, kind: Kind, class_name: str, request: dict[str, Any]) -> Job:
+        """Make a job that is sent no files. Raises what ``check_free`` raises, before anything is written."""
+        self.check_free(kind, class_name)
+        with closing(self.place()) as place:
+            return self.order(place, kind, class_name, request)
 
     def cancel(self, job_id: str) -> Job:
         """Ask for a job's end: one that waits is cancelled at once, one that runs within seconds. Raises

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -129,9 +129,8 @@ def evaluated_document(report: EvaluateReport) -> dict[str, Any]:
     }
 
 
-def evaluated_line(report: EvaluateReport) -> str:
-    """What came of it, in one line."""
-    told = evaluated_document(report)
+def evaluated_line(told: Mapping[str, Any]) -> str:
+    """What came of it, in one line; ``told`` is the report as JSON."""
     good, defects = told["good"], told["defects"]
     area = "" if told["auroc"] is None else f", image AUROC {told['auroc']:.3f}"
     return (

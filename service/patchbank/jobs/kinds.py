@@ -102,9 +102,10 @@ def _calibrate(settings: Settings, asked: Mapping[str, Any], progress: Progress,
 
 def _evaluate(settings: Settings, asked: Mapping[str, Any], progress: Progress, tell: Tell) -> dict[str, Any]:
     report = evaluate(settings, EvaluateRequest.model_validate(asked), progress, tell)
-    for line in [*skipped_lines(report.skipped), evaluated_line(report)]:
+    told = evaluated_document(report)
+    for line in [*skipped_lines(report.skipped), evaluated_line(told)]:
         tell(line)
-    return evaluated_document(report)
+    return told
 
 
 def _audit(settings: Settings, asked: Mapping[str, Any], progress: Progress, tell: Tell) -> dict[str, Any]:

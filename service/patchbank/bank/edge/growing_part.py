@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from patchbank.arrays import FloatArray, IntArray
 from patchbank.bank.edge.flat_part import FlatDraft, FlatPart
 from patchbank.bank.edge.shard import Shard
-from patchbank.bank.reference import Reference, ReferenceFacts
-from patchbank.bank.store import Neighbours, PatchBlock
+from patchbank.bank.forwarding import Forwarding
+from patchbank.bank.reference import Reference
 
 
-class GrowingPart:
+class GrowingPart(Forwarding):
     """A part in work below ``folder``. ``new_shard`` makes a collection of the engine there. Up to ``most_flat``
     patches stay flat; 0: the engine from the start."""
 
@@ -65,40 +65,6 @@ class GrowingPart:
         if self._read is None:
             self._read = self._flat.opened()
         return self._read
-
-    def count(self) -> int:
-        """Number of patches."""
-        return self._content().count()
-
-    def nearest(
-        self, queries: FloatArray, k: int, *, exact: bool = False, exclude_images: Sequence[str] = ()
-    ) -> Neighbours:
-        """The k nearest patches of each query."""
-        return self._content().nearest(queries, k, exact=exact, exclude_images=exclude_images)
-
-    def references(self) -> list[Reference]:
-        """All reference images, by name."""
-        return self._content().references()
-
-    def reference_facts(self) -> list[ReferenceFacts]:
-        """The same without their pictures."""
-        return self._content().reference_facts()
-
-    def reference(self, image_id: str) -> Reference:
-        """One reference image, or ``UnknownReference``."""
-        return self._content().reference(image_id)
-
-    def cls_vectors(self) -> tuple[list[str], FloatArray]:
-        """Image ids and CLS embeddings (M, D')."""
-        return self._content().cls_vectors()
-
-    def patches(self) -> Iterator[PatchBlock]:
-        """All patches, block by block."""
-        return self._content().patches()
-
-    def image_patches(self, image_id: str) -> FloatArray:
-        """Patches (M, D) of one reference image."""
-        return self._content().image_patches(image_id)
 
     def close(self) -> None:
         """Release everything."""
