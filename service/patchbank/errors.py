@@ -296,6 +296,62 @@ class DamagedInstallation(PatchbankError):
     code = "damaged_installation"
 
 
+class HistoryUnavailable(PatchbankError):
+    """The database of what was judged cannot be reached, read or written."""
+
+    code = "history_unavailable"
+    status = 503
+
+
+class NewerHistory(HistoryUnavailable):
+    """The tables of the history were made by a newer release; they are not damaged."""
+
+    code = "newer_history"
+    status = 409
+
+
+class HistoryOff(PatchbankError):
+    """The history is asked, and a setting turns it off."""
+
+    code = "history_off"
+    status = 409
+
+
+class UnknownDetection(PatchbankError):
+    """The history has no such detection, or no longer."""
+
+    code = "unknown_detection"
+    status = 404
+
+
+class PictureNotKept(PatchbankError):
+    """The picture of a detection is needed, and the history does not hold it, or no longer."""
+
+    code = "picture_not_kept"
+    status = 409
+
+
+class UnknownAction(PatchbankError):
+    """The history has no such action."""
+
+    code = "unknown_action"
+    status = 404
+
+
+class AlreadyUndone(PatchbankError):
+    """An action was undone before."""
+
+    code = "already_undone"
+    status = 409
+
+
+class AlreadyKnown(PatchbankError):
+    """A picture is among the references, or the known defects, already."""
+
+    code = "already_known"
+    status = 409
+
+
 class TooBusy(PatchbankError):
     """More requests are waiting than the queue holds."""
 

@@ -163,6 +163,25 @@ class Settings(BaseSettings):
     max_job_mb: float = Field(
         default=4_000.0, gt=0, description="Most megabytes (10^6 bytes) that are sent for one job."
     )
+    history: bool = Field(
+        default=True, description="Keep what was judged, so that it can be looked up, and people can say what it was."
+    )
+    history_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="PostgreSQL database of the history and the API keys, `postgresql://user:password@host/database`; "
+        "empty: a file in the data directory.",
+    )
+    history_rows: int = Field(
+        default=100_000, ge=1, description="Detections that are kept; the oldest go, last those that people judged."
+    )
+    history_days: float = Field(
+        default=90.0, gt=0, description="Days after which a detection goes that nobody judged."
+    )
+    history_mb: float = Field(
+        default=2_000.0,
+        ge=0,
+        description="Megabytes (10^6 bytes) of pictures that are kept with the newest detections; 0: none are.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Level of the service's log: `debug`, `info`, `warning`, `error`."
     )
@@ -210,6 +229,13 @@ class Settings(BaseSettings):
     def _check_url(cls, value: str) -> str:
         if value and not _URL.fullmatch(value):
             raise ValueError("use http://host, https://host or either with :port")
+        return value
+
+    @field_validator("history_url")
+    @classmethod
+    def _check_history_url(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value() and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("use postgresql://user:password@host/database")
         return value
 
     @field_validator("qdrant_ca_file", "engine_cache", mode="before")

@@ -1,0 +1,158 @@
+"""The SQL database of what was judged: a file in the data directory, or a PostgreSQL server."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from patchbank.errors import HistoryUnavailable, InvalidSettings, NewerHistory
+from patchbank.settings import Settings
+
+FILE: Final = "history.sqlite3"
+_TIMEOUT_S: Final = 5
+"""Seconds that a statement may wait for a server, or for another process that writes."""
+
+_LOCK: Final = 0x70617463
+"""Of PostgreSQL's advisory locks that which keeps two processes from making the tables at the same time."""
+
+
+class Database:
+    """Connections to the database, and its tables, which are made or brought up to date at the first use.
+
+    Nothing is opened before that, so a service starts where the database does not answer. Thread-safe; call ``close``.
+    All errors of the database are raised as ``HistoryUnavailable``.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        url = settings.history_url.get_secret_value()
+        self._file = None if url else settings.data_dir / FILE
+        self._engine = _server(url) if url else _embedded(str(self._file))
+        self._ready = False
+        self._guard = threading.RLock()
+
+    @property
+    def place(self) -> str:
+        """Where it is, in words for people; no password."""
+        return str(self._file) if self._file else self._engine.url.render_as_string(hide_password=True)
+
+    @property
+    def is_server(self) -> bool:
+        """Whether it is a server, which services on several machines share."""
+        return self._file is None
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A connection that sees one state of the database."""
+        self.prepare()
+        with self._errors(), self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """A connection in a transaction, which is written whole or not at all."""
+        self.prepare()
+        with self._writing() as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        with self._errors(), self._engine.connect() as opened:
+            connection = opened.execution_options(patchbank_writes=True)
+            with connection.begin():
+                yield connection
+
+    def prepare(self) -> None:
+        """Make the tables, or bring them up to date. Raises ``NewerHistory`` where a newer Patchbank made them."""
+        if self._ready:
+            return
+        with self._guard:
+            if self._ready:
+                return
+            if self._file is not None:
+                try:
+                    self._file.parent.mkdir(parents=True, exist_ok=True)
+                except OSError as error:
+                    raise HistoryUnavailable(f"{self._file.parent} cannot be made: {error.strerror}") from error
+            with self._writing() as connection:
+                self._migrate(connection)
+            self._ready = True
+
+    def _migrate(self, connection: sa.Connection) -> None:
+        if self.is_server:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+        config = Config()
+        config.set_main_option("script_location", "patchbank.history:migrations")
+        newest = ScriptDirectory.from_config(config).get_current_head()
+        if sa.inspect(connection).has_table("alembic_version"):
+            made = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+            if made == newest:
+                return
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise NewerHistory(
+                f"the history in {self.place} was made by a newer Patchbank (its step {made} is not known here): "
+                "update this one, or name another database with PATCHBANK_HISTORY_URL"
+            ) from error
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except SQLAlchemyError as error:
+            reason = str(error.orig if isinstance(error, DBAPIError) else error).strip().split("\n")[0]
+            raise HistoryUnavailable(f"the history in {self.place} does not work: {reason}") from error
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+
+def _server(url: str) -> sa.Engine:
+    try:
+        address = sa.make_url(url).set(drivername="postgresql+psycopg")
+        return sa.create_engine(
+            address,
+            pool_size=4,
+            max_overflow=12,
+            pool_pre_ping=True,
+            pool_timeout=_TIMEOUT_S,
+            connect_args={
+                "connect_timeout": _TIMEOUT_S,
+                "options": f"-c statement_timeout={_TIMEOUT_S * 4000} -c lock_timeout={_TIMEOUT_S * 1000}",
+            },
+        )
+    except ModuleNotFoundError as error:
+        raise InvalidSettings(
+            "PATCHBANK_HISTORY_URL names a PostgreSQL server, for which psycopg is needed: pip install "
+            "'patchbank[postgres]'"
+        ) from error
+    except SQLAlchemyError as error:
+        raise InvalidSettings("PATCHBANK_HISTORY_URL: use postgresql://user:password@host/database") from error
+
+
+def _embedded(file: str) -> sa.Engine:
+    engine = sa.create_engine(sa.URL.create("sqlite", database=file), connect_args={"timeout": _TIMEOUT_S})
+
+    def opened(connection: Any, _: object) -> None:
+        connection.isolation_level = None  # transactions begin as below, not where the driver thinks
+        for pragma in ("auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    def begin(connection: sa.Connection) -> None:
+        writes = connection.get_execution_options().get("patchbank_writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    sa.event.listen(engine, "connect", opened)
+    sa.event.listen(engine, "begin", begin)
+    return engine
