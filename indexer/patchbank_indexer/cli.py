@@ -18,6 +18,7 @@ from patchbank_indexer.commands import (
     detecting,
     doctor,
     evaluating,
+    history,
     jobs,
     models,
     monitoring,
@@ -82,6 +83,7 @@ app.command()(doctor.doctor)
 app.command()(config.config)
 app.command()(demo.demo)
 app.add_typer(references.app, name="references")
+app.add_typer(history.app, name="history")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(models.app, name="model")
 

@@ -14,7 +14,7 @@ from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
 from prometheus_fastapi_instrumentator import Instrumentator
 
-from patchbank.api import classes, detect, health, job_orders, jobs, references, versions
+from patchbank.api import actions, classes, detect, detections, health, job_orders, jobs, references, versions
 from patchbank.api.admission import Admission
 from patchbank.api.admission_middleware import AdmissionMiddleware
 from patchbank.api.bank_watch import BankWatch
@@ -29,8 +29,11 @@ from patchbank.api.request_id import RequestId
 from patchbank.api.schemas import ErrorAnswer
 from patchbank.api.sole_service import sole_service
 from patchbank.api.state import ApiState
+from patchbank.api.tending import tending
 from patchbank.api.upkeep import Upkeep
 from patchbank.errors import UploadTooLarge
+from patchbank.history.history import History
+from patchbank.history.learning import Learner
 from patchbank.jobs.board import JobBoard
 from patchbank.jobs.starter import Starter
 from patchbank.judging.frozen import FrozenWatch
@@ -48,9 +51,15 @@ _REBUILD: Final = ("POST", "/classes/{class_name}/rebuild")
 _EVALUATE: Final = ("POST", "/classes/{class_name}/evaluate")
 _ADD: Final = ("POST", "/classes/{class_name}/references")
 _ACTIVATE: Final = ("POST", "/classes/{class_name}/activate")
+_SAY: Final = ("POST", "/detections/{detection_id}/words")
+_ACCEPT: Final = ("POST", "/detections/{detection_id}/accept")
+_DRY_RUN: Final = ("POST", "/detections/{detection_id}/accept/dry-run")
 
 _UPLOADS: Final = 4
 """Forms with files for jobs that are received at the same time."""
+
+_LEARNING: Final = 8
+"""Requests that wait while recorded detections are judged again for another one."""
 
 _FORM_BYTES: Final = 1_000_000
 """Room in a body for what is not the file: other fields, and the form's own lines."""
@@ -67,6 +76,7 @@ def create_app(settings: Settings) -> FastAPI:
         with (
             sole_service(settings),
             Inspector.open(settings, search_workers=settings.search_workers, watch=frozen) as inspector,
+            History(inspector.settings) as history,
         ):
             admission = Admission(settings.max_concurrency, settings.max_queue)
             embedder = inspector.embedder
@@ -92,12 +102,16 @@ def create_app(settings: Settings) -> FastAPI:
                 loop,
                 Admission(_UPLOADS, 0),
                 upkeep,
+                history,
+                Learner(inspector.settings, embedder, inspector.store, history.database),
+                Admission(1, _LEARNING),
                 lambda: bool(app.state.stopping()),
             )
             try:
                 async with create_task_group() as tasks:
                     tasks.start_soon(watch.run)
                     tasks.start_soon(loop.run)
+                    tasks.start_soon(tending, history)
                     try:
                         yield
                     finally:
@@ -135,12 +149,15 @@ def create_app(settings: Settings) -> FastAPI:
         _EVALUATE: one_job,
         _ADD: Limit(one_image * settings.max_batch),
         _ACTIVATE: Limit(_FORM_BYTES),
+        _SAY: Limit(_FORM_BYTES),
+        _ACCEPT: Limit(_FORM_BYTES),
+        _DRY_RUN: Limit(_FORM_BYTES),
     }
     app.add_middleware(BodyLimit, limits=limits)
     app.add_middleware(InProgress, gauge=metrics.in_progress)
     Instrumentator(should_group_status_codes=False).add(http_metrics(registry)).instrument(app)
     app.add_middleware(LingeringClose, max_bytes=one_image)
     app.add_middleware(RequestId)
-    for part in (detect, classes, references, versions, job_orders, jobs, health):
+    for part in (detect, detections, actions, classes, references, versions, job_orders, jobs, health):
         app.include_router(part.router)
     return app

@@ -10,11 +10,14 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
 
+from patchbank.api.caller import caller_of
 from patchbank.api.errors import error_body
 from patchbank.api.form_fields import check_fields
+from patchbank.api.request_id import current_request_id
 from patchbank.api.schemas import BatchAnswer, BatchDetection, Detection, ErrorBody, FailedDetection
 from patchbank.api.state import ApiState, state_of
 from patchbank.errors import ImageTooLarge, InvalidParameters, PatchbankError
+from patchbank.history.recorder import Asked
 from patchbank.judging.verdict import Inspection
 from patchbank.scoring.heatmap import MapFormat, render
 
@@ -47,6 +50,8 @@ class Options:
 
 Form_ = Annotated[Options, Depends()]
 
+_NOT_RECORDED: Final = "this detection was not recorded: the history does not answer (the service's log says why)"
+
 _OPTIONS: Final = tuple(inspect.signature(Options).parameters)
 
 
@@ -78,7 +83,8 @@ async def detect(
     """Judge one image. Without ``class_name`` the product is found by class retrieval."""
     state = state_of(request)
     data = await _read(state, file)
-    return await state.admission.run(lambda: _judge(state, data, options, return_map))
+    asked = _asked(request, file, options)
+    return await state.admission.run(lambda: _judge(state, data, options, return_map, asked))
 
 
 @router.post("/detect/batch", dependencies=[Depends(OnlyKnownFields("return_maps", lists=("files",)))])
@@ -98,8 +104,8 @@ async def detect_batch(
     results: list[BatchDetection | FailedDetection] = []
     for file in files:
         try:
-            data = await _read(state, file)
-            answer = await state.admission.run(partial(_judge, state, data, options, return_maps))
+            data, asked = await _read(state, file), _asked(request, file, options)
+            answer = await state.admission.run(partial(_judge, state, data, options, return_maps, asked))
             results.append(BatchDetection(**dict(answer), file_name=file.filename))
         except PatchbankError as error:
             state.metrics.failed(error.code)
@@ -117,7 +123,12 @@ async def _read(state: ApiState, file: UploadFile) -> bytes:
     return await file.read()
 
 
-def _judge(state: ApiState, data: bytes, options: Options, return_map: bool) -> Detection:
+def _asked(request: Request, file: UploadFile, options: Options) -> Asked:
+    own_rule = options.version is not None or options.threshold is not None
+    return Asked(file.filename or "", caller_of(request), current_request_id(), own_rule)
+
+
+def _judge(state: ApiState, data: bytes, options: Options, return_map: bool, asked: Asked) -> Detection:
     begin = time.perf_counter()
     inspection = state.inspector.inspect(
         data,
@@ -128,14 +139,24 @@ def _judge(state: ApiState, data: bytes, options: Options, return_map: bool) -> 
         explain=options.explain,
     )
     picture = _picture(inspection, options.map_format) if return_map else None
-    spent = (time.perf_counter() - begin) * 1e3
-    timings = {**inspection.timings_ms, "render": spent - sum(inspection.timings_ms.values())}
+    rendered = time.perf_counter()
+    recorded = state.history.recorder.try_to_record(inspection, data, asked) if state.history.on else None
+    done = time.perf_counter()
+    timings = {
+        **inspection.timings_ms,
+        "render": (rendered - begin) * 1e3 - sum(inspection.timings_ms.values()),
+        "record": (done - rendered) * 1e3,
+    }
     told = {
         **inspection.as_dict(),
         "anomaly_map_base64": picture,
         "timings_ms": {stage: round(ms, 3) for stage, ms in timings.items()},
-        "processing_time_ms": round(spent, 3),
+        "processing_time_ms": round((done - begin) * 1e3, 3),
+        "detection_id": recorded,
     }
+    if state.history.on and recorded is None:
+        told["warnings"].append(_NOT_RECORDED)
+        state.metrics.not_recorded()
     if options.class_name:
         told["class_confidence"] = None  # nobody voted
     answer = Detection(**told)

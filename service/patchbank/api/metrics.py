@@ -101,6 +101,11 @@ class Metrics:
             ["fault"],
             registry=registry,
         )
+        self._not_recorded = Counter(
+            "patchbank_detections_not_recorded_total",
+            "Detections that the history did not take.",
+            registry=registry,
+        )
         self._verdicts.labels("", "unknown_product")
         for fault in get_args(FrameFault):
             self._bad_frames.labels(fault)
@@ -141,6 +146,10 @@ class Metrics:
         for stage, spent in timings_ms.items():
             if spent > 0:  # an unknown product is not searched
                 self._stages.labels(stage).observe(spent / 1e3)
+
+    def not_recorded(self) -> None:
+        """Count a detection that the history did not take."""
+        self._not_recorded.inc()
 
     def bad_frame(self, fault: FrameFault) -> None:
         """Count a picture that is one."""

@@ -75,6 +75,9 @@ class Detection(BaseModel):
     timings_ms: dict[str, float]
     processing_time_ms: float
     warnings: list[str]
+    detection_id: str | None = Field(
+        description="its id in the history (GET /detections/{id}); null where no history is kept, or it was not"
+    )
 
 
 class BatchDetection(Detection):

@@ -13,6 +13,8 @@ from patchbank.api.job_loop import JobLoop
 from patchbank.api.metrics import Metrics
 from patchbank.api.upkeep import Upkeep
 from patchbank.errors import ModelUnavailable
+from patchbank.history.history import History
+from patchbank.history.learning import Learner
 from patchbank.jobs.board import JobBoard
 from patchbank.judging.inspector import Inspector
 from patchbank.settings import Settings
@@ -21,7 +23,8 @@ from patchbank.settings import Settings
 @dataclass(frozen=True)
 class ApiState:
     """One running service. ``uploads`` admits forms with files for jobs, ``upkeep`` orders jobs that
-    banks need, ``stopping`` says whether the service is about
+    banks need, ``history`` keeps what is judged, ``learner`` learns from it what people say, one
+    request of ``learning`` at a time, ``stopping`` says whether the service is about
     to stop, so that answers that could go on for long end."""
 
     settings: Settings
@@ -32,6 +35,9 @@ class ApiState:
     loop: JobLoop
     uploads: Admission
     upkeep: Upkeep
+    history: History
+    learner: Learner
+    learning: Admission
     stopping: Callable[[], bool]
 
 

@@ -19,7 +19,9 @@ class ReferenceFacts:
     ``source`` is where it came from, ``added_by`` who added it and ``note`` what they said of it, both empty where
     that is not known; ``series`` names the series that it belongs to, and is empty where it is alone. ``same_as`` is
     the image id of the first reference that shows the same, itself where there is none, and empty in older banks.
-    ``rows`` and ``columns`` are those of its patch grid.
+    ``accepted_from`` is the id of the detection that it was accepted from, empty where it was taught: such a picture
+    was chosen because its verdict was doubted, so it is never scored to tell how normal pictures score. ``rows`` and
+    ``columns`` are those of its patch grid.
     """
 
     image_id: str
@@ -35,6 +37,7 @@ class ReferenceFacts:
     added_by: str = field(default="", kw_only=True)
     note: str = field(default="", kw_only=True)
     same_as: str = field(default="", kw_only=True)
+    accepted_from: str = field(default="", kw_only=True)
 
     def as_payload(self) -> dict[str, Any]:
         """The point's payload; names are stored as ``patchbank.text.storable`` makes them. What is empty by default is
@@ -70,7 +73,7 @@ def _names(kind: type[ReferenceFacts]) -> list[str]:
     return [each.name for each in fields(kind)]
 
 
-_OPTIONAL: Final = frozenset({"series", "added_by", "note", "same_as"})
+_OPTIONAL: Final = frozenset({"series", "added_by", "note", "same_as", "accepted_from"})
 
 FACTS: Final = tuple(_names(ReferenceFacts))
 """Names of the payload's fields that are not the picture."""

@@ -17,7 +17,8 @@ METADATA: Final = sa.MetaData(
     }
 )
 
-ID: Final = sa.String(32)
+ID: Final = sa.String(32).with_variant(sa.String(32, collation="C"), "postgresql")
+"""Ids are compared as bytes, whatever the database's language."""
 
 
 class UtcTime(sa.TypeDecorator[datetime]):

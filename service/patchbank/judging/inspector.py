@@ -13,7 +13,7 @@ import numpy as np
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.open_store import open_store
 from patchbank.bank.search import PatchScores
-from patchbank.bank.store import Bank, PatchStore
+from patchbank.bank.store import Bank, PatchStore, ViewSource
 from patchbank.bank.view import View, with_view
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.embedding import Embedding
@@ -90,6 +90,7 @@ class Inspector:
         threshold: float | None = None,
         pixel_threshold: float | None = None,
         explain: bool = False,
+        source: ViewSource | None = None,
     ) -> Inspection:
         """Judge one image: a path, encoded bytes, or a decoded picture.
 
@@ -97,6 +98,7 @@ class Inspector:
         ``unknown_product``. ``version`` is one of the named class that is to judge in the place of the serving one.
         ``threshold`` overrides the calibrated ones, of the image and of the pixels, and
         ``pixel_threshold`` that of the pixels alone. ``explain`` names the nearest normal patch of every region.
+        ``source`` has the banks, in the place of the store.
         Raises ``PatchbankError`` kinds for bad images, unknown classes and banks that can't serve.
         """
         if version is not None and class_name is None:
@@ -104,10 +106,10 @@ class Inspector:
         clock = StageClock()
         asked = _Asked(version, threshold, threshold if pixel_threshold is None else pixel_threshold)
         with clock.time("decode"):
-            source = self._open(image)
-        recogniser, frames = Recogniser(source, self.embedder, self.retriever, clock), FrameLook(self._watch)
+            opened_image = self._open(image)
+        recogniser, frames = Recogniser(opened_image, self.embedder, self.retriever, clock), FrameLook(self._watch)
         return with_view(
-            self.store, lambda view: self._answer(view, recogniser, frames, class_name, asked, explain, clock)
+            source or self.store, lambda view: self._answer(view, recogniser, frames, class_name, asked, explain, clock)
         )
 
     def _answer(

@@ -119,7 +119,7 @@ class BankBuilder:
             self._frames.append(seen.picture.frame)
             self._geometries.append(seen.embedding.geometry)
             self.joined.append(reference.facts())
-            if len(self._kept) < self._most_kept:
+            if len(self._kept) < self._most_kept and not reference.accepted_from:
                 self._kept.add(image_id, seen.embedding)
 
     def finish(
@@ -201,7 +201,8 @@ class BankBuilder:
         if one_part and scores:  # one sighting of one part, whose pictures vary as much
             self.remarks.append(_ONE_PART.format(len(self._kept)))
             scores = [NormalScore(max(at.score for at in scores), max(at.peak for at in scores))]
-        share = len(self._kept) / max(1, len(self.joined))
+        taught = sum(not reference.accepted_from for reference in self.joined)
+        share = len(self._kept) / max(1, taught)
         return scores, NotScored(math.ceil(share * set_aside), len(self._kept) - len(scores))
 
     def _held_out_scores(

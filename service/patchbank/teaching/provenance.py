@@ -16,12 +16,14 @@ from patchbank.embedding.stream import Seen
 class Provenance:
     """``added_by`` is who adds the references, ``note`` what they say of them. ``sources`` are names of files that are
     told in the place of their paths, such as those that uploads were sent under. ``known`` are references, by image id,
-    that the class had before: they keep what is known of them."""
+    that the class had before: they keep what is known of them. ``accepted_from`` is the id of the detection that they
+    are accepted from."""
 
     added_by: str = ""
     note: str = ""
     sources: Mapping[Path, str] = field(default_factory=dict)
     known: Mapping[str, ReferenceFacts] = field(default_factory=dict)
+    accepted_from: str = ""
 
     def reference(self, seen: Seen, series: str, same_as: str) -> Reference:
         """The reference that a picture becomes; ``same_as`` is the first one that shows the same."""
@@ -41,6 +43,7 @@ class Provenance:
             added_by=self.added_by,
             note=self.note,
             same_as=same_as,
+            accepted_from=self.accepted_from,
         )
         known = self.known.get(picture.image_id)
         if known is None:
@@ -53,6 +56,7 @@ class Provenance:
             source=known.source,
             added_by=known.added_by,
             note=known.note,
+            accepted_from=known.accepted_from,
         )
 
 

@@ -182,7 +182,8 @@ def _chosen(
     held = set(_ids(references))
     scored = [image_id for image_id in known.images if image_id in held]
     stale = set(known.stale) & held
-    new = groups.not_stood_for(scored, _mixed(_ids(references)))[: max(0, most - len(scored))]
+    taught = [reference.image_id for reference in references if not reference.accepted_from]
+    new = groups.not_stood_for(scored, _mixed(taught))[: max(0, most - len(scored))]
     return {*(scored if everything else stale), *new}
 
 

@@ -41,7 +41,8 @@ class TeachReport:
     parts that are too small for the grid; ``warnings`` are the decoder's, each with the files that it is about;
     ``set_aside`` are pictures that are none of the class, ``doubtful`` calibration images that score far above the
     others; ``remarks`` say what else the look at the references showed.
-    ``serves`` is False for a version that waits; ``joined`` are the references that were added."""
+    ``serves`` is False for a version that waits; ``joined`` are the references that were added; ``before`` is what was
+    extended, None for a class that was taught anew."""
 
     manifest: Manifest
     added: int
@@ -55,6 +56,7 @@ class TeachReport:
     remarks: tuple[str, ...] = ()
     serves: bool = True
     joined: tuple[ReferenceFacts, ...] = ()
+    before: Manifest | None = None
 
 
 _DEFAULTS: Final = TeachOptions()
@@ -159,6 +161,7 @@ class Teacher:
             (*check.remarks, *builder.remarks),
             options.serve,
             tuple(builder.joined),
+            known,
         )
 
     def _check(

@@ -116,16 +116,18 @@ class Tuner:
         _require_defects(len(labelled.defects), "")
         scorer = DetailScorer(self.settings, self.embedder, before, groups, rules, progress)
         matched = None
+        taught = [reference.image_id for reference in known if not reference.accepted_from]
         if references is None:
             _require_whole(bank)
-            chosen = _draw([reference.image_id for reference in known])
+            chosen = _draw(taught)
             used = len(chosen)
             _require_parts(groups, chosen)
             scores = [scorer.from_bank(bank, [item for item in known if item.image_id in set(chosen)], labelled)]
         else:
             values = LearntRange.known(before).rule
             matched = match_references(known, references, self.settings.image_limits, values, progress)
-            files = {image_id: matched.files[image_id] for image_id in _draw(sorted(matched.files))}
+            drawn = _draw(sorted(matched.files.keys() & set(taught)))
+            files = {image_id: matched.files[image_id] for image_id in drawn}
             used, turns = len(files), turns_of(bank)
             _require_parts(groups, list(files))
             scores = [scorer.from_files(scales, files, turns, labelled) for scales in scales_for(before)]

@@ -16,6 +16,7 @@ from patchbank.teaching.calibrator import Calibrator
 from patchbank.teaching.class_options import drawing_of, options_of, settings_of, turns_of
 from patchbank.teaching.normal_scores import NormalScore, NotScored
 from patchbank.teaching.plan import NewClass, TeachOptions
+from patchbank.teaching.provenance import Provenance
 from patchbank.teaching.rates import Rates
 from patchbank.teaching.recalibrator import Recalibrator
 from patchbank.teaching.reference_patches import taught_embedding
@@ -81,10 +82,12 @@ class TuneApplier:
         before, matched = report.before, report.matched
         assert matched is not None  # noqa: S101
         bank = self.store.bank(before.class_name)
-        turns, named = turns_of(bank), {item.image_id: item.series for item in bank.references() if item.series}
+        known = {item.image_id: item for item in bank.reference_facts()}
+        turns, named = turns_of(bank), {image_id: item.series for image_id, item in known.items() if item.series}
         series = {file: named[image_id] for image_id, file in matched.files.items() if image_id in named}
         with drawing_of(before) as roi:
             options = replace(options, roi=roi, turns=turns, series=series, reason="tuned")
+            options = replace(options, provenance=Provenance(known=known))
             teacher = Teacher(settings_of(before, self._settings), self.embedder, self.store)
             taught = teacher.teach(
                 before.class_name, sorted(matched.files.values()), options=options, progress=progress
@@ -97,7 +100,7 @@ class TuneApplier:
         judge = Judge.fitted(bank, candidate.rule, before.foreground, areas)
         references = bank.references()
         groups = Sightings(references).groups()
-        firsts = [reference for reference in references if groups.is_first(reference.image_id)]
+        firsts = [each for each in references if groups.is_first(each.image_id) and not each.accepted_from]
         firsts = firsts[: self._settings.max_calibration_images]
         scores: list[NormalScore] = []
         steps = progress.begin("calibrating (leave one out)", len(firsts))

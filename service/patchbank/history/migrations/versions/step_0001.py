@@ -13,6 +13,9 @@ branch_labels = None
 depends_on = None
 
 
+_ID = sa.String(length=32).with_variant(sa.String(length=32, collation="C"), "postgresql")
+
+
 def _where(condition: str) -> dict[str, Any]:
     """Of rows that an index is for."""
     return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
@@ -22,9 +25,9 @@ def upgrade() -> None:
     """Make the step."""
     op.create_table(
         "actions",
-        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("id", _ID, nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
-        sa.Column("detection_id", sa.String(length=32), nullable=False),
+        sa.Column("detection_id", _ID, nullable=False),
         sa.Column("class_name", sa.Text(), nullable=False),
         sa.Column("done_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("done_by", sa.Text(), nullable=False),
@@ -55,7 +58,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "detections",
-        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("id", _ID, nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("class_name", sa.Text(), nullable=True),
@@ -111,7 +114,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "pictures",
-        sa.Column("detection_id", sa.String(length=32), nullable=False),
+        sa.Column("detection_id", _ID, nullable=False),
         sa.Column("data", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
             ["detection_id"], ["detections.id"], name="fk_pictures_detection_id", ondelete="CASCADE"
@@ -120,7 +123,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "shadow_verdicts",
-        sa.Column("detection_id", sa.String(length=32), nullable=False),
+        sa.Column("detection_id", _ID, nullable=False),
         sa.Column("version", sa.Text(), nullable=False),
         sa.Column("class_name", sa.Text(), nullable=False),
         sa.Column("decision", sa.String(length=8), nullable=False),
@@ -141,7 +144,7 @@ def upgrade() -> None:
 
     op.create_table(
         "thumbnails",
-        sa.Column("detection_id", sa.String(length=32), nullable=False),
+        sa.Column("detection_id", _ID, nullable=False),
         sa.Column("jpeg", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
             ["detection_id"], ["detections.id"], name="fk_thumbnails_detection_id", ondelete="CASCADE"
@@ -150,8 +153,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "words",
-        sa.Column("id", sa.String(length=32), nullable=False),
-        sa.Column("detection_id", sa.String(length=32), nullable=False),
+        sa.Column("id", _ID, nullable=False),
+        sa.Column("detection_id", _ID, nullable=False),
         sa.Column("word", sa.String(length=16), nullable=False),
         sa.Column("comment", sa.Text(), nullable=False),
         sa.Column("said_by", sa.Text(), nullable=False),

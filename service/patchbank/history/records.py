@@ -1,0 +1,117 @@
+"""What was judged, looked up and judged by people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from patchbank.errors import PictureNotKept, UnknownDetection
+from patchbank.history.database import Database
+from patchbank.history.detection import RecordedDetection, Said, Word, check_word, new_id, utc_now
+from patchbank.history.selection import Page, Selection
+from patchbank.history.tables import DETECTIONS, PICTURES, THUMBNAILS, WORDS
+
+_ROWS_AT_ONCE: Final = 1_000
+
+
+@dataclass(frozen=True)
+class RecordedPage:
+    """Detections, and where the next page begins; None where this is the last one."""
+
+    detections: list[RecordedDetection]
+    after: str | None
+
+
+class Records:
+    """Reads the history, and writes what people say. Errors of the database are ``HistoryUnavailable``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def page(self, selection: Selection, page: Page) -> RecordedPage:
+        """Some detections. Raises ``InvalidParameters`` for a page that cannot be."""
+        with self._database.reading() as connection:
+            rows = connection.execute(page.query(selection)).all()
+        more = len(rows) > page.limit
+        shown = rows[: page.limit]
+        return RecordedPage([_detection(row) for row in shown], page.after_row(shown[-1]) if more else None)
+
+    def all(self, selection: Selection) -> Iterator[RecordedDetection]:
+        """All detections that are asked for, newest first, a page at a time: others may write meanwhile."""
+        page: Page | None = Page(limit=_ROWS_AT_ONCE)
+        while page is not None:
+            told = self.page(selection, page)
+            yield from told.detections
+            page = None if told.after is None else page.model_copy(update={"after": told.after})
+
+    def detection(self, detection_id: str) -> RecordedDetection:
+        """One detection. Raises ``UnknownDetection``."""
+        with self._database.reading() as connection:
+            row = connection.execute(sa.select(DETECTIONS).where(DETECTIONS.c.id == detection_id)).one_or_none()
+        if row is None:
+            raise _unknown(detection_id)
+        return _detection(row)
+
+    def thumbnail(self, detection_id: str) -> bytes:
+        """Its picture as JPEG, at most 256 pixels a side. Raises ``UnknownDetection``."""
+        data = self._blob(THUMBNAILS.c.jpeg, THUMBNAILS, detection_id)
+        if data is None:
+            raise _unknown(detection_id)
+        return data
+
+    def picture(self, detection_id: str) -> bytes:
+        """The file that was sent. Raises ``UnknownDetection``, and ``PictureNotKept`` where it is gone."""
+        data = self._blob(PICTURES.c.data, PICTURES, detection_id)
+        if data is None:
+            self.detection(detection_id)
+            raise PictureNotKept(
+                f"the picture of detection {detection_id} is not kept, or no longer: PATCHBANK_HISTORY_MB says "
+                "how many megabytes of pictures are"
+            )
+        return data
+
+    def _blob(self, column: sa.Column[Any], table: sa.Table, detection_id: str) -> bytes | None:
+        with self._database.reading() as connection:
+            data = connection.scalar(sa.select(column).where(table.c.detection_id == detection_id))
+        return None if data is None else bytes(data)
+
+    def say(self, detection_id: str, word: Word, comment: str = "", by: str = "") -> Said:
+        """Write down what a person says of a detection; what was said before stays, and the last word counts. Raises
+        ``UnknownDetection``, and ``InvalidParameters`` for a word that contradicts the decision."""
+        now = utc_now()
+        said = Said(id=new_id(now), detection_id=detection_id, word=word, comment=comment, said_by=by, said_at=now)
+        with self._database.writing() as connection:
+            known = connection.execute(
+                sa.select(DETECTIONS.c.decision).where(DETECTIONS.c.id == detection_id)
+            ).one_or_none()
+            if known is None:
+                raise _unknown(detection_id)
+            check_word(word, known.decision)
+            connection.execute(WORDS.insert().values(**said.model_dump()))
+            connection.execute(DETECTIONS.update().where(DETECTIONS.c.id == detection_id).values(word=word))
+        return said
+
+    def words(self, detection_id: str) -> list[Said]:
+        """All that was said of a detection, oldest first."""
+        query = sa.select(WORDS).where(WORDS.c.detection_id == detection_id).order_by(WORDS.c.id)
+        with self._database.reading() as connection:
+            return [Said(**row._mapping) for row in connection.execute(query)]
+
+    def counts(self, selection: Selection) -> list[dict[str, Any]]:
+        """Numbers of detections per class, decision and word."""
+        columns = (DETECTIONS.c.class_name, DETECTIONS.c.decision, DETECTIONS.c.word)
+        query = sa.select(*columns, sa.func.count().label("detections")).where(*selection.conditions())
+        with self._database.reading() as connection:
+            rows: Sequence[sa.Row[Any]] = connection.execute(query.group_by(*columns).order_by(*columns)).all()
+        return [dict(row._mapping) for row in rows]
+
+
+def _detection(row: sa.Row[Any]) -> RecordedDetection:
+    return RecordedDetection(**row._mapping)
+
+
+def _unknown(detection_id: str) -> UnknownDetection:
+    return UnknownDetection(f"the history has no detection {detection_id!r}, or no longer")
