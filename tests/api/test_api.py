@@ -38,6 +38,7 @@ DETECTION_FIELDS = {
     "status",
     "class_name",
     "class_confidence",
+    "class_similarity",
     "is_anomalous",
     "decision",
     "reasons",

@@ -11,7 +11,7 @@ import pytest
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.embedding.embedder import Embedder
 from patchbank.errors import Closed, UndecodableImage, UnknownClass
-from patchbank.images import DecodedImage
+from patchbank.images import DecodedImage, read_image
 from patchbank.judging.inspector import Inspector
 from patchbank.settings import load_settings
 from patchbank.teaching.teacher import Teacher
@@ -44,6 +44,28 @@ def test_the_class_is_retrieved_and_the_verdict_whole(inspector: Inspector, prod
         assert 0.0 < verdict.p_value <= 1.0
         assert verdict.anomalous_share == pytest.approx(float((verdict.map > verdict.pixel_threshold).mean()))
         assert set(inspection.timings_ms) == {"decode", "embed", "retrieve", "search"}
+
+
+def test_the_similarity_is_that_to_the_nearest_reference_of_the_class_that_judged(
+    inspector: Inspector, products: dict[str, Product]
+) -> None:
+    def similarity(image: Path, name: str | None = None) -> float:
+        inspection = inspector.inspect(image, name)
+        assert inspection.verdict is not None
+        assert inspection.verdict.similarity is not None
+        assert inspection.as_dict()["class_similarity"] == inspection.verdict.similarity
+        return inspection.verdict.similarity
+
+    for name in ("solar_mono", "textile"):
+        image = products[name].good[0]
+        cls = inspector.embedder.embed(read_image(image)).cls
+        nearest = float((inspector.store.bank(name).cls_vectors()[1] @ cls).max())
+        assert similarity(image) == similarity(image, name) == pytest.approx(nearest, abs=1e-5)
+        assert similarity(products[name].references[0]) == pytest.approx(1.0, abs=1e-5)
+    # Twelve references of another class take the places among the nearest; its own are compared all the same.
+    cls = inspector.embedder.embed(read_image(products["textile"].good[0])).cls
+    nearest = float((inspector.store.bank("solar_mono").cls_vectors()[1] @ cls).max())
+    assert similarity(products["textile"].good[0], "solar_mono") == pytest.approx(nearest, abs=1e-5)
 
 
 def test_a_product_that_was_never_taught_is_unknown_and_gets_no_verdict(

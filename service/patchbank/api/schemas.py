@@ -47,6 +47,10 @@ class Detection(BaseModel):
     class_confidence: float | None = Field(
         description="winner's share of the vote; null where the caller named the class"
     )
+    class_similarity: float | None = Field(
+        description="cosine similarity of the whole image to the nearest reference of the class, -1..1; null for an "
+        "unknown product"
+    )
     is_anomalous: bool | None = Field(description="null for an unknown product: no verdict")
     decision: Literal["pass", "review", "reject"] | None = Field(
         description="reject where it is anomalous, review where the score is above the review threshold; null for an "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
@@ -140,6 +140,7 @@ class Inspector:
             with clock.time("search"):
                 report = frame.report(name, bank.manifest.frames)
                 verdict = self._judge(bank, embedding, asked, explain, like, report.fault is not None)
+                verdict = replace(verdict, similarity=retriever.similarity(bank))
             notes += [f"{name}: {doubt}" for doubt in self._doubts(bank.manifest, decoded, like)]
         status: Literal["ok", "unknown_product"] = "unknown_product" if verdict is None else "ok"
         backbone, told = self.embedder.backbone.name, (*notes, *report.notes)

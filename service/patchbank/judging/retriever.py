@@ -72,6 +72,17 @@ class ClassRetriever:
             return Likeness(bank, self._areas_of(manifest)).holds(self._embedding)
         return resembles(similarity, manifest.retrieval, lambda: self._coherence(bank, image_ids))
 
+    def similarity(self, bank: Bank) -> float | None:
+        """Cosine similarity (-1..1) of the image to the nearest reference of the bank, as a whole; None for a bank
+        without references."""
+        manifest = bank.manifest
+        if self._view.active.get(manifest.class_name) == manifest.version:  # the router knows serving versions alone
+            for hit in self._hits:
+                if hit.class_name == manifest.class_name:
+                    return hit.similarity
+        image_ids, cls = bank.cls_vectors()
+        return float((cls @ self._embedding.cls).max()) if image_ids else None
+
     def _coherence(self, bank: Bank, image_ids: Sequence[str]) -> float:
         return Likeness(bank, self._areas_of(bank.manifest)).coherence(self._embedding, image_ids)
 

@@ -50,7 +50,8 @@ class Verdict:
     which is never higher, an image that is not anomalous is for review. ``pixel_threshold`` is the one applied to the
     map: regions and ``anomalous_share`` are of the pixels above it. ``inspected`` bool (H, W) are
     the pixels that the class's mask lets through: elsewhere the map is 0 and no region lies, and the share is of
-    those pixels.
+    those pixels. ``similarity`` is the cosine similarity (-1..1) of the whole image to the nearest reference of the
+    class.
     """
 
     class_name: str
@@ -66,6 +67,7 @@ class Verdict:
     inspected: BoolArray
     regions: tuple[Explained, ...]
     bank_version: str
+    similarity: float | None = None
 
     @property
     def is_anomalous(self) -> bool:
@@ -108,6 +110,7 @@ class Inspection:
             "status": self.status,
             "class_name": verdict.class_name if verdict else None,
             "class_confidence": self.retrieval.confidence,
+            "class_similarity": verdict.similarity if verdict else None,
             "is_anomalous": verdict.is_anomalous if verdict else None,
             "decision": verdict.decision if verdict else None,
             "reasons": list(verdict.reasons) if verdict else [],
