@@ -87,7 +87,6 @@ def _row(inspection: Inspection, asked: Asked) -> dict[str, Any]:
         "regions": [],
         "frame_fault": inspection.frame_fault,
         "class_confidence": inspection.retrieval.confidence,
-        "similarity": inspection.similarity,
         "warnings": storable_document(list(inspection.warnings)),
         "file_name": _text(asked.file_name),
         "image_id": image.image_id,
@@ -111,6 +110,7 @@ def _row(inspection: Inspection, asked: Asked) -> dict[str, Any]:
             "pixel_threshold": verdict.pixel_threshold,
             "p_value": verdict.p_value,
             "margin": abs(verdict.score / verdict.threshold - 1.0) if verdict.threshold > 0 else None,
+            "similarity": verdict.similarity,
             "anomaly_percentage": 100.0 * verdict.anomalous_share,
             "regions": [region.as_dict() for region in verdict.regions],
         }
