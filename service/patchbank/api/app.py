@@ -14,7 +14,7 @@ from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
 from prometheus_fastapi_instrumentator import Instrumentator
 
-from patchbank.api import actions, classes, detect, detections, health, job_orders, jobs, references, versions
+from patchbank.api import actions, classes, detect, detections, health, job_orders, jobs, references, shadow, versions
 from patchbank.api.admission import Admission
 from patchbank.api.admission_middleware import AdmissionMiddleware
 from patchbank.api.bank_watch import BankWatch
@@ -27,6 +27,7 @@ from patchbank.api.lingering_close import LingeringClose
 from patchbank.api.metrics import Metrics
 from patchbank.api.request_id import RequestId
 from patchbank.api.schemas import ErrorAnswer
+from patchbank.api.shadowing import WAITING, Shadowing
 from patchbank.api.sole_service import sole_service
 from patchbank.api.state import ApiState
 from patchbank.api.tending import tending
@@ -34,6 +35,9 @@ from patchbank.api.upkeep import Upkeep
 from patchbank.errors import UploadTooLarge
 from patchbank.history.history import History
 from patchbank.history.learning import Learner
+from patchbank.history.records import Records
+from patchbank.history.rejudging import Rejudger
+from patchbank.history.shadows import Shadows
 from patchbank.jobs.board import JobBoard
 from patchbank.jobs.starter import Starter
 from patchbank.judging.frozen import FrozenWatch
@@ -53,6 +57,7 @@ _ADD: Final = ("POST", "/classes/{class_name}/references")
 _ACTIVATE: Final = ("POST", "/classes/{class_name}/activate")
 _SAY: Final = ("POST", "/detections/{detection_id}/words")
 _ACCEPT: Final = ("POST", "/detections/{detection_id}/accept")
+_SHADOW: Final = ("PUT", "/classes/{class_name}/shadow")
 _DRY_RUN: Final = ("POST", "/detections/{detection_id}/accept/dry-run")
 
 _UPLOADS: Final = 4
@@ -93,6 +98,10 @@ def create_app(settings: Settings) -> FastAPI:
             board = JobBoard(inspector.settings, lambda class_name: inspector.store.active().get(class_name))
             upkeep = Upkeep(inspector.store, board)
             loop = JobLoop(board, Starter(inspector.settings, board), metrics, upkeep)
+            rejudger = Rejudger(inspector.settings, embedder, inspector.store, Records(history.database))
+            shadowing = Shadowing(
+                Shadows(history.database), inspector.store, rejudger.judge_picture, metrics, waiting=WAITING
+            )
             app.state.patchbank = ApiState(
                 inspector.settings,
                 inspector,
@@ -105,8 +114,11 @@ def create_app(settings: Settings) -> FastAPI:
                 history,
                 Learner(inspector.settings, embedder, inspector.store, history.database),
                 Admission(1, _LEARNING),
+                shadowing,
                 lambda: bool(app.state.stopping()),
             )
+            if history.on:
+                shadowing.start()
             try:
                 async with create_task_group() as tasks:
                     tasks.start_soon(watch.run)
@@ -118,6 +130,7 @@ def create_app(settings: Settings) -> FastAPI:
                         app.state.patchbank = None
                         tasks.cancel_scope.cancel()
             finally:
+                await to_thread.run_sync(shadowing.close)
                 await to_thread.run_sync(loop.close)
 
     failed = {"model": ErrorAnswer, "description": "any error"}
@@ -152,12 +165,13 @@ def create_app(settings: Settings) -> FastAPI:
         _SAY: Limit(_FORM_BYTES),
         _ACCEPT: Limit(_FORM_BYTES),
         _DRY_RUN: Limit(_FORM_BYTES),
+        _SHADOW: Limit(_FORM_BYTES),
     }
     app.add_middleware(BodyLimit, limits=limits)
     app.add_middleware(InProgress, gauge=metrics.in_progress)
     Instrumentator(should_group_status_codes=False).add(http_metrics(registry)).instrument(app)
     app.add_middleware(LingeringClose, max_bytes=one_image)
     app.add_middleware(RequestId)
-    for part in (detect, detections, actions, classes, references, versions, job_orders, jobs, health):
+    for part in (detect, detections, actions, classes, references, versions, shadow, job_orders, jobs, health):
         app.include_router(part.router)
     return app

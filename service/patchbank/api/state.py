@@ -11,6 +11,7 @@ from fastapi import Request
 from patchbank.api.admission import Admission
 from patchbank.api.job_loop import JobLoop
 from patchbank.api.metrics import Metrics
+from patchbank.api.shadowing import Shadowing
 from patchbank.api.upkeep import Upkeep
 from patchbank.errors import ModelUnavailable
 from patchbank.history.history import History
@@ -24,8 +25,8 @@ from patchbank.settings import Settings
 class ApiState:
     """One running service. ``uploads`` admits forms with files for jobs, ``upkeep`` orders jobs that
     banks need, ``history`` keeps what is judged, ``learner`` learns from it what people say, one
-    request of ``learning`` at a time, ``stopping`` says whether the service is about
-    to stop, so that answers that could go on for long end."""
+    request of ``learning`` at a time, ``shadowing`` judges with the candidates of the classes, ``stopping`` says whether
+    the service is about to stop, so that answers that could go on for long end."""
 
     settings: Settings
     inspector: Inspector
@@ -38,6 +39,7 @@ class ApiState:
     history: History
     learner: Learner
     learning: Admission
+    shadowing: Shadowing
     stopping: Callable[[], bool]
 
 
