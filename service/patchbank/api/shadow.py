@@ -41,7 +41,7 @@ class ShadowOut(ShadowCounts):
     state: Literal["running", "ended"]
     ended: Ending | None = Field(description="why it judges nothing any more; null: it does")
     skipped: int = Field(
-        description="pictures that it did not judge because too many waited; of the service that answers, since it began"
+        description="pictures that it did not judge because too many waited; of this service, since its start"
     )
     failed: dict[str, int] = Field(description="pictures that it could not judge, by error code; of the same service")
 

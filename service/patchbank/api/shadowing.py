@@ -176,7 +176,7 @@ class Shadowing:
             self._metrics.shadow_judged(shadow.class_name, agrees)
 
     def _failed(self, shadow: Shadow, error: Exception) -> None:
-        """Count it, and log the first one of its kind; a version that was removed just now is the end, and no failure."""
+        """Count it, and log the first one of its kind. A version that was removed just now is the end, no failure."""
         if isinstance(error, (UnknownClass, UnknownVersion)):
             self.look()
             if not shadow.goes_on_as(self._running.get(shadow.class_name)):

@@ -25,8 +25,8 @@ from patchbank.settings import Settings
 class ApiState:
     """One running service. ``uploads`` admits forms with files for jobs, ``upkeep`` orders jobs that
     banks need, ``history`` keeps what is judged, ``learner`` learns from it what people say, one
-    request of ``learning`` at a time, ``shadowing`` judges with the candidates of the classes, ``stopping`` says whether
-    the service is about to stop, so that answers that could go on for long end."""
+    request of ``learning`` at a time, ``shadowing`` judges with the candidates of the classes, ``stopping``
+    says whether the service is about to stop, so that answers that could go on for long end."""
 
     settings: Settings
     inspector: Inspector

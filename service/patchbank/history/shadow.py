@@ -38,7 +38,8 @@ class Shadow(BaseModel):
     def takes(self, detection_id: str) -> bool:
         """Whether it judges this detection: always the same answer, and a larger share takes all of a smaller one."""
         digest = hashlib.sha256(detection_id.encode()).digest()[:_BYTES]
-        return int.from_bytes(digest, "big") < self.share * 2 ** (8 * _BYTES)
+        drawn = int.from_bytes(digest, "big") / float(256**_BYTES)
+        return drawn < self.share
 
     def goes_on_as(self, other: Shadow | None) -> bool:
         """Whether the other is the same candidate since the same time, whatever its share."""
@@ -90,7 +91,7 @@ def check_candidate(store: PatchStore, class_name: str, version: str) -> None:
     candidate = store.bank(class_name, version).manifest
     if candidate.patches == 0:
         raise EmptyBank(f"version {version} of {class_name!r} holds no patches")
-    if candidate.backbone != serving.backbone:
+    if candidate.backbone.fingerprint != serving.backbone.fingerprint:
         raise BackboneMismatch(
             f"version {version} of {class_name!r} was made with {candidate.backbone.name} or other settings, and "
             f"{serving.version}, which serves, with {serving.backbone.name}: one service cannot judge with both"
