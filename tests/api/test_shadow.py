@@ -2,52 +2,34 @@
 
 from __future__ import annotations
 
-import io
+import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 import pytest
-from PIL import Image
 
-from patchbank.bank.edge.store import EdgeStore
 from patchbank.embedding.embedder import Embedder
-from patchbank.settings import Settings, load_settings
-from patchbank.teaching.republish import republish
-from patchbank.teaching.teacher import Teacher
+from tests.helpers.candidates import Taught, nearly, taught
 from tests.helpers.http_service import serving
-from tests.helpers.pictures import folder_of, picture
+from tests.helpers.pictures import png
 from tests.helpers.uploads import sample, until
 
 SHADOW = "/classes/part/shadow"
 
 
-@dataclass(frozen=True)
-class Taught:
-    """A class, the version that serves, and one that differs by its threshold alone: it rejects nearly everything."""
-
-    settings: Settings
-    serving: str
-    strict: str
-
-
-def taught(folder: Path, embedder: Embedder) -> Taught:
-    settings = load_settings(data_dir=folder / "data", search_workers=0)
-    store = EdgeStore(settings.data_dir)
-    report = Teacher(settings, embedder, store).teach("part", sorted(folder_of(folder / "in", 4).iterdir()))
-    manifest = report.manifest
-    strict = manifest.calibration.model_copy(update={"threshold": 1e-4})
-    waiting = republish(store, manifest, {"calibration": strict}, serve=False)
-    store.close()
-    return Taught(settings, manifest.version, waiting.version)
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Taught:
+    return taught(tmp_path_factory.mktemp("candidates"), embedder)
 
 
 @pytest.fixture
-def part(tmp_path: Path, embedder: Embedder) -> Taught:
-    return taught(tmp_path, embedder)
+def part(once: Taught, tmp_path: Path) -> Taught:
+    """Each test's own copy of the banks."""
+    shutil.copytree(once.settings.data_dir, tmp_path / "data")
+    return replace(once, settings=once.settings.model_copy(update={"data_dir": tmp_path / "data"}))
 
 
 @pytest.fixture
@@ -63,15 +45,6 @@ def told(answer: httpx.Response, status: int = 200) -> Any:
 
 def refusal(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["error"]["code"]
-
-
-def nearly(seed: int) -> bytes:
-    """A picture that the class was taught, with a little noise."""
-    pixels = np.asarray(picture(seed), np.int16)
-    noise = np.random.default_rng(seed).integers(-1, 2, pixels.shape)
-    out = io.BytesIO()
-    Image.fromarray(np.clip(pixels + noise, 0, 255).astype(np.uint8)).save(out, "PNG")
-    return out.getvalue()
 
 
 def detected(client: httpx.Client, data: bytes, **form: str) -> dict[str, Any]:
@@ -97,7 +70,7 @@ def shown(client: httpx.Client) -> dict[str, Any]:
 def test_a_candidate_with_another_threshold_disagrees_and_decides_nothing(client: httpx.Client, part: Taught) -> None:
     start = began(client, part, by="ada")
     assert (start["state"], start["judged"], start["share"], start["by"]) == ("running", 0, 1.0, "ada")
-    same, other = detected(client, (part.settings.data_dir.parent / "in/good-000.png").read_bytes()), nearly(1)
+    same, other = detected(client, png(0)), nearly(1)
     odd = detected(client, other)
     assert (odd["decision"], odd["bank_version"]) == ("pass", part.serving)
     until(lambda: shown(client)["judged"] == 2)
