@@ -1,0 +1,225 @@
+"""The use case of drift: are the recent detections of a class like the images that it was taught and calibrated with?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import sqlalchemy as sa
+
+from patchbank.bank.manifest import Calibration
+from patchbank.bank.store import Bank, PatchStore
+from patchbank.bank.view import View
+from patchbank.errors import DamagedBank, UnknownVersion
+from patchbank.history.history import History
+from patchbank.history.tables import DETECTIONS
+from patchbank.scoring.class_retrieval import leave_one_out_similarity
+from patchbank.scoring.drift import WINDOWS, Drift, DriftState, Quantity, compare
+from patchbank.teaching.sightings import Sightings
+
+_MOST: Final = WINDOWS[-1]
+_LOOKED_AT: Final = 5 * _MOST
+"""Newest detections of a class that are looked at for those that can be compared, so that a look stays cheap."""
+
+_SIMILARITY: Final[Quantity] = "similarity"
+_COLUMNS: Final = tuple(DETECTIONS.c[name] for name in ("id", "at", "image_id", "score", "similarity"))
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """How far a class has drifted. ``images`` recent ones were compared at most, judged from ``since`` to ``until``;
+    ``notes`` tell what was left out."""
+
+    class_name: str
+    version: str
+    drift: Drift
+    images: int
+    since: datetime | None
+    until: datetime | None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def state(self) -> DriftState:
+        """The state."""
+        return self.drift.state
+
+    @property
+    def shift(self) -> float | None:
+        """Of the strongest comparison: 0, nothing changed; 1, nothing is as it was. None where it is unknown."""
+        strongest = self.drift.strongest
+        return None if strongest is None else strongest.shift
+
+    def as_dict(self) -> dict[str, Any]:
+        """For machines."""
+        strongest = self.drift.strongest
+        return {
+            "class_name": self.class_name,
+            "version": self.version,
+            "state": self.state,
+            "shift": self.shift,
+            "false_alarm": None if strongest is None else strongest.false_alarm,
+            "reason": self.drift.reason,
+            "images": self.images,
+            "since": None if self.since is None else self.since.isoformat(),
+            "until": None if self.until is None else self.until.isoformat(),
+            "comparisons": [comparison.as_dict() for comparison in self.drift.comparisons],
+            "notes": list(self.notes),
+        }
+
+
+class DriftWatch:
+    """Tells the drift of classes from the history. What is known of a version is kept while it serves. Thread-safe."""
+
+    def __init__(self, history: History, store: PatchStore) -> None:
+        self._history = history
+        self._store = store
+        self._normals: dict[str, tuple[str, _Normal]] = {}
+        self._told: dict[str, tuple[_Recent, DriftReport]] = {}
+
+    def of(self, class_name: str, view: View | None = None) -> DriftReport:
+        """The drift of one class. Raises ``UnknownClass``, ``DamagedBank``, ``HistoryOff`` and
+        ``HistoryUnavailable``."""
+        self._history.require()
+        view = view or View(self._store)
+        bank = view.bank(class_name)
+        version = bank.manifest.version
+        normal = self._normal(bank)
+        recent = self._recent(class_name, version, normal.references)
+        known = self._told.get(class_name)
+        if known is not None and known[0] == recent and known[1].version == version:
+            return known[1]
+        report = DriftReport(
+            class_name=class_name,
+            version=version,
+            drift=compare(normal.values, recent.values()),
+            images=len(recent.rows),
+            since=recent.rows[0].at if recent.rows else None,
+            until=recent.rows[-1].at if recent.rows else None,
+            notes=normal.notes,
+        )
+        self._told[class_name] = recent, report
+        return report
+
+    def all(self) -> list[DriftReport]:
+        """The drift of every taught class, by name; of a class whose bank cannot be read it is unknown."""
+        self._history.require()
+        view = View(self._store)
+        for kept in (self._normals, self._told):
+            for name in kept.keys() - view.active.keys():
+                kept.pop(name, None)
+        reports = []
+        for name in sorted(view.active):
+            try:
+                reports.append(self.of(name, view))
+            except (DamagedBank, UnknownVersion) as error:
+                drift = Drift("unknown", (), error.message)
+                reports.append(DriftReport(name, view.active[name], drift, 0, None, None))
+        return reports
+
+    def _normal(self, bank: Bank) -> _Normal:
+        manifest = bank.manifest
+        known = self._normals.get(manifest.class_name)
+        if known is not None and known[0] == manifest.version:
+            return known[1]
+        normal = _Normal.of(bank)
+        self._normals[manifest.class_name] = manifest.version, normal
+        return normal
+
+    def _recent(self, class_name: str, version: str, references: frozenset[str]) -> _Recent:
+        """The newest detections that can be compared, newest last; each picture once, and no reference."""
+        row = DETECTIONS.c
+        newest = sa.select(DETECTIONS).where(row.class_name == class_name).order_by(row.id.desc()).limit(_LOOKED_AT)
+        chosen = newest.subquery().c
+        confirmed = sa.or_(chosen.word == "missed", sa.and_(chosen.word == "correct", chosen.decision != "pass"))
+        query = (
+            sa.select(*(chosen[column.name] for column in _COLUMNS))
+            .where(chosen.version == version, chosen.frame_fault.is_(None), chosen.score.is_not(None))
+            .where(sa.or_(chosen.word.is_(None), sa.not_(confirmed)))
+            .order_by(chosen.id.desc())
+        )
+        rows: dict[str, _Row] = {}
+        with self._history.database.reading() as connection:
+            for found in connection.execute(query):
+                if found.image_id not in references:
+                    rows.setdefault(found.image_id, _Row(found.id, found.at, found.score, found.similarity))
+        return _Recent(tuple(reversed(list(rows.values())[:_MOST])))
+
+
+class _Row(NamedTuple):
+    id: str
+    at: datetime
+    score: float
+    similarity: float | None
+
+
+class _Recent(NamedTuple):
+    """Recent detections, newest last."""
+
+    rows: tuple[_Row, ...]
+
+    def values(self) -> dict[Quantity, list[float]]:
+        """What is compared."""
+        similarities = [row.similarity for row in self.rows if row.similarity is not None]
+        return {"score": [row.score for row in self.rows], "similarity": similarities}
+
+
+@dataclass(frozen=True)
+class _Normal:
+    """What a version knows of normal images. ``references`` are the image ids that it holds."""
+
+    values: Mapping[Quantity, Sequence[float]]
+    references: frozenset[str]
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, bank: Bank) -> _Normal:
+        """Reads the references once."""
+        calibration = bank.manifest.calibration
+        scores = _independent_scores(calibration)
+        ids, similarities = _similarities(bank)
+        notes = []
+        if calibration.stale_count:
+            notes.append(
+                f"{calibration.stale_count} of {calibration.count} calibration scores are not compared: they rest on "
+                "references that were withdrawn, until they are made again"
+            )
+        values: dict[Quantity, list[float]] = {"score": scores, _SIMILARITY: similarities}
+        return cls(values, ids, tuple(notes))
+
+
+def _independent_scores(calibration: Calibration) -> list[float]:
+    """Calibration scores that are not stale, one of each series."""
+    stale = set(calibration.stale)
+    images = calibration.images or ("",) * calibration.count
+    series = calibration.series or ("",) * calibration.count
+    told: set[str] = set()
+    scores = []
+    for score, image, name in zip(calibration.scores, images, series, strict=True):
+        if image in stale or name in told:
+            continue
+        if name:
+            told.add(name)
+        scores.append(score)
+    return scores
+
+
+def _similarities(bank: Bank) -> tuple[frozenset[str], list[float]]:
+    """The references, and the similarity of each to the nearest other one; what shows the same, and each series, is left
+    out together and told once. Pictures that were accepted from detections are told of no one: they were chosen
+    because they are unusual."""
+    image_ids, cls = bank.cls_vectors()
+    references = bank.references()
+    groups = Sightings(references).groups()
+    if groups.any_together(set(bank.manifest.calibration.images) - {""}):  # each counted for itself when it was taught
+        groups = Sightings(references, apart=True).groups()
+    accepted = {reference.image_id for reference in references if reference.accepted_from}
+    numbers = groups.numbers(image_ids)
+    firsts = np.unique(numbers, return_index=True)[1]
+    values = leave_one_out_similarity(cls, numbers)
+    told = [
+        float(value) for place, value in zip(firsts, values, strict=len(values) > 0) if image_ids[place] not in accepted
+    ]
+    return frozenset(image_ids), told
