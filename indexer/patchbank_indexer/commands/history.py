@@ -16,6 +16,8 @@ from patchbank.history.history import History
 from patchbank.history.selection import Order, Page, Selection
 from patchbank.reason import reason_of
 from patchbank.settings import Settings
+from patchbank_indexer.commands import learning
+from patchbank_indexer.commands.detection_options import By, DetectionId, OfClass
 from patchbank_indexer.commands.options import DataDir, Json, chosen
 from patchbank_indexer.commands.running import run
 from patchbank_indexer.commands.teaching import user_name
@@ -27,8 +29,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-DetectionId = Annotated[str, typer.Argument(metavar="ID", help="A detection, as `history list` tells it.")]
-OfClass = Annotated[str | None, typer.Option("--class-name", help="Only those of this class.")]
 OfDecision = Annotated[str | None, typer.Option("--decision", help="Only these: pass, review or reject.")]
 OfWord = Annotated[
     str | None,
@@ -44,7 +44,6 @@ Since = Annotated[
     str | None, typer.Option("--since", help="From this time on (UTC where it names no zone), or 30min, 8h, 7d ago.")
 ]
 Until = Annotated[str | None, typer.Option("--until", help="Before this time.")]
-By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who says it; else the user of this machine.")]
 
 
 @app.command("list")
@@ -163,6 +162,11 @@ def picture(
         out.say(f"{file}: {len(data)} bytes")
 
     run(work, as_json, data_dir=data_dir)
+
+
+app.command()(learning.accept)
+app.command()(learning.undo)
+app.command()(learning.actions)
 
 
 def _selection(

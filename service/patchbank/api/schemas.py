@@ -174,6 +174,7 @@ class ReferenceOut(BaseModel):
     width: int
     height: int
     series: str = Field(default="", description="the series that it belongs to; empty: it is alone")
+    accepted_from: str = Field(default="", description="the detection that it was accepted from; empty: it was taught")
 
 
 class ReferenceList(BaseModel):

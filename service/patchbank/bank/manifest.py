@@ -26,6 +26,7 @@ LAYOUT: Final = 3
 Reason = Literal[
     "taught",
     "extended",
+    "accepted",
     "withdrawn",
     "recalibrated",
     "scored again",

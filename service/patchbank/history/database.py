@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -20,6 +22,9 @@ from patchbank.settings import Settings
 FILE: Final = "history.sqlite3"
 _TIMEOUT_S: Final = 5
 """Seconds that a statement may wait for a server, or for another process that writes."""
+
+_PAGES_GIVEN_BACK: Final = 4_096
+"""16 MB: others wait as long as it takes."""
 
 _LOCK: Final = 0x70617463
 """Of PostgreSQL's advisory locks that which keeps two processes from making the tables at the same time."""
@@ -78,10 +83,7 @@ class Database:
             if self._ready:
                 return
             if self._file is not None:
-                try:
-                    self._file.parent.mkdir(parents=True, exist_ok=True)
-                except OSError as error:
-                    raise HistoryUnavailable(f"{self._file.parent} cannot be made: {error.strerror}") from error
+                _make(self._file)
             with self._writing() as connection:
                 self._migrate(connection)
             self._ready = True
@@ -113,9 +115,30 @@ class Database:
             reason = str(error.orig if isinstance(error, DBAPIError) else error).strip().split("\n")[0]
             raise HistoryUnavailable(f"the history in {self.place} does not work: {reason}") from error
 
+    def shrink(self) -> None:
+        """Give room that became free back to the file system, a part of it; a server does so by itself."""
+        if self._file is not None:
+            with self._errors(), self._engine.connect() as connection:
+                connection.exec_driver_sql(f"PRAGMA incremental_vacuum({_PAGES_GIVEN_BACK})").close()
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
+
+
+def _make(file: Path) -> None:
+    """Make the file, so that readers go on while somebody writes (WAL), and room that becomes free can be given back;
+    both can be said only once. Raises ``HistoryUnavailable``."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(file, timeout=_TIMEOUT_S)) as raw:
+            if raw.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+                raw.execute("PRAGMA auto_vacuum=INCREMENTAL")
+                raw.execute("PRAGMA journal_mode=WAL")
+    except OSError as error:
+        raise HistoryUnavailable(f"{file.parent} cannot be made: {error.strerror}") from error
+    except sqlite3.Error as error:
+        raise HistoryUnavailable(f"the history in {file} does not work: {error}") from error
 
 
 def _server(url: str) -> sa.Engine:
@@ -146,7 +169,7 @@ def _embedded(file: str) -> sa.Engine:
 
     def opened(connection: Any, _: object) -> None:
         connection.isolation_level = None  # transactions begin as below, not where the driver thinks
-        for pragma in ("auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}").close()
 
     def begin(connection: sa.Connection) -> None:

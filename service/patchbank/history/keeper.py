@@ -69,6 +69,7 @@ class Keeper:
             self._drop_old()
             self._drop_most()
             self._drop_pictures()
+            self._database.shrink()
         finally:
             self._sweeping.release()
 

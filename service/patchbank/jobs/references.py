@@ -33,6 +33,7 @@ def reference_document(item: ReferenceFacts) -> dict[str, Any]:
         "width": item.width,
         "height": item.height,
         "series": item.series,
+        "accepted_from": item.accepted_from,
     }
 
 

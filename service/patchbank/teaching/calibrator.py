@@ -83,6 +83,8 @@ class Calibrator:
                 f"all {len(image_ids)} reference images are of one series: left out together, they leave nothing to "
                 "compare with; group them otherwise, or give normal images with --calibrate-with"
             )
+        if not first:
+            return []
         steps = progress.begin("calibrating (leave one out)", len(first))
         scores = []
         for image_id in first:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol
+from typing import Literal, Protocol
 
 from patchbank.bank.frame_limits import FrameLimits
 from patchbank.bank.manifest import (
@@ -261,7 +261,6 @@ class Extension:
     targets: Targets
 
     roi_note = None
-    reason: ClassVar[Reason] = "extended"
 
     @classmethod
     def of(cls, known: Manifest, options: TeachOptions, settings: Settings) -> Extension:
@@ -272,6 +271,10 @@ class Extension:
                 f"an update keeps the mask of {known.class_name!r}; to change it, teach the class anew"
             )
         return cls(options, settings, known, options.rates.targets(settings, known.calibration))
+
+    @property
+    def reason(self) -> Reason:
+        return "accepted" if self.options.provenance.accepted_from else "extended"
 
     @property
     def base(self) -> BankRef:
