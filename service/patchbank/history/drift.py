@@ -1,31 +1,26 @@
-"""The use case of drift: are the recent detections of a class like the images that it was taught and calibrated with?"""
+"""The use case of drift: are recent detections of a class like the images that it was taught from?"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-import numpy as np
 import sqlalchemy as sa
 
-from patchbank.bank.manifest import Calibration
 from patchbank.bank.store import Bank, PatchStore
 from patchbank.bank.view import View
 from patchbank.errors import DamagedBank, UnknownVersion
 from patchbank.history.history import History
+from patchbank.history.normal_images import NormalImages
 from patchbank.history.tables import DETECTIONS
-from patchbank.scoring.class_retrieval import leave_one_out_similarity
-from patchbank.scoring.drift import WINDOWS, Drift, DriftState, Quantity, compare
-from patchbank.teaching.sightings import Sightings
+from patchbank.scoring.drift import QUANTITIES, WINDOWS, Drift, DriftState, Quantity, compare
 
 _MOST: Final = WINDOWS[-1]
 _LOOKED_AT: Final = 5 * _MOST
 """Newest detections of a class that are looked at for those that can be compared, so that a look stays cheap."""
 
-_SIMILARITY: Final[Quantity] = "similarity"
-_COLUMNS: Final = tuple(DETECTIONS.c[name] for name in ("id", "at", "image_id", "score", "similarity"))
+_COLUMNS: Final = tuple(DETECTIONS.c[name] for name in ("id", "at", "image_id", "score", "similarity", "brightness"))
 
 
 @dataclass(frozen=True)
@@ -76,7 +71,7 @@ class DriftWatch:
     def __init__(self, history: History, store: PatchStore) -> None:
         self._history = history
         self._store = store
-        self._normals: dict[str, tuple[str, _Normal]] = {}
+        self._normals: dict[str, tuple[str, NormalImages]] = {}
         self._told: dict[str, tuple[_Recent, DriftReport]] = {}
 
     def of(self, class_name: str, view: View | None = None) -> DriftReport:
@@ -119,12 +114,12 @@ class DriftWatch:
                 reports.append(DriftReport(name, view.active[name], drift, 0, None, None))
         return reports
 
-    def _normal(self, bank: Bank) -> _Normal:
+    def _normal(self, bank: Bank) -> NormalImages:
         manifest = bank.manifest
         known = self._normals.get(manifest.class_name)
         if known is not None and known[0] == manifest.version:
             return known[1]
-        normal = _Normal.of(bank)
+        normal = NormalImages.of(bank)
         self._normals[manifest.class_name] = manifest.version, normal
         return normal
 
@@ -142,9 +137,9 @@ class DriftWatch:
         )
         rows: dict[str, _Row] = {}
         with self._history.database.reading() as connection:
-            for found in connection.execute(query):
-                if found.image_id not in references:
-                    rows.setdefault(found.image_id, _Row(found.id, found.at, found.score, found.similarity))
+            for made in connection.execute(query):
+                if made.image_id not in references:
+                    rows.setdefault(made.image_id, _Row(made.id, made.at, made.score, made.similarity, made.brightness))
         return _Recent(tuple(reversed(list(rows.values())[:_MOST])))
 
 
@@ -153,6 +148,7 @@ class _Row(NamedTuple):
     at: datetime
     score: float
     similarity: float | None
+    brightness: float | None
 
 
 class _Recent(NamedTuple):
@@ -162,64 +158,4 @@ class _Recent(NamedTuple):
 
     def values(self) -> dict[Quantity, list[float]]:
         """What is compared."""
-        similarities = [row.similarity for row in self.rows if row.similarity is not None]
-        return {"score": [row.score for row in self.rows], "similarity": similarities}
-
-
-@dataclass(frozen=True)
-class _Normal:
-    """What a version knows of normal images. ``references`` are the image ids that it holds."""
-
-    values: Mapping[Quantity, Sequence[float]]
-    references: frozenset[str]
-    notes: tuple[str, ...]
-
-    @classmethod
-    def of(cls, bank: Bank) -> _Normal:
-        """Reads the references once."""
-        calibration = bank.manifest.calibration
-        scores = _independent_scores(calibration)
-        ids, similarities = _similarities(bank)
-        notes = []
-        if calibration.stale_count:
-            notes.append(
-                f"{calibration.stale_count} of {calibration.count} calibration scores are not compared: they rest on "
-                "references that were withdrawn, until they are made again"
-            )
-        values: dict[Quantity, list[float]] = {"score": scores, _SIMILARITY: similarities}
-        return cls(values, ids, tuple(notes))
-
-
-def _independent_scores(calibration: Calibration) -> list[float]:
-    """Calibration scores that are not stale, one of each series."""
-    stale = set(calibration.stale)
-    images = calibration.images or ("",) * calibration.count
-    series = calibration.series or ("",) * calibration.count
-    told: set[str] = set()
-    scores = []
-    for score, image, name in zip(calibration.scores, images, series, strict=True):
-        if image in stale or name in told:
-            continue
-        if name:
-            told.add(name)
-        scores.append(score)
-    return scores
-
-
-def _similarities(bank: Bank) -> tuple[frozenset[str], list[float]]:
-    """The references, and the similarity of each to the nearest other one; what shows the same, and each series, is left
-    out together and told once. Pictures that were accepted from detections are told of no one: they were chosen
-    because they are unusual."""
-    image_ids, cls = bank.cls_vectors()
-    references = bank.references()
-    groups = Sightings(references).groups()
-    if groups.any_together(set(bank.manifest.calibration.images) - {""}):  # each counted for itself when it was taught
-        groups = Sightings(references, apart=True).groups()
-    accepted = {reference.image_id for reference in references if reference.accepted_from}
-    numbers = groups.numbers(image_ids)
-    firsts = np.unique(numbers, return_index=True)[1]
-    values = leave_one_out_similarity(cls, numbers)
-    told = [
-        float(value) for place, value in zip(firsts, values, strict=len(values) > 0) if image_ids[place] not in accepted
-    ]
-    return frozenset(image_ids), told
+        return {name: [value for row in self.rows if (value := getattr(row, name)) is not None] for name in QUANTITIES}

@@ -1,13 +1,13 @@
 """Whether what a class is shown now is still what it was taught from: two-sample tests, corrected for repeated looks.
 
-Two quantities are compared with calibration: the anomaly score, and the similarity of the whole picture to the nearest
-reference. The test is that of Mann and Whitney (1947, "On a test of whether one of two random variables is
-stochastically larger than the other"), two-sided, exact where samples are not large: it uses the ranks alone, so a few
-defects among the recent images move it little, and it knows small samples. Of images that are drawn like the
-calibration images, the chance that any look, at any of the windows, in either quantity, calls ``drifting`` within
-``PROMISED`` images is at most ``CHANCE``, even if every image is looked at (Bonferroni). That holds with a small
-calibration sample too, which all looks share. The level of a look never changes, so an old class is watched as well as
-a new one.
+Three quantities are compared with those of normal images: the anomaly score, the similarity of the whole picture to
+the nearest reference, and the picture's brightness, to which embeddings are nearly blind. The test is that of Mann and
+Whitney (1947, "On a test of whether one of two random variables is stochastically larger than the other"), two-sided,
+exact where samples are not large: it uses the ranks alone, so a few defects among the recent images move it little,
+and it knows small samples. Of images that are drawn like the normal ones, the chance that any look, at any of the
+windows, in any quantity, calls ``drifting`` within ``PROMISED`` images is at most ``CHANCE``, even if every image is
+looked at (Bonferroni). That holds with a small sample of normal images too, which all looks share. The level of a look
+never changes, so an old class is watched as well as a new one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from scipy.stats import mannwhitneyu, rankdata
 
 from patchbank.arrays import DoubleArray
 
-Quantity = Literal["score", "similarity"]
+Quantity = Literal["score", "similarity", "brightness"]
 DriftState = Literal["ok", "watch", "drifting", "unknown"]
 
 QUANTITIES: Final[tuple[Quantity, ...]] = get_args(Quantity)
@@ -39,8 +39,13 @@ WATCH_PROMISED: Final = 1_000
 WATCH_CHANCE: Final = 0.05
 """The same for ``watch``."""
 
+BRIGHTNESS_MARGIN: Final = 0.02
+LEAST_BRIGHTNESS_MARGIN: Final = 1.0
+"""A change of brightness counts from this share of the usual brightness on, and from so many of 255 grey levels:
+light varies a little on any line, and brightness is not measured on the same copy of a picture everywhere."""
+
 _TESTS: Final = len(WINDOWS) * len(QUANTITIES)
-_EXACT: Final = 40_000
+_EXACT: Final = 10_000
 """Product of the sizes of two samples up to which the exact distribution is taken; the normal one is cautious beyond,
 as it has the heavier tails."""
 
@@ -50,8 +55,8 @@ class Comparison:
     """One quantity of the newest ``images`` against that of so many ``calibration`` images.
 
     ``higher`` is the chance that a recent image's value is above a calibration image's (0.5: nothing changed, ties
-    count half). ``p_value`` is that of this test alone; ``false_alarm`` bounds the chance that an unchanged line shows
-    as much anywhere within ``PROMISED`` images.
+    count half); of brightness, after the margin is taken off the change. ``p_value`` is that of this test alone;
+    ``false_alarm`` bounds the chance that an unchanged line shows as much anywhere within ``PROMISED`` images.
     """
 
     quantity: Quantity
@@ -104,7 +109,7 @@ def compare(calibration: Mapping[Quantity, Sequence[float]], recent: Mapping[Qua
     ``unknown`` where there is no such window.
     """
     made = [
-        _comparison(quantity, _finite(calibration.get(quantity, ())), _finite(recent.get(quantity, ()))[-window:])
+        _comparison(quantity, _finite(calibration[quantity]), _finite(recent[quantity])[-window:])
         for quantity in QUANTITIES
         for window in WINDOWS
         if can_alarm(len(calibration.get(quantity, ())), window) and len(recent.get(quantity, ())) >= window
@@ -136,20 +141,37 @@ def _finite(values: Sequence[float]) -> DoubleArray:
 
 
 def _comparison(quantity: Quantity, calibration: DoubleArray, recent: DoubleArray) -> Comparison:
-    size = len(calibration) * len(recent)
+    margin = _margin(quantity, calibration)
+    for moved, sign in ((recent - margin, 1.0), (recent + margin, -1.0)):
+        higher = _chance(moved, calibration)
+        if sign * (higher - 0.5) > 0.0:
+            p_value = _p_value(moved, calibration, sign)
+            return Comparison(quantity, len(recent), len(calibration), higher, p_value)
+    return Comparison(quantity, len(recent), len(calibration), 0.5, 1.0)
+
+
+def _margin(quantity: Quantity, calibration: DoubleArray) -> float:
+    if quantity != "brightness":
+        return 0.0
+    return max(BRIGHTNESS_MARGIN * float(np.median(calibration)), LEAST_BRIGHTNESS_MARGIN)
+
+
+def _chance(recent: DoubleArray, calibration: DoubleArray) -> float:
+    """The chance that a recent value is above a calibration value; ties count half."""
+    ordered = np.sort(calibration)
+    below = np.searchsorted(ordered, recent, "left") + np.searchsorted(ordered, recent, "right")
+    return float(below.sum()) / (2 * len(calibration) * len(recent))
+
+
+def _p_value(recent: DoubleArray, calibration: DoubleArray, sign: float) -> float:
+    """Two-sided. A tie counts against a change (``sign``: which way it goes), so that the distribution without ties is
+    the one that holds."""
     ranks = rankdata(np.concatenate([calibration, recent]), method="dense").astype(np.float64)
-    normal, new = ranks[: len(calibration)], ranks[len(calibration) :]
-    above = float((new[:, None] > normal[None, :]).sum())
-    equal = float((new[:, None] == normal[None, :]).sum())
-    higher = (above + equal / 2.0) / size
-    # Equal values count against a change, so that the distribution without any is the exact one.
-    low, high = above / size, (above + equal) / size
-    if low <= 0.5 <= high:
-        return Comparison(quantity, len(recent), len(calibration), higher, 1.0)
-    new = new - 0.5 if higher > 0.5 else new + 0.5
-    method: Literal["exact", "asymptotic"] = "exact" if size <= _EXACT else "asymptotic"
-    p_value = float(mannwhitneyu(new, normal, alternative="two-sided", method=method).pvalue)
-    return Comparison(quantity, len(recent), len(calibration), higher, min(1.0, p_value))
+    normal, new = ranks[: len(calibration)], ranks[len(calibration) :] - sign / 2.0
+    if sign * (_chance(new, normal) - 0.5) <= 0.0:
+        return 1.0
+    method: Literal["exact", "asymptotic"] = "exact" if len(new) * len(normal) <= _EXACT else "asymptotic"
+    return min(1.0, float(mannwhitneyu(new, normal, alternative="two-sided", method=method).pvalue))
 
 
 def _why_unknown(calibration: Mapping[Quantity, Sequence[float]], recent: Mapping[Quantity, Sequence[float]]) -> str:
