@@ -17,6 +17,7 @@ from patchbank_indexer.commands import (
     demo,
     detecting,
     doctor,
+    drifting,
     evaluating,
     history,
     jobs,
@@ -76,6 +77,7 @@ app.command()(calibrating.calibrate)
 app.command()(auditing.audit)
 app.command()(tuning.tune)
 app.command()(evaluating.evaluate)
+app.command()(drifting.drift)
 app.command()(profiling.profile)
 app.command()(serving.serve)
 app.command()(monitoring.monitoring)

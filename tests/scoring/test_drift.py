@@ -175,8 +175,7 @@ def lowest_p_values(calibration: int, images: int, streams: int, seed: int) -> D
 
 
 def test_streams_without_a_change_are_called_drifting_no_more_often_than_promised() -> None:
-    # Of p-values at a level that is looked for so often that it can be measured, the bound is 1 in 1; the true share
-    # is far below it, as neighbouring windows hold nearly the same images.
+    # At a level at which a fifth of the streams may be called so; at that of an alarm none is seen.
     looks, streams = (200 - 20) // 5 + 1, 40
     lowest = lowest_p_values(30, 200, streams, seed=0)
     level = 0.2 / (looks * len(WINDOWS))

@@ -14,11 +14,25 @@ from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
 from prometheus_fastapi_instrumentator import Instrumentator
 
-from patchbank.api import actions, classes, detect, detections, health, job_orders, jobs, references, versions
+from patchbank.api import (
+    actions,
+    classes,
+    detect,
+    detections,
+    health,
+    job_orders,
+    jobs,
+    references,
+    versions,
+)
+from patchbank.api import (
+    drift as drift_routes,
+)
 from patchbank.api.admission import Admission
 from patchbank.api.admission_middleware import AdmissionMiddleware
 from patchbank.api.bank_watch import BankWatch
 from patchbank.api.body_limit import BodyLimit, Limit
+from patchbank.api.drift_loop import DriftLoop
 from patchbank.api.errors import add_error_handlers
 from patchbank.api.http_metrics import http_metrics
 from patchbank.api.in_progress import InProgress
@@ -32,6 +46,7 @@ from patchbank.api.state import ApiState
 from patchbank.api.tending import tending
 from patchbank.api.upkeep import Upkeep
 from patchbank.errors import UploadTooLarge
+from patchbank.history.drift import DriftWatch
 from patchbank.history.history import History
 from patchbank.history.learning import Learner
 from patchbank.jobs.board import JobBoard
@@ -93,6 +108,7 @@ def create_app(settings: Settings) -> FastAPI:
             board = JobBoard(inspector.settings, lambda class_name: inspector.store.active().get(class_name))
             upkeep = Upkeep(inspector.store, board)
             loop = JobLoop(board, Starter(inspector.settings, board), metrics, upkeep)
+            drift = DriftWatch(history, inspector.store)
             app.state.patchbank = ApiState(
                 inspector.settings,
                 inspector,
@@ -105,6 +121,7 @@ def create_app(settings: Settings) -> FastAPI:
                 history,
                 Learner(inspector.settings, embedder, inspector.store, history.database),
                 Admission(1, _LEARNING),
+                drift,
                 lambda: bool(app.state.stopping()),
             )
             try:
@@ -112,6 +129,8 @@ def create_app(settings: Settings) -> FastAPI:
                     tasks.start_soon(watch.run)
                     tasks.start_soon(loop.run)
                     tasks.start_soon(tending, history)
+                    if history.on:
+                        tasks.start_soon(DriftLoop(drift, metrics).run)
                     try:
                         yield
                     finally:
@@ -158,6 +177,6 @@ def create_app(settings: Settings) -> FastAPI:
     Instrumentator(should_group_status_codes=False).add(http_metrics(registry)).instrument(app)
     app.add_middleware(LingeringClose, max_bytes=one_image)
     app.add_middleware(RequestId)
-    for part in (detect, detections, actions, classes, references, versions, job_orders, jobs, health):
+    for part in (detect, detections, actions, drift_routes, classes, references, versions, job_orders, jobs, health):
         app.include_router(part.router)
     return app
