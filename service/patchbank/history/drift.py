@@ -20,7 +20,9 @@ _MOST: Final = WINDOWS[-1]
 _LOOKED_AT: Final = 5 * _MOST
 """Newest detections of a class that are looked at for those that can be compared, so that a look stays cheap."""
 
-_COLUMNS: Final = tuple(DETECTIONS.c[name] for name in ("id", "at", "image_id", "score", "similarity", "brightness"))
+_COLUMNS: Final = tuple(
+    DETECTIONS.c[name] for name in ("id", "at", "version", "decision", "frame_fault", "word", "image_id", *QUANTITIES)
+)
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ class DriftWatch:
         self._history.require()
         view = View(self._store)
         for kept in (self._normals, self._told):
-            for name in kept.keys() - view.active.keys():
+            for name in {*kept} - view.active.keys():
                 kept.pop(name, None)
         reports = []
         for name in sorted(view.active):
@@ -125,12 +127,12 @@ class DriftWatch:
 
     def _recent(self, class_name: str, version: str, references: frozenset[str]) -> _Recent:
         """The newest detections that can be compared, newest last; each picture once, and no reference."""
-        row = DETECTIONS.c
-        newest = sa.select(DETECTIONS).where(row.class_name == class_name).order_by(row.id.desc()).limit(_LOOKED_AT)
-        chosen = newest.subquery().c
+        columns = DETECTIONS.c
+        newest = sa.select(*_COLUMNS).where(columns.class_name == class_name).order_by(columns.id.desc())
+        chosen = newest.limit(_LOOKED_AT).subquery().c
         confirmed = sa.or_(chosen.word == "missed", sa.and_(chosen.word == "correct", chosen.decision != "pass"))
         query = (
-            sa.select(*(chosen[column.name] for column in _COLUMNS))
+            sa.select(*chosen)
             .where(chosen.version == version, chosen.frame_fault.is_(None), chosen.score.is_not(None))
             .where(sa.or_(chosen.word.is_(None), sa.not_(confirmed)))
             .order_by(chosen.id.desc())
