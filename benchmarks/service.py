@@ -46,8 +46,8 @@ def main() -> None:
         store.close()
         session = OnnxSession(model_path(backbone, settings.data_dir), Runtime(settings.providers, settings.threads))
         print(f"bank of {manifest.patches} patches")
-        print("| images | whole | decode | embed | retrieve | search | render | forward alone | not forward |")
-        print("|---|---|---|---|---|---|---|---|---|")
+        print("| images | whole | decode | embed | retrieve | search | render | record | forward alone | not forward |")
+        print("|---|---|---|---|---|---|---|---|---|---|")
         with running_service(settings, Path(folder) / "log") as client:
             for kind, files in (("good", product.good), ("defective", product.defective)):
                 rows, forward = [], []

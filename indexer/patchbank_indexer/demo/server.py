@@ -30,6 +30,8 @@ def running_service(settings: Settings, log: Path) -> Iterator[httpx.Client]:
         "PATCHBANK_QDRANT_URL": settings.qdrant_url,
         "PATCHBANK_QDRANT_GRPC_PORT": str(settings.qdrant_grpc_port),
         "PATCHBANK_KEEP_VERSIONS": str(settings.keep_versions),
+        "PATCHBANK_HISTORY": str(settings.history),
+        "PATCHBANK_HISTORY_URL": settings.history_url.get_secret_value(),
         "PATCHBANK_HOST": "127.0.0.1",
         "PATCHBANK_PORT": str(port),
         "PATCHBANK_LOG_LEVEL": "warning",

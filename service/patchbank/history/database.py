@@ -14,6 +14,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
+from filelock import FileLock
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from patchbank.errors import HistoryUnavailable, InvalidSettings, NewerHistory
@@ -131,7 +132,8 @@ def _make(file: Path) -> None:
     both can be said only once. Raises ``HistoryUnavailable``."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(file, timeout=_TIMEOUT_S)) as raw:
+        # The change to WAL does not wait for others that make the same change, so they take turns.
+        with FileLock(file.with_suffix(".lock")), closing(sqlite3.connect(file, timeout=_TIMEOUT_S)) as raw:
             if raw.execute("PRAGMA journal_mode").fetchone() != ("wal",):
                 raw.execute("PRAGMA auto_vacuum=INCREMENTAL")
                 raw.execute("PRAGMA journal_mode=WAL")

@@ -94,7 +94,13 @@ _index(
     DETECTIONS.c.id,
     where=_UNJUDGED,
 )
-_index("ix_detections_judged", DETECTIONS.c.id, where=DETECTIONS.c.word.is_not(None))
+_index(
+    "ix_detections_judged_class_name_word_id",
+    DETECTIONS.c.class_name,
+    DETECTIONS.c.word,
+    DETECTIONS.c.id,
+    where=DETECTIONS.c.word.is_not(None),
+)
 _index("ix_detections_kept", DETECTIONS.c.id, DETECTIONS.c.decision, DETECTIONS.c.picture_bytes, where=_KEPT)
 
 

@@ -92,7 +92,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_detections"),
     )
     op.create_index("ix_detections_class_name_id", "detections", ["class_name", "id"])
-    op.create_index("ix_detections_judged", "detections", ["id"], **_where("word IS NOT NULL"))
+    op.create_index(
+        "ix_detections_judged_class_name_word_id",
+        "detections",
+        ["class_name", "word", "id"],
+        **_where("word IS NOT NULL"),
+    )
     op.create_index(
         "ix_detections_kept", "detections", ["id", "decision", "picture_bytes"], **_where("picture_bytes > 0")
     )
