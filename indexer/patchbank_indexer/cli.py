@@ -28,6 +28,7 @@ from patchbank_indexer.commands import (
     rebuilding,
     references,
     serving,
+    shadowing,
     teaching,
     tuning,
     versions,
@@ -86,6 +87,7 @@ app.command()(config.config)
 app.command()(demo.demo)
 app.add_typer(references.app, name="references")
 app.add_typer(history.app, name="history")
+app.add_typer(shadowing.app, name="shadow")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(models.app, name="model")
 

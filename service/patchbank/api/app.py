@@ -19,14 +19,13 @@ from patchbank.api import (
     classes,
     detect,
     detections,
+    drift,
     health,
     job_orders,
     jobs,
     references,
+    shadow,
     versions,
-)
-from patchbank.api import (
-    drift as drift_routes,
 )
 from patchbank.api.admission import Admission
 from patchbank.api.admission_middleware import AdmissionMiddleware
@@ -41,6 +40,7 @@ from patchbank.api.lingering_close import LingeringClose
 from patchbank.api.metrics import Metrics
 from patchbank.api.request_id import RequestId
 from patchbank.api.schemas import ErrorAnswer
+from patchbank.api.shadowing import WAITING, Shadowing
 from patchbank.api.sole_service import sole_service
 from patchbank.api.state import ApiState
 from patchbank.api.tending import tending
@@ -49,6 +49,9 @@ from patchbank.errors import UploadTooLarge
 from patchbank.history.drift import DriftWatch
 from patchbank.history.history import History
 from patchbank.history.learning import Learner
+from patchbank.history.records import Records
+from patchbank.history.rejudging import Rejudger
+from patchbank.history.shadows import Shadows
 from patchbank.jobs.board import JobBoard
 from patchbank.jobs.starter import Starter
 from patchbank.judging.frozen import FrozenWatch
@@ -68,6 +71,7 @@ _ADD: Final = ("POST", "/classes/{class_name}/references")
 _ACTIVATE: Final = ("POST", "/classes/{class_name}/activate")
 _SAY: Final = ("POST", "/detections/{detection_id}/words")
 _ACCEPT: Final = ("POST", "/detections/{detection_id}/accept")
+_SHADOW: Final = ("PUT", "/classes/{class_name}/shadow")
 _DRY_RUN: Final = ("POST", "/detections/{detection_id}/accept/dry-run")
 
 _UPLOADS: Final = 4
@@ -108,7 +112,11 @@ def create_app(settings: Settings) -> FastAPI:
             board = JobBoard(inspector.settings, lambda class_name: inspector.store.active().get(class_name))
             upkeep = Upkeep(inspector.store, board)
             loop = JobLoop(board, Starter(inspector.settings, board), metrics, upkeep)
-            drift = DriftWatch(history, inspector.store)
+            drift_watch = DriftWatch(history, inspector.store)
+            rejudger = Rejudger(inspector.settings, embedder, inspector.store, Records(history.database))
+            shadowing = Shadowing(
+                Shadows(history.database), inspector.store, rejudger.judge_picture, metrics, waiting=WAITING
+            )
             app.state.patchbank = ApiState(
                 inspector.settings,
                 inspector,
@@ -121,22 +129,26 @@ def create_app(settings: Settings) -> FastAPI:
                 history,
                 Learner(inspector.settings, embedder, inspector.store, history.database),
                 Admission(1, _LEARNING),
-                drift,
+                drift_watch,
+                shadowing,
                 lambda: bool(app.state.stopping()),
             )
+            if history.on:
+                shadowing.start()
             try:
                 async with create_task_group() as tasks:
                     tasks.start_soon(watch.run)
                     tasks.start_soon(loop.run)
                     tasks.start_soon(tending, history)
                     if history.on:
-                        tasks.start_soon(DriftLoop(drift, metrics).run)
+                        tasks.start_soon(DriftLoop(drift_watch, metrics).run)
                     try:
                         yield
                     finally:
                         app.state.patchbank = None
                         tasks.cancel_scope.cancel()
             finally:
+                await to_thread.run_sync(shadowing.close)
                 await to_thread.run_sync(loop.close)
 
     failed = {"model": ErrorAnswer, "description": "any error"}
@@ -171,12 +183,25 @@ def create_app(settings: Settings) -> FastAPI:
         _SAY: Limit(_FORM_BYTES),
         _ACCEPT: Limit(_FORM_BYTES),
         _DRY_RUN: Limit(_FORM_BYTES),
+        _SHADOW: Limit(_FORM_BYTES),
     }
     app.add_middleware(BodyLimit, limits=limits)
     app.add_middleware(InProgress, gauge=metrics.in_progress)
     Instrumentator(should_group_status_codes=False).add(http_metrics(registry)).instrument(app)
     app.add_middleware(LingeringClose, max_bytes=one_image)
     app.add_middleware(RequestId)
-    for part in (detect, detections, actions, drift_routes, classes, references, versions, job_orders, jobs, health):
+    for part in (
+        detect,
+        detections,
+        actions,
+        drift,
+        classes,
+        references,
+        versions,
+        shadow,
+        job_orders,
+        jobs,
+        health,
+    ):
         app.include_router(part.router)
     return app

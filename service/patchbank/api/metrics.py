@@ -6,7 +6,7 @@ a class is a label only while it is taught. ``docs/monitoring.md`` lists every m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Final, get_args
@@ -28,6 +28,7 @@ OTHER_CLASSES: Final = "_other"
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _RATIOS: Final = (0.25, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 3.0)
 _VERDICTS: Final[dict[Decision, str]] = {"pass": "normal", "review": "normal", "reject": "anomalous"}
+_AGREEMENTS: Final = {True: "agree", False: "disagree"}
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,7 @@ class Metrics:
             "Detections that the history did not take.",
             registry=registry,
         )
+        self._shadow = _ShadowCounters(registry)
         self._verdicts.labels("", "unknown_product")
         for fault in get_args(FrameFault):
             self._bad_frames.labels(fault)
@@ -161,6 +163,27 @@ class Metrics:
     def not_recorded(self) -> None:
         """Count a detection that the history did not take."""
         self._not_recorded.inc()
+
+    def shadowed(self, class_names: Iterable[str]) -> None:
+        """Let the series of classes with a candidate begin at 0."""
+        with self._guard:
+            for name in class_names:
+                self._shadow.begin(self._label(name))
+
+    def shadow_judged(self, class_name: str, agrees: bool) -> None:
+        """Count a picture that a candidate judged, too."""
+        with self._guard:
+            self._shadow.verdicts.labels(self._label(class_name), _AGREEMENTS[agrees]).inc()
+
+    def shadow_skipped(self, class_name: str) -> None:
+        """Count a picture that a candidate did not judge because too many waited."""
+        with self._guard:
+            self._shadow.skipped.labels(self._label(class_name)).inc()
+
+    def shadow_failed(self, class_name: str) -> None:
+        """Count a picture that a candidate could not judge."""
+        with self._guard:
+            self._shadow.failed.labels(self._label(class_name)).inc()
 
     def bad_frame(self, fault: FrameFault) -> None:
         """Count a picture that is one."""
@@ -214,8 +237,46 @@ class Metrics:
         for verdict in set(_VERDICTS.values()):
             self._verdicts.remove(class_name, verdict)
         self._ratios.remove(class_name)
+        self._shadow.forget(class_name)
         self._banks.forget(class_name)
         self._drift.forget(class_name)
+
+
+class _ShadowCounters:
+    """What comes of pictures that candidates judge beside the serving versions. A class has series once it has a
+    candidate."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.verdicts = Counter(
+            "patchbank_shadow_verdicts_total",
+            "Images that a candidate judged beside the serving version, by agreement of the decisions.",
+            ["class_name", "agreement"],
+            registry=registry,
+        )
+        self.skipped = Counter(
+            "patchbank_shadow_skipped_total",
+            "Images that a candidate did not judge because too many waited.",
+            ["class_name"],
+            registry=registry,
+        )
+        self.failed = Counter(
+            "patchbank_shadow_failed_total",
+            "Images that a candidate could not judge.",
+            ["class_name"],
+            registry=registry,
+        )
+
+    def begin(self, label: str) -> None:
+        for agreement in _AGREEMENTS.values():
+            self.verdicts.labels(label, agreement)
+        self.skipped.labels(label)
+        self.failed.labels(label)
+
+    def forget(self, label: str) -> None:
+        for agreement in _AGREEMENTS.values():
+            self.verdicts.remove(label, agreement)
+        self.skipped.remove(label)
+        self.failed.remove(label)
 
 
 class _BankGauges:

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from patchbank.api.rejudged import RecentDiff
+
 
 class ErrorBody(BaseModel):
     """Inside of the one error shape."""
@@ -307,6 +309,7 @@ class VersionDiffOut(BaseModel):
     added: list[ReferenceName]
     withdrawn: list[ReferenceName]
     changes: dict[str, Change]
+    recent: RecentDiff | None = Field(default=None, description="null where no recent detections were asked for")
 
 
 class Pruned(BaseModel):
