@@ -13,16 +13,22 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
 from prometheus_fastapi_instrumentator import Instrumentator
+from starlette.middleware.cors import CORSMiddleware
 
 from patchbank.api import actions, classes, detect, detections, health, job_orders, jobs, references, versions
 from patchbank.api.admission import Admission
 from patchbank.api.admission_middleware import AdmissionMiddleware
 from patchbank.api.bank_watch import BankWatch
 from patchbank.api.body_limit import BodyLimit, Limit
+from patchbank.api.cors import cors_options
+from patchbank.api.described_keys import describe_keys
 from patchbank.api.errors import add_error_handlers
 from patchbank.api.http_metrics import http_metrics
 from patchbank.api.in_progress import InProgress
 from patchbank.api.job_loop import JobLoop
+from patchbank.api.key_middleware import KeyMiddleware
+from patchbank.api.key_rule import keys_are_asked_for
+from patchbank.api.key_watch import KeyWatch
 from patchbank.api.lingering_close import LingeringClose
 from patchbank.api.metrics import Metrics
 from patchbank.api.request_id import RequestId
@@ -33,6 +39,8 @@ from patchbank.api.tending import tending
 from patchbank.api.upkeep import Upkeep
 from patchbank.errors import UploadTooLarge
 from patchbank.history.history import History
+from patchbank.history.keys import KeyRing
+from patchbank.history.known_keys import KnownKeys
 from patchbank.history.learning import Learner
 from patchbank.jobs.board import JobBoard
 from patchbank.jobs.starter import Starter
@@ -69,6 +77,7 @@ def create_app(settings: Settings) -> FastAPI:
     """The REST API over the banks and the backbone that the settings name."""
     registry = CollectorRegistry()
     metrics = Metrics(registry)
+    known_keys = KnownKeys(settings.admin_key.get_secret_value()) if keys_are_asked_for(settings) else None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -92,6 +101,9 @@ def create_app(settings: Settings) -> FastAPI:
             watch = BankWatch(inspector.store, inspector.compatibility.look, metrics)
             board = JobBoard(inspector.settings, lambda class_name: inspector.store.active().get(class_name))
             upkeep = Upkeep(inspector.store, board)
+            key_watch = KeyWatch(KeyRing(history.database), known_keys) if known_keys else None
+            if key_watch:
+                await key_watch.look()
             loop = JobLoop(board, Starter(inspector.settings, board), metrics, upkeep)
             app.state.patchbank = ApiState(
                 inspector.settings,
@@ -112,6 +124,8 @@ def create_app(settings: Settings) -> FastAPI:
                     tasks.start_soon(watch.run)
                     tasks.start_soon(loop.run)
                     tasks.start_soon(tending, history)
+                    if key_watch:
+                        tasks.start_soon(key_watch.run)
                     try:
                         yield
                     finally:
@@ -136,6 +150,16 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.metrics = metrics
     app.state.stopping = lambda: False  # who runs the server knows better
     add_error_handlers(app, settings)
+    describe_keys(app)
+    _add_middleware(app, settings, registry, known_keys)
+    for part in (detect, detections, actions, classes, references, versions, job_orders, jobs, health):
+        app.include_router(part.router)
+    return app
+
+
+def _add_middleware(
+    app: FastAPI, settings: Settings, registry: CollectorRegistry, known_keys: KnownKeys | None
+) -> None:
     one_image = int(settings.max_upload_mb * 1e6) + _FORM_BYTES
     # Each middleware is put around those before it.
     app.add_middleware(AdmissionMiddleware, routes=(_DETECT, _DETECT_BATCH))
@@ -154,10 +178,11 @@ def create_app(settings: Settings) -> FastAPI:
         _DRY_RUN: Limit(_FORM_BYTES),
     }
     app.add_middleware(BodyLimit, limits=limits)
-    app.add_middleware(InProgress, gauge=metrics.in_progress)
+    if known_keys:
+        app.add_middleware(KeyMiddleware, keys=known_keys)
+    app.add_middleware(InProgress, gauge=app.state.metrics.in_progress)
     Instrumentator(should_group_status_codes=False).add(http_metrics(registry)).instrument(app)
     app.add_middleware(LingeringClose, max_bytes=one_image)
     app.add_middleware(RequestId)
-    for part in (detect, detections, actions, classes, references, versions, job_orders, jobs, health):
-        app.include_router(part.router)
-    return app
+    if settings.cors_origins:
+        app.add_middleware(CORSMiddleware, **cors_options(settings))
