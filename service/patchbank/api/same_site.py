@@ -1,4 +1,4 @@
-"""Keeps pages of other sites from changing classes through a visitor's browser."""
+"""Keeps pages of other sites from changing classes, or filling the history, through a visitor's browser."""
 
 from __future__ import annotations
 
