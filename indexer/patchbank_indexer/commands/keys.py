@@ -53,7 +53,7 @@ def list_(data_dir: DataDir = None, as_json: Json = False) -> None:
 
     def work(settings: Settings, out: Output) -> None:
         with closing(Database(settings)) as database:
-            keys = KeyRing(database).keys()
+            keys = KeyRing(database).all_keys()
         out.result({"keys": [key.as_dict() for key in keys]})
         columns = ("id", "name", "scope", "made", "used", "revoked")
         moments = [(key.made_at, key.used_at, key.revoked_at) for key in keys]

@@ -36,7 +36,11 @@ def require_a_key(settings: Settings) -> None:
         except HistoryUnavailable as error:
             raise HistoryUnavailable(f"no API key can be checked: {error.message}") from error
     if not usable:
-        where = f"it would listen on {settings.host}" if settings.auth == "auto" else "PATCHBANK_AUTH=keys asks for one"
+        where = (
+            f"the service would listen on {settings.host}, where others reach it"
+            if settings.auth == "auto"
+            else "PATCHBANK_AUTH=keys asks for one"
+        )
         raise NoKeys(
             f"{where}, and there is no API key: make one with `patchbank keys create NAME --scope admin`, or set "
             "PATCHBANK_ADMIN_KEY; PATCHBANK_AUTH=off lets everybody in who reaches it"

@@ -78,7 +78,7 @@ class KeyRing:
             connection.execute(API_KEYS.insert().values(sha256=digest(key.encode()), **made.model_dump()))
         return made, key
 
-    def keys(self) -> list[ApiKey]:
+    def all_keys(self) -> list[ApiKey]:
         """All of them, the revoked ones too, oldest first."""
         return [key for key, _ in self._read(sa.true())]
 
