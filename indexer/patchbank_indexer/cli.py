@@ -21,6 +21,7 @@ from patchbank_indexer.commands import (
     evaluating,
     history,
     jobs,
+    keys,
     models,
     monitoring,
     moving,
@@ -89,6 +90,7 @@ app.add_typer(references.app, name="references")
 app.add_typer(history.app, name="history")
 app.add_typer(shadowing.app, name="shadow")
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="model")
 
 

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
 from prometheus_fastapi_instrumentator import Instrumentator
+from starlette.middleware.cors import CORSMiddleware
 
 from patchbank.api import (
     actions,
@@ -27,15 +28,20 @@ from patchbank.api import (
 )
 from patchbank.api.admission_middleware import AdmissionMiddleware
 from patchbank.api.body_limit import BodyLimit
+from patchbank.api.cors import cors_options
+from patchbank.api.described_keys import describe_keys
 from patchbank.api.errors import add_error_handlers
 from patchbank.api.http_metrics import http_metrics
 from patchbank.api.in_progress import InProgress
+from patchbank.api.key_middleware import KeyMiddleware
+from patchbank.api.key_rule import keys_are_asked_for
 from patchbank.api.limits import DETECT, DETECT_BATCH, body_limits, one_image
 from patchbank.api.lingering_close import LingeringClose
 from patchbank.api.metrics import Metrics
 from patchbank.api.request_id import RequestId
 from patchbank.api.running import running
 from patchbank.api.schemas import ErrorAnswer
+from patchbank.history.known_keys import KnownKeys
 from patchbank.settings import Settings
 
 _PARTS: Final = (
@@ -57,10 +63,11 @@ def create_app(settings: Settings) -> FastAPI:
     """The REST API over the banks and the backbone that the settings name."""
     registry = CollectorRegistry()
     metrics = Metrics(registry)
+    known_keys = KnownKeys(settings.admin_key.get_secret_value()) if keys_are_asked_for(settings) else None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running(settings, metrics, lambda: bool(app.state.stopping())) as state:
+        async with running(settings, metrics, known_keys, lambda: bool(app.state.stopping())) as state:
             app.state.patchbank = state
             try:
                 yield
@@ -83,13 +90,18 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.metrics = metrics
     app.state.stopping = lambda: False  # who runs the server knows better
     add_error_handlers(app, settings)
+    describe_keys(app)
     # Each middleware is put around those before it.
     app.add_middleware(AdmissionMiddleware, routes=(DETECT, DETECT_BATCH))
     app.add_middleware(BodyLimit, limits=body_limits(settings))
+    if known_keys:
+        app.add_middleware(KeyMiddleware, keys=known_keys)
     app.add_middleware(InProgress, gauge=metrics.in_progress)
     Instrumentator(should_group_status_codes=False).add(http_metrics(registry)).instrument(app)
     app.add_middleware(LingeringClose, max_bytes=one_image(settings))
     app.add_middleware(RequestId)
+    if settings.cors_origins:
+        app.add_middleware(CORSMiddleware, **cors_options(settings))
     for part in _PARTS:
         app.include_router(part.router)
     return app

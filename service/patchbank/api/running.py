@@ -14,6 +14,7 @@ from patchbank.api.admission import Admission
 from patchbank.api.bank_watch import BankWatch
 from patchbank.api.drift_loop import DriftLoop
 from patchbank.api.job_loop import JobLoop
+from patchbank.api.key_watch import KeyWatch
 from patchbank.api.metrics import Metrics
 from patchbank.api.shadowing import WAITING, Shadowing
 from patchbank.api.sole_service import sole_service
@@ -22,6 +23,8 @@ from patchbank.api.tending import tending
 from patchbank.api.upkeep import Upkeep
 from patchbank.history.drift import DriftWatch
 from patchbank.history.history import History
+from patchbank.history.keys import KeyRing
+from patchbank.history.known_keys import KnownKeys
 from patchbank.history.learning import Learner
 from patchbank.history.records import Records
 from patchbank.history.rejudging import Rejudger
@@ -42,9 +45,12 @@ _LEARNING: Final = 8
 
 
 @asynccontextmanager
-async def running(settings: Settings, metrics: Metrics, stopping: Callable[[], bool]) -> AsyncIterator[ApiState]:
+async def running(
+    settings: Settings, metrics: Metrics, known_keys: KnownKeys | None, stopping: Callable[[], bool]
+) -> AsyncIterator[ApiState]:
     """The state that the routers share, and all that goes on beside the requests, for as long as the block lasts.
-    ``stopping`` says whether the service is about to stop."""
+    ``known_keys`` are kept up to date where keys are asked for; ``stopping`` says whether the service is about to
+    stop."""
     frozen = FrozenWatch(settings.frozen_after)
     with (
         sole_service(settings),
@@ -54,6 +60,9 @@ async def running(settings: Settings, metrics: Metrics, stopping: Callable[[], b
         _LOG.info("backbone %s", inspector.choice.line)
         inspector.embedder.self_test()
         state = _state(inspector, history, metrics, stopping)
+        key_watch = KeyWatch(KeyRing(history.database), known_keys) if known_keys else None
+        if key_watch:
+            await key_watch.look()
         if history.on:
             state.shadowing.start()
         try:
@@ -61,6 +70,8 @@ async def running(settings: Settings, metrics: Metrics, stopping: Callable[[], b
                 tasks.start_soon(BankWatch(inspector.store, inspector.compatibility.look, metrics).run)
                 tasks.start_soon(state.loop.run)
                 tasks.start_soon(tending, history)
+                if key_watch:
+                    tasks.start_soon(key_watch.run)
                 if history.on:
                     tasks.start_soon(DriftLoop(state.drift, metrics).run)
                 try:
