@@ -13,6 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from patchbank.api.app import create_app
+from patchbank.api.key_rule import require_a_key
 from patchbank.api.log import log_config
 from patchbank.bank.open_store import open_store
 from patchbank.embedding.model_files import find_backbone, model_path
@@ -41,6 +42,7 @@ def main(arguments: Sequence[str] = ()) -> int:
     logging.config.dictConfig(config)
     logging.captureWarnings(True)
     try:
+        require_a_key(settings)
         _check_backbone(settings)  # the likeliest reason not to start
     except KeyboardInterrupt:
         return 130

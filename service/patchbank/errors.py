@@ -117,6 +117,54 @@ class OtherSite(PatchbankError):
     status = 403
 
 
+class KeyRequired(PatchbankError):
+    """A request without an API key, where one is asked for."""
+
+    code = "key_required"
+    status = 401
+
+
+class KeyInvalid(PatchbankError):
+    """The API key of a request is wrong, malformed or revoked; which of them is not told."""
+
+    code = "key_invalid"
+    status = 401
+
+
+class ScopeTooSmall(PatchbankError):
+    """The API key of a request is good, but not for this."""
+
+    code = "scope_too_small"
+    status = 403
+
+
+class KeysUnavailable(PatchbankError):
+    """The database of the API keys has not answered for so long that the keys known before no longer count."""
+
+    code = "keys_unavailable"
+    status = 503
+
+
+class NoKeys(PatchbankError):
+    """The service is to ask for API keys, and there is none that could be used."""
+
+    code = "no_keys"
+
+
+class UnknownKey(PatchbankError):
+    """There is no API key of that name or id."""
+
+    code = "unknown_key"
+    status = 404
+
+
+class KeyNameTaken(PatchbankError):
+    """There is, or was, an API key of that name."""
+
+    code = "key_name_taken"
+    status = 409
+
+
 class UnknownJob(PatchbankError):
     """There is no such job, or it was so long ago that it is no longer kept."""
 

@@ -26,6 +26,12 @@ REVIEW_FAR: Final = 0.05
 _URL: Final = re.compile(r"https?://([^/@\s:\[\]]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?/?")
 
 
+_ORIGIN: Final = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d{1,5})?")
+
+_LEAST_KEY: Final = 32
+_KEY: Final = re.compile(rf"[!-~]{{{_LEAST_KEY},}}")
+
+
 class Settings(BaseSettings):
     """All settings. Each field's description is its documentation, and a test holds the README's table to it."""
 
@@ -180,6 +186,20 @@ class Settings(BaseSettings):
         ge=0,
         description="Megabytes (10^6 bytes) of pictures that are kept with the newest detections; 0: none are.",
     )
+    auth: Literal["auto", "keys", "off"] = Field(
+        default="auto",
+        description="Whether requests need an API key (docs/keys.md): `auto`, where the service listens beyond "
+        "loopback; `keys`, always; `off`, never.",
+    )
+    admin_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="An API key of scope admin that is not in the database, for containers; at least 32 characters.",
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Sites whose pages may use the API in a browser, such as `https://line.example.com`, separated by "
+        "commas; empty: none but its own.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Level of the service's log: `debug`, `info`, `warning`, `error`."
     )
@@ -189,9 +209,9 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address that `patchbank serve` listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port that `patchbank serve` listens on.")
 
-    @field_validator("providers", mode="before")
+    @field_validator("providers", "cors_origins", mode="before")
     @classmethod
-    def _split_providers(cls, value: object) -> object:
+    def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator("backbone", mode="before")
@@ -234,6 +254,27 @@ class Settings(BaseSettings):
     def _check_history_url(cls, value: SecretStr) -> SecretStr:
         if value.get_secret_value() and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
             raise ValueError("use postgresql://user:password@host/database")
+        return value
+
+    @field_validator("admin_key")
+    @classmethod
+    def _check_admin_key(cls, value: SecretStr) -> SecretStr:
+        key = value.get_secret_value()
+        if key and not _KEY.fullmatch(key):
+            raise ValueError(
+                f"use at least {_LEAST_KEY} characters of ASCII without spaces, for example of openssl rand -hex 32"
+            )
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_cors_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"{shown(origin)}: name sites as browsers do, in small letters, http(s)://host or with :port, "
+                    "without a path; * is refused, because any page that somebody opens could then use the API"
+                )
         return value
 
     @field_validator("qdrant_ca_file", "engine_cache", mode="before")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.names import BankRef
+from patchbank.embedding.embedder import Embedder
 from patchbank.errors import AlreadyKnown, AlreadyUndone, HistoryUnavailable, InvalidParameters, UnknownAction
 from patchbank.history.actions import Actions
 from patchbank.history.history import History
@@ -15,7 +19,7 @@ from patchbank.history.learning import Learner
 from patchbank.history.recorder import Asked
 from patchbank.judging.inspector import Inspector
 from patchbank.judging.verdict import Verdict
-from patchbank.settings import Settings
+from patchbank.settings import Settings, load_settings
 from patchbank.teaching.plan import TeachOptions
 from patchbank.teaching.rescorer import Rescorer
 from patchbank.teaching.teacher import Teacher
@@ -23,8 +27,30 @@ from patchbank.teaching.withdrawer import Withdrawer
 from patchbank_indexer.demo.products import Product
 
 
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory: pytest.TempPathFactory, products: dict[str, Product], embedder: Embedder) -> Path:
+    """A data directory with a class, of which each test has a copy."""
+    settings = load_settings(data_dir=tmp_path_factory.mktemp("taught") / "data", detail="fast")
+    with closing(EdgeStore(settings.data_dir)) as store:
+        options = TeachOptions(keep_all=True)
+        Teacher(settings, embedder, store).teach("textile", products["textile"].references, options=options)
+    return settings.data_dir
+
+
 @pytest.fixture
-def history(settings: Settings) -> Iterator[History]:
+def inspector(taught: Path, settings: Settings, embedder: Embedder) -> Iterator[Inspector]:
+    shutil.copytree(taught, settings.data_dir)
+    with closing(EdgeStore(settings.data_dir)) as store:
+        yield Inspector(settings, embedder, store)
+
+
+@pytest.fixture
+def textile(products: dict[str, Product]) -> Product:
+    return products["textile"]
+
+
+@pytest.fixture
+def history(settings: Settings, inspector: Inspector) -> Iterator[History]:
     with History(settings) as opened:
         yield opened
 
@@ -32,13 +58,6 @@ def history(settings: Settings) -> Iterator[History]:
 @pytest.fixture
 def learner(inspector: Inspector, history: History) -> Learner:
     return Learner(inspector.settings, inspector.embedder, inspector.store, history.database)
-
-
-@pytest.fixture
-def textile(products: dict[str, Product], teacher: Teacher) -> Product:
-    product = products["textile"]
-    teacher.teach("textile", product.references, options=TeachOptions(keep_all=True))
-    return product
 
 
 def judged(inspector: Inspector, file: Path) -> Verdict:

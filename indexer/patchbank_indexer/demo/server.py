@@ -33,6 +33,7 @@ def running_service(settings: Settings, log: Path) -> Iterator[httpx.Client]:
         "PATCHBANK_HISTORY": str(settings.history),
         "PATCHBANK_HISTORY_URL": settings.history_url.get_secret_value(),
         "PATCHBANK_HOST": "127.0.0.1",
+        "PATCHBANK_AUTH": "off",  # it lives for the demo alone, and on loopback
         "PATCHBANK_PORT": str(port),
         "PATCHBANK_LOG_LEVEL": "warning",
     }

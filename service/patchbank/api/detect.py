@@ -14,6 +14,7 @@ from patchbank.api.caller import caller_of
 from patchbank.api.errors import error_body
 from patchbank.api.form_fields import check_fields
 from patchbank.api.request_id import current_request_id
+from patchbank.api.same_site import refuse_other_sites
 from patchbank.api.schemas import BatchAnswer, BatchDetection, Detection, ErrorBody, FailedDetection
 from patchbank.api.state import ApiState, state_of
 from patchbank.errors import ImageTooLarge, InvalidParameters, PatchbankError
@@ -73,7 +74,7 @@ class OnlyKnownFields:
         check_fields(sent, request.query_params, self._singles, self._lists, more)
 
 
-@router.post("/detect", dependencies=[Depends(OnlyKnownFields("file", "return_map"))])
+@router.post("/detect", dependencies=[Depends(refuse_other_sites), Depends(OnlyKnownFields("file", "return_map"))])
 async def detect(
     request: Request,
     file: Annotated[UploadFile, File()],
@@ -87,7 +88,10 @@ async def detect(
     return await state.admission.run(lambda: _judge(state, data, options, return_map, asked))
 
 
-@router.post("/detect/batch", dependencies=[Depends(OnlyKnownFields("return_maps", lists=("files",)))])
+@router.post(
+    "/detect/batch",
+    dependencies=[Depends(refuse_other_sites), Depends(OnlyKnownFields("return_maps", lists=("files",)))],
+)
 async def detect_batch(
     request: Request,
     files: Annotated[list[UploadFile], File()],

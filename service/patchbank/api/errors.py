@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from patchbank.api.metrics import Metrics
 from patchbank.api.redaction import Redaction
 from patchbank.api.request_id import HEADER, current_request_id
-from patchbank.errors import InvalidParameters, PatchbankError, TooBusy
+from patchbank.errors import InvalidParameters, KeyInvalid, KeyRequired, PatchbankError, TooBusy
 from patchbank.reason import message_of
 from patchbank.settings import Settings
 from patchbank.text import shown
@@ -26,6 +26,11 @@ _HTTP_CODES: Final = {
     405: "method_not_allowed",
     408: "request_timeout",
     413: "image_too_large",
+}
+_HEADERS: Final[dict[type[PatchbankError], dict[str, str]]] = {
+    TooBusy: {"Retry-After": "1"},
+    KeyRequired: {"WWW-Authenticate": "Bearer"},
+    KeyInvalid: {"WWW-Authenticate": "Bearer"},
 }
 
 
@@ -74,8 +79,8 @@ def _answer(request: Request, status: int, body: dict[str, Any], headers: dict[s
 async def _ours(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, PatchbankError)  # noqa: S101  # registered for this type only
     _count(request.app, error.code)
-    headers = {"Retry-After": "1"} if isinstance(error, TooBusy) else None
-    return JSONResponse({"error": error_body(request, error)}, status_code=error.status, headers=headers)
+    body = error_body(request, error)
+    return JSONResponse({"error": body}, status_code=error.status, headers=_HEADERS.get(type(error)))
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from patchbank.api.caller import caller_of, signed
 from patchbank.api.job_forms import (
     CalibrateForm,
     EvaluateForm,
@@ -50,7 +51,7 @@ async def teach_class(request: Request, response: Response, class_name: str) -> 
     ``extend`` added to."""
 
     def make(form: Form, files: UploadedFiles) -> tuple[Kind, dict[str, Any]]:
-        asked = teach_request(form, files, class_name, request.query_params)
+        asked = signed(request, teach_request(form, files, class_name, request.query_params))
         if extends(form):
             state_of(request).inspector.store.bank(class_name)
             return "update", asked
@@ -82,9 +83,8 @@ def audit_class(
     """Look for contaminated references of a class, for near-duplicates, and whether there are enough, as a job."""
     state = state_of(request)
     state.inspector.store.bank(class_name)
-    return _accepted(
-        request, response, state.jobs.order_without_files("audit", class_name, {"class_name": class_name, "top": top})
-    )
+    asked = {"class_name": class_name, "top": top}
+    return _accepted(request, response, state.jobs.order_without_files("audit", class_name, asked, caller_of(request)))
 
 
 @router.post(
@@ -120,8 +120,9 @@ def compact_class(request: Request, response: Response, class_name: str) -> Job:
     """Write the parts of a class into one, as a job."""
     state = state_of(request)
     state.inspector.store.bank(class_name)
+    asked = {"class_name": class_name}
     return _accepted(
-        request, response, state.jobs.order_without_files("compact", class_name, {"class_name": class_name})
+        request, response, state.jobs.order_without_files("compact", class_name, asked, caller_of(request))
     )
 
 
@@ -154,7 +155,7 @@ async def _uploaded(request: Request, response: Response, class_name: str, kind:
 
             def order() -> Job:
                 named, asked = make(form, files)
-                return state.jobs.order(place, named, class_name, asked, form.names)
+                return state.jobs.order(place, named, class_name, asked, form.names, caller_of(request))
 
             job = await to_thread.run_sync(order)
     finally:

@@ -1,4 +1,4 @@
-"""The service's log, uvicorn's included: as text, or one JSON object per line."""
+"""The service's log, uvicorn's included: as text, or one JSON object per line. No API key is in it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from uvicorn.logging import AccessFormatter, DefaultFormatter
 
+from patchbank.history.keys import without_keys
 from patchbank.settings import Settings
 from patchbank.text import storable, storable_document
 
@@ -56,7 +57,7 @@ class TextFormatter(DefaultFormatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, and those of an exception."""
-        return storable(super().format(record))
+        return without_keys(storable(super().format(record)))
 
 
 class AccessTextFormatter(AccessFormatter):
@@ -64,7 +65,7 @@ class AccessTextFormatter(AccessFormatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
-        return storable(super().format(record))
+        return without_keys(storable(super().format(record)))
 
 
 class JsonFormatter(logging.Formatter):
@@ -84,4 +85,4 @@ class JsonFormatter(logging.Formatter):
             told |= zip(_REQUEST, record.args, strict=True)
         if record.exc_info:
             told["exception"] = self.formatException(record.exc_info)
-        return json.dumps(storable_document(told), default=lambda value: storable(str(value)))
+        return without_keys(json.dumps(storable_document(told), default=lambda value: storable(str(value))))

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from patchbank.errors import all_errors
 from patchbank.jobs.job import KINDS, STATES, Kind, State
 from patchbank.judging.verdict import Decision
+from patchbank.scoring.drift import DRIFT_STATES, DriftState
 from patchbank.scoring.frame import FrameFault
 
 CLASS_LABELS: Final = 1_000
@@ -45,6 +46,15 @@ class BankFacts:
     review_threshold: float | None = None
     usual_ratio: float | None = None
     created: float | None = None
+
+
+@dataclass(frozen=True)
+class DriftFacts:
+    """What the metrics tell of one class's drift; ``shift`` is None where it is unknown."""
+
+    class_name: str
+    state: DriftState
+    shift: float | None
 
 
 class Metrics:
@@ -118,6 +128,7 @@ class Metrics:
         )
         self.jobs({})
         self._banks = _BankGauges(registry)
+        self._drift = _DriftGauges(registry)
 
     def serving(
         self, version: str, backbone: str, providers: Sequence[str], admitted: Callable[[], int], most: int
@@ -201,6 +212,11 @@ class Metrics:
         """Record that the bank store did not answer. What was last known of the banks stays."""
         self._banks.up.set(0)
 
+    def drifted(self, facts: Sequence[DriftFacts]) -> None:
+        """Record the drift of classes, all that is known. Only those that have series of their own are told."""
+        with self._guard:
+            self._drift.show([drift for drift in facts if drift.class_name in self._taught])
+
     def _label(self, class_name: str) -> str:
         """The class's own label while there is room. Its series begin at 0, so the first image shows as an increase."""
         if class_name in self._taught:
@@ -223,6 +239,7 @@ class Metrics:
         self._ratios.remove(class_name)
         self._shadow.forget(class_name)
         self._banks.forget(class_name)
+        self._drift.forget(class_name)
 
 
 class _ShadowCounters:
@@ -298,3 +315,37 @@ class _BankGauges:
     def forget(self, class_name: str) -> None:
         for gauge in (self._usable, *self._facts.values()):
             gauge.remove(class_name)
+
+
+class _DriftGauges:
+    """How far each class has drifted; a class of which that is not known has no shift."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._shift = Gauge(
+            "patchbank_drift",
+            "How far recent images are from what the class was taught from: 0, not at all; 1, nothing is as it was.",
+            ["class_name"],
+            registry=registry,
+        )
+        self._state = Gauge(
+            "patchbank_drift_state", "1 for the state of the class.", ["class_name", "state"], registry=registry
+        )
+        self._told: set[str] = set()
+
+    def show(self, facts: Sequence[DriftFacts]) -> None:
+        for name in self._told - {drift.class_name for drift in facts}:
+            self.forget(name)
+        for drift in facts:
+            self._told.add(drift.class_name)
+            for state in DRIFT_STATES:
+                self._state.labels(drift.class_name, state).set(state == drift.state)
+            if drift.shift is None:
+                self._shift.remove(drift.class_name)
+            else:
+                self._shift.labels(drift.class_name).set(drift.shift)
+
+    def forget(self, class_name: str) -> None:
+        self._told.discard(class_name)
+        self._shift.remove(class_name)
+        for state in DRIFT_STATES:
+            self._state.remove(class_name, state)

@@ -1,10 +1,12 @@
-"""What an error answer does not tell: where on the server files lie, and more text than a line or two."""
+"""What an error answer does not tell: where on the server files lie, API keys, and more text than a line or
+two."""
 
 from __future__ import annotations
 
 import re
 from typing import Any, Final
 
+from patchbank.history.keys import without_keys
 from patchbank.settings import Settings
 from patchbank.text import bounded, storable
 
@@ -32,7 +34,7 @@ class Redaction:
             text = text.replace(place, word)
         if status >= 500:
             text = _FOLDERS.sub("", text)
-        return bounded(storable(text))
+        return bounded(without_keys(storable(text)))
 
     def document(self, value: Any, status: int) -> Any:
         """The same for every text in a JSON document."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from patchbank.api.caller import signed
 from patchbank.api.job_forms import AddForm, UploadedFiles, form_schema, update_request
 from patchbank.api.patience import patiently
 from patchbank.api.redaction import Redaction
@@ -81,7 +82,8 @@ async def add_references(request: Request, class_name: str) -> Added:
                 limit_of_files="PATCHBANK_MAX_BATCH; for more: POST /classes/{class_name} with extend=true",
             )
             files = UploadedFiles(form, folder)
-            asked = UpdateRequest.model_validate(update_request(form, files, class_name, request.query_params))
+            told_by = signed(request, update_request(form, files, class_name, request.query_params))
+            asked = UpdateRequest.model_validate(told_by)
             report = await to_thread.run_sync(lambda: patiently(lambda: _add(state, asked)))
             told = GivenNames(folder, form.names).document(_added(asked, report))
     finally:

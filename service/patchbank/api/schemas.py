@@ -65,6 +65,7 @@ class Detection(BaseModel):
     frame_fault: Literal["black", "white", "blank", "blurred", "frozen"] | None = Field(
         description="what is wrong with the picture itself, with or without a verdict; warnings has the figures"
     )
+    brightness: float | None = Field(description="mean luminance of the picture, 0..255")
     anomaly_score: float | None
     threshold: float | None
     review_threshold: float | None = Field(description="above it an image is for review; never above the threshold")

@@ -23,7 +23,7 @@ _EVERY: Final = 500
 _SHARE: Final = 0.02
 """And so large a share of the bytes for pictures."""
 
-_AT_ONCE: Final = 2_000
+_AT_ONCE: Final = 100
 """Most rows that are removed in a transaction: others want to write, too."""
 
 

@@ -92,7 +92,13 @@ class JobBoard:
         return Place(folder, lock)
 
     def order(
-        self, place: Place, kind: Kind, class_name: str, request: dict[str, Any], names: dict[int, str] | None = None
+        self,
+        place: Place,
+        kind: Kind,
+        class_name: str,
+        request: dict[str, Any],
+        names: dict[int, str] | None = None,
+        asked_by: str = "",
     ) -> Job:
         """Make a job of the folder; it waits for its turn. Raises what ``check_free`` raises."""
         check_class_name(class_name)
@@ -103,18 +109,24 @@ class JobBoard:
             folder = place.folder
             folder.write_status(JobStatus())
             order = JobOrder(
-                id=folder.id, kind=kind, class_name=class_name, created_at=created, request=request, names=names or {}
+                id=folder.id,
+                kind=kind,
+                class_name=class_name,
+                created_at=created,
+                request=request,
+                names=names or {},
+                asked_by=asked_by,
             )
             folder.write_order(order)
             self._sweep()
             place.close()
         return self.job(folder.id)
 
-    def order_without_files(self, kind: Kind, class_name: str, request: dict[str, Any]) -> Job:
+    def order_without_files(self, kind: Kind, class_name: str, request: dict[str, Any], asked_by: str = "") -> Job:
         """Make a job that is sent no files. Raises what ``check_free`` raises, before anything is written."""
         self.check_free(kind, class_name)
         with closing(self.place()) as place:
-            return self.order(place, kind, class_name, request)
+            return self.order(place, kind, class_name, request, asked_by=asked_by)
 
     def cancel(self, job_id: str) -> Job:
         """Ask for a job's end: one that waits is cancelled at once, one that runs within seconds. Raises

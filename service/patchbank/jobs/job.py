@@ -59,6 +59,7 @@ class JobOrder(_Frozen):
     created_at: str
     request: dict[str, Any]
     names: dict[int, str] = {}
+    asked_by: str = ""
 
 
 class JobStatus(_Frozen):
@@ -84,6 +85,7 @@ class JobSummary(_Frozen):
     class_name: str
     state: State
     created_at: str = Field(description="UTC, as all times here")
+    asked_by: str = Field(default="", description="the name of the API key that asked for it; empty: none was needed")
     started_at: str | None
     ended_at: str | None
     cancel_requested: bool = Field(description="whether somebody asked for its end; a running job takes seconds to")
