@@ -1,8 +1,7 @@
-"""How soon a change is told as drift, and how often one is told where there is none: ``python -m benchmarks.drift``.
+"""How soon a change is told as drift: ``python -m benchmarks.drift``.
 
 Per class and split: references are drawn at random, taught, and a stream of other good images is judged, alone, with
-defective ones among them, and with a change after 100 images. ``--simulate`` looks at streams of random numbers
-instead, which are drawn like the calibration values.
+defective ones among them, and with a change after 100 images.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageFilter
 
-from patchbank.arrays import ByteArray, DoubleArray
+from patchbank.arrays import ByteArray
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.embedding import Embedding
@@ -29,11 +28,8 @@ from patchbank.images.frame_facts import brightness
 from patchbank.judging.judge import Judge
 from patchbank.scales import DETAILS
 from patchbank.scoring.drift import (
-    PROMISED,
     QUANTITIES,
-    WATCH_PROMISED,
     WINDOWS,
-    Comparison,
     DriftState,
     Quantity,
     compare,
@@ -95,8 +91,22 @@ class Pictures:
     defective: Sequence[Path]
 
 
+def read_pictures(mvtec: Sequence[str]) -> dict[str, Pictures]:
+    """Those of the demo's products, and of MVTec-layout folders given as NAME=FOLDER."""
+    pictures = {
+        product.class_name: Pictures((*product.references, *product.good), product.defective)
+        for product in load_products(_EVERY, _EVERY)
+    }
+    for item in mvtec:
+        name, _, folder = item.partition("=")
+        data = read_class(Path(folder))
+        good, bad = ([image.file for image in data.tests if image.defective == kind] for kind in (False, True))
+        pictures[name] = Pictures((*data.references, *good), bad)
+    return pictures
+
+
 def main() -> None:
-    """Print two tables, or that of the simulation."""
+    """Print a table per class."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mvtec", action="append", default=[], metavar="NAME=FOLDER")
     parser.add_argument("--only", action="append", help="classes")
@@ -105,26 +115,15 @@ def main() -> None:
     parser.add_argument("--stream", type=int, default=500)
     parser.add_argument("--changed", type=int, default=50, help="images after a change")
     parser.add_argument("--backbone", default="efficientnet-lite2")
-    parser.add_argument("--simulate", type=int, default=0, metavar="STREAMS")
     given = parser.parse_args()
-    if given.simulate:
-        simulate(given.simulate)
-        return
-    pictures = {
-        product.class_name: Pictures((*product.references, *product.good), product.defective)
-        for product in load_products(_EVERY, _EVERY)
-    }
-    for item in given.mvtec:
-        name, _, folder = item.partition("=")
-        data = read_class(Path(folder))
-        good, bad = ([image.file for image in data.tests if image.defective == kind] for kind in (False, True))
-        pictures[name] = Pictures((*data.references, *good), bad)
+    pictures = read_pictures(given.mvtec)
     settings = load_settings(backbone=given.backbone)
     with Embedder.open(settings) as embedder:
         for name, shown in pictures.items():
-            if not given.only or name in given.only:
-                measured = Measured(settings, embedder, name, shown, given.references, given.stream, given.changed)
-                measured.measure(given.splits)
+            if given.only and name not in given.only:
+                continue
+            measured = Measured(settings, embedder, name, shown, given.references, given.stream, given.changed)
+            measured.measure(given.splits)
 
 
 @dataclass(frozen=True)
@@ -245,52 +244,6 @@ def _told(split: Split, stream: Sequence[Values], before: int) -> tuple[DriftSta
         if state == "drifting":
             return worst, end - before
     return worst, None
-
-
-def simulate(streams: int) -> None:
-    """Print how often streams without a change are called watch or drifting, in any of the quantities."""
-    print("| calibration values | streams | `watch` or more within 1,000 images | `drifting` within 10,000 images |")
-    print("|---|---|---|---|")
-    for calibration in (12, 30, 60, 100, 200):
-        limits = {window: _limits(calibration, window) for window in WINDOWS}
-        rng = np.random.default_rng(calibration)
-        told = np.zeros(2)
-        for _ in range(streams):
-            any_of = np.zeros(2, dtype=np.bool_)
-            for _ in QUANTITIES:
-                normal, shown = np.sort(rng.random(calibration)), rng.random(PROMISED)
-                sums = np.concatenate([[0.0], np.cumsum(np.searchsorted(normal, shown))])
-                for window, (watch, drifting) in limits.items():
-                    far = np.abs((sums[window:] - sums[:-window]) / (window * calibration) - 0.5)
-                    any_of |= [far[: WATCH_PROMISED - window + 1].max() >= watch, far.max() >= drifting]
-            told += any_of
-        print(f"| {calibration} | {streams} | {told[0] / streams:.2%} | {told[1] / streams:.2%} |", flush=True)
-
-
-def _limits(calibration: int, window: int) -> DoubleArray:
-    """How far from 0.5 the chance of a higher value is at which watch and drifting begin; 1 where they never do."""
-
-    def made(above: int) -> Comparison | None:
-        """The comparison where so many of all pairs are higher."""
-        full, rest = divmod(above, calibration)
-        ranks = np.array([calibration] * full + ([rest] if full < window else []) + [0] * max(0, window - full - 1))
-        recent = [*(ranks + 0.5).tolist()]
-        told = compare({"score": np.arange(1.0, calibration + 1).tolist()}, {"score": recent})
-        return next((each for each in told.comparisons if each.images == window), None)
-
-    pairs = calibration * window
-    limits = []
-    for states in (("watch", "drifting"), ("drifting",)):
-        low, high = pairs // 2, pairs + 1
-        while low < high:
-            middle = (low + high) // 2
-            comparison = made(middle) if middle <= pairs else None
-            if middle > pairs or (comparison is not None and comparison.state in states):
-                high = middle
-            else:
-                low = middle + 1
-        limits.append(1.0 if low > pairs else low / pairs - 0.5)
-    return np.array(limits)
 
 
 if __name__ == "__main__":
