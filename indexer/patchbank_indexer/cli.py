@@ -17,6 +17,7 @@ from patchbank_indexer.commands import (
     demo,
     detecting,
     doctor,
+    drifting,
     evaluating,
     history,
     jobs,
@@ -28,6 +29,7 @@ from patchbank_indexer.commands import (
     rebuilding,
     references,
     serving,
+    shadowing,
     teaching,
     tuning,
     versions,
@@ -77,6 +79,7 @@ app.command()(calibrating.calibrate)
 app.command()(auditing.audit)
 app.command()(tuning.tune)
 app.command()(evaluating.evaluate)
+app.command()(drifting.drift)
 app.command()(profiling.profile)
 app.command()(serving.serve)
 app.command()(monitoring.monitoring)
@@ -85,6 +88,7 @@ app.command()(config.config)
 app.command()(demo.demo)
 app.add_typer(references.app, name="references")
 app.add_typer(history.app, name="history")
+app.add_typer(shadowing.app, name="shadow")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="model")

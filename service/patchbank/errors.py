@@ -400,6 +400,20 @@ class AlreadyKnown(PatchbankError):
     status = 409
 
 
+class UnknownShadow(PatchbankError):
+    """The class has no version that is judged beside the serving one."""
+
+    code = "unknown_shadow"
+    status = 404
+
+
+class AlreadyServing(PatchbankError):
+    """A version serves, so it cannot be judged beside the one that serves."""
+
+    code = "already_serving"
+    status = 409
+
+
 class TooBusy(PatchbankError):
     """More requests are waiting than the queue holds."""
 

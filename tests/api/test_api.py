@@ -43,6 +43,7 @@ DETECTION_FIELDS = {
     "decision",
     "reasons",
     "frame_fault",
+    "brightness",
     "anomaly_score",
     "threshold",
     "review_threshold",

@@ -67,6 +67,7 @@ def test_an_answer_can_be_looked_up_at_once(client: httpx.Client) -> None:
         answer["bank_version"],
     )
     assert row["similarity"] == answer["class_similarity"]
+    assert row["brightness"] == answer["brightness"]
     assert (row["file_name"], row["own_rule"], shown["words"]) == ("bolt 7.png", False, [])
     picture = client.get(f"/detections/{answer['detection_id']}/picture")
     assert (picture.content, picture.headers["content-type"]) == (png(50), "image/png")

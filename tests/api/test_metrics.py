@@ -70,6 +70,28 @@ def test_a_class_s_series_begin_at_zero_when_it_is_taught(metrics: Metrics) -> N
     assert value(found, "patchbank_classes") == 1
 
 
+def test_a_candidate_s_series_begin_at_zero_and_go_with_the_class(metrics: Metrics) -> None:
+    metrics.store_read([BankFacts("cookie", True), BankFacts("bolt", True)])
+    assert not [name for name, _ in shown(metrics) if name.startswith("patchbank_shadow")]
+    metrics.shadowed(["cookie"])
+    metrics.shadow_judged("cookie", False)
+    metrics.shadow_skipped("cookie")
+    found = shown(metrics)
+    told = {
+        name: value(found, "patchbank_shadow_verdicts_total", class_name="cookie", agreement=name)
+        for name in ("agree", "disagree")
+    }
+    assert told == {"agree": 0, "disagree": 1}
+    assert value(found, "patchbank_shadow_skipped_total", class_name="cookie") == 1
+    assert value(found, "patchbank_shadow_failed_total", class_name="cookie") == 0
+    for name in ("a", "b", "c"):
+        metrics.shadow_failed(name)
+    assert value(shown(metrics), "patchbank_shadow_failed_total", class_name=OTHER_CLASSES) == 2
+    metrics.store_read([])
+    left = {labels for name, labels in shown(metrics) if name.startswith("patchbank_shadow")}
+    assert left == {(("class_name", OTHER_CLASSES),)}
+
+
 def test_a_judged_image_is_counted_with_its_score_and_its_stages(metrics: Metrics) -> None:
     metrics.judged("cookie", "reject", {"embed": 120.0, "search": 0.0}, 1.2)
     metrics.judged(None, None, {"embed": 120.0})

@@ -29,6 +29,7 @@ def detection_row(at: datetime, **facts: Any) -> dict[str, Any]:
         "pixel_threshold": 0.5,
         "p_value": 0.5,
         "similarity": 0.9,
+        "brightness": 110.0,
         "margin": 0.5,
         "class_confidence": 1.0,
         "anomaly_percentage": 0.0,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -12,6 +13,8 @@ import typer
 from patchbank.bank.names import check_class_name
 from patchbank.embedding.embedder import Embedder
 from patchbank.errors import InvalidParameters
+from patchbank.history.history import History
+from patchbank.history.labelled import LabelledByPeople, write_labelled
 from patchbank.judging.backbone_choice import settled
 from patchbank.settings import Settings
 from patchbank.teaching.tuning import Tuner, TuneReport
@@ -28,10 +31,21 @@ from patchbank_indexer.output import Output
 
 def tune(
     class_name: TaughtClass,
-    defects: Annotated[Path, typer.Option("--defects", help="Folder of pictures with defects; five or more.")],
+    defects: Annotated[
+        Path | None,
+        typer.Option("--defects", help="Folder of pictures with defects; five or more. Needed without --from-history."),
+    ] = None,
     good: Annotated[
         Path | None, typer.Option("--good", help="Folder of pictures of good parts that the bank does not hold.")
     ] = None,
+    from_history: Annotated[
+        bool,
+        typer.Option(
+            "--from-history",
+            help="Take recorded detections of the class that people judged, too: missed ones and rejected ones that "
+            "are correct as defects, false alarms and passed ones that are correct as good.",
+        ),
+    ] = False,
     references: Annotated[
         list[Path] | None,
         typer.Option(
@@ -61,7 +75,11 @@ def tune(
     """Choose detail, patch score, share and rate of CLASS by labelled pictures, as few as five; docs/tune.md."""
     if not apply and (choose is not None or target_far is not None or keep_all):
         raise typer.BadParameter("--choose, --target-far and --keep-all go with --apply")
-    request = _Request(class_name, defects, good, references or [], apply, choose, target_far, keep_all)
+    if defects is None and not from_history:
+        raise typer.BadParameter(
+            "name a folder of pictures with defects, or give --from-history", param_hint="--defects"
+        )
+    request = _Request(class_name, defects, good, from_history, references or [], apply, choose, target_far, keep_all)
     run(lambda settings, out: _tune(settings, out, request), as_json, backbone=backbone, data_dir=data_dir)
 
 
@@ -70,8 +88,9 @@ class _Request:
     """What to tune, by which pictures, and what to take over."""
 
     class_name: str
-    defects: Path
+    defects: Path | None
     good: Path | None
+    from_history: bool
     references: Sequence[Path]
     apply: bool
     choose: str | None
@@ -81,9 +100,29 @@ class _Request:
 
 def _tune(settings: Settings, out: Output, request: _Request) -> None:
     check_class_name(request.class_name)
-    labelled = Labelled(
-        image_files([request.defects]), [] if request.good is None else find_normal_images([request.good]).images
-    )
+    with TemporaryDirectory(prefix="patchbank-labelled-") as folder:
+        judged = _judged(settings, out, request.class_name, Path(folder)) if request.from_history else None
+        _tune_by(settings, out, request, judged)
+
+
+def _judged(settings: Settings, out: Output, class_name: str, folder: Path) -> LabelledByPeople:
+    """Pictures of the history that people judged."""
+    with History(settings) as history, out.progress() as progress:
+        judged = write_labelled(history.records, class_name, folder, progress)
+    out.say(f"from the history: {len(judged.defects)} pictures of defects, {len(judged.good)} of good parts")
+    if judged.not_kept:
+        out.remark(f"{judged.not_kept} more that people judged are no longer kept as pictures")
+    if judged.contradictory:
+        out.remark(f"{judged.contradictory} were called a defect and good, and are left out")
+    return judged
+
+
+def _tune_by(settings: Settings, out: Output, request: _Request, judged: LabelledByPeople | None) -> None:
+    defects = [] if request.defects is None else image_files([request.defects])
+    good = [] if request.good is None else find_normal_images([request.good]).images
+    if judged is not None:
+        defects, good = [*defects, *judged.defects], [*good, *judged.good]
+    labelled = Labelled(defects, good)
     files = find_normal_images(request.references).images if request.references else None
     applied: Applied | None = None
     with (
@@ -97,7 +136,8 @@ def _tune(settings: Settings, out: Output, request: _Request) -> None:
             applied = TuneApplier(settings, embedder, store).apply(
                 report, candidate, request.target_far, progress, keep_all=request.keep_all
             )
-    out.result(document(report, applied))
+    told = None if judged is None else judged.as_dict()
+    out.result({**document(report, applied), "from_history": told})
     tell(out, report, applied, asked=request.apply)
 
 

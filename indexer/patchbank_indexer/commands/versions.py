@@ -7,6 +7,13 @@ from typing import Annotated
 import typer
 
 from patchbank.bank.names import BankRef
+from patchbank.bank.store import PatchStore
+from patchbank.embedding.embedder import Embedder
+from patchbank.history.comparing import MOST, RecentComparer, RecentComparison
+from patchbank.history.history import History
+from patchbank.history.rejudging import Rejudged
+from patchbank.judging.backbone_choice import settled
+from patchbank.judging.version_diff import VersionDiff
 from patchbank.judging.version_diff import diff as compare_versions
 from patchbank.judging.version_facts import VersionFacts, kept_versions
 from patchbank.scoring.threshold import review_threshold
@@ -37,11 +44,20 @@ def diff(
     class_name: ClassName,
     before: Annotated[str, typer.Argument(metavar="A", help="A version that `versions` lists.")],
     after: Annotated[str | None, typer.Argument(metavar="[B]", help="Another one; else the one that serves.")] = None,
+    recent: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=MOST,
+            help="Let both judge so many recorded detections, too: the newest whose pictures are kept.",
+        ),
+    ] = 0,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Tell what changed from version A of a class to version B: references, counts, thresholds."""
-    run(lambda settings, out: _diff(settings, out, class_name, before, after), as_json, data_dir=data_dir)
+    """Tell what changed from version A of a class to version B: references, counts, thresholds; with --recent also what
+    both say of recent detections."""
+    run(lambda settings, out: _diff(settings, out, class_name, before, after, recent), as_json, data_dir=data_dir)
 
 
 def prune(
@@ -91,10 +107,11 @@ def _activate(settings: Settings, out: Output, class_name: str, version: str) ->
     out.say(f"{class_name}: version {version} serves")
 
 
-def _diff(settings: Settings, out: Output, class_name: str, before: str, after: str | None) -> None:
+def _diff(settings: Settings, out: Output, class_name: str, before: str, after: str | None, recent: int) -> None:
     with opened(settings) as store:
         told = compare_versions(store.bank(class_name, before), store.bank(class_name, after))
-    out.result(told.as_dict())
+        compared = _compared(settings, out, store, told, recent) if recent else None
+    out.result({**told.as_dict(), "recent": None if compared is None else compared.as_dict()})
     rows = [("added", item.image_id, item.name) for item in told.added]
     rows += [("withdrawn", item.image_id, item.name) for item in told.withdrawn]
     if rows:
@@ -103,6 +120,43 @@ def _diff(settings: Settings, out: Output, class_name: str, before: str, after: 
         out.table(("", "before", "after"), [(name, *values) for name, values in told.facts.items()])
     if not rows and not told.facts:
         out.say(f"{told.before.version} and {told.after.version} of {class_name} differ in nothing that is compared")
+    if compared is not None:
+        _tell_recent(out, compared)
+
+
+def _compared(settings: Settings, out: Output, store: PatchStore, told: VersionDiff, recent: int) -> RecentComparison:
+    settings = settled(settings, store, out.remark)
+    with History(settings) as history:
+        history.require()
+        with Embedder.open(settings) as embedder, out.progress() as progress:
+            comparer = RecentComparer(settings, embedder, store, history.database)
+            versions = (told.before.version, told.after.version)
+            return comparer.compare(told.after.class_name, *versions, recent, progress)
+
+
+def _tell_recent(out: Output, compared: RecentComparison) -> None:
+    judged, changed = compared.judged, compared.changed
+    out.say(f"of {len(judged.rows)} recent detections the two decide {len(changed)} differently")
+    if compared.decisions:
+        out.table(
+            ("before", "after", "detections"),
+            [(before, after, count) for (before, after), count in compared.decisions.items()],
+        )
+    if changed:
+        out.table(
+            ("detection", "file", "word", "before", "after", "score before", "score after"),
+            [_cells(row) for row in changed],
+            names=("file",),
+        )
+    if judged.without_picture:
+        out.remark(f"{judged.without_picture} of the same time could not be judged again: their pictures are not kept")
+    for line in judged.failed:
+        out.remark(line)
+
+
+def _cells(row: Rejudged) -> tuple[object, ...]:
+    before, after, seen = row.before, row.after, row.detection
+    return seen.id, seen.file_name, seen.word, before.decision, after.decision, before.score, after.score
 
 
 def _prune(settings: Settings, out: Output, class_name: str, keep: int) -> None:

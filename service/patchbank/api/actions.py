@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from patchbank.api.caller import caller_of
+from patchbank.api.learning import learning
 from patchbank.api.patience import patiently
+from patchbank.api.rejudged import JudgementOut, RejudgedOut
 from patchbank.api.same_site import refuse_other_sites
-from patchbank.api.state import ApiState, state_of
+from patchbank.api.state import state_of
 from patchbank.history.actions import Action, Actions
-from patchbank.history.detection import Word
 from patchbank.history.learning import RECENT
 from patchbank.judging.bank_facts import size_facts, threshold_facts
 
 router = APIRouter(tags=["history"])
 
-T = TypeVar("T")
 _TEXT = 2_000
 
 
@@ -51,27 +50,6 @@ class UndoForm(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     by: str = Field(default="", max_length=200)
-
-
-class JudgementOut(BaseModel):
-    """What a version said, or would say."""
-
-    version: str
-    decision: str
-    reasons: list[str]
-    score: float
-    threshold: float
-
-
-class RejudgedOut(BaseModel):
-    """A recorded detection with two judgements."""
-
-    detection_id: str
-    at: str
-    file_name: str
-    word: Word | None
-    before: JudgementOut
-    after: JudgementOut
 
 
 class DryRun(BaseModel):
@@ -125,7 +103,7 @@ async def dry_run(request: Request, detection_id: str, asked: DryRunForm) -> Dry
     """What would change if a detection were accepted as normal: which recent detections would no longer be anomalous.
     Nothing is changed. Each is judged again, which takes as long as a detection."""
     state = state_of(request)
-    report = await _learning(state, lambda: state.learner.trial(detection_id, asked.class_name, recent=asked.recent))
+    report = await learning(state, lambda: state.learner.trial(detection_id, asked.class_name, recent=asked.recent))
     return DryRun(**report.as_dict())
 
 
@@ -152,7 +130,7 @@ async def accept(request: Request, detection_id: str, asked: AcceptForm) -> Acce
             }
         )
 
-    return await _learning(state, work)
+    return await learning(state, work)
 
 
 @router.get("/actions")
@@ -187,17 +165,7 @@ async def undo(request: Request, action_id: str, asked: UndoForm | None = None) 
             remarks=list(report.remarks),
         )
 
-    return await _learning(state, work)
-
-
-async def _learning(state: ApiState, work: Callable[[], T]) -> T:
-    """Run it when nobody else is at it. Raises ``TooBusy`` where too many wait, and ``HistoryOff``."""
-    state.history.require()
-    state.learning.enter()
-    try:
-        return await state.learning.run(work)
-    finally:
-        state.learning.leave()
+    return await learning(state, work)
 
 
 def _actions(request: Request) -> Actions:

@@ -2,75 +2,61 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Final
 
-from anyio import create_task_group, to_thread
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
 from prometheus_fastapi_instrumentator import Instrumentator
 from starlette.middleware.cors import CORSMiddleware
 
-from patchbank.api import actions, classes, detect, detections, health, job_orders, jobs, references, versions
-from patchbank.api.admission import Admission
+from patchbank.api import (
+    actions,
+    classes,
+    detect,
+    detections,
+    drift,
+    health,
+    job_orders,
+    jobs,
+    references,
+    shadow,
+    versions,
+)
 from patchbank.api.admission_middleware import AdmissionMiddleware
-from patchbank.api.bank_watch import BankWatch
-from patchbank.api.body_limit import BodyLimit, Limit
+from patchbank.api.body_limit import BodyLimit
 from patchbank.api.cors import cors_options
 from patchbank.api.described_keys import describe_keys
 from patchbank.api.errors import add_error_handlers
 from patchbank.api.http_metrics import http_metrics
 from patchbank.api.in_progress import InProgress
-from patchbank.api.job_loop import JobLoop
 from patchbank.api.key_middleware import KeyMiddleware
 from patchbank.api.key_rule import keys_are_asked_for
-from patchbank.api.key_watch import KeyWatch
+from patchbank.api.limits import DETECT, DETECT_BATCH, body_limits, one_image
 from patchbank.api.lingering_close import LingeringClose
 from patchbank.api.metrics import Metrics
 from patchbank.api.request_id import RequestId
+from patchbank.api.running import running
 from patchbank.api.schemas import ErrorAnswer
-from patchbank.api.sole_service import sole_service
-from patchbank.api.state import ApiState
-from patchbank.api.tending import tending
-from patchbank.api.upkeep import Upkeep
-from patchbank.errors import UploadTooLarge
-from patchbank.history.history import History
-from patchbank.history.keys import KeyRing
 from patchbank.history.known_keys import KnownKeys
-from patchbank.history.learning import Learner
-from patchbank.jobs.board import JobBoard
-from patchbank.jobs.starter import Starter
-from patchbank.judging.frozen import FrozenWatch
-from patchbank.judging.inspector import Inspector
 from patchbank.settings import Settings
 
-_LOG = logging.getLogger("patchbank")
-
-_DETECT: Final = ("POST", "/detect")
-_DETECT_BATCH: Final = ("POST", "/detect/batch")
-
-_TEACH: Final = ("POST", "/classes/{class_name}")
-_CALIBRATE: Final = ("POST", "/classes/{class_name}/calibrate")
-_REBUILD: Final = ("POST", "/classes/{class_name}/rebuild")
-_EVALUATE: Final = ("POST", "/classes/{class_name}/evaluate")
-_ADD: Final = ("POST", "/classes/{class_name}/references")
-_ACTIVATE: Final = ("POST", "/classes/{class_name}/activate")
-_SAY: Final = ("POST", "/detections/{detection_id}/words")
-_ACCEPT: Final = ("POST", "/detections/{detection_id}/accept")
-_DRY_RUN: Final = ("POST", "/detections/{detection_id}/accept/dry-run")
-
-_UPLOADS: Final = 4
-"""Forms with files for jobs that are received at the same time."""
-
-_LEARNING: Final = 8
-"""Requests that wait while recorded detections are judged again for another one."""
-
-_FORM_BYTES: Final = 1_000_000
-"""Room in a body for what is not the file: other fields, and the form's own lines."""
+_PARTS: Final = (
+    detect,
+    detections,
+    actions,
+    drift,
+    classes,
+    references,
+    versions,
+    shadow,
+    job_orders,
+    jobs,
+    health,
+)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -81,58 +67,12 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        frozen = FrozenWatch(settings.frozen_after)
-        with (
-            sole_service(settings),
-            Inspector.open(settings, search_workers=settings.search_workers, watch=frozen) as inspector,
-            History(inspector.settings) as history,
-        ):
-            admission = Admission(settings.max_concurrency, settings.max_queue)
-            embedder = inspector.embedder
-            _LOG.info("backbone %s", inspector.choice.line)
-            embedder.self_test()
-            metrics.serving(
-                version("patchbank"),
-                embedder.backbone.name,
-                embedder.providers,
-                lambda: admission.inside,
-                admission.most,
-            )
-            watch = BankWatch(inspector.store, inspector.compatibility.look, metrics)
-            board = JobBoard(inspector.settings, lambda class_name: inspector.store.active().get(class_name))
-            upkeep = Upkeep(inspector.store, board)
-            key_watch = KeyWatch(KeyRing(history.database), known_keys) if known_keys else None
-            if key_watch:
-                await key_watch.look()
-            loop = JobLoop(board, Starter(inspector.settings, board), metrics, upkeep)
-            app.state.patchbank = ApiState(
-                inspector.settings,
-                inspector,
-                admission,
-                metrics,
-                board,
-                loop,
-                Admission(_UPLOADS, 0),
-                upkeep,
-                history,
-                Learner(inspector.settings, embedder, inspector.store, history.database),
-                Admission(1, _LEARNING),
-                lambda: bool(app.state.stopping()),
-            )
+        async with running(settings, metrics, known_keys, lambda: bool(app.state.stopping())) as state:
+            app.state.patchbank = state
             try:
-                async with create_task_group() as tasks:
-                    tasks.start_soon(watch.run)
-                    tasks.start_soon(loop.run)
-                    tasks.start_soon(tending, history)
-                    if key_watch:
-                        tasks.start_soon(key_watch.run)
-                    try:
-                        yield
-                    finally:
-                        app.state.patchbank = None
-                        tasks.cancel_scope.cancel()
+                yield
             finally:
-                await to_thread.run_sync(loop.close)
+                app.state.patchbank = None
 
     failed = {"model": ErrorAnswer, "description": "any error"}
     app = FastAPIOffline(
@@ -151,38 +91,17 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.stopping = lambda: False  # who runs the server knows better
     add_error_handlers(app, settings)
     describe_keys(app)
-    _add_middleware(app, settings, registry, known_keys)
-    for part in (detect, detections, actions, classes, references, versions, job_orders, jobs, health):
-        app.include_router(part.router)
-    return app
-
-
-def _add_middleware(
-    app: FastAPI, settings: Settings, registry: CollectorRegistry, known_keys: KnownKeys | None
-) -> None:
-    one_image = int(settings.max_upload_mb * 1e6) + _FORM_BYTES
     # Each middleware is put around those before it.
-    app.add_middleware(AdmissionMiddleware, routes=(_DETECT, _DETECT_BATCH))
-    one_job = Limit(int(settings.max_job_mb * 1e6) + _FORM_BYTES, UploadTooLarge)
-    limits = {
-        _DETECT: Limit(one_image),
-        _DETECT_BATCH: Limit(one_image * settings.max_batch),
-        _TEACH: one_job,
-        _CALIBRATE: one_job,
-        _REBUILD: one_job,
-        _EVALUATE: one_job,
-        _ADD: Limit(one_image * settings.max_batch),
-        _ACTIVATE: Limit(_FORM_BYTES),
-        _SAY: Limit(_FORM_BYTES),
-        _ACCEPT: Limit(_FORM_BYTES),
-        _DRY_RUN: Limit(_FORM_BYTES),
-    }
-    app.add_middleware(BodyLimit, limits=limits)
+    app.add_middleware(AdmissionMiddleware, routes=(DETECT, DETECT_BATCH))
+    app.add_middleware(BodyLimit, limits=body_limits(settings))
     if known_keys:
         app.add_middleware(KeyMiddleware, keys=known_keys)
-    app.add_middleware(InProgress, gauge=app.state.metrics.in_progress)
+    app.add_middleware(InProgress, gauge=metrics.in_progress)
     Instrumentator(should_group_status_codes=False).add(http_metrics(registry)).instrument(app)
-    app.add_middleware(LingeringClose, max_bytes=one_image)
+    app.add_middleware(LingeringClose, max_bytes=one_image(settings))
     app.add_middleware(RequestId)
     if settings.cors_origins:
         app.add_middleware(CORSMiddleware, **cors_options(settings))
+    for part in _PARTS:
+        app.include_router(part.router)
+    return app

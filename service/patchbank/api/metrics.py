@@ -6,7 +6,7 @@ a class is a label only while it is taught. ``docs/monitoring.md`` lists every m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Final, get_args
@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from patchbank.errors import all_errors
 from patchbank.jobs.job import KINDS, STATES, Kind, State
 from patchbank.judging.verdict import Decision
+from patchbank.scoring.drift import DRIFT_STATES, DriftState
 from patchbank.scoring.frame import FrameFault
 
 CLASS_LABELS: Final = 1_000
@@ -27,6 +28,7 @@ OTHER_CLASSES: Final = "_other"
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _RATIOS: Final = (0.25, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 3.0)
 _VERDICTS: Final[dict[Decision, str]] = {"pass": "normal", "review": "normal", "reject": "anomalous"}
+_AGREEMENTS: Final = {True: "agree", False: "disagree"}
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,15 @@ class BankFacts:
     review_threshold: float | None = None
     usual_ratio: float | None = None
     created: float | None = None
+
+
+@dataclass(frozen=True)
+class DriftFacts:
+    """What the metrics tell of one class's drift; ``shift`` is None where it is unknown."""
+
+    class_name: str
+    state: DriftState
+    shift: float | None
 
 
 class Metrics:
@@ -106,6 +117,7 @@ class Metrics:
             "Detections that the history did not take.",
             registry=registry,
         )
+        self._shadow = _ShadowCounters(registry)
         self._verdicts.labels("", "unknown_product")
         for fault in get_args(FrameFault):
             self._bad_frames.labels(fault)
@@ -116,6 +128,7 @@ class Metrics:
         )
         self.jobs({})
         self._banks = _BankGauges(registry)
+        self._drift = _DriftGauges(registry)
 
     def serving(
         self, version: str, backbone: str, providers: Sequence[str], admitted: Callable[[], int], most: int
@@ -151,6 +164,27 @@ class Metrics:
         """Count a detection that the history did not take."""
         self._not_recorded.inc()
 
+    def shadowed(self, class_names: Iterable[str]) -> None:
+        """Let the series of classes with a candidate begin at 0."""
+        with self._guard:
+            for name in class_names:
+                self._shadow.begin(self._label(name))
+
+    def shadow_judged(self, class_name: str, agrees: bool) -> None:
+        """Count a picture that a candidate judged, too."""
+        with self._guard:
+            self._shadow.verdicts.labels(self._label(class_name), _AGREEMENTS[agrees]).inc()
+
+    def shadow_skipped(self, class_name: str) -> None:
+        """Count a picture that a candidate did not judge because too many waited."""
+        with self._guard:
+            self._shadow.skipped.labels(self._label(class_name)).inc()
+
+    def shadow_failed(self, class_name: str) -> None:
+        """Count a picture that a candidate could not judge."""
+        with self._guard:
+            self._shadow.failed.labels(self._label(class_name)).inc()
+
     def bad_frame(self, fault: FrameFault) -> None:
         """Count a picture that is one."""
         self._bad_frames.labels(fault).inc()
@@ -178,6 +212,11 @@ class Metrics:
         """Record that the bank store did not answer. What was last known of the banks stays."""
         self._banks.up.set(0)
 
+    def drifted(self, facts: Sequence[DriftFacts]) -> None:
+        """Record the drift of classes, all that is known. Only those that have series of their own are told."""
+        with self._guard:
+            self._drift.show([drift for drift in facts if drift.class_name in self._taught])
+
     def _label(self, class_name: str) -> str:
         """The class's own label while there is room. Its series begin at 0, so the first image shows as an increase."""
         if class_name in self._taught:
@@ -198,7 +237,46 @@ class Metrics:
         for verdict in set(_VERDICTS.values()):
             self._verdicts.remove(class_name, verdict)
         self._ratios.remove(class_name)
+        self._shadow.forget(class_name)
         self._banks.forget(class_name)
+        self._drift.forget(class_name)
+
+
+class _ShadowCounters:
+    """What comes of pictures that candidates judge beside the serving versions. A class has series once it has a
+    candidate."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.verdicts = Counter(
+            "patchbank_shadow_verdicts_total",
+            "Images that a candidate judged beside the serving version, by agreement of the decisions.",
+            ["class_name", "agreement"],
+            registry=registry,
+        )
+        self.skipped = Counter(
+            "patchbank_shadow_skipped_total",
+            "Images that a candidate did not judge because too many waited.",
+            ["class_name"],
+            registry=registry,
+        )
+        self.failed = Counter(
+            "patchbank_shadow_failed_total",
+            "Images that a candidate could not judge.",
+            ["class_name"],
+            registry=registry,
+        )
+
+    def begin(self, label: str) -> None:
+        for agreement in _AGREEMENTS.values():
+            self.verdicts.labels(label, agreement)
+        self.skipped.labels(label)
+        self.failed.labels(label)
+
+    def forget(self, label: str) -> None:
+        for agreement in _AGREEMENTS.values():
+            self.verdicts.remove(label, agreement)
+        self.skipped.remove(label)
+        self.failed.remove(label)
 
 
 class _BankGauges:
@@ -237,3 +315,37 @@ class _BankGauges:
     def forget(self, class_name: str) -> None:
         for gauge in (self._usable, *self._facts.values()):
             gauge.remove(class_name)
+
+
+class _DriftGauges:
+    """How far each class has drifted; a class of which that is not known has no shift."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._shift = Gauge(
+            "patchbank_drift",
+            "How far recent images are from what the class was taught from: 0, not at all; 1, nothing is as it was.",
+            ["class_name"],
+            registry=registry,
+        )
+        self._state = Gauge(
+            "patchbank_drift_state", "1 for the state of the class.", ["class_name", "state"], registry=registry
+        )
+        self._told: set[str] = set()
+
+    def show(self, facts: Sequence[DriftFacts]) -> None:
+        for name in self._told - {drift.class_name for drift in facts}:
+            self.forget(name)
+        for drift in facts:
+            self._told.add(drift.class_name)
+            for state in DRIFT_STATES:
+                self._state.labels(drift.class_name, state).set(state == drift.state)
+            if drift.shift is None:
+                self._shift.remove(drift.class_name)
+            else:
+                self._shift.labels(drift.class_name).set(drift.shift)
+
+    def forget(self, class_name: str) -> None:
+        self._told.discard(class_name)
+        self._shift.remove(class_name)
+        for state in DRIFT_STATES:
+            self._state.remove(class_name, state)

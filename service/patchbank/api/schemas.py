@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from patchbank.api.rejudged import RecentDiff
+
 
 class ErrorBody(BaseModel):
     """Inside of the one error shape."""
@@ -63,6 +65,7 @@ class Detection(BaseModel):
     frame_fault: Literal["black", "white", "blank", "blurred", "frozen"] | None = Field(
         description="what is wrong with the picture itself, with or without a verdict; warnings has the figures"
     )
+    brightness: float | None = Field(description="mean luminance of the picture, 0..255")
     anomaly_score: float | None
     threshold: float | None
     review_threshold: float | None = Field(description="above it an image is for review; never above the threshold")
@@ -306,6 +309,7 @@ class VersionDiffOut(BaseModel):
     added: list[ReferenceName]
     withdrawn: list[ReferenceName]
     changes: dict[str, Change]
+    recent: RecentDiff | None = Field(default=None, description="null where no recent detections were asked for")
 
 
 class Pruned(BaseModel):

@@ -11,8 +11,10 @@ from fastapi import Request
 from patchbank.api.admission import Admission
 from patchbank.api.job_loop import JobLoop
 from patchbank.api.metrics import Metrics
+from patchbank.api.shadowing import Shadowing
 from patchbank.api.upkeep import Upkeep
 from patchbank.errors import ModelUnavailable
+from patchbank.history.drift import DriftWatch
 from patchbank.history.history import History
 from patchbank.history.learning import Learner
 from patchbank.jobs.board import JobBoard
@@ -24,8 +26,9 @@ from patchbank.settings import Settings
 class ApiState:
     """One running service. ``uploads`` admits forms with files for jobs, ``upkeep`` orders jobs that
     banks need, ``history`` keeps what is judged, ``learner`` learns from it what people say, one
-    request of ``learning`` at a time, ``stopping`` says whether the service is about
-    to stop, so that answers that could go on for long end."""
+    request of ``learning`` at a time, ``drift`` tells how far classes have drifted, ``shadowing`` judges with the
+    candidates of the classes, ``stopping`` says whether the service is about to stop, so that answers that could go on
+    for long end."""
 
     settings: Settings
     inspector: Inspector
@@ -38,6 +41,8 @@ class ApiState:
     history: History
     learner: Learner
     learning: Admission
+    drift: DriftWatch
+    shadowing: Shadowing
     stopping: Callable[[], bool]
 
 

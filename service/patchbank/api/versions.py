@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Request
 
+from patchbank.api.learning import learning
 from patchbank.api.patience import patiently
 from patchbank.api.same_site import refuse_other_sites
 from patchbank.api.schemas import Activated, Activation, Pruned, VersionDiffOut, VersionList
 from patchbank.api.state import state_of
 from patchbank.bank.names import BankRef
+from patchbank.history.comparing import MOST, RecentComparer, RecentComparison
 from patchbank.judging.version_diff import diff
 from patchbank.judging.version_facts import kept_versions
 from patchbank.teaching.originals import Originals
@@ -36,16 +39,32 @@ def activate_version(request: Request, class_name: str, asked: Activation) -> Ac
 
 
 @router.get("/diff")
-def diff_versions(
+async def diff_versions(
     request: Request,
     class_name: str,
     before: Annotated[str, Query(description="a kept version")],
     after: Annotated[str | None, Query(description="another one; else the one that serves")] = None,
+    recent: Annotated[
+        int,
+        Query(
+            ge=0,
+            le=MOST,
+            description="so many recorded detections, the newest whose pictures are kept, are judged by both versions, "
+            "which takes as long as so many detections, or twice as many",
+        ),
+    ] = 0,
 ) -> VersionDiffOut:
-    """What changed from one version to another: references, counts, thresholds."""
-    store = state_of(request).inspector.store
-    told = diff(store.bank(class_name, before), store.bank(class_name, after))
-    return VersionDiffOut(**told.as_dict())
+    """What changed from one version to another: references, counts, thresholds; and, where that is asked for, what both
+    say of recent detections."""
+    state = state_of(request)
+    store = state.inspector.store
+    told = await to_thread.run_sync(lambda: diff(store.bank(class_name, before), store.bank(class_name, after)))
+    compared: RecentComparison | None = None
+    if recent:
+        comparer = RecentComparer(state.settings, state.inspector.embedder, store, state.history.database)
+        versions = (told.before.version, told.after.version)
+        compared = await learning(state, lambda: comparer.compare(class_name, *versions, recent))
+    return VersionDiffOut.model_validate({**told.as_dict(), "recent": None if compared is None else compared.as_dict()})
 
 
 @router.post("/prune", dependencies=[Depends(refuse_other_sites)])

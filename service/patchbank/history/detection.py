@@ -40,6 +40,7 @@ class RecordedDetection(BaseModel):
     pixel_threshold: float | None
     p_value: float | None
     similarity: float | None = Field(description="of its CLS embedding to the nearest reference of the class, -1..1")
+    brightness: float | None = Field(description="mean luminance of the picture, 0..255")
     margin: float | None = Field(description="how near the score was to the threshold: |score / threshold - 1|")
     class_confidence: float | None
     anomaly_percentage: float | None

@@ -95,6 +95,7 @@ def _row(inspection: Inspection, asked: Asked) -> dict[str, Any]:
         "asked_by": _text(asked.asked_by),
         "request_id": _text(asked.request_id),
         "own_rule": asked.own_rule,
+        "brightness": inspection.brightness,
         "backbone": inspection.backbone,
         "milliseconds": sum(inspection.timings_ms.values()),
     }

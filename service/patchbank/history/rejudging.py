@@ -105,7 +105,12 @@ class Rejudger:
     ) -> Judgement:
         """What a version of a class, or the banks of ``source``, say of a recorded picture. Raises ``PictureNotKept``
         and the errors of ``Inspector.inspect``."""
-        data = self._records.picture(row.id)
+        return self.judge_picture(self._records.picture(row.id), class_name, version, source)
+
+    def judge_picture(
+        self, data: bytes, class_name: str, version: str | None = None, source: ViewSource | None = None
+    ) -> Judgement:
+        """The same of the bytes of a picture. Raises the errors of ``Inspector.inspect``."""
         verdict = self._inspector.inspect(data, class_name, version=version, source=source).verdict
         assert verdict is not None  # noqa: S101  # a class was named
         return Judgement.of(verdict)

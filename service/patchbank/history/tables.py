@@ -58,6 +58,7 @@ DETECTIONS: Final = sa.Table(
     sa.Column("pixel_threshold", sa.Float(53)),
     sa.Column("p_value", sa.Float(53)),
     sa.Column("similarity", sa.Float(53)),
+    sa.Column("brightness", sa.Float(53)),
     sa.Column("margin", sa.Float(53)),  # |score / threshold - 1|: how near it was
     sa.Column("class_confidence", sa.Float(53)),
     sa.Column("anomaly_percentage", sa.Float(53)),

@@ -58,6 +58,11 @@ def frame_facts(pixels: ByteArray) -> FrameFacts:
     return FrameFacts(float(light.mean()), float(light.std()), sharpness)
 
 
+def brightness(pixels: ByteArray) -> float:
+    """The brightness alone of a picture, uint8 (H, W, 3) RGB."""
+    return float(_luminance(pixels).mean())
+
+
 def _luminance(pixels: ByteArray) -> DoubleArray:
     """Luminance (H', W'), 0..255, by ITU-R BT.601; a picture smaller than the working size keeps its size."""
     step = max(1, max(pixels.shape[:2]) // (_SIDE * _SAMPLES))

@@ -144,7 +144,9 @@ class Inspector:
             notes += [f"{name}: {doubt}" for doubt in self._doubts(bank.manifest, decoded, like)]
         status: Literal["ok", "unknown_product"] = "unknown_product" if verdict is None else "ok"
         backbone, told = self.embedder.backbone.name, (*notes, *report.notes)
-        return Inspection(status, decoded, verdict, retrieval, backbone, clock.spent_ms, told, report.fault)
+        return Inspection(
+            status, decoded, verdict, retrieval, backbone, clock.spent_ms, told, report.fault, frame.facts.brightness
+        )
 
     def _doubts(self, manifest: Manifest, decoded: DecodedImage, like: bool) -> list[str]:
         """What a caller should know beside the verdict."""

@@ -91,7 +91,8 @@ class Verdict:
 class Inspection:
     """The answer for one image. ``verdict`` is None exactly when ``status`` is ``unknown_product``.
 
-    ``frame_fault`` is what is wrong with the picture itself, with or without a verdict.
+    ``frame_fault`` is what is wrong with the picture itself, with or without a verdict. ``brightness`` is the
+    mean luminance of the picture, 0..255.
     """
 
     status: Literal["ok", "unknown_product"]
@@ -102,6 +103,7 @@ class Inspection:
     timings_ms: dict[str, float]
     warnings: tuple[str, ...] = field(default=())
     frame_fault: FrameFault | None = None
+    brightness: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """What REST and command line both tell of an image; without a verdict its fields are None, regions empty."""
@@ -115,6 +117,7 @@ class Inspection:
             "decision": verdict.decision if verdict else None,
             "reasons": list(verdict.reasons) if verdict else [],
             "frame_fault": self.frame_fault,
+            "brightness": self.brightness,
             "anomaly_score": verdict.score if verdict else None,
             "threshold": verdict.threshold if verdict else None,
             "review_threshold": verdict.review_threshold if verdict else None,

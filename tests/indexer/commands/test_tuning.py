@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from patchbank.history.database import Database
+from patchbank.history.detection import Word
+from patchbank.history.records import Records
+from patchbank.judging.verdict import Decision
+from patchbank.settings import load_settings
 from patchbank.teaching.tuning_choice import interval
 from patchbank_indexer.demo.products import Product
 from tests.helpers.command_line import indexer, indexer_json
+from tests.helpers.detections import add_detection
 from tests.helpers.labelled import mvtec_class
 
 
@@ -89,3 +97,27 @@ def test_tune_says_what_is_wrong(data: Path, parts: Path, tmp_path: Path) -> Non
     assert "all 9 references of 'same' show nearly the same" in one_part.stderr
     assert indexer("tune", "part", "--defects", defects, "--choose", "fine,0.01", data=data).exit_code == 2
     assert indexer("tune", "part", data=data).exit_code == 2
+
+
+def test_tune_takes_what_people_judged_from_the_history(data: Path, parts: Path) -> None:
+    indexer_json("add", "part", parts / "train", data=data)
+    words: dict[str, tuple[Word, Decision]] = {"defects": ("missed", "pass"), "good": ("false_alarm", "reject")}
+    with closing(Database(load_settings(data_dir=data))) as database:
+        for kind, (word, decision) in words.items():
+            for place, file in enumerate(sorted((parts / kind).iterdir())):
+                facts: dict[str, Any] = {"class_name": "part", "decision": decision, "image_id": f"{kind}-{place}"}
+                Records(database).say(add_detection(database, picture=file.read_bytes(), **facts), word)
+        gone = add_detection(database, class_name="part", image_id="gone")
+        Records(database).say(gone, "missed")
+    report = indexer_json("tune", "part", "--from-history", data=data)
+    assert report["from_history"] == {"defects": 6, "good": 6, "not_kept": 1, "contradictory": 0}
+    assert (report["defects"], report["good"], report["skipped"]) == (6, 6, [])
+    both = indexer("tune", "part", "--from-history", "--defects", parts / "defects", data=data)
+    assert both.exit_code == 0, both.output
+    assert "from the history: 6 pictures of defects, 6 of good parts" in both.stdout
+    assert "1 more that people judged are no longer kept as pictures" in both.output
+    from_files = indexer_json("tune", "part", "--defects", parts / "defects", "--good", parts / "good", data=data)
+    assert from_files["from_history"] is None
+    assert [row["ranking"] for row in from_files["tried"]] == [row["ranking"] for row in report["tried"]]
+    nothing = indexer("tune", "part", data=data)
+    assert (nothing.exit_code, "--from-history" in nothing.output) == (2, True)

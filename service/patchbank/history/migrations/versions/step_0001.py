@@ -72,6 +72,7 @@ def upgrade() -> None:
         sa.Column("pixel_threshold", sa.Float(precision=53), nullable=True),
         sa.Column("p_value", sa.Float(precision=53), nullable=True),
         sa.Column("similarity", sa.Float(precision=53), nullable=True),
+        sa.Column("brightness", sa.Float(precision=53), nullable=True),
         sa.Column("margin", sa.Float(precision=53), nullable=True),
         sa.Column("class_confidence", sa.Float(precision=53), nullable=True),
         sa.Column("anomaly_percentage", sa.Float(precision=53), nullable=True),

@@ -1,0 +1,187 @@
+"""Whether what a class is shown now is still what it was taught from: two-sample tests, corrected for repeated looks.
+
+Three quantities are compared with those of normal images: the anomaly score, the similarity of the whole picture to
+the nearest reference, and the picture's brightness, to which embeddings are nearly blind. The test is that of Mann and
+Whitney (1947, "On a test of whether one of two random variables is stochastically larger than the other"), two-sided,
+exact where samples are not large: it uses the ranks alone, so a few defects among the recent images move it little,
+and it knows small samples. Of images that are drawn like the normal ones, the chance that any look, at any of the
+windows, in any quantity, calls ``drifting`` within ``PROMISED`` images is at most ``CHANCE``, even if every image is
+looked at (Bonferroni). That holds with a small sample of normal images too, which all looks share. The level of a look
+never changes, so an old class is watched as well as a new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal, get_args
+
+import numpy as np
+from scipy.special import comb
+from scipy.stats import mannwhitneyu, rankdata
+
+from patchbank.arrays import DoubleArray
+
+Quantity = Literal["score", "similarity", "brightness"]
+DriftState = Literal["ok", "watch", "drifting", "unknown"]
+
+QUANTITIES: Final[tuple[Quantity, ...]] = get_args(Quantity)
+DRIFT_STATES: Final[tuple[DriftState, ...]] = get_args(DriftState)
+
+WINDOWS: Final = (20, 50, 200)
+"""So many recent images are compared: few show a great change soon, many show a small one."""
+
+PROMISED: Final = 10_000
+CHANCE: Final = 0.01
+"""Of so many images of an unchanged line, at most this chance that ``drifting`` is ever told."""
+
+WATCH_PROMISED: Final = 1_000
+WATCH_CHANCE: Final = 0.05
+"""The same for ``watch``."""
+
+BRIGHTNESS_MARGIN: Final = 0.02
+LEAST_BRIGHTNESS_MARGIN: Final = 1.0
+"""A change of brightness counts from this share of the usual brightness on, and from so many of 255 grey levels:
+light varies a little on any line, and brightness is not measured on the same copy of a picture everywhere."""
+
+_TESTS: Final = len(WINDOWS) * len(QUANTITIES)
+_EXACT: Final = 10_000
+"""Product of the sizes of two samples up to which the exact distribution is taken; the normal one is cautious beyond,
+as it has the heavier tails."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One quantity of the newest ``images`` against that of so many ``calibration`` images.
+
+    ``higher`` is the chance that a recent image's value is above a calibration image's (0.5: nothing changed, ties
+    count half); of brightness, after the margin is taken off the change. ``p_value`` is that of this test alone;
+    ``false_alarm`` bounds the chance that an unchanged line shows as much anywhere within ``PROMISED`` images.
+    """
+
+    quantity: Quantity
+    images: int
+    calibration: int
+    higher: float
+    p_value: float
+
+    @property
+    def shift(self) -> float:
+        """How far apart both are: 0, nothing changed; 1, every recent value lies on the same side of all others."""
+        return abs(2.0 * self.higher - 1.0)
+
+    @property
+    def false_alarm(self) -> float:
+        """The p-value, corrected for all looks, windows and quantities."""
+        return min(1.0, self.p_value * PROMISED * _TESTS)
+
+    @property
+    def state(self) -> DriftState:
+        """What this comparison says by itself."""
+        if self.false_alarm <= CHANCE:
+            return "drifting"
+        return "watch" if self.p_value * WATCH_PROMISED * _TESTS <= WATCH_CHANCE else "ok"
+
+    def as_dict(self) -> dict[str, Any]:
+        """For machines."""
+        return {**asdict(self), "shift": self.shift, "false_alarm": self.false_alarm, "state": self.state}
+
+
+@dataclass(frozen=True)
+class Drift:
+    """What all comparisons say. ``reason`` says why the state is ``unknown``, and is empty otherwise."""
+
+    state: DriftState
+    comparisons: tuple[Comparison, ...]
+    reason: str = ""
+
+    @property
+    def strongest(self) -> Comparison | None:
+        """The comparison that an unchanged line would show most rarely; None where the state is unknown."""
+        return min(self.comparisons, key=lambda made: (made.p_value, -made.images), default=None)
+
+
+def compare(calibration: Mapping[Quantity, Sequence[float]], recent: Mapping[Quantity, Sequence[float]]) -> Drift:
+    """Compare recent values, newest last, with those of calibration images. What is missing of a quantity is not
+    compared.
+
+    A window is compared as soon as it is full, and where the two samples are large enough for an alarm. The state is
+    ``unknown`` where there is no such window.
+    """
+    made = [
+        _comparison(quantity, _finite(calibration[quantity]), _finite(recent[quantity])[-window:])
+        for quantity in QUANTITIES
+        for window in WINDOWS
+        if can_alarm(len(calibration.get(quantity, ())), window) and len(recent.get(quantity, ())) >= window
+    ]
+    if not made:
+        return Drift("unknown", (), _why_unknown(calibration, recent))
+    worst = max(made, key=lambda comparison: DRIFT_STATES.index(comparison.state))
+    return Drift(worst.state, tuple(made))
+
+
+def can_alarm(calibration: int, images: int) -> bool:
+    """Whether samples of these sizes can show a drift at all: two that don't overlap are called one."""
+    if min(calibration, images) < 1:
+        return False
+    least = 2.0 / float(comb(calibration + images, images))
+    return least * PROMISED * _TESTS <= CHANCE
+
+
+def fewest_calibration_images(images: int) -> int:
+    """The fewest calibration values with which a window of so many images can show a drift."""
+    return next(count for count in range(1, 1_000) if can_alarm(count, images))
+
+
+def _finite(values: Sequence[float]) -> DoubleArray:
+    array = np.asarray(values, dtype=np.float64)
+    if not np.isfinite(array).all():
+        raise ValueError("values to compare must be finite")
+    return array
+
+
+def _comparison(quantity: Quantity, calibration: DoubleArray, recent: DoubleArray) -> Comparison:
+    margin = _margin(quantity, calibration)
+    for moved, sign in ((recent - margin, 1.0), (recent + margin, -1.0)):
+        higher = _chance(moved, calibration)
+        if sign * (higher - 0.5) > 0.0:
+            p_value = _p_value(moved, calibration, sign)
+            return Comparison(quantity, len(recent), len(calibration), higher, p_value)
+    return Comparison(quantity, len(recent), len(calibration), 0.5, 1.0)
+
+
+def _margin(quantity: Quantity, calibration: DoubleArray) -> float:
+    if quantity != "brightness":
+        return 0.0
+    return max(BRIGHTNESS_MARGIN * float(np.median(calibration)), LEAST_BRIGHTNESS_MARGIN)
+
+
+def _chance(recent: DoubleArray, calibration: DoubleArray) -> float:
+    """The chance that a recent value is above a calibration value; ties count half."""
+    ordered = np.sort(calibration)
+    below = np.searchsorted(ordered, recent, "left") + np.searchsorted(ordered, recent, "right")
+    return float(below.sum()) / (2 * len(calibration) * len(recent))
+
+
+def _p_value(recent: DoubleArray, calibration: DoubleArray, sign: float) -> float:
+    """Two-sided. A tie counts against a change (``sign``: which way it goes), so that the distribution without ties is
+    the one that holds."""
+    ranks = rankdata(np.concatenate([calibration, recent]), method="dense").astype(np.float64)
+    normal, new = ranks[: len(calibration)], ranks[len(calibration) :] - sign / 2.0
+    if sign * (_chance(new, normal) - 0.5) <= 0.0:
+        return 1.0
+    method: Literal["exact", "asymptotic"] = "exact" if len(new) * len(normal) <= _EXACT else "asymptotic"
+    return min(1.0, float(mannwhitneyu(new, normal, alternative="two-sided", method=method).pvalue))
+
+
+def _why_unknown(calibration: Mapping[Quantity, Sequence[float]], recent: Mapping[Quantity, Sequence[float]]) -> str:
+    taught = max((len(calibration.get(quantity, ())) for quantity in QUANTITIES), default=0)
+    shown = max((len(recent.get(quantity, ())) for quantity in QUANTITIES), default=0)
+    fewest = fewest_calibration_images(WINDOWS[-1])
+    if taught < fewest:
+        return (
+            f"the class was calibrated with {taught} independent images; with fewer than {fewest} no change can be "
+            "told from chance"
+        )
+    needed = next(window for window in WINDOWS if can_alarm(taught, window))
+    return f"{shown} images are known since the version began to serve; {needed} are needed"
