@@ -32,7 +32,7 @@ dinov2-check: $(VENV)/ready  ## Pull DINOv2 and measure it beside the built-in b
 	$(BIN)/python -m benchmarks.dinov2_check $(if $(DATA),--data $(DATA))
 
 constraints: $(VENV)/ready  ## Pin the images' packages; what is pinned stays where it can, UPGRADE=--upgrade takes the newest.
-	echo 'onnxruntime-gpu[cuda,cudnn]' | $(BIN)/uv pip compile pyproject.toml - --extra cpu --extra gpu $(UPGRADE) \
+	echo 'onnxruntime-gpu[cuda,cudnn]' | $(BIN)/uv pip compile pyproject.toml - --extra cpu --extra gpu --extra postgres $(UPGRADE) \
 		--python-version 3.11 --python-platform linux --no-annotate --quiet \
 		--custom-compile-command 'make constraints' --output-file docker/constraints.txt
 

@@ -1,6 +1,7 @@
 """Writes the generated parts of the documentation: ``python -m docs.reference``.
 
-``docs/openapi.json``, ``docs/cli.md`` and the settings table in the README come from the code; tests hold them to it.
+``docs/openapi.json``, ``docs/cli.md``, the settings table in the README and the scopes in ``docs/keys.md`` come from
+the code; tests hold them to it.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from typing import Any
 import typer
 
 from patchbank.api.app import create_app
+from patchbank.api.scopes import NEEDS
+from patchbank.history.keys import SCOPES
 from patchbank.settings import Settings
 from patchbank_indexer.cli import app as cli
 
 ROOT = Path(__file__).parent.parent
-_MARKS = ("<!-- settings -->\n", "<!-- /settings -->\n")
 
 
 def openapi() -> dict[str, Any]:
@@ -41,8 +43,26 @@ def settings_table() -> str:
 
 def readme(text: str) -> str:
     """The README with its settings table made anew."""
-    begin, end = (re.escape(mark) for mark in _MARKS)
-    return re.sub(f"({begin}).*?({end})", lambda found: found[1] + settings_table() + found[2], text, flags=re.DOTALL)
+    return _between("settings", settings_table(), text)
+
+
+def scopes_table() -> str:
+    """One Markdown row a scope, with the routes that need it."""
+    rows = ["| scope | good for, beside what the scopes above it are |", "|---|---|"]
+    for scope in ("public", *SCOPES):
+        routes = [f"`{method} {path}`" for (method, path), need in NEEDS.items() if need == scope]
+        rows.append(f"| {'none needed' if scope == 'public' else f'`{scope}`'} | {', '.join(routes)} |")
+    return "\n".join(rows) + "\n"
+
+
+def keys_page(text: str) -> str:
+    """The page about keys with its table made anew."""
+    return _between("scopes", scopes_table(), text)
+
+
+def _between(name: str, table: str, text: str) -> str:
+    begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->\n"
+    return re.sub(f"({begin}).*?({end})", lambda around: around[1] + table + around[2], text, flags=re.DOTALL)
 
 
 def cli_page() -> str:
@@ -76,11 +96,11 @@ def _commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def main() -> None:
-    """Write all three."""
+    """Write them all."""
     (ROOT / "docs" / "openapi.json").write_text(json.dumps(openapi(), indent=1, sort_keys=True) + "\n")
     (ROOT / "docs" / "cli.md").write_text(cli_page())
-    path = ROOT / "README.md"
-    path.write_text(readme(path.read_text()))
+    for path, made in ((ROOT / "README.md", readme), (ROOT / "docs" / "keys.md", keys_page)):
+        path.write_text(made(path.read_text()))
 
 
 if __name__ == "__main__":

@@ -33,7 +33,8 @@ def example() -> dict[str, str]:
 
 
 def pinned(image: str) -> bool:
-    return re.search(r":v?\d+\.\d+\.\d+", image) is not None
+    numbers = r"\d+\.\d+" if image.startswith("postgres:") else r"\d+\.\d+\.\d+"  # its releases have two numbers
+    return re.search(rf":v?{numbers}\b", image) is not None
 
 
 def test_the_compose_file_meets_its_schema() -> None:
@@ -84,17 +85,29 @@ def test_what_listens_does_so_on_an_address_that_is_chosen_and_replicas_find_por
 
 def test_secrets_are_asked_for_and_have_no_default(compose: dict[str, Any]) -> None:
     text = (ROOT / "docker-compose.yml").read_text()
-    for name in ("PATCHBANK_QDRANT_API_KEY", "QDRANT_READ_ONLY_API_KEY", "GRAFANA_ADMIN_PASSWORD"):
+    for name in (
+        "PATCHBANK_QDRANT_API_KEY",
+        "QDRANT_READ_ONLY_API_KEY",
+        "GRAFANA_ADMIN_PASSWORD",
+        "POSTGRES_PASSWORD",
+        "PATCHBANK_ADMIN_KEY",
+    ):
         assert re.search(rf"\${{{name}:\?[^}}]+}}", text), name
         assert not re.search(rf"\${{{name}(:-|-|}})", text), name
         assert example()[name] == ""
-    assert "PASSWORD" not in str(compose["services"]["api"])
+    holders = {
+        "GRAFANA_ADMIN_PASSWORD": {"grafana"},
+        "PATCHBANK_ADMIN_KEY": {"api", "api-gpu"},
+        "POSTGRES_PASSWORD": {"postgres", "api", "api-gpu", "model", "model-gpu", "indexer"},
+    }
+    for name, allowed in holders.items():
+        assert {other for other, service in compose["services"].items() if name in str(service)} == allowed, name
 
 
 def test_the_example_says_the_defaults_and_names_every_variable(compose: dict[str, Any]) -> None:
     text = (ROOT / "docker-compose.yml").read_text()
     used = dict(re.findall(r"\$\{([A-Z0-9_]+):[-?]([^}]*)\}", text))
-    passed_on = {name for name, value in compose["x-settings"].items() if value is None}
+    passed_on = {name for name, value in compose["x-api-settings"].items() if value is None}
     assert set(used) | {"COMPOSE_PROFILES"} <= set(example())
     assert set(example()) <= set(used) | passed_on | {"COMPOSE_PROFILES"}
     lines = [line for line in (ROOT / ".env.example").read_text().splitlines() if re.match(r"[A-Z]", line)]
@@ -107,6 +120,17 @@ def test_every_setting_that_the_stack_hands_on_is_one(compose: dict[str, Any]) -
     settings = {f"PATCHBANK_{name.upper()}" for name in Settings.model_fields}
     named = {name for service in compose["services"] for name in _environment(compose, service)}
     assert {name for name in named if name.startswith("PATCHBANK_")} <= settings
+
+
+def test_the_apis_and_the_indexer_share_a_history_that_is_there_before_them(compose: dict[str, Any]) -> None:
+    server = _environment(compose, "postgres")
+    for name in ("api", "api-gpu", "indexer"):
+        address = f"postgresql://{server['POSTGRES_USER']}:${{POSTGRES_PASSWORD:?set it in .env}}@postgres:5432"
+        given = _environment(compose, name)["PATCHBANK_HISTORY_URL"]
+        assert given == f"${{PATCHBANK_HISTORY_URL:-{address}/{server['POSTGRES_DB']}}}"
+        assert compose["services"][name]["depends_on"]["postgres"] == {"condition": "service_healthy"}
+    assert "ports" not in compose["services"]["postgres"], "nobody else needs it"
+    assert "postgres:/var/lib/postgresql/data" in compose["services"]["postgres"]["volumes"]
 
 
 def test_prometheus_finds_the_services_under_the_names_that_they_have(compose: dict[str, Any]) -> None:

@@ -102,9 +102,22 @@ def test_every_setting_of_the_images_is_one() -> None:
 def test_pinned_versions_meet_the_requirements() -> None:
     lines = [line for line in CONSTRAINTS.read_text().splitlines() if "==" in line]
     versions = {name.lower().replace("_", "-"): version for name, version in (line.split("==") for line in lines)}
-    wanted = [text for text in requires("patchbank") or [] if "extra ==" not in text or re.search(r"\b[cg]pu\b", text)]
+    wanted = [
+        text
+        for text in requires("patchbank") or []
+        if "extra ==" not in text or re.search(r"\b([cg]pu|postgres)\b", text)
+    ]
     assert len(wanted) > 10
     for requirement in map(Requirement, wanted):
         if requirement.name in versions:  # a requirement without a pin is resolved from the index
             assert versions[requirement.name] in requirement.specifier, requirement
-    assert {"numpy", "onnxruntime", "onnxruntime-gpu", "qdrant-client", "nvidia-cudnn-cu13"} <= set(versions)
+    assert {
+        "numpy",
+        "psycopg",
+        "psycopg-binary",
+        "sqlalchemy",
+        "onnxruntime",
+        "onnxruntime-gpu",
+        "qdrant-client",
+        "nvidia-cudnn-cu13",
+    } <= set(versions)

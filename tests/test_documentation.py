@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from docs import picture
-from docs.reference import ROOT, cli_page, readme
+from docs.reference import ROOT, cli_page, keys_page, readme, scopes_table
 from patchbank.api.schemas import Detection
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.embedding.embedder import Embedder
@@ -26,6 +26,12 @@ def test_the_settings_table_is_the_code_s() -> None:
     text = (ROOT / "README.md").read_text()
     assert readme(text) == text, "run: make docs"
     assert "PATCHBANK_DATA_DIR" in text
+
+
+def test_the_table_of_scopes_is_the_code_s() -> None:
+    text = (ROOT / "docs" / "keys.md").read_text()
+    assert keys_page(text) == text, "run: make docs"
+    assert scopes_table() in text
 
 
 def test_the_page_of_the_command_line_is_the_code_s() -> None:

@@ -40,7 +40,7 @@ def test_a_reading_that_fails_keeps_what_is_known_and_is_logged_once(
 ) -> None:
     with closing(Database(settings)) as database, caplog.at_level(logging.WARNING, "patchbank"):
         ring, known = LostRing(database), KnownKeys()
-        made, key = ring.create("line-3", "detect")
+        _, key = ring.create("line-3", "detect")
         watch = KeyWatch(ring, known)
         anyio.run(watch.look)
         assert known.holder(key.encode()).name == "line-3"

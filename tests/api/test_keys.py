@@ -17,7 +17,7 @@ import pytest
 from fastapi import FastAPI
 
 from patchbank.api.app import create_app
-from patchbank.api.log import AccessTextFormatter
+from patchbank.api.log import AccessTextFormatter, JsonFormatter
 from patchbank.api.scopes import NEEDS, needed
 from patchbank.history.database import Database
 from patchbank.history.keys import SCOPES, KeyRing
@@ -57,7 +57,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     )
     with closing(Database(settings)) as database:
         ring = KeyRing(database)
-        keys = {scope: ring.create(f"key-{scope}", scope)[1] for scope in SCOPES}
+        keys: dict[str, str] = {scope: ring.create(f"key-{scope}", scope)[1] for scope in SCOPES}
         _, revoked = ring.create("stolen", "admin")
         ring.revoke("stolen")
         with serving(settings) as client:
@@ -95,6 +95,7 @@ def test_the_table_of_scopes_names_the_routes_of_the_application_and_no_others(s
 
 def test_every_route_with_no_key_a_wrong_a_revoked_a_too_small_and_a_sufficient_one(service: Service) -> None:
     shown = {"none": None, "wrong": service.keys["admin"][:-1] + "!", "revoked": service.revoked, **service.keys}
+    ladder: tuple[str, ...] = SCOPES
     lines = [("route", "needs", *shown)]
     for (method, path), need in NEEDS.items():
         answers = {name: service.ask(method, filled(path), key) for name, key in shown.items()}
@@ -109,7 +110,7 @@ def test_every_route_with_no_key_a_wrong_a_revoked_a_too_small_and_a_sufficient_
             elif name in ("wrong", "revoked"):
                 assert told == (401, "key_invalid"), (path, name)
                 assert answer.headers["www-authenticate"] == "Bearer"
-            elif SCOPES.index(name) < SCOPES.index(need):  # type: ignore[arg-type]
+            elif ladder.index(name) < ladder.index(need):
                 assert told == (403, "scope_too_small"), (path, name)
                 assert answer.json()["error"]["detail"] == {"key": f"key-{name}", "scope": name, "needed": need}
             else:
@@ -168,15 +169,14 @@ def test_a_slash_too_many_and_head_need_what_the_route_needs(method: str, path: 
 def test_a_key_comes_in_either_header_and_never_in_the_address(service: Service) -> None:
     key = service.keys["detect"]
     basic = {"Authorization": "Basic dXNlcjpwYXNz"}
-    good = [{"X-API-Key": key}, {"Authorization": f"bearer  {key} "}, {**basic, "X-API-Key": key}]
+    good = [{"X-API-Key": key}, {"Authorization": f"bearer  {key}"}, {**basic, "X-API-Key": key}]
     assert [service.client.get("/classes", headers=headers).status_code for headers in good] == [200] * 3
     assert refusal(service.client.get("/classes", headers=basic)) == (401, "key_required")
     assert refusal(service.client.get("/classes", headers={"Authorization": "Bearer"})) == (401, "key_invalid")
-    assert refusal(service.client.get("/classes", headers={"X-API-Key": "\xff\xfe"})) == (401, "key_invalid")
+    assert refusal(service.client.get("/classes", headers=[(b"X-API-Key", b"\xff\xfe")])) == (401, "key_invalid")
     for name in ("key", "api_key", "X-API-Key", "access_token", "token"):
         assert refusal(service.client.get("/classes", params={name: key})) == (401, "key_required")
-        assert refusal(service.client.get("/classes", cookies={name: key})) == (401, "key_required")
-    service.client.cookies.clear()
+        assert refusal(service.client.get("/classes", headers={"Cookie": f"{name}={key}"})) == (401, "key_required")
 
 
 def test_the_key_of_the_environment_may_do_everything_and_has_its_name(service: Service) -> None:
@@ -257,13 +257,12 @@ def test_pages_of_a_named_site_may_use_the_api_and_no_others(service: Service) -
 
 def test_a_key_in_an_address_is_not_logged_nor_echoed(service: Service) -> None:
     key = service.keys["detect"]
-    line = AccessTextFormatter('%(client_addr)s - "%(request_line)s" %(status_code)s').format(
-        logging.LogRecord(
-            "uvicorn.access", logging.INFO, "", 0, "%s", ("1.2.3.4:5", "GET", f"/classes?key={key}", "1.1", 401), None
-        )
-    )
-    assert key not in line
-    assert f"pb_{key.split('_')[1]}_..." in line
+    said = ("1.2.3.4:5", "GET", f"/classes?key={key}", "1.1", 401)
+    record = logging.LogRecord("uvicorn.access", logging.INFO, "", 0, '%s - "%s %s HTTP/%s" %d', said, None)
+    for formatter in (AccessTextFormatter("%(client_addr)s %(request_line)s %(status_code)s"), JsonFormatter()):
+        line = formatter.format(record)
+        assert key not in line
+        assert f"/classes?key=pb_{key.split('_')[1]}_..." in line
     echoed = service.ask("GET", f"/classes/{key}", key)
     assert echoed.status_code == 404
     assert key not in echoed.text

@@ -107,7 +107,10 @@ def test_uses_are_noted_once_a_minute(known: KnownKeys, clock: Clock) -> None:
     assert known.uses_to_note() == {}
     for _ in range(1000):
         known.holder(KEY)
-    assert list(known.uses_to_note()) == ["0123abcd"]
+    uses = known.uses_to_note()
+    assert list(uses) == ["0123abcd"]
+    assert known.uses_to_note() == uses, "until it is written down"
+    known.noted(uses)
     for second in (1, 30, 60):
         clock.now = float(second)
         known.holder(KEY)

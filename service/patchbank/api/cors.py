@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from patchbank.api.request_id import HEADER
+from patchbank.api.scopes import NEEDS
 from patchbank.settings import Settings
 
-_METHODS: Final = ("GET", "POST", "DELETE")
+_METHODS: Final = tuple(sorted({method for method, _ in NEEDS}))
 _SENT: Final = ("Authorization", "X-API-Key", HEADER)
 _READ: Final = (HEADER, "Location", "Retry-After", "WWW-Authenticate")
 _AGE_S: Final = 600

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from datetime import datetime
 from typing import Final
@@ -40,7 +39,7 @@ class KeyWatch:
         used = self._known.uses_to_note()
         try:
             with anyio.fail_after(_PATIENCE):
-                read = await to_thread.run_sync(self._read, used, limiter=self._limiter, abandon_on_cancel=True)
+                read, noted = await to_thread.run_sync(self._read, used, limiter=self._limiter, abandon_on_cancel=True)
         except Exception as error:  # whatever it is, it must not stop the service
             if not self._away:
                 why = error or "no answer in time"
@@ -51,10 +50,15 @@ class KeyWatch:
             _LOG.warning("API keys can be read again")
         self._away = False
         self._known.learn(read)
+        if noted:
+            self._known.noted(used)
 
-    def _read(self, used: dict[str, datetime]) -> dict[str, tuple[ApiKey, str]]:
+    def _read(self, used: dict[str, datetime]) -> tuple[dict[str, tuple[ApiKey, str]], bool]:
+        """The keys; and whether their last uses could be written down, which is for people to know, and no more."""
         usable = self._ring.usable()
-        if used:
-            with contextlib.suppress(HistoryUnavailable):  # it is for people to know, and no more
+        try:
+            if used:
                 self._ring.note_use(used)
-        return usable
+        except HistoryUnavailable:
+            return usable, False
+        return usable, True

@@ -69,12 +69,13 @@ class KnownKeys:
         return Holder(known[0].name, known[0].scope)
 
     def uses_to_note(self) -> dict[str, datetime]:
-        """When keys were used last, those alone that were not asked for here within the last minute."""
-        now = self._clock()
-        due = {
-            key_id: at for key_id, at in self._used.items() if now - self._noted.get(key_id, -math.inf) > _NOTED_EVERY_S
-        }
-        for key_id in due:
-            del self._used[key_id]
-            self._noted[key_id] = now
-        return due
+        """When keys were used last, by id; without those that were written down within the last minute."""
+        begin = self._clock() - _NOTED_EVERY_S
+        return {key_id: at for key_id, at in self._used.items() if self._noted.get(key_id, -math.inf) < begin}
+
+    def noted(self, uses: Mapping[str, datetime]) -> None:
+        """These were written down."""
+        for key_id, at in uses.items():
+            self._noted[key_id] = self._clock()
+            if self._used.get(key_id) == at:
+                del self._used[key_id]
