@@ -14,6 +14,7 @@ from patchbank_indexer.commands import (
     calibrating,
     classes,
     config,
+    defects,
     demo,
     detecting,
     doctor,
@@ -82,6 +83,7 @@ app.command()(doctor.doctor)
 app.command()(config.config)
 app.command()(demo.demo)
 app.add_typer(references.app, name="references")
+app.add_typer(defects.app, name="defects")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(models.app, name="model")
 

@@ -14,7 +14,7 @@ from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
 from prometheus_fastapi_instrumentator import Instrumentator
 
-from patchbank.api import classes, detect, health, job_orders, jobs, references, versions
+from patchbank.api import classes, defects, detect, health, job_orders, jobs, references, versions
 from patchbank.api.admission import Admission
 from patchbank.api.admission_middleware import AdmissionMiddleware
 from patchbank.api.bank_watch import BankWatch
@@ -47,6 +47,7 @@ _CALIBRATE: Final = ("POST", "/classes/{class_name}/calibrate")
 _REBUILD: Final = ("POST", "/classes/{class_name}/rebuild")
 _EVALUATE: Final = ("POST", "/classes/{class_name}/evaluate")
 _ADD: Final = ("POST", "/classes/{class_name}/references")
+_DEFECT: Final = ("POST", "/classes/{class_name}/defects")
 _ACTIVATE: Final = ("POST", "/classes/{class_name}/activate")
 
 _UPLOADS: Final = 4
@@ -134,6 +135,7 @@ def create_app(settings: Settings) -> FastAPI:
         _REBUILD: one_job,
         _EVALUATE: one_job,
         _ADD: Limit(one_image * settings.max_batch),
+        _DEFECT: Limit(2 * one_image),
         _ACTIVATE: Limit(_FORM_BYTES),
     }
     app.add_middleware(BodyLimit, limits=limits)
@@ -141,6 +143,6 @@ def create_app(settings: Settings) -> FastAPI:
     Instrumentator(should_group_status_codes=False).add(http_metrics(registry)).instrument(app)
     app.add_middleware(LingeringClose, max_bytes=one_image)
     app.add_middleware(RequestId)
-    for part in (detect, classes, references, versions, job_orders, jobs, health):
+    for part in (detect, classes, references, defects, versions, job_orders, jobs, health):
         app.include_router(part.router)
     return app
