@@ -32,7 +32,7 @@ from patchbank.judging.retriever import ClassRetriever
 from patchbank.judging.verdict import Explained, Inspection, NearestPatch, Reason, Verdict
 from patchbank.scoring.class_retrieval import Retrieval
 from patchbank.scoring.inspected_area import InspectedAreas
-from patchbank.scoring.known_defects import KnownDefects
+from patchbank.scoring.known_defects import KnownDefects, farthest_match
 from patchbank.scoring.regions import Region, find_regions
 from patchbank.scoring.resolution import resolution_of
 from patchbank.scoring.threshold import p_value, review_threshold, shortfall
@@ -190,7 +190,7 @@ class Inspector:
         threshold = calibration.threshold if asked.images is None else asked.images
         review = min(review_threshold(calibration), threshold)
         cut = calibration.mask_threshold if asked.pixels is None else asked.pixels
-        known = self._known(manifest.defects) if manifest.defects else None
+        known = self._known(manifest.defects, farthest_match(manifest)) if manifest.defects else None
         judged = Judge.of(bank, self._areas_of(manifest), known).judge(embedding, cut)
         matches = judged.matches
         applies: dict[Reason, bool] = {

@@ -1,4 +1,4 @@
-"""Which patches of an image match a known defect: those that are nearer to it than to any normal patch."""
+"""Which patches of an image match a known defect: those that are clearly nearer to it than to any normal patch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from patchbank.arrays import BoolArray, FloatArray, IntArray
 from patchbank.bank.defect_record import DefectRecord
 from patchbank.bank.search import PatchScores
 from patchbank.bank.store import PatchIndex
-from patchbank.scoring.known_defects import KnownDefects
+from patchbank.scoring.known_defects import KnownDefects, are_matches
 
 
 @dataclass(frozen=True)
@@ -48,26 +48,25 @@ def find_matches(
     patches: FloatArray,
     searched: PatchScores,
     known: KnownDefects,
-    limit: float,
     left_out: Sequence[str] = (),
 ) -> DefectMatches | None:
-    """Which of an image's ``patches`` (N, D) match: those that count, lie within ``limit`` (cosine distance) of a
-    known defect, and are nearer to it than to any patch of the ``index``. None where no patch does.
+    """Which of an image's ``patches`` (N, D) match a known defect (``are_matches``), among those that count. None where
+    no patch does.
 
-    ``searched`` are the patch scores, whose distances may be too high where they are not exact. A patch that would
-    match by such a distance is searched once more, exactly; by an exact one none matches that did not. So the answer is
-    that of an exhaustive search, and the scores are not touched.
+    ``searched`` are the patch scores, whose distances to the nearest patch of the ``index`` may be too high where they
+    are not exact. A patch that would match by such a distance is searched once more, exactly; a lower distance makes no
+    match of any other. So the answer is that of an exhaustive search, and the scores are not touched.
     """
     chosen = np.flatnonzero(searched.counts)
     if not chosen.size:
         return None
     near = known.near(patches[chosen])
     normal = searched.nearest_distance.ravel()[chosen]
-    matches = (near.distances <= limit) & (near.distances < normal)
+    matches = are_matches(near.distances, normal, known.limit)
     doubtful = np.flatnonzero(matches & ~searched.exact.ravel()[chosen])
     if doubtful.size:
         again = index.nearest(patches[chosen[doubtful]], 1, exact=True, exclude_images=left_out)
-        matches[doubtful] = near.distances[doubtful] < again.distances[:, 0]
+        matches[doubtful] = are_matches(near.distances[doubtful], again.distances[:, 0], known.limit)
     if not matches.any():
         return None
     grid = searched.counts.shape

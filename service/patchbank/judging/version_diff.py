@@ -17,8 +17,8 @@ _COMPARED: Final = ("method", "count", "target_far", "review_far", "stale", "pro
 
 @dataclass(frozen=True)
 class VersionDiff:
-    """References that ``after`` has and ``before`` has not (``added``), the other way round (``withdrawn``), the same of
-    known defects, and the facts that differ, each with both values."""
+    """References that ``after`` has and ``before`` has not (``added``), the other way round (``withdrawn``), known
+    defects likewise, and the facts that differ, each with both values."""
 
     before: Manifest
     after: Manifest

@@ -14,6 +14,7 @@ from patchbank.errors import InvalidMask
 from patchbank.images import DecodedImage
 from patchbank.judging.judge import Judged
 from patchbank.scoring.inspected_area import same_aspect
+from patchbank.scoring.known_defects import are_matches
 from patchbank.teaching.groups import Groups
 from patchbank.teaching.roi_drawing import Box
 
@@ -103,5 +104,5 @@ def _matched(bank: Bank, left_out: Sequence[str], own: FloatArray, patches: Floa
         return np.zeros(len(patches), dtype=np.bool_)
     without = bank.nearest(own[searched], 1, exact=True, exclude_images=left_out).distances[:, 0]
     # Where nothing is left to compare with, nothing is known.
-    nearer = (apart[:, searched] <= limit) & (apart[:, searched] < without) & np.isfinite(without)
-    return np.asarray(nearer.any(axis=1))
+    matched = are_matches(apart[:, searched], np.broadcast_to(without, (len(patches), len(searched))), limit)
+    return np.asarray((matched & np.isfinite(without)).any(axis=1))

@@ -23,6 +23,7 @@ from patchbank.judging.compatibility import CompatibilityChecks
 from patchbank.judging.judge import Judge
 from patchbank.judging.retriever import Likeness
 from patchbank.scoring.inspected_area import InspectedAreas
+from patchbank.scoring.known_defects import farthest_match
 from patchbank.settings import Settings
 from patchbank.teaching.defect_patches import defect_cells, distinctive, filled, touched
 from patchbank.teaching.groups import Groups
@@ -147,7 +148,8 @@ class DefectTeacher:
         rows, columns = embedding.grid
         patches = embedding.patches[cells[:, 0] * columns + cells[:, 1]]
         groups = Sightings(bank.references()).groups()
-        told = distinctive(bank, Groups.ALONE if groups.one_part else groups, patches, manifest)
+        alone = Groups.ALONE if groups.one_part else groups
+        told = distinctive(bank, alone, patches, farthest_match(manifest))
         indistinct = int(np.count_nonzero(~told))
         if not told.any():
             raise DefectNotDistinct(
