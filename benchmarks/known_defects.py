@@ -182,16 +182,13 @@ def _tell(count: int, defect: str, rows: Sequence[Draw], shown: Sequence[Shown])
             f"| {row.patches} | {row.refused} | {row.own[0]} of {row.own[1]} | {others} | {row.good} | {row.caught} "
             f"| {row.changed} | {row.ms:.1f} |"
         )
-    hits, others, good = (
-        mean(row.own[0] for row in rows),
-        mean(row.others.total() for row in rows),
-        mean(row.good for row in rows),
-    )
-    named = hits + others + good
+    hits, good = mean(row.own[0] for row in rows), mean(row.good for row in rows)
+    misnamed = mean(row.others.total() for row in rows)
+    named = hits + misnamed + good
     total = Counter(item.image.defective for item in shown)
     print(
         f"mean: recall {hits / mean(row.own[1] for row in rows):.2f}, precision {hits / named if named else 1:.2f}, "
-        f"misnamed {others:.1f} of {total[True] - rows[0].own[1] - count} other defects, {good:.1f} of {total[False]} "
+        f"misnamed {misnamed:.1f} of {total[True] - rows[0].own[1] - count} other defects, {good:.1f} of {total[False]} "
         f"good named, {mean(row.changed for row in rows):.1f} good verdicts changed, "
         f"{mean(row.caught for row in rows):.1f} defects caught that the score passed"
     )

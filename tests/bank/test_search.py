@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.manifest import ScoringRule
 from patchbank.bank.names import PatchId
 from patchbank.bank.search import PatchScores, search_patches
-from patchbank.bank.store import BankSpec, Neighbours, PatchIndex
+from patchbank.bank.store import BankSpec, PatchIndex
 from patchbank.errors import EmptyBank
 from patchbank.scoring.anomaly_map import (
     anomaly_map,

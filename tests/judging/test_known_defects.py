@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from patchbank.arrays import BoolArray, FloatArray
+from patchbank.arrays import FloatArray
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.manifest import Foreground, ScoringRule
 from patchbank.embedding.embedder import Embedder
@@ -84,7 +84,7 @@ def test_matches_of_an_approximate_index_are_those_of_an_exhaustive_search_and_n
     matched = np.zeros(grid, np.bool_) if judged.matches is None else judged.matches.cells
     assert (matched.ravel() == wanted)[~close].all()
     if judged.matches is not None:
-        named = judged.matches.named([tuple(cell) for cell in np.argwhere(matched).tolist()])
+        named = judged.matches.named([(row, column) for row, column in np.argwhere(matched).tolist()])
         assert named is not None
         assert named.similarity == pytest.approx(1 - to_defects[matched.ravel()].min(), abs=1e-5)
 
@@ -123,10 +123,6 @@ def test_patches_that_do_not_count_match_nothing() -> None:
     assert replace(judge, foreground=None).judge(shown).matches is not None
 
 
-def cells_of(verdict: Verdict) -> BoolArray:
-    return np.asarray(verdict.map > verdict.pixel_threshold)
-
-
 @pytest.fixture(scope="module")
 def taught(
     tmp_path_factory: pytest.TempPathFactory, embedder: Embedder, products: dict[str, Product]
@@ -148,7 +144,7 @@ def test_a_known_defect_rejects_is_named_and_leaves_every_other_figure_as_it_was
     taught: Inspector, products: dict[str, Product]
 ) -> None:
     textile = products["textile"]
-    shown, *others = textile.defective
+    shown = textile.defective[0]
     before = {file: verdict_on(taught, file) for file in (*textile.good, *textile.defective)}
     calibration = taught.store.bank("textile").manifest.calibration
     report = DefectTeacher(taught.settings, taught.embedder, taught.store).add("textile", shown, DefectFacts("hole"))

@@ -30,7 +30,7 @@ def options_of(before: Manifest) -> TeachOptions:
         confidence=calibration.confidence or 0.0,
         foreground="off" if before.foreground is None else "on",
         scales=before.scales,
-        like=before,
+        follows=before,
     )
 
 

@@ -63,7 +63,7 @@ class TeachOptions:
     and count once. ``provenance`` says where the references come from. Without ``serve`` the version that is made
     waits, and the one before goes on serving. ``trusted`` references are known to be of the class: none is set aside.
     ``replaces`` is the version that must serve still when a class is taught anew, and ``reason`` why it is. The known
-    defects of the version ``like`` are taken over where their patches still mean something.
+    defects of the version ``follows`` are taken over where their patches still mean something.
     """
 
     coreset: float | None = None
@@ -84,7 +84,7 @@ class TeachOptions:
     trusted: bool = False
     reason: Reason = "taught"
     replaces: BankRef | None = None
-    like: Manifest | None = None
+    follows: Manifest | None = None
 
     @property
     def rates(self) -> Rates:
@@ -219,7 +219,7 @@ class NewClass:
             note = check_grid(roi, first.size, embedder.geometry(first.size, scales).grid)
         record = record_of(embedder.self_test())
         spec = BankSpec(*embedder.dimensions(scales))
-        defects, _ = taken_over(options.like, embedder.fingerprint, scales, anew=False)
+        defects, _ = taken_over(options.follows, embedder.fingerprint, scales, anew=False)
         return cls(options, settings, scales, spec, roi, note, record, targets, defects)
 
     @property

@@ -177,13 +177,13 @@ class Teacher:
 
     def _lost_defects(self, class_name: str, options: TeachOptions, plan: TeachPlan) -> str | None:
         """A remark on known defects of the class that the new version will not have."""
-        before = options.like
+        before = options.follows
         try:
             if before is None and class_name in self.store.active():
                 before = self.store.bank(class_name).manifest
         except DamagedBank:  # a class that cannot be read is taught anew all the same
             return None
-        anew = options.like is None
+        anew = options.follows is None
         return taken_over(before, self.embedder.fingerprint, plan.scales, anew=anew)[1]
 
     def _plan(self, class_name: str, files: Sequence[Path], options: TeachOptions, extend: bool) -> TeachPlan:
