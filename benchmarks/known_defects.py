@@ -188,8 +188,8 @@ def _tell(count: int, defect: str, rows: Sequence[Draw], shown: Sequence[Shown])
     total = Counter(item.image.defective for item in shown)
     print(
         f"mean: recall {hits / mean(row.own[1] for row in rows):.2f}, precision {hits / named if named else 1:.2f}, "
-        f"misnamed {misnamed:.1f} of {total[True] - rows[0].own[1] - count} other defects, {good:.1f} of {total[False]} "
-        f"good named, {mean(row.changed for row in rows):.1f} good verdicts changed, "
+        f"misnamed {misnamed:.1f} of {total[True] - rows[0].own[1] - count} other defects, {good:.1f} of "
+        f"{total[False]} good named, {mean(row.changed for row in rows):.1f} good verdicts changed, "
         f"{mean(row.caught for row in rows):.1f} defects caught that the score passed"
     )
 
