@@ -34,6 +34,8 @@ NEEDS: Final[Mapping[Route, Need]] = {
     ("GET", _TAUGHT): "detect",
     ("GET", f"{_TAUGHT}/references"): "detect",
     ("GET", f"{_TAUGHT}/references/{{image_id}}/thumbnail"): "detect",
+    ("GET", f"{_TAUGHT}/defects"): "detect",
+    ("GET", f"{_TAUGHT}/defects/{{defect_id}}/thumbnail"): "detect",
     # What was judged, and what people say of it; nothing that is judged later depends on it.
     ("GET", "/detections"): "review",
     ("GET", "/detections/counts"): "review",
@@ -60,6 +62,9 @@ NEEDS: Final[Mapping[Route, Need]] = {
     ("POST", f"{_TAUGHT}/evaluate"): "teach",
     ("POST", f"{_TAUGHT}/references"): "teach",
     ("DELETE", f"{_TAUGHT}/references/{{image_id}}"): "teach",
+    ("POST", f"{_TAUGHT}/defects"): "teach",
+    ("DELETE", f"{_TAUGHT}/defects/{{defect_id}}"): "teach",
+    ("POST", f"{_SEEN}/defect"): "teach",
     ("PUT", f"{_TAUGHT}/shadow"): "teach",
     ("DELETE", f"{_TAUGHT}/shadow"): "teach",
     ("GET", f"{_TAUGHT}/versions"): "teach",
