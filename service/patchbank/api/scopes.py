@@ -45,6 +45,7 @@ NEEDS: Final[Mapping[Route, Need]] = {
     ("GET", f"{_SEEN}/picture"): "review",
     ("POST", f"{_SEEN}/words"): "review",
     ("POST", f"{_SEEN}/accept/dry-run"): "review",
+    ("POST", f"{_SEEN}/defect/dry-run"): "review",
     ("GET", "/drift"): "review",
     ("GET", f"{_TAUGHT}/drift"): "review",
     ("GET", f"{_TAUGHT}/shadow"): "review",

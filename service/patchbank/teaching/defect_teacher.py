@@ -91,18 +91,34 @@ class DefectTeacher:
         makes no sense, the errors of ``read_image``, ``BackboneMismatch``, and ``ClassBusy`` where the class is being
         changed. Nothing is changed in these cases.
         """
+        bank = self.store.bank(class_name)
+        proposal = self.proposed(bank, picture, facts, mask=mask, box=box)
+        before, record, chosen = bank.manifest, proposal.record, proposal.chosen
+        changes = {"defects": (*before.defects, record), "reason": "known defects"}
+        manifest = republish(self.store, before, changes, serve=serve)
+        return DefectReport(before, manifest, record, record.count, chosen.indistinct, chosen.stood_for, chosen.remarks)
+
+    def proposed(
+        self,
+        bank: Bank,
+        picture: Path | bytes,
+        facts: DefectFacts,
+        *,
+        mask: Path | None = None,
+        box: Box | None = None,
+    ) -> ProposedDefect:
+        """The defect as a bank would know it; nothing is changed. Raises what ``add`` raises."""
         name = checked_name(facts.name)
         if mask is not None and box is not None:
             raise InvalidParameters("give a mask or a box, not both")
-        bank = self.store.bank(class_name)
         before = bank.manifest
         CompatibilityChecks(self.embedder).check(before)
         decoded = self._read(picture, before)
         marked = self._marked(decoded, mask, box)
         if decoded.image_id in bank.cls_vectors()[0]:
             raise DefectNotDistinct(
-                f"the picture is a reference of {class_name!r}, so all that it shows is normal: withdraw it first "
-                f"(`indexer references remove {class_name} {decoded.image_id}`)",
+                f"the picture is a reference of {before.class_name!r}, so all that it shows is normal: withdraw it "
+                f"first (`indexer references remove {before.class_name} {decoded.image_id}`)",
                 image_id=decoded.image_id,
             )
         chosen = self._patches(bank, decoded, marked)
@@ -120,9 +136,7 @@ class DefectTeacher:
             thumbnail=_thumbnail(decoded, chosen.box),
         )
         _check_room(before, record)
-        changes = {"defects": (*before.defects, record), "reason": "known defects"}
-        manifest = republish(self.store, before, changes, serve=serve)
-        return DefectReport(before, manifest, record, record.count, chosen.indistinct, chosen.stood_for, chosen.remarks)
+        return ProposedDefect(record, chosen)
 
     def _read(self, picture: Path | bytes, manifest: Manifest) -> DecodedImage:
         limits, rule = self.settings.image_limits, LearntRange.known(manifest).rule
@@ -174,6 +188,14 @@ class DefectTeacher:
             len(cells) - len(kept),
             tuple(remarks),
         )
+
+
+@dataclass(frozen=True)
+class ProposedDefect:
+    """A defect that may be taught, and how its patches were ``chosen``."""
+
+    record: DefectRecord
+    chosen: _Chosen
 
 
 @dataclass(frozen=True)
