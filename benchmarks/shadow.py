@@ -7,6 +7,7 @@ picture after the other with a pause as long as two answers, as a line asks, and
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 import time
 from collections.abc import Sequence
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
+    os.environ["PATCHBANK_FROZEN_AFTER"] = "0"  # the same pictures come in each round
     product = load_products(40, given.images)[0]
     files = [file.read_bytes() for file in (*product.good, *product.defective)]
     with tempfile.TemporaryDirectory() as folder:

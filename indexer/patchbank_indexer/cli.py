@@ -14,6 +14,7 @@ from patchbank_indexer.commands import (
     calibrating,
     classes,
     config,
+    defects,
     demo,
     detecting,
     doctor,
@@ -89,6 +90,7 @@ app.command()(demo.demo)
 app.add_typer(references.app, name="references")
 app.add_typer(history.app, name="history")
 app.add_typer(shadowing.app, name="shadow")
+app.add_typer(defects.app, name="defects")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="model")

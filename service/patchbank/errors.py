@@ -103,6 +103,13 @@ class UnknownReference(PatchbankError):
     status = 404
 
 
+class UnknownDefect(PatchbankError):
+    """The class has no known defect of that id."""
+
+    code = "unknown_defect"
+    status = 404
+
+
 class UnknownVersion(PatchbankError):
     """The class has no such bank version."""
 
@@ -231,6 +238,27 @@ class CannotTune(PatchbankError):
 
     code = "cannot_tune"
     status = 422
+
+
+class DefectNotDistinct(PatchbankError):
+    """A picture's defect cannot be told from good parts, so it would be named on them."""
+
+    code = "defect_not_distinct"
+    status = 422
+
+
+class DefectAlreadyKnown(PatchbankError):
+    """The class knows that defect of that picture already."""
+
+    code = "defect_already_known"
+    status = 409
+
+
+class TooManyDefects(PatchbankError):
+    """A class has no room for the patches of one more known defect."""
+
+    code = "too_many_defects"
+    status = 409
 
 
 class EmptyBank(PatchbankError):

@@ -162,6 +162,33 @@ def test_a_dry_run_an_acceptance_and_its_undoing_agree(client: httpx.Client) -> 
     assert detection in [each["accepted_from"] for each in reference]
 
 
+def test_a_defect_is_tried_learnt_named_and_forgotten(client: httpx.Client) -> None:
+    scratched = marked(60)
+    rejected = detect(client, 60, data=scratched)
+    detection, before = rejected["detection_id"], rejected["bank_version"]
+    trial = told(client.post(f"/detections/{detection}/defect/dry-run", json={"name": "scratch"}))
+    assert "known_defect" in trial["itself"]["reasons"]
+    assert detect(client, 60, data=scratched)["bank_version"] == before
+    learnt = told(client.post(f"/detections/{detection}/defect", json={"name": "scratch", "by": "ann"}), 201)
+    assert (learnt["defect"]["name"], learnt["defect"]["source"], learnt["defect"]["added_by"]) == (
+        "scratch",
+        detection,
+        "ann",
+    )
+    shown = detect(client, 60, data=scratched)
+    assert (shown["anomaly_score"], shown["threshold"]) == (rejected["anomaly_score"], rejected["threshold"])
+    assert "known_defect" in shown["reasons"]
+    assert "scratch" in [region["defect"]["name"] for region in shown["regions"] if region["defect"]]
+    assert told(client.get(f"/detections/{detection}"))["detection"]["word"] == "correct"
+    row = told(client.get(f"/detections/{shown['detection_id']}"))["detection"]
+    assert row["regions"] == shown["regions"]
+    again = client.post(f"/detections/{detection}/defect", json={"name": "scratch"})
+    assert refusal(again) == (409, "defect_already_known")
+    undone = told(client.post(f"/actions/{learnt['action']['id']}/undo"))
+    assert (undone["version"], undone["activated"]) == (before, True)
+    assert "known_defect" not in detect(client, 60, data=scratched)["reasons"]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "expected"),
     [
@@ -173,6 +200,9 @@ def test_a_dry_run_an_acceptance_and_its_undoing_agree(client: httpx.Client) -> 
         ("POST", "/detections/none/words", {"word": "correct", "x": 1}, (422, "invalid_parameters")),
         ("POST", "/detections/none/accept", {}, (404, "unknown_detection")),
         ("POST", "/detections/none/accept/dry-run", {"recent": 501}, (422, "invalid_parameters")),
+        ("POST", "/detections/none/defect", {"name": "x"}, (404, "unknown_detection")),
+        ("POST", "/detections/none/defect", {"name": ""}, (422, "invalid_parameters")),
+        ("POST", "/detections/none/defect", {"name": "x", "box": [1, 2]}, (422, "invalid_parameters")),
         ("GET", "/actions/none", None, (404, "unknown_action")),
         ("POST", "/actions/none/undo", None, (404, "unknown_action")),
         ("GET", "/detections?decision=bad", None, (422, "invalid_parameters")),

@@ -34,7 +34,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 @pytest.fixture(scope="module")
 def client(running: Settings) -> Iterator[httpx.Client]:
     with serving(running) as opened:
-        assert ended(opened, order(opened, "part", 16))["state"] == "done"
+        assert ended(opened, order(opened, "part", 24))["state"] == "done"
         yield opened
 
 
@@ -68,7 +68,12 @@ def test_light_that_fails_is_told_by_endpoint_metric_and_command_within_twenty_p
     assert (steady["state"], steady["reason"], steady["images"]) == ("ok", "", 20)
     quantities = {row["quantity"]: row for row in steady["comparisons"]}
     assert set(quantities) == {"score", "similarity", "brightness"}
-    assert {row["calibration"] for row in quantities.values()} == {16}
+    assert {row["calibration"] for row in quantities.values()} == {24}
+    assert {name: row["independent"] for name, row in quantities.items()} == {
+        "score": 12,
+        "similarity": 12,
+        "brightness": 24,
+    }
     send(client, 200, 20, 0.4)
     dark = told(client)
     assert dark["state"] == "drifting"
@@ -84,7 +89,7 @@ def test_light_that_fails_is_told_by_endpoint_metric_and_command_within_twenty_p
     assert indexer_json("drift", "part", data=running.data_dir)["classes"] == [dark]
     said = indexer("drift", data=running.data_dir)
     assert (
-        "part: drifting: the brightnesses of the newest 20 images are lower than those of 16 normal ones"
+        "part: drifting: the brightnesses of the newest 20 images are lower than those of 24 normal ones"
         in " ".join(said.stdout.split())
     )
 

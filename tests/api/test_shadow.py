@@ -134,7 +134,7 @@ def test_what_cannot_be_a_candidate_is_refused(client: httpx.Client, part: Taugh
 
 
 def test_a_full_queue_is_told(part: Taught, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("patchbank.api.app.WAITING", 0)
+    monkeypatch.setattr("patchbank.api.running.WAITING", 0)
     with serving(part.settings) as client:
         began(client, part)
         assert detected(client, nearly(1))["decision"] == "pass"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.manifest import ScoringRule
 from patchbank.bank.names import PatchId
 from patchbank.bank.search import PatchScores, search_patches
-from patchbank.bank.store import BankSpec, Neighbours, PatchIndex
+from patchbank.bank.store import BankSpec, PatchIndex
 from patchbank.errors import EmptyBank
 from patchbank.scoring.anomaly_map import (
     anomaly_map,
@@ -31,29 +30,10 @@ from patchbank.scoring.anomaly_map import (
 from patchbank.scoring.image_score import image_score
 from patchbank.scoring.inspected_area import InspectedArea
 from tests.helpers.banks import brute_force, fill, image_id, unit
+from tests.helpers.forgetful_index import ForgetfulIndex
 
 D = 12
 INDEX_FROM = 1500
-
-
-class ForgetfulIndex:
-    """An approximate index at its worst: it misses neighbours at random, but never invents one."""
-
-    def __init__(self, bank: FloatArray, missed: float, seed: int) -> None:
-        self.bank = bank
-        self.missed = missed
-        self.rng = np.random.default_rng(seed)
-
-    def nearest(
-        self, queries: FloatArray, k: int, *, exact: bool = False, exclude_images: Sequence[str] = ()
-    ) -> Neighbours:
-        distances = np.maximum(1.0 - queries @ self.bank.T, 0.0)
-        if not exact:
-            distances[self.rng.random(distances.shape) < self.missed] = np.inf
-        order = np.argsort(distances, axis=1)[:, :k]
-        padded = np.full((len(queries), k), np.inf, dtype=np.float32)
-        padded[:, : order.shape[1]] = np.take_along_axis(distances, order, axis=1)
-        return Neighbours(padded, np.zeros((len(queries), k, 16), dtype=np.uint8), exact)
 
 
 def assert_decides_alike(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from patchbank.arrays import FloatArray
+from patchbank.bank.defect_record import DefectRecord, encoded
 from patchbank.bank.manifest import BackboneFacts, Calibration, Manifest, RetrievalLimit
 from patchbank.bank.names import BankRef
 from patchbank.bank.reference import Reference
@@ -43,6 +45,21 @@ def reference(number: int, rows: int = 1, columns: int = 1) -> Reference:
         rows,
         columns,
         b"jpeg",
+    )
+
+
+def defect(number: int, patches: FloatArray, name: str = "crack") -> DefectRecord:
+    """A known defect with these patches (M, D)."""
+    return DefectRecord(
+        id=f"{number:012x}",
+        name=name,
+        added_at="2026-01-01T00:00:00+00:00",
+        source=f"/in/{name}-{number}.png",
+        image_id=image_id(9_000 + number),
+        box=(0, 0, 8, 6),
+        count=len(patches),
+        patches=encoded(patches),
+        thumbnail=base64.b64encode(b"jpeg").decode(),
     )
 
 

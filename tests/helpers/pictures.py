@@ -51,3 +51,16 @@ def folder_of(folder: Path, count: int, first: int = 0) -> Path:
     for seed in range(first, first + count):
         (folder / f"good-{seed:03d}.png").write_bytes(png(seed))
     return folder
+
+
+def defective_png(seed: int, size: tuple[int, int] = (96, 80)) -> bytes:
+    """The picture of that seed with a chequered spot in its middle, as PNG."""
+    shown = picture(seed, size)
+    left, top = size[0] // 2 - 12, size[1] // 2 - 12
+    for across in range(0, 24, 3):
+        for down in range(0, 24, 3):
+            colour = (255, 255, 255) if (across + down) % 2 else (0, 0, 0)
+            shown.paste(colour, (left + across, top + down, left + across + 3, top + down + 3))
+    out = io.BytesIO()
+    shown.save(out, "PNG")
+    return out.getvalue()

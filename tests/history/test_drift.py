@@ -183,7 +183,7 @@ def test_a_class_with_too_few_calibration_images_is_unknown_whatever_comes(histo
     Line(history.database, version).sends(scores(250, 2, shift=0.5))
     report = watch.of("tile")
     assert (report.state, report.shift) == ("unknown", None)
-    assert "calibrated with 3 independent images" in report.drift.reason
+    assert "they count for 3 independent ones" in report.drift.reason
 
 
 def normal_images(store: PatchStore) -> NormalImages:

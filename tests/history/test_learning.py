@@ -214,3 +214,45 @@ def test_what_cannot_be_written_down_does_not_serve(
     with pytest.raises(HistoryUnavailable):
         learner.accept(detection)
     assert inspector.store.active()["textile"] == serving
+
+
+def test_a_defect_is_tried_learnt_and_forgotten_to_the_digit(
+    learner: Learner, history: History, inspector: Inspector, textile: Product
+) -> None:
+    rejected = next(file for file in textile.defective if judged(inspector, file).decision == "reject")
+    ids = {recorded(history, inspector, file): file for file in (*textile.defective, *textile.good[:2])}
+    detection = next(each for each, file in ids.items() if file == rejected)
+    before = {file: judged(inspector, file) for file in ids.values()}
+    versions = inspector.store.versions("textile")
+    trial = learner.defect_trial(detection, "snag")
+    assert inspector.store.versions("textile") == versions
+    assert "known_defect" in trial.itself.reasons
+    learnt = learner.learn_defect(detection, "snag", by="ann", note="loom 4")
+    assert (learnt.action.kind, learnt.action.before_version) == ("defect", versions[-1])
+    for file, known in before.items():
+        assert judged(inspector, file).score == known.score
+    shown = judged(inspector, rejected)
+    assert "known_defect" in shown.reasons
+    assert {each.defect.name for each in shown.regions if each.defect is not None} == {"snag"}
+    for row in trial.recent.rows:
+        assert judged(inspector, ids[row.detection.id]).decision == row.after.decision
+    (said,) = history.records.words(detection)
+    assert (said.word, said.comment, said.said_by) == ("correct", "snag: loom 4", "ann")
+    undone = learner.undo(learnt.action.id)
+    assert (undone.version, undone.activated) == (versions[-1], True)
+    assert judged(inspector, rejected).reasons == before[rejected].reasons
+
+
+def test_a_defect_is_forgotten_and_other_changes_stay(
+    learner: Learner, history: History, inspector: Inspector, textile: Product
+) -> None:
+    rejected = [file for file in textile.defective if judged(inspector, file).decision == "reject"][:2]
+    detections = [recorded(history, inspector, file) for file in rejected]
+    learnt = learner.learn_defect(detections[0], "snag")
+    accepted = learner.accept(detections[1])
+    manifest = inspector.store.bank("textile").manifest
+    assert [record.name for record in manifest.defects] == ["snag"], "an acceptance keeps the known defects"
+    assert not learner.undo(learnt.action.id).activated
+    manifest = inspector.store.bank("textile").manifest
+    assert manifest.defects == ()
+    assert accepted.action.added in inspector.store.bank("textile").cls_vectors()[0]

@@ -100,7 +100,7 @@ def test_too_few_values_are_told_as_unknown_and_never_as_ok() -> None:
     few = fewest_calibration_images(WINDOWS[-1])
     told = both("score", normal(few - 1, 1), normal(500, 2))
     assert told.state == "unknown"
-    assert f"calibrated with {few - 1} independent images; with fewer than {few} no change" in told.reason
+    assert f"they count for {few - 1} independent ones; with fewer than {few} no change" in told.reason
     assert compare({}, {}).state == "unknown"
 
 
@@ -156,6 +156,19 @@ def test_the_worst_comparison_decides_and_a_quantity_that_is_missing_is_not_comp
     assert told.strongest.higher < 0.1
     assert told.strongest.false_alarm <= CHANCE
     assert compare(calibration, {"score": normal(50, 3)}).state == "ok"
+
+
+def test_values_made_by_leaving_out_count_for_half() -> None:
+    recent = normal(50, 2, 1.2)
+    (whole, _) = both("score", normal(60, 1), recent).comparisons[:2]
+    halves = compare({"score": normal(60, 1)}, {"score": recent}, shared=["score"]).comparisons
+    assert (halves[0].calibration, halves[0].independent, whole.independent) == (60, 30, 60)
+    assert halves[0].higher == whole.higher
+    assert halves[0].p_value > 2 * whole.p_value
+    few = fewest_calibration_images(WINDOWS[-1])
+    told = compare({"score": normal(2 * few - 1, 1)}, {"score": normal(500, 2)}, shared=["score"])
+    assert told.state == "unknown"
+    assert f"count for {few - 1} independent ones" in told.reason
 
 
 def test_values_that_are_no_numbers_are_refused() -> None:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from patchbank.arrays import FloatArray
+from patchbank.arrays import BoolArray, FloatArray
+from patchbank.images import cell_box
 from patchbank.scoring.regions import Region, find_regions
 
 Values = FloatArray
@@ -101,3 +102,58 @@ def test_twenty_regions_are_the_default_limit() -> None:
     regions = regions_of(values, 0.05)
     assert len(regions) == 20
     assert regions[0].score == 1.0
+
+
+@st.composite
+def marked_maps(draw: st.DrawFn) -> tuple[Values, BoolArray]:
+    values = draw(maps)
+    grid = draw(st.tuples(st.integers(1, 6), st.integers(1, 6)))
+    return values, draw(arrays.arrays(np.bool_, grid))
+
+
+@hypothesis.settings(deadline=None)
+@hypothesis.given(marked_maps(), st.sampled_from([0.3, 0.9, 5.0]))
+def test_every_marked_cell_is_in_one_region_and_no_region_above_the_threshold_changes(
+    case: tuple[Values, BoolArray], threshold: float
+) -> None:
+    values, marked = case
+    inspected = np.ones(values.shape, dtype=np.bool_)
+    plain = regions_of(values, threshold, limit=values.size)
+    regions = find_regions(values, threshold, inspected, values.size + marked.size, marked)
+    cells = [cell for region in regions for cell in region.marks]
+    assert len(set(cells)) == len(cells)
+    if marked.shape[0] <= values.shape[0] and marked.shape[1] <= values.shape[1]:
+        assert sorted(cells) == [tuple(cell) for cell in np.argwhere(marked).tolist()]
+    above = [region for region in regions if region.score > threshold]
+    assert [(region.box, region.score, region.area) for region in above] == [
+        (region.box, region.score, region.area) for region in plain
+    ]
+    assert all(region.marks for region in regions if region not in above)
+    assert [region.score for region in regions] == sorted((region.score for region in regions), reverse=True)
+    size = (values.shape[1], values.shape[0])
+    for region in regions:
+        for cell in region.marks:
+            box = cell_box(size, (marked.shape[0], marked.shape[1]), *cell)
+            assert box[0] < region.box[2]
+            assert box[1] < region.box[3]
+            assert region.box[0] < box[2]
+            assert region.box[1] < box[3]
+
+
+def test_marked_cells_that_are_neighbours_make_one_region_and_it_is_kept_where_there_are_too_many() -> None:
+    values = np.zeros((60, 90), dtype=np.float32)
+    values[::6, ::6] = 1.0
+    marked = np.zeros((6, 9), dtype=np.bool_)
+    values[10:40, 10:70] = 0.1
+    marked[2, 3] = marked[3, 4] = marked[2, 6] = True
+    everywhere = np.ones(values.shape, dtype=np.bool_)
+    regions = find_regions(values, 0.5, everywhere, 4, marked)
+    assert [(region.box, region.marks) for region in regions if region.marks] == [
+        ((30, 20, 50, 40), ((2, 3), (3, 4))),
+        ((60, 20, 70, 30), ((2, 6),)),
+    ]
+    assert (len(regions), regions[0].score) == (4, 1.0)
+    within = everywhere.copy()
+    within[:, 60:] = False
+    (told,) = [region for region in find_regions(values, 0.5, within, 4, marked) if region.marks]
+    assert told.marks == ((2, 3), (3, 4)), "what is not inspected has no region"

@@ -141,6 +141,8 @@ def _facts(manifest: Manifest, compatibility: Compatibility | None, kept: int) -
         facts.append(("withdrawn", f"{manifest.coreset.withdrawn} references since the coreset (`rebuild`)"))
     if manifest.coreset is not None:
         facts.append(("coreset", f"{manifest.coreset.ratio:.1%}, radius {manifest.coreset.radius:.3f}"))
+    if manifest.defects:
+        facts.append(("known defects", f"{len(manifest.defects)} (`defects list`)"))
     if manifest.foreground is not None:
         facts.append(("background", "masked"))
     if manifest.roi is not None:

@@ -129,8 +129,9 @@ def _tell(out: Output, results: Sequence[dict[str, Any]]) -> None:
 
 
 def _verdict(row: dict[str, Any]) -> str:
-    """The verdict, whether it is for review, and the reasons other than the score."""
+    """The verdict, whether it is for review, the known defects, and the reasons other than the score."""
     others = ["for review"] if row.get("decision") == "review" else []
+    others += dict.fromkeys(region["defect"]["name"] for region in row.get("regions", ()) if region["defect"])
     others += ["unlike the class"] if "unlike_class" in row.get("reasons", ()) else []
     if row.get("frame_fault"):
         others.append(row["frame_fault"])

@@ -165,6 +165,7 @@ def picture(
 
 
 app.command()(learning.accept)
+app.command()(learning.defect)
 app.command()(learning.undo)
 app.command()(learning.actions)
 

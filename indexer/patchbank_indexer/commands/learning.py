@@ -10,8 +10,9 @@ import typer
 
 from patchbank.history.actions import Actions
 from patchbank.history.history import History
-from patchbank.history.learning import RECENT, Learner, TrialReport
-from patchbank.history.rejudging import Rejudged
+from patchbank.history.learning import Learner
+from patchbank.history.trial import RECENT
+from patchbank.jobs.defects import DefectChoices, taught_document
 from patchbank.judging.backbone_choice import settled
 from patchbank.judging.bank_facts import size_facts, threshold_facts
 from patchbank.judging.inspector import Inspector
@@ -19,9 +20,10 @@ from patchbank.settings import Settings
 from patchbank.teaching.compactor import compacted
 from patchbank_indexer.commands.detection_options import By, DetectionId, OfClass
 from patchbank_indexer.commands.manifest_lines import serving_line, threshold_line
-from patchbank_indexer.commands.options import DataDir, Json, NoActivate
+from patchbank_indexer.commands.options import DataDir, Json, NoActivate, chosen
 from patchbank_indexer.commands.running import opened, run
 from patchbank_indexer.commands.teaching import user_name
+from patchbank_indexer.commands.trial_lines import tell_trial
 from patchbank_indexer.output import Output
 
 NamedClass = Annotated[
@@ -53,6 +55,71 @@ def accept(
             _try(settings, out, detection_id, class_name, recent)
         else:
             _accept(settings, out, detection_id, class_name, note, name, serve=not no_activate)
+
+    run(work, as_json, data_dir=data_dir)
+
+
+def defect(
+    detection_id: DetectionId,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What the defect is called in answers.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only tell which recent detections would be rejected for it.")
+    ] = False,
+    recent: Annotated[
+        int, typer.Option(min=0, max=500, help="A dry run judges so many again: the newest that were not rejected.")
+    ] = RECENT,
+    box: Annotated[
+        str | None,
+        typer.Option(metavar="X,Y,WIDTH,HEIGHT", help="Where it is, in pixels; else where the map is high."),
+    ] = None,
+    class_name: NamedClass = None,
+    note: Annotated[str, typer.Option(help="What to remember of it.")] = "",
+    by: By = None,
+    no_activate: NoActivate = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Say that a detection shows a defect that must be found: it joins the known defects of its class, as a new
+    version. `history undo` goes back."""
+    asked = chosen(
+        DefectChoices,
+        name=name,
+        added_by=user_name() if by is None else by,
+        note=note,
+        box=box,
+        activate=not no_activate,
+    )
+
+    def work(settings: Settings, out: Output) -> None:
+        with _learner(settings, out) as (learner, _), out.progress() as progress:
+            if dry_run:
+                trial = learner.defect_trial(
+                    detection_id, asked.name, class_name, box=asked.box, recent=recent, progress=progress
+                )
+            else:
+                report = learner.learn_defect(
+                    detection_id,
+                    asked.name,
+                    class_name,
+                    box=asked.box,
+                    by=asked.added_by,
+                    note=asked.note,
+                    serve=asked.activate,
+                )
+        if dry_run:
+            out.result(trial.as_dict())
+            tell_trial(out, trial, "were not rejected", "would be")
+            return
+        out.result(
+            {
+                **taught_document(report.taught, serves=asked.activate),
+                "action": report.action.model_dump(mode="json"),
+            }
+        )
+        out.say(f"{report.action.class_name}: version {report.action.version} knows {asked.name}")
+        out.say(f"to undo it: {out.program} history undo {report.action.id}")
+        for line in report.taught.remarks:
+            out.remark(line)
 
     run(work, as_json, data_dir=data_dir)
 
@@ -136,34 +203,7 @@ def _try(settings: Settings, out: Output, detection_id: str, class_name: str | N
     with _learner(settings, out) as (learner, _), out.progress() as progress:
         report = learner.trial(detection_id, class_name, recent=recent, progress=progress)
     out.result(report.as_dict())
-    _tell(out, report)
-
-
-def _tell(out: Output, report: TrialReport) -> None:
-    flips = [row for row in report.recent.rows if row.flips]
-    changed = [row for row in report.recent.rows if not row.agrees and not row.flips]
-    if flips or changed:
-        out.table(
-            ("detection", "file", "word", "decision", "then", "score", "then"),
-            [_cells(row) for row in (*flips, *changed)],
-            names=("file",),
-        )
-    itself = report.itself
-    out.say(f"itself: {itself.decision}, score {itself.score:.4f}, threshold {itself.threshold:.4f}")
-    confirmed = sum(row.detection.word in ("correct", "missed") for row in flips)
-    out.say(
-        f"of {len(report.recent.rows)} recent detections of {report.class_name} that were not passed, {len(flips)} "
-        f"would no longer be anomalous ({confirmed} of them are defects that people confirmed); nothing was changed"
-    )
-    if report.recent.without_picture:
-        out.remark(f"{report.recent.without_picture} more could not be judged again: their pictures are not kept")
-    for line in report.recent.failed:
-        out.remark(line)
-
-
-def _cells(row: Rejudged) -> tuple[object, ...]:
-    before, after, seen = row.before, row.after, row.detection
-    return seen.id, seen.file_name, seen.word, before.decision, after.decision, before.score, after.score
+    tell_trial(out, report, "were not passed", "would no longer be")
 
 
 def _accept(

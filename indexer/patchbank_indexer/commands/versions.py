@@ -55,8 +55,8 @@ def diff(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Tell what changed from version A of a class to version B: references, counts, thresholds; with --recent also what
-    both say of recent detections."""
+    """Tell what changed from version A of a class to version B: references, known defects, counts, thresholds; with
+    --recent also what both say of recent detections."""
     run(lambda settings, out: _diff(settings, out, class_name, before, after, recent), as_json, data_dir=data_dir)
 
 
@@ -116,9 +116,13 @@ def _diff(settings: Settings, out: Output, class_name: str, before: str, after: 
     rows += [("withdrawn", item.image_id, item.name) for item in told.withdrawn]
     if rows:
         out.table(("reference", "image_id", "name"), rows, names=("name",))
+    defects = [("added", record.id, record.name) for record in told.defects_added]
+    defects += [("removed", record.id, record.name) for record in told.defects_removed]
+    if defects:
+        out.table(("known defect", "id", "name"), defects, names=("name",))
     if told.facts:
         out.table(("", "before", "after"), [(name, *values) for name, values in told.facts.items()])
-    if not rows and not told.facts:
+    if not rows and not defects and not told.facts:
         out.say(f"{told.before.version} and {told.after.version} of {class_name} differ in nothing that is compared")
     if compared is not None:
         _tell_recent(out, compared)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,14 +12,22 @@ from patchbank.api.learning import learning
 from patchbank.api.patience import patiently
 from patchbank.api.rejudged import JudgementOut, RejudgedOut
 from patchbank.api.same_site import refuse_other_sites
+from patchbank.api.schemas import KnownDefectOut
 from patchbank.api.state import state_of
 from patchbank.history.actions import Action, Actions
-from patchbank.history.learning import RECENT
+from patchbank.history.trial import RECENT
+from patchbank.jobs.defects import taught_document
 from patchbank.judging.bank_facts import size_facts, threshold_facts
+from patchbank.teaching.defect_teacher import MOST_NAME
 
 router = APIRouter(tags=["history"])
 
-_TEXT = 2_000
+_TEXT: Final = 2_000
+
+BoxField = Annotated[
+    tuple[int, int, int, int] | None,
+    Field(description="where it is: left, top, width, height in pixels; else where the map is high"),
+]
 
 
 class AcceptForm(BaseModel):
@@ -44,6 +52,21 @@ class DryRunForm(BaseModel):
     recent: int = Field(default=RECENT, ge=0, le=500, description="so many recent detections that were not passed")
 
 
+class DefectDryRunForm(DryRunForm):
+    """Which defect a detection shows, and what a dry run looks at."""
+
+    name: str = Field(min_length=1, max_length=MOST_NAME, description="what the defect is called in answers")
+    box: BoxField = None
+    recent: int = Field(default=RECENT, ge=0, le=500, description="so many recent detections that were not rejected")
+
+
+class DefectForm(AcceptForm):
+    """Which defect a detection shows."""
+
+    name: str = Field(min_length=1, max_length=MOST_NAME, description="what the defect is called in answers")
+    box: BoxField = None
+
+
 class UndoForm(BaseModel):
     """Who undoes an action."""
 
@@ -53,17 +76,20 @@ class UndoForm(BaseModel):
 
 
 class DryRun(BaseModel):
-    """What accepting a detection would do."""
+    """What learning from a detection would do."""
 
     detection_id: str
     class_name: str
     version: str = Field(description="the version that serves")
     itself: JudgementOut = Field(description="what would be said of the detection itself")
-    looked_at: int = Field(description="recent detections of the class that were not passed and were judged again")
+    looked_at: int = Field(description="recent detections of the class that were judged again")
     without_picture: int = Field(description="those that could not be: their pictures are not kept")
     failed: list[str] = Field(description="those that could not be, for other reasons")
-    flips: list[RejudgedOut] = Field(description="anomalous ones that would be normal")
-    confirmed_defects_hidden: int = Field(description="those of them that people said are defects")
+    flips: list[RejudgedOut] = Field(
+        description="anomalous ones that would be normal, or normal ones that would be anomalous"
+    )
+    confirmed_defects_hidden: int = Field(description="would be normal, and people said that they are defects")
+    confirmed_good_rejected: int = Field(description="would be anomalous, and people said that they are good")
     changed: list[RejudgedOut] = Field(description="others whose decision would be another one")
 
 
@@ -81,6 +107,19 @@ class Accepted(BaseModel):
     pixel_threshold: float
     remarks: list[str]
     job: str | None = Field(description="a job that keeps the bank in shape, if one is needed")
+
+
+class DefectLearnt(BaseModel):
+    """A detection that joined the known defects."""
+
+    action: Action
+    class_name: str
+    version: str
+    serves: bool
+    defect: KnownDefectOut
+    kept: int = Field(description="patches that were kept")
+    indistinct: int = Field(description="patches that were left out because good parts have such too")
+    remarks: list[str]
 
 
 class Undone(BaseModel):
@@ -128,6 +167,45 @@ async def accept(request: Request, detection_id: str, asked: AcceptForm) -> Acce
                 "remarks": list(report.remarks),
                 "job": job,
             }
+        )
+
+    return await learning(state, work)
+
+
+@router.post("/detections/{detection_id}/defect/dry-run", dependencies=[Depends(refuse_other_sites)])
+async def defect_dry_run(request: Request, detection_id: str, asked: DefectDryRunForm) -> DryRun:
+    """What would change if the defect that a detection shows were known: which recent detections that were not rejected
+    would be. Nothing is changed."""
+    state = state_of(request)
+    report = await learning(
+        state,
+        lambda: state.learner.defect_trial(
+            detection_id, asked.name, asked.class_name, box=asked.box, recent=asked.recent
+        ),
+    )
+    return DryRun(**report.as_dict())
+
+
+@router.post("/detections/{detection_id}/defect", status_code=201, dependencies=[Depends(refuse_other_sites)])
+async def learn_defect(request: Request, detection_id: str, asked: DefectForm) -> DefectLearnt:
+    """Say that a detection shows a defect that must be found: it joins the known defects of its class, as a new
+    version. No score and no threshold changes. ``POST /actions/{action_id}/undo`` goes back."""
+    state, by = state_of(request), caller_of(request) or asked.by
+
+    def work() -> DefectLearnt:
+        report = patiently(
+            lambda: state.learner.learn_defect(
+                detection_id,
+                asked.name,
+                asked.class_name,
+                box=asked.box,
+                by=by,
+                note=asked.note,
+                serve=asked.activate,
+            )
+        )
+        return DefectLearnt.model_validate(
+            {**taught_document(report.taught, serves=asked.activate), "action": report.action}
         )
 
     return await learning(state, work)

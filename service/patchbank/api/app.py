@@ -16,6 +16,7 @@ from starlette.middleware.cors import CORSMiddleware
 from patchbank.api import (
     actions,
     classes,
+    defects,
     detect,
     detections,
     drift,
@@ -51,6 +52,7 @@ _PARTS: Final = (
     drift,
     classes,
     references,
+    defects,
     versions,
     shadow,
     job_orders,

@@ -24,7 +24,10 @@ class DriftComparison(BaseModel):
 
     quantity: Quantity
     images: int = Field(description="the newest images that are compared")
-    calibration: int = Field(description="independent normal images that they are compared with")
+    calibration: int = Field(description="normal images that they are compared with")
+    independent: int = Field(
+        description="so many independent ones these count for; a value made by leaving out counts for half"
+    )
     higher: float = Field(
         description="chance that a recent value is above a normal one; 0.5: nothing changed. A change of brightness "
         "counts beyond 2 %"

@@ -12,10 +12,12 @@ from patchbank.api.form_fields import check_fields
 from patchbank.api.uploads import Form
 from patchbank.errors import InvalidParameters, NoReferences
 from patchbank.jobs.choices import CalibrateChoices, TeachChoices, UpdateChoices, refused
+from patchbank.jobs.defects import DefectChoices
 from patchbank.jobs.uploads import place_of
 from patchbank.teaching.series import Grouping, check_several
 from patchbank.teaching.telling_names import refuse_telling
 
+FILE: Final = "file"
 FILES: Final = "files"
 HELD_OUT: Final = "calibrate_with"
 MASK: Final = "mask"
@@ -154,6 +156,16 @@ def evaluate_request(form: Form, files: UploadedFiles, class_name: str, address:
         "good": [str(path) for path in good],
         "defects": [str(path) for path in defects],
     }
+
+
+def defect_request(form: Form, files: UploadedFiles, address: Mapping[str, Any]) -> DefectChoices:
+    """What is said of a known defect. Raises ``InvalidParameters`` for fields that are unknown or make no sense, and
+    without a picture."""
+    check_fields(form.sent, address, (*DefectChoices.model_fields, FILE, MASK), ())
+    asked = _checked(DefectChoices, _fields(form, (FILE, MASK)))
+    if not files.paths(FILE):
+        raise InvalidParameters("send the picture that shows the defect as file")
+    return asked
 
 
 def _references_request(

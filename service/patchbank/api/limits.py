@@ -32,4 +32,5 @@ def body_limits(settings: Settings) -> dict[Route, Limit]:
         DETECT_BATCH: Limit(image * settings.max_batch),
         **{("POST", f"/classes/{{class_name}}{path}"): job for path in _JOBS},
         ("POST", "/classes/{class_name}/references"): Limit(image * settings.max_batch),
+        ("POST", "/classes/{class_name}/defects"): Limit(2 * image),  # the picture and a mask
     }

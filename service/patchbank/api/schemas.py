@@ -32,13 +32,22 @@ class NearestPatchOut(BaseModel):
     distance: float
 
 
+class NamedDefectOut(BaseModel):
+    """A known defect of the class that a region shows."""
+
+    id: str
+    name: str
+    similarity: float = Field(description="cosine of the patches that are most alike, up to 1")
+
+
 class RegionOut(BaseModel):
-    """One anomalous region."""
+    """One anomalous region, or one that shows a known defect."""
 
     box: tuple[int, int, int, int] = Field(description="left, top, right, bottom in original pixels")
     score: float
     area: int = Field(description="pixels")
     nearest: NearestPatchOut | None = None
+    defect: NamedDefectOut | None = Field(default=None, description="null where it shows no known defect")
 
 
 class Detection(BaseModel):
@@ -58,9 +67,9 @@ class Detection(BaseModel):
         description="reject where it is anomalous, review where the score is above the review threshold; null for an "
         "unknown product: no verdict"
     )
-    reasons: list[Literal["score", "unlike_class", "bad_frame"]] = Field(
-        description="why it is anomalous: the score, the image is unlike the class that the caller named, or a fault "
-        "of the camera"
+    reasons: list[Literal["score", "unlike_class", "known_defect", "bad_frame"]] = Field(
+        description="why it is anomalous: the score, the image is unlike the class that the caller named, it shows a "
+        "known defect of the class, or a fault of the camera"
     )
     frame_fault: Literal["black", "white", "blank", "blurred", "frozen"] | None = Field(
         description="what is wrong with the picture itself, with or without a verdict; warnings has the figures"
@@ -162,6 +171,7 @@ class ClassDetail(ClassSummary):
         description="what the version is made of: per part the version that added it, and what of it is withdrawn"
     )
     smallest_visible: SmallestVisible | None = Field(description="null where the class was taught before it was told")
+    known_defects: int = Field(description="number of known defects")
 
 
 class ReferenceOut(BaseModel):
@@ -261,6 +271,50 @@ class Withdrawn(BaseModel):
     job: str | None = Field(description="the job that makes stale scores again, if there are any")
 
 
+class KnownDefectOut(BaseModel):
+    """A known defect."""
+
+    id: str
+    name: str
+    added_at: str
+    added_by: str = Field(description="empty where that is not known")
+    note: str
+    source: str = Field(description="where its picture came from")
+    image_id: str
+    box: tuple[int, int, int, int] = Field(description="left, top, right, bottom in its picture, in pixels")
+    patches: int
+
+
+class DefectList(BaseModel):
+    """The known defects of a class, the earliest first."""
+
+    class_name: str
+    version: str
+    total: int
+    patches: int = Field(description="of all together; 1000 is the limit")
+    defects: list[KnownDefectOut]
+
+
+class DefectRemoved(BaseModel):
+    """A known defect that was removed."""
+
+    class_name: str
+    version: str
+    before: str = Field(description="the version before; activate goes back to it")
+    serves: bool
+    defect: KnownDefectOut
+    defects: int = Field(description="how many the class has now")
+
+
+class DefectAdded(DefectRemoved):
+    """A known defect that was taught."""
+
+    kept: int = Field(description="patches that were kept")
+    indistinct: int = Field(description="patches that were left out because good parts have such too")
+    stood_for: int = Field(description="patches that were left out because kept ones are much like them")
+    remarks: list[str]
+
+
 class VersionList(BaseModel):
     """The kept versions of a class, oldest first."""
 
@@ -300,6 +354,14 @@ class ReferenceName(BaseModel):
     added_at: str
 
 
+class DefectName(BaseModel):
+    """A known defect that only one of two versions has."""
+
+    id: str
+    name: str
+    added_at: str
+
+
 class VersionDiffOut(BaseModel):
     """What changed between two versions."""
 
@@ -308,6 +370,8 @@ class VersionDiffOut(BaseModel):
     after: str
     added: list[ReferenceName]
     withdrawn: list[ReferenceName]
+    defects_added: list[DefectName]
+    defects_removed: list[DefectName]
     changes: dict[str, Change]
     recent: RecentDiff | None = Field(default=None, description="null where no recent detections were asked for")
 

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from patchbank.bank.defect_record import DefectRecord
 from patchbank.bank.frame_limits import FrameLimits
 from patchbank.bank.names import BankRef
 from patchbank.bank.part import Part
@@ -19,8 +20,9 @@ from patchbank.errors import NewerLayout
 from patchbank.scales import BASE, Scales
 from patchbank.settings import REVIEW_FAR
 
-LAYOUT: Final = 3
-"""The newest layout of manifests. Since 2 a bank is made of parts; since 3 a calibration knows its images."""
+LAYOUT: Final = 4
+"""The newest layout of manifests. Since 2 a bank is made of parts; since 3 a calibration knows its images; since 4 a
+class has known defects."""
 
 
 Reason = Literal[
@@ -33,6 +35,7 @@ Reason = Literal[
     "rebuilt",
     "tuned",
     "compacted",
+    "known defects",
     "copied or restored",
     "unknown",
 ]
@@ -194,7 +197,7 @@ class RetrievalLimit(_Frozen):
 class Manifest(_Frozen):
     """The bank's own description: everything that a service needs to serve the bank, or to refuse it."""
 
-    layout: Literal[1, 2, 3] = LAYOUT
+    layout: Literal[1, 2, 3, 4] = LAYOUT
     class_name: str
     version: str
     created_at: str
@@ -217,6 +220,7 @@ class Manifest(_Frozen):
     resolution: Resolution | None = None
     parts: tuple[Part, ...] = ()
     subspace: SubspaceRecord | None = None
+    defects: tuple[DefectRecord, ...] = ()
 
     @property
     def shares(self) -> tuple[Part, ...]:

@@ -1,4 +1,4 @@
-"""A bank with a few more references, in memory: what would be judged if they were added. Nothing is written."""
+"""A bank with a few more references, or another manifest, in memory: what would be judged then. Nothing is written."""
 
 from __future__ import annotations
 
@@ -23,15 +23,22 @@ class WidenedBank(CollectionBank):
         super().__init__(manifest, lambda: Parted(shares))
 
 
-class WidenedSource:
-    """``ViewSource`` that has one class's serving bank widened, and all others as they are in ``source``. It goes on
-    with the pointers that it began with."""
+class RedescribedBank(CollectionBank):
+    """``bank`` with another ``manifest``."""
 
-    def __init__(self, source: ViewSource, pointers: Pointers, bank: WidenedBank, added: FlatDraft) -> None:
+    def __init__(self, bank: Bank, manifest: Manifest) -> None:
+        super().__init__(manifest, lambda: cast(Collection, bank))
+
+
+class ChangedSource:
+    """``ViewSource`` that has one class's serving bank changed, and all others as they are in ``source``. It goes on
+    with the pointers that it began with. ``added`` are the references that the changed bank has besides."""
+
+    def __init__(self, source: ViewSource, pointers: Pointers, bank: Bank, added: FlatDraft | None = None) -> None:
         self._source = source
         self._pointers = pointers
         self._bank = bank
-        self._added = added
+        self._added = {} if added is None else added.cls
 
     @property
     def place(self) -> str:
@@ -47,5 +54,5 @@ class WidenedSource:
         hits = self._source.find_references(pointers, fingerprint, cls, k)
         if fingerprint == self._bank.manifest.backbone.fingerprint:
             name = self._bank.manifest.class_name
-            hits += [RouterHit(name, image_id, float(own @ cls)) for image_id, own in self._added.cls.items()]
+            hits += [RouterHit(name, image_id, float(own @ cls)) for image_id, own in self._added.items()]
         return sorted(hits, key=lambda hit: -hit.similarity)[:k]

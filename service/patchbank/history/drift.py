@@ -91,7 +91,7 @@ class DriftWatch:
         report = DriftReport(
             class_name=class_name,
             version=version,
-            drift=compare(normal.values, recent.values()),
+            drift=compare(normal.values, recent.values(), normal.shared),
             images=len(recent.rows),
             since=recent.rows[0].at if recent.rows else None,
             until=recent.rows[-1].at if recent.rows else None,

@@ -1,57 +1,33 @@
-"""The use case of learning from a detection: it is accepted as normal, and that is undone again."""
+"""The use case of learning from a detection: it is accepted as normal, or becomes a known defect; both are undone."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
 
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import BankRef
-from patchbank.bank.store import PatchStore
+from patchbank.bank.store import PatchStore, ViewSource
+from patchbank.bank.view import View
+from patchbank.bank.widened import ChangedSource, RedescribedBank
 from patchbank.embedding.embedder import Embedder
-from patchbank.errors import HistoryUnavailable, InvalidParameters, UnknownReference
-from patchbank.history.actions import Action, Actions, already_undone
+from patchbank.errors import HistoryUnavailable, InvalidParameters, UnknownDefect, UnknownReference
+from patchbank.history.actions import Action, Actions, Kind, already_undone
 from patchbank.history.database import Database
 from patchbank.history.detection import RecordedDetection
 from patchbank.history.records import Records
-from patchbank.history.rejudging import Judgement, RejudgedRecent, Rejudger
+from patchbank.history.rejudging import Rejudger
+from patchbank.history.trial import RECENT, TrialReport
+from patchbank.judging.verdict import Decision
 from patchbank.progress import SILENT, Progress
 from patchbank.settings import Settings
 from patchbank.teaching.acceptance import Acceptor, Picture, stays
+from patchbank.teaching.defect_list import remove_defect
+from patchbank.teaching.defect_teacher import DefectFacts, DefectReport, DefectTeacher
+from patchbank.teaching.roi_drawing import Box
 from patchbank.teaching.teacher import TeachReport
 from patchbank.teaching.withdrawer import Withdrawer, remarks_on
 from patchbank.text import quoted
-
-RECENT: Final = 50
-"""Recent detections that a trial judges again where nothing else is asked for."""
-
-
-@dataclass(frozen=True)
-class TrialReport:
-    """What accepting a detection would do. ``itself`` is what would be said of it then. ``recent`` are detections that
-    were not passed, judged with the bank as it is and as it would be."""
-
-    detection: RecordedDetection
-    class_name: str
-    version: str
-    itself: Judgement
-    recent: RejudgedRecent
-
-    def as_dict(self) -> dict[str, Any]:
-        """For machines."""
-        flips = [row for row in self.recent.rows if row.flips]
-        return {
-            "detection_id": self.detection.id,
-            "class_name": self.class_name,
-            "version": self.version,
-            "itself": self.itself.as_dict(),
-            "looked_at": len(self.recent.rows),
-            "without_picture": self.recent.without_picture,
-            "failed": list(self.recent.failed),
-            "flips": [row.as_dict() for row in flips],
-            "confirmed_defects_hidden": sum(row.detection.word in ("correct", "missed") for row in flips),
-            "changed": [row.as_dict() for row in self.recent.rows if not row.agrees and not row.flips],
-        }
 
 
 @dataclass(frozen=True)
@@ -61,6 +37,14 @@ class AcceptReport:
     action: Action
     taught: TeachReport
     remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DefectLearntReport:
+    """A detection that joined the known defects: what was done, and the report of teaching it."""
+
+    action: Action
+    taught: DefectReport
 
 
 @dataclass(frozen=True)
@@ -82,6 +66,7 @@ class Learner:
         self._records = Records(database)
         self._actions = Actions(database)
         self._acceptor = Acceptor(settings, embedder, store)
+        self._defects = DefectTeacher(settings, embedder, store)
         self._rejudger = Rejudger(settings, embedder, store, self._records)
 
     def trial(
@@ -91,10 +76,41 @@ class Learner:
         none. Raises ``UnknownDetection``, ``PictureNotKept`` and ``AlreadyKnown``."""
         row, name, picture = self._picture(detection_id, class_name)
         source = self._acceptor.trial(name, picture)
-        version = source.pointers().classes[name]
-        others = [each for each in self._rejudger.recent(name, ("reject", "review"), recent + 1) if each.id != row.id]
-        compared = self._rejudger.compare(others[:recent], name, version, source=source, progress=progress)
-        return TrialReport(row, name, version, self._rejudger.judge(row, name, source=source), compared)
+        return self._tried(row, name, source, ("reject", "review"), recent, progress)
+
+    def defect_trial(
+        self,
+        detection_id: str,
+        name: str,
+        class_name: str | None = None,
+        *,
+        box: Box | None = None,
+        recent: int = RECENT,
+        progress: Progress = SILENT,
+    ) -> TrialReport:
+        """What learning a detection's defect would do: which recent detections that were not rejected would be. Nothing
+        is changed. Raises what ``learn_defect`` raises."""
+        row, class_name, picture = self._picture(detection_id, class_name)
+        view = View(self._store)
+        bank = view.bank(class_name)
+        proposal = self._defects.proposed(bank, picture.data, DefectFacts(name), box=box)
+        manifest = bank.manifest.model_copy(update={"defects": (*bank.manifest.defects, proposal.record)})
+        source = ChangedSource(self._store, view.pointers, RedescribedBank(bank, manifest))
+        return self._tried(row, class_name, source, ("pass", "review"), recent, progress)
+
+    def _tried(
+        self,
+        row: RecordedDetection,
+        class_name: str,
+        source: ViewSource,
+        decisions: Sequence[Decision],
+        recent: int,
+        progress: Progress,
+    ) -> TrialReport:
+        version = source.pointers().classes[class_name]
+        others = [each for each in self._rejudger.recent(class_name, decisions, recent + 1) if each.id != row.id]
+        compared = self._rejudger.compare(others[:recent], class_name, version, source=source, progress=progress)
+        return TrialReport(row, class_name, version, self._rejudger.judge(row, class_name, source=source), compared)
 
     def accept(
         self,
@@ -112,28 +128,46 @@ class Learner:
         report = self._acceptor.accept(name, picture, by=by, note=note, serve=serve, progress=progress)
         before = report.before
         assert before is not None  # noqa: S101  # a class was extended
-        try:
-            action = self._actions.add(
-                "accepted",
-                row.id,
-                name,
-                done_by=by,
-                note=note,
-                added=report.joined[0].image_id,
-                before_version=before.version,
-                version=report.manifest.version,
-            )
-        except HistoryUnavailable:
-            self._take_back(report.manifest, before)
-            raise
+        added = report.joined[0].image_id
+        action = self._written("accepted", row, before, report.manifest, added=added, done_by=by, note=note)
         if row.decision in ("review", "reject"):
             self._records.say(row.id, "false_alarm", note, by)
         return AcceptReport(action, report, tuple(stays(report)))
 
-    def _take_back(self, made: Manifest, before: Manifest) -> None:
-        """Let the version before serve: what is not written down cannot be undone by its id."""
-        if self._store.active().get(made.class_name) == made.version:
-            self._store.activate(before.ref)
+    def learn_defect(
+        self,
+        detection_id: str,
+        name: str,
+        class_name: str | None = None,
+        *,
+        box: Box | None = None,
+        by: str = "",
+        note: str = "",
+        serve: bool = True,
+    ) -> DefectLearntReport:
+        """Let the class know the defect that a detection shows, under a name, and write down that the verdict was
+        right, or that the defect was missed. ``box`` (left, top, width, height, in pixels) says where it is. Raises
+        ``UnknownDetection``, ``PictureNotKept`` and the errors of ``DefectTeacher.add``."""
+        row, class_name, picture = self._picture(detection_id, class_name)
+        facts = DefectFacts(name, by, note, picture.detection_id)
+        report = self._defects.add(class_name, picture.data, facts, box=box, serve=serve)
+        added = report.defect.id
+        action = self._written("defect", row, report.before, report.manifest, added=added, done_by=by, note=note)
+        self._records.say(
+            row.id, "correct" if row.decision == "reject" else "missed", f"{name}: {note}" if note else name, by
+        )
+        return DefectLearntReport(action, report)
+
+    def _written(self, kind: Kind, row: RecordedDetection, before: Manifest, made: Manifest, **facts: str) -> Action:
+        """Write down what was done. Where that fails the version before serves again: what is not written down cannot
+        be undone by its id."""
+        versions = {"before_version": before.version, "version": made.version}
+        try:
+            return self._actions.add(kind, row.id, made.class_name, **versions, **facts)
+        except HistoryUnavailable:
+            if self._store.active().get(made.class_name) == made.version:
+                self._store.activate(before.ref)
+            raise
 
     def undo(self, action_id: str, *, by: str = "", progress: Progress = SILENT) -> UndoReport:
         """Undo an action. Where the version that it made serves still, the one before serves again; else what it added
@@ -154,10 +188,12 @@ class Learner:
 
     def _taken_out(self, action: Action, serving: str, remarks: list[str], progress: Progress) -> str:
         """The version that serves once what the action added is withdrawn."""
-        withdrawer = Withdrawer(self._settings, self._store)
         try:
+            if action.kind == "defect":
+                return remove_defect(self._store, action.class_name, action.added).manifest.version
+            withdrawer = Withdrawer(self._settings, self._store)
             report = withdrawer.withdraw(action.class_name, [action.added], progress=progress)
-        except UnknownReference:
+        except (UnknownReference, UnknownDefect):
             remarks.append(f"{serving}, which serves, does not hold {action.added}: nothing was to be withdrawn")
             return serving
         remarks += remarks_on(report.manifest)

@@ -20,10 +20,12 @@ from patchbank.teaching.sightings import Sightings
 
 @dataclass(frozen=True)
 class NormalImages:
-    """``values`` of independent normal images, which need not be the same ones for each quantity. ``references`` are
+    """``values`` of normal images, which need not be the same ones for each quantity; those of ``shared`` quantities
+    were made by leaving references out of the bank. ``references`` are
     the image ids that the bank holds, ``notes`` tell what is left out."""
 
     values: Mapping[Quantity, Sequence[float]]
+    shared: frozenset[Quantity]
     references: frozenset[str]
     notes: tuple[str, ...]
 
@@ -50,7 +52,10 @@ class NormalImages:
                 light for light, counts in zip(lights, counted, strict=True) if counts and light is not None
             ],
         }
-        return cls(values, frozenset(image_ids), _notes(calibration))
+        shared: set[Quantity] = {"similarity"}
+        if calibration.method == "leave-one-image-out":
+            shared.add("score")
+        return cls(values, frozenset(shared), frozenset(image_ids), _notes(calibration))
 
 
 def _numbers(image_ids: Sequence[str], references: Sequence[Reference], calibration: Calibration) -> list[int]:

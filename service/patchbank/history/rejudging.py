@@ -66,8 +66,24 @@ class Rejudged:
 
     @property
     def flips(self) -> bool:
-        """Whether an anomalous one becomes normal."""
-        return self.before.decision == "reject" and self.after.decision != "reject"
+        """Whether an anomalous one becomes normal, or a normal one anomalous."""
+        return (self.before.decision == "reject") != (self.after.decision == "reject")
+
+    @property
+    def hides_defect(self) -> bool:
+        """Whether it becomes normal though people said that it is a defect."""
+        said = self.detection.word == "missed" or (
+            self.detection.word == "correct" and self.detection.decision == "reject"
+        )
+        return self.flips and self.after.decision != "reject" and said
+
+    @property
+    def rejects_good(self) -> bool:
+        """Whether it becomes anomalous though people said that it is good."""
+        said = self.detection.word == "false_alarm" or (
+            self.detection.word == "correct" and self.detection.decision == "pass"
+        )
+        return self.flips and self.after.decision == "reject" and said
 
     def as_dict(self) -> dict[str, Any]:
         """For machines."""

@@ -32,7 +32,8 @@ Augment = Literal["none", "rotate", "rotate45"]
 _TURNS: Final[dict[Augment, tuple[Turn, ...]]] = {"none": (), "rotate": QUARTERS, "rotate45": EIGHTHS}
 
 
-def _box(value: object) -> object:
+def read_box(value: object) -> object:
+    """The numbers of a box that is given as text; anything else as it is. Raises ``ValueError``."""
     if not isinstance(value, str):
         return value
     try:
@@ -42,7 +43,7 @@ def _box(value: object) -> object:
     return left, top, width, height
 
 
-Boxes = tuple[Annotated[Box, BeforeValidator(_box), WithJsonSchema({"type": "string"})], ...]
+Boxes = tuple[Annotated[Box, BeforeValidator(read_box), WithJsonSchema({"type": "string"})], ...]
 
 
 class _Choices(BaseModel):

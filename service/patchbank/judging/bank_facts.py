@@ -44,8 +44,11 @@ def summary(manifest: Manifest, compatibility: Compatibility | None) -> dict[str
 
 
 def detail(manifest: Manifest, compatibility: Compatibility | None) -> dict[str, Any]:
-    """All of the manifest but the vectors of self-test and subspace; of the latter, the number of its axes."""
-    facts = manifest.model_dump(mode="json", exclude={"self_test": {"patches", "cls"}, "subspace": True})
+    """All of the manifest but the vectors of self-test, subspace and known defects; of the second the number of its
+    axes, of the last how many there are."""
+    facts = manifest.model_dump(
+        mode="json", exclude={"self_test": {"patches", "cls"}, "subspace": True, "defects": True}
+    )
     recorded = facts.pop("self_test")
     facts["calibration"].pop("support")
     facts["calibration"] |= calibration_facts(manifest.calibration)
@@ -55,6 +58,7 @@ def detail(manifest: Manifest, compatibility: Compatibility | None) -> dict[str,
         "inspected_percentage": manifest.inspected_percentage,
         "detail": detail_of(manifest.scales),
         "smallest_visible": smallest_visible(manifest),
+        "known_defects": len(manifest.defects),
         "review_threshold": review_threshold(manifest.calibration),
         **usable_facts(compatibility),
         "self_test_record": recorded,

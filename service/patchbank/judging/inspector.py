@@ -32,6 +32,7 @@ from patchbank.judging.retriever import ClassRetriever
 from patchbank.judging.verdict import Explained, Inspection, NearestPatch, Reason, Verdict
 from patchbank.scoring.class_retrieval import Retrieval
 from patchbank.scoring.inspected_area import InspectedAreas
+from patchbank.scoring.known_defects import KnownDefects, farthest_match
 from patchbank.scoring.regions import Region, find_regions
 from patchbank.scoring.resolution import resolution_of
 from patchbank.scoring.threshold import p_value, review_threshold, shortfall
@@ -39,6 +40,9 @@ from patchbank.settings import Settings, load_settings
 
 _CLASSES: Final = 256
 """Classes whose inspected areas are kept."""
+
+_DECODED: Final = 64
+"""Classes whose known defects are kept decoded."""
 
 
 class Inspector:
@@ -65,6 +69,7 @@ class Inspector:
         self.compatibility = CompatibilityChecks(embedder)
         self._watch = watch
         self._areas = lru_cache(_CLASSES)(InspectedAreas)
+        self._known = lru_cache(_DECODED)(KnownDefects)
 
     @classmethod
     def open(
@@ -190,10 +195,13 @@ class Inspector:
         threshold = calibration.threshold if asked.images is None else asked.images
         review = min(review_threshold(calibration), threshold)
         cut = calibration.mask_threshold if asked.pixels is None else asked.pixels
-        judged = Judge.of(bank, self._areas_of(manifest)).judge(embedding, cut)
+        known = self._known(manifest.defects, farthest_match(manifest)) if manifest.defects else None
+        judged = Judge.of(bank, self._areas_of(manifest), known).judge(embedding, cut)
+        matches = judged.matches
         applies: dict[Reason, bool] = {
             "score": judged.score > threshold,
             "unlike_class": not like,
+            "known_defect": matches is not None,
             "bad_frame": bad_frame,
         }
         values, inspected = judged.map(), judged.inspected_pixels()
@@ -211,8 +219,12 @@ class Inspector:
             map=values,
             inspected=inspected,
             regions=tuple(
-                Explained(region, self._explain(bank, embedding, judged.patches, region) if explain else None)
-                for region in find_regions(values, cut, inspected)
+                Explained(
+                    region,
+                    self._explain(bank, embedding, judged.patches, region) if explain else None,
+                    None if matches is None else matches.named(region.marks),
+                )
+                for region in find_regions(values, cut, inspected, marked=None if matches is None else matches.cells)
             ),
             bank_version=manifest.version,
         )

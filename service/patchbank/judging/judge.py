@@ -13,22 +13,26 @@ from patchbank.bank.search import PatchScores, search_patches
 from patchbank.bank.store import Bank, Draft, PatchIndex
 from patchbank.bank.subspace_record import SubspaceRecord
 from patchbank.embedding.embedding import Embedding
+from patchbank.judging.known_defects import DefectMatches, find_matches
 from patchbank.judging.normal_subspaces import NormalSubspaces
 from patchbank.scoring.anomaly_map import anomaly_map, map_peak, mask_and_score_demand, peak_and_score_demand
 from patchbank.scoring.foreground import foreground_mask
 from patchbank.scoring.image_score import image_score
 from patchbank.scoring.inspected_area import InspectedArea, InspectedAreas
+from patchbank.scoring.known_defects import KnownDefects
 
 
 @dataclass(frozen=True)
 class Judged:
-    """Scores of one image. ``score`` is the image score; ``patches`` are the patch scores that it was made of."""
+    """Scores of one image. ``score`` is the image score; ``patches`` are the patch scores that it was made of.
+    ``matches`` are the patches that match a known defect, None where none does."""
 
     score: float
     patches: PatchScores
     area: InspectedArea
     rule: ScoringRule
     size: tuple[int, int]
+    matches: DefectMatches | None = None
 
     @property
     def support(self) -> frozenset[str] | None:
@@ -61,7 +65,8 @@ class Judge:
     """Scores embedded images against a bank, or against a sealed draft.
 
     ``foreground`` None: the background is searched like the rest. ``areas`` says what is inspected. ``subspaces`` are
-    what patches are scored by where the rule says so.
+    what patches are scored by where the rule says so. ``known`` are the known defects to look for; they change no
+    score, so calibration has no need of them.
     """
 
     index: PatchIndex
@@ -69,14 +74,15 @@ class Judge:
     foreground: Foreground | None
     areas: InspectedAreas
     subspaces: NormalSubspaces | None = None
+    known: KnownDefects | None = None
 
     @classmethod
-    def of(cls, bank: Bank, areas: InspectedAreas) -> Judge:
-        """Judges as the bank's manifest says."""
+    def of(cls, bank: Bank, areas: InspectedAreas, known: KnownDefects | None = None) -> Judge:
+        """Judges as the bank's manifest says, and looks for the ``known`` defects."""
         manifest = bank.manifest
         by_subspace = manifest.scoring.patch_score == "subspace"
         subspaces = NormalSubspaces.stored(bank, manifest) if by_subspace else None
-        return cls(bank, manifest.scoring, manifest.foreground, areas, subspaces)
+        return cls(bank, manifest.scoring, manifest.foreground, areas, subspaces, known)
 
     @classmethod
     def fitted(
@@ -108,12 +114,19 @@ class Judge:
             counts = foreground_mask(self.foreground, embedding.patches, area)
         if self.rule.patch_score == "nearest":
             patches = search_patches(self.index, embedding.patches, counts, self.rule.neighbours, demand, left_out)
+            matches = self._matches(embedding, patches, left_out)
         else:  # the search only says which normal patch is the nearest
             assert self.subspaces is not None  # noqa: S101  # or another score would be taken for it
             patches = search_patches(self.index, embedding.patches, counts, 1, _nothing, left_out)
+            matches = self._matches(embedding, patches, left_out)
             scores = self.subspaces.without(left_out).scores(embedding.patches, counts)
             patches = replace(patches, scores=scores, exact=np.ones_like(counts))
-        return Judged(image_score(patches.scores[area.cells], self.rule), patches, area, self.rule, size)
+        return Judged(image_score(patches.scores[area.cells], self.rule), patches, area, self.rule, size, matches)
+
+    def _matches(self, embedding: Embedding, searched: PatchScores, left_out: Sequence[str]) -> DefectMatches | None:
+        if self.known is None:
+            return None
+        return find_matches(self.index, embedding.patches, searched, self.known, left_out)
 
 
 def _nothing(scores: FloatArray, exact: BoolArray) -> BoolArray:

@@ -7,11 +7,12 @@ from typing import Any, Literal
 
 from patchbank.arrays import BoolArray, FloatArray
 from patchbank.images import DecodedImage
+from patchbank.judging.known_defects import NamedDefect
 from patchbank.scoring.class_retrieval import Retrieval
 from patchbank.scoring.frame import FrameFault
 from patchbank.scoring.regions import Region
 
-Reason = Literal["score", "unlike_class", "bad_frame"]
+Reason = Literal["score", "unlike_class", "known_defect", "bad_frame"]
 Decision = Literal["pass", "review", "reject"]
 
 
@@ -27,16 +28,19 @@ class NearestPatch:
 
 @dataclass(frozen=True)
 class Explained:
-    """A region and, where asked for, its nearest normal patch."""
+    """A region with the known defect that it shows, None where it shows none; and, where asked for, its nearest normal
+    patch."""
 
     region: Region
     nearest: NearestPatch | None = None
+    defect: NamedDefect | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The region as REST and command line tell of it."""
         region = self.region
         nearest = None if self.nearest is None else asdict(self.nearest)
-        return {"box": region.box, "score": region.score, "area": region.area, "nearest": nearest}
+        defect = None if self.defect is None else asdict(self.defect)
+        return {"box": region.box, "score": region.score, "area": region.area, "nearest": nearest, "defect": defect}
 
 
 @dataclass(frozen=True)
@@ -44,11 +48,13 @@ class Verdict:
     """What a bank says of an image. ``map`` is float32 (H, W) at the original size, in units of the score.
 
     ``reasons`` say why it is anomalous: ``score``, it is above the threshold; ``unlike_class``, the image is no picture
-    of the class that the caller named; ``bad_frame``, the camera did not work. Without a reason it is normal.
+    of the class that the caller named; ``known_defect``, it shows a known defect of the class; ``bad_frame``, the
+    camera did not work. Without a reason it is normal.
 
     ``threshold`` is the one applied to the score, ``calibrated_threshold`` the bank's own; above ``review_threshold``,
     which is never higher, an image that is not anomalous is for review. ``pixel_threshold`` is the one applied to the
-    map: regions and ``anomalous_share`` are of the pixels above it. ``inspected`` bool (H, W) are
+    map: regions and ``anomalous_share`` are of the pixels above it; a known defect is a region even where it is below.
+    ``inspected`` bool (H, W) are
     the pixels that the class's mask lets through: elsewhere the map is 0 and no region lies, and the share is of
     those pixels. ``similarity`` is the cosine similarity (-1..1) of the whole image to the nearest reference of the
     class.
@@ -80,6 +86,11 @@ class Verdict:
         if self.is_anomalous:
             return "reject"
         return "review" if self.score > self.review_threshold else "pass"
+
+    @property
+    def defects(self) -> tuple[NamedDefect, ...]:
+        """The known defects that it shows, region by region."""
+        return tuple(explained.defect for explained in self.regions if explained.defect is not None)
 
     @property
     def score_ratio(self) -> float | None:

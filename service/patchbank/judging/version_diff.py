@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+from patchbank.bank.defect_record import DefectRecord
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.reference import ReferenceFacts
 from patchbank.bank.store import Bank
@@ -16,13 +17,23 @@ _COMPARED: Final = ("method", "count", "target_far", "review_far", "stale", "pro
 
 @dataclass(frozen=True)
 class VersionDiff:
-    """References that ``after`` has and ``before`` has not (``added``), the other way round (``withdrawn``), and the
-    facts that differ, each with both values."""
+    """References that ``after`` has and ``before`` has not (``added``), the other way round (``withdrawn``), known
+    defects likewise, and the facts that differ, each with both values."""
 
     before: Manifest
     after: Manifest
     added: tuple[ReferenceFacts, ...]
     withdrawn: tuple[ReferenceFacts, ...]
+
+    @property
+    def defects_added(self) -> tuple[DefectRecord, ...]:
+        """Known defects that only ``after`` has."""
+        return _only_in(self.after, self.before)
+
+    @property
+    def defects_removed(self) -> tuple[DefectRecord, ...]:
+        """Known defects that only ``before`` has."""
+        return _only_in(self.before, self.after)
 
     @property
     def facts(self) -> dict[str, tuple[Any, Any]]:
@@ -38,6 +49,8 @@ class VersionDiff:
             "after": self.after.version,
             "added": [_named(item) for item in self.added],
             "withdrawn": [_named(item) for item in self.withdrawn],
+            "defects_added": [_named_defect(record) for record in self.defects_added],
+            "defects_removed": [_named_defect(record) for record in self.defects_removed],
             "changes": {name: {"before": old, "after": new} for name, (old, new) in self.facts.items()},
         }
 
@@ -68,8 +81,18 @@ def _facts(manifest: Manifest) -> dict[str, Any]:
         "coreset": None if manifest.coreset is None else manifest.coreset.ratio,
         "inspected_percentage": manifest.inspected_percentage,
         "backbone": manifest.backbone.name,
+        "known_defects": len(manifest.defects),
     }
 
 
 def _named(item: ReferenceFacts) -> dict[str, Any]:
     return {"image_id": item.image_id, "name": item.name, "added_at": item.added_at}
+
+
+def _only_in(manifest: Manifest, other: Manifest) -> tuple[DefectRecord, ...]:
+    known = {record.id for record in other.defects}
+    return tuple(record for record in manifest.defects if record.id not in known)
+
+
+def _named_defect(record: DefectRecord) -> dict[str, Any]:
+    return {"id": record.id, "name": record.name, "added_at": record.added_at}

@@ -13,7 +13,7 @@ from patchbank.bank.edge.flat_part import FlatDraft
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.store import Bank, PatchStore
 from patchbank.bank.view import View
-from patchbank.bank.widened import WidenedBank, WidenedSource
+from patchbank.bank.widened import ChangedSource, WidenedBank
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.stream import Seen
 from patchbank.errors import AlreadyKnown
@@ -76,7 +76,7 @@ class Acceptor:
             raise _known(class_name, picture)
         return report
 
-    def trial(self, class_name: str, picture: Picture) -> WidenedSource:
+    def trial(self, class_name: str, picture: Picture) -> ChangedSource:
         """The banks as they would be with the picture accepted. Nothing is written. Raises ``AlreadyKnown``."""
         view = View(self.store)
         bank = view.bank(class_name)
@@ -91,7 +91,7 @@ class Acceptor:
         feed.finish()
         widened = WidenedBank(bank, added, manifest)
         widened = WidenedBank(bank, added, _refitted(widened, manifest))
-        return WidenedSource(self.store, view.pointers, widened, added)
+        return ChangedSource(self.store, view.pointers, widened, added)
 
     def _seen(self, bank: Bank, path: Path) -> Seen:
         """The picture, embedded as the class wants it. Raises ``AlreadyKnown``."""

@@ -179,6 +179,7 @@ class BankBuilder:
             frames=plan.frames(self._frames),
             resolution=plan.resolution(self._geometries),
             subspace=judge.subspace,
+            defects=plan.defects,
         )
 
     def _searched(self) -> Bank | Draft:

@@ -20,7 +20,7 @@ from patchbank.teaching.roi_drawing import RoiDrawing
 
 
 def options_of(before: Manifest) -> TeachOptions:
-    """Its options, without its mask, its series and its turned copies."""
+    """Its options, known defects among them, without its mask, its series and its turned copies."""
     calibration = before.calibration
     return TeachOptions(
         coreset=None if before.coreset is None else before.coreset.ratio,
@@ -30,6 +30,7 @@ def options_of(before: Manifest) -> TeachOptions:
         confidence=calibration.confidence or 0.0,
         foreground="off" if before.foreground is None else "on",
         scales=before.scales,
+        follows=before,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
+from patchbank.bank.defect_record import DefectRecord
 from patchbank.bank.frame_limits import FrameLimits
 from patchbank.bank.manifest import (
     Calibration,
@@ -36,6 +37,7 @@ from patchbank.scoring.resolution import usual_resolution
 from patchbank.scoring.threshold import Targets
 from patchbank.settings import Settings
 from patchbank.teaching.calibrator import Calibrator
+from patchbank.teaching.defect_list import taken_over
 from patchbank.teaching.normal_scores import Method, NormalScore, NotScored, calibration_of, scores_of
 from patchbank.teaching.provenance import NOT_KNOWN, Provenance
 from patchbank.teaching.rates import Rates
@@ -60,7 +62,8 @@ class TeachOptions:
     series that files belong to, references and calibration images alike: those of one series are left out together,
     and count once. ``provenance`` says where the references come from. Without ``serve`` the version that is made
     waits, and the one before goes on serving. ``trusted`` references are known to be of the class: none is set aside.
-    ``replaces`` is the version that must serve still when a class is taught anew, and ``reason`` why it is.
+    ``replaces`` is the version that must serve still when a class is taught anew, and ``reason`` why it is. The known
+    defects of the version ``follows`` are taken over where their patches still mean something.
     """
 
     coreset: float | None = None
@@ -81,6 +84,7 @@ class TeachOptions:
     trusted: bool = False
     reason: Reason = "taught"
     replaces: BankRef | None = None
+    follows: Manifest | None = None
 
     @property
     def rates(self) -> Rates:
@@ -141,6 +145,11 @@ class TeachPlan(Protocol):
         """The self-test's record."""
         ...
 
+    @property
+    def defects(self) -> tuple[DefectRecord, ...]:
+        """The known defects."""
+        ...
+
     def is_served_by(self, added: int, duplicates: int) -> bool:
         """Whether this many new references and duplicates make a version worth having."""
         ...
@@ -184,6 +193,7 @@ class NewClass:
     roi_note: str | None
     self_test: SelfTest | None
     targets: Targets
+    defects: tuple[DefectRecord, ...] = ()
 
     base = None
 
@@ -208,7 +218,9 @@ class NewClass:
             roi = draw(options.roi, *first, settings.image_limits)
             note = check_grid(roi, first.size, embedder.geometry(first.size, scales).grid)
         record = record_of(embedder.self_test())
-        return cls(options, settings, scales, BankSpec(*embedder.dimensions(scales)), roi, note, record, targets)
+        spec = BankSpec(*embedder.dimensions(scales))
+        defects, _ = taken_over(options.follows, embedder.fingerprint, scales, anew=False)
+        return cls(options, settings, scales, spec, roi, note, record, targets, defects)
 
     @property
     def rule(self) -> ScoringRule:
@@ -309,6 +321,10 @@ class Extension:
     @property
     def self_test(self) -> SelfTest | None:
         return self.known.self_test
+
+    @property
+    def defects(self) -> tuple[DefectRecord, ...]:
+        return self.known.defects
 
     def is_served_by(self, added: int, duplicates: int) -> bool:
         return added + duplicates > 0

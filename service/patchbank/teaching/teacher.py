@@ -14,7 +14,7 @@ from patchbank.bank.reference import ReferenceFacts
 from patchbank.bank.store import Bank, PatchStore
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.stream import Skipped
-from patchbank.errors import InvalidParameters, MixedReferences, NoReferences
+from patchbank.errors import DamagedBank, InvalidParameters, MixedReferences, NoReferences
 from patchbank.judging.compatibility import CompatibilityChecks
 from patchbank.progress import SILENT, Progress, activating
 from patchbank.scoring.inspected_area import InspectedAreas
@@ -22,6 +22,7 @@ from patchbank.settings import Settings
 from patchbank.teaching.builder import BankBuilder
 from patchbank.teaching.calibrator import WITNESSED
 from patchbank.teaching.class_check import KnownClassCheck
+from patchbank.teaching.defect_list import taken_over
 from patchbank.teaching.normal_scores import NormalScore
 from patchbank.teaching.originals import Originals
 from patchbank.teaching.pixel_range import LearntRange
@@ -103,6 +104,7 @@ class Teacher:
         base = None if plan.base is None else self.store.bank(class_name, plan.base.version)
         known = None if base is None else base.manifest
         most_kept = self.settings.max_calibration_images if calibrate_with is None else WITNESSED
+        lost = None if extend else self._lost_defects(class_name, options, plan)
         odd: list[SetAside] = []
         originals = Originals(self.settings)
         with Shelf() as shelf:
@@ -158,7 +160,7 @@ class Teacher:
             reader.warnings,
             set_aside,
             tuple(builder.doubtful),
-            (*check.remarks, *builder.remarks),
+            (*check.remarks, *builder.remarks, *([lost] if lost else [])),
             options.serve,
             tuple(builder.joined),
             known,
@@ -175,6 +177,17 @@ class Teacher:
         return NewClassCheck(
             class_name, areas, lambda cls, k: self.store.nearest_references(fingerprint, cls, k), shelf
         )
+
+    def _lost_defects(self, class_name: str, options: TeachOptions, plan: TeachPlan) -> str | None:
+        """A remark on known defects of the class that the new version will not have."""
+        before = options.follows
+        try:
+            if before is None and class_name in self.store.active():
+                before = self.store.bank(class_name).manifest
+        except DamagedBank:  # a class that cannot be read is taught anew all the same
+            return None
+        anew = options.follows is None
+        return taken_over(before, self.embedder.fingerprint, plan.scales, anew=anew)[1]
 
     def _plan(self, class_name: str, files: Sequence[Path], options: TeachOptions, extend: bool) -> TeachPlan:
         if not extend:

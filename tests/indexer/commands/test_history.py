@@ -115,6 +115,21 @@ def test_accept_undo_accept_again_is_equal_to_the_digit(data: Path, tmp_path: Pa
     assert score()[0] == after[0]
 
 
+def test_a_defect_is_tried_learnt_and_forgotten(data: Path) -> None:
+    detection = listed(data, "--class-name", "part")[0]["id"]
+    versions = indexer_json("versions", "part", data=data)["versions"]
+    where = ("--box", "0,0,40,40")
+    tried = indexer("history", "defect", detection, "scratch", "--dry-run", *where, data=data)
+    assert (tried.exit_code, "nothing was changed" in tried.stdout) == (0, True), tried.output
+    assert indexer_json("versions", "part", data=data)["versions"] == versions
+    learnt = indexer_json("history", "defect", detection, "scratch", "--by", "ann", *where, data=data)
+    known = indexer_json("defects", "list", "part", data=data)["defects"]
+    assert [(each["name"], each["source"], each["added_by"]) for each in known] == [("scratch", detection, "ann")]
+    undone = indexer("history", "undo", learnt["action"]["id"], data=data)
+    assert undone.exit_code == 0, undone.output
+    assert indexer_json("defects", "list", "part", data=data)["defects"] == []
+
+
 @pytest.mark.parametrize(
     ("words", "status", "code"),
     [
