@@ -79,6 +79,12 @@ def test_a_full_service_answers_before_it_reads_the_body(client: httpx.Client, c
     assert_room(client)
 
 
+def test_a_path_that_the_framework_takes_for_the_same_needs_room_too(client: httpx.Client) -> None:
+    with unfinished_upload(client):
+        assert_too_busy(client.post("/detect%0A", files={"file": png(1)}))
+    assert_room(client)
+
+
 def test_a_client_that_sends_all_before_it_listens_gets_its_answer(client: httpx.Client) -> None:
     with unfinished_upload(client):
         for _ in range(10):

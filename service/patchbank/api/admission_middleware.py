@@ -8,6 +8,7 @@ from fastapi import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from patchbank.api.errors import refuse
+from patchbank.api.route_table import as_routed
 from patchbank.api.state import state_of
 from patchbank.errors import PatchbankError
 
@@ -21,7 +22,7 @@ class AdmissionMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on if there is room; the others need none."""
-        if scope["type"] != "http" or (scope["method"], scope["path"]) not in self._routes:
+        if scope["type"] != "http" or (scope["method"], as_routed(scope["path"])) not in self._routes:
             await self._app(scope, receive, send)
             return
         try:

@@ -11,6 +11,12 @@ T = TypeVar("T")
 Route = tuple[str, str]
 """Method, and path with parameters in braces."""
 
+
+def as_routed(path: str) -> str:
+    """The path as the framework routes it: its patterns end in ``$``, which lets the end of a line follow."""
+    return path.removesuffix("\n")
+
+
 _PARAMETER: Final = re.compile(r"\\\{\w+\\\}")
 
 
@@ -25,6 +31,7 @@ class RouteTable(Generic[T]):
 
     def get(self, method: str, path: str) -> T | None:
         """The value of the route that such a request goes to; None where there is none."""
+        path = as_routed(path)
         for known, pattern, value in self._values:
             if known == method and pattern.fullmatch(path):
                 return value

@@ -154,6 +154,11 @@ def _server(url: str) -> sa.Engine:
             pool_timeout=_TIMEOUT_S,
             connect_args={
                 "connect_timeout": _TIMEOUT_S,
+                # A connection that leads nowhere must end: without these it hangs for a quarter of an hour.
+                "tcp_user_timeout": _TIMEOUT_S * 2000,
+                "keepalives_idle": _TIMEOUT_S,
+                "keepalives_interval": 2,
+                "keepalives_count": 3,
                 "options": f"-c statement_timeout={_TIMEOUT_S * 4000} -c lock_timeout={_TIMEOUT_S * 1000}",
             },
         )
