@@ -90,8 +90,8 @@ def test_what_is_refused_is_told_by_its_code_and_changes_nothing(data: Path, tmp
     ):
         result = indexer("defects", *words, "--json", data=data)
         assert (result.exit_code, json.loads(result.stdout)["error"]["code"]) == (1, code), result.output
-    for options in (("--name", "x" * 61), ("--name", "spot", "--box", "1,2"), ("--name", "spot", "--by", "x" * 201)):
-        assert indexer("defects", "add", "part", spot, *options, data=data).exit_code == 2
+    for wrong in (("--name", "x" * 61), ("--name", "spot", "--box", "1,2"), ("--name", "spot", "--by", "x" * 201)):
+        assert indexer("defects", "add", "part", spot, *wrong, data=data).exit_code == 2
     assert indexer_json("versions", "part", data=data)["versions"] == [taught["version"]]
 
 
