@@ -22,7 +22,7 @@ from patchbank_indexer.demo.products import Product
 from tests.helpers.pictures import png
 
 scores = st.floats(0.0, 2.0, width=32)
-OTHERS: tuple[Reason, ...] = ("unlike_class", "bad_frame")
+OTHERS: tuple[Reason, ...] = ("unlike_class", "known_defect", "bad_frame")
 
 
 def verdict(score: float, threshold: float, review: float, others: tuple[Reason, ...]) -> Verdict:
@@ -36,7 +36,7 @@ def verdict(score: float, threshold: float, review: float, others: tuple[Reason,
     scores,
     st.floats(0.001, 0.5),
     st.floats(0.001, 0.9),
-    st.lists(st.sampled_from(OTHERS), unique=True, max_size=2),
+    st.lists(st.sampled_from(OTHERS), unique=True, max_size=3),
 )
 def test_whatever_is_anomalous_is_rejected_and_of_the_rest_what_is_rare_is_for_review(
     normal: list[float], score: float, reject: float, review: float, others: list[Reason]

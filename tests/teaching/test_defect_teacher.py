@@ -17,6 +17,7 @@ from patchbank.errors import (
     DefectNotDistinct,
     InvalidMask,
     InvalidParameters,
+    MixedReferences,
     TooManyDefects,
     UndecodableImage,
     UnknownClass,
@@ -213,6 +214,20 @@ def test_changes_of_the_class_keep_known_defects_where_their_patches_mean_someth
     assert rebuilt.manifest.defects == wanted
     assert not [line for line in rebuilt.remarks if "known defects" in line]
     assert "hole" in names_on(learns, textile.defective[0])
+
+
+def test_a_reference_that_shows_a_known_defect_is_set_aside_unless_all_are_kept(
+    learns: DefectTeacher, teacher: Teacher, textile: Product
+) -> None:
+    file = textile.defective[0]
+    report = learns.add("textile", file, HOLE)
+    with pytest.raises(MixedReferences) as caught:
+        teacher.teach("textile", [file], extend=True)
+    (told,) = caught.value.detail["set_aside"]
+    assert (told["reason"], "hole, similarity 1.00" in told["message"]) == ("known_defect", True)
+    assert learns.store.bank("textile").manifest == report.manifest
+    assert teacher.teach("textile", [file], options=KEEP_ALL, extend=True).added == 1
+    assert names_on(learns, file) == [], "what is a reference is normal"
 
 
 def test_where_their_patches_would_mean_nothing_they_are_named_and_not_kept(

@@ -34,13 +34,21 @@ class DefectMatches:
     owners: IntArray
     records: Sequence[DefectRecord]
 
+    @property
+    def nearest(self) -> NamedDefect:
+        """The known defect that the nearest of all matching patches shows."""
+        row, column = np.unravel_index(np.where(self.cells, self.distances, np.inf).argmin(), self.cells.shape)
+        return self._named((int(row), int(column)))
+
     def named(self, cells: Sequence[tuple[int, int]]) -> NamedDefect | None:
         """The known defect that the nearest of these matching cells (row, column) shows; None where there is none."""
         if not cells:
             return None
-        nearest = min(cells, key=lambda cell: float(self.distances[cell]))
-        record = self.records[int(self.owners[nearest])]
-        return NamedDefect(record.id, record.name, 1.0 - float(self.distances[nearest]))
+        return self._named(min(cells, key=lambda cell: float(self.distances[cell])))
+
+    def _named(self, cell: tuple[int, int]) -> NamedDefect:
+        record = self.records[int(self.owners[cell])]
+        return NamedDefect(record.id, record.name, 1.0 - float(self.distances[cell]))
 
 
 def find_matches(

@@ -8,6 +8,7 @@ from patchbank.judging.judge import Judge
 from patchbank.judging.retriever import Likeness
 from patchbank.scoring.frame import frame_fault
 from patchbank.scoring.inspected_area import InspectedAreas
+from patchbank.scoring.known_defects import KnownDefects
 from patchbank.scoring.odd_ones import odd_ones
 from patchbank.teaching.normal_scores import NormalScore
 from patchbank.teaching.reference_check import ReferenceCheck
@@ -15,14 +16,14 @@ from patchbank.teaching.set_aside import SetAside
 
 
 class KnownClassCheck:
-    """Judges each new picture by the bank that it would join: the frame, class retrieval, and the score, which may be
-    above the threshold (new kinds of good parts are), but not far above all that is known."""
+    """Judges each new picture by the bank that it would join: the frame, class retrieval, known defects, and the score,
+    which may be above the threshold (new kinds of good parts are), but not far above all that is known."""
 
     def __init__(self, bank: Bank, areas: InspectedAreas) -> None:
         self.remarks: list[str] = []
         self.scored: dict[str, NormalScore] = {}
         self._bank = bank
-        self._judge = Judge.of(bank, areas)
+        self._judge = Judge.of(bank, areas, KnownDefects.of(bank.manifest))
         self._likeness = Likeness(bank, areas)
 
     def admit(self, seen: Seen, group: int) -> SetAside | None:
@@ -35,6 +36,9 @@ class KnownClassCheck:
         judged = self._judge.judge(seen.embedding)
         score, image_id = judged.score, picture.image_id
         self.scored[image_id] = NormalScore(score, judged.peak, image_id=image_id, support=judged.support)
+        if judged.matches is not None:
+            named = judged.matches.nearest
+            return SetAside(picture, "known_defect", f"{named.name}, similarity {named.similarity:.2f}")
         if odd_ones([score], manifest.calibration.scores, rare=True)[0]:
             detail = f"score {score:.3f} at a threshold of {manifest.calibration.threshold:.3f}"
             return SetAside(picture, "local_oddity", detail)

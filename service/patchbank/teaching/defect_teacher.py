@@ -175,6 +175,11 @@ class DefectTeacher:
         cells, patches = cells[told], patches[told]
         kept = select_coreset(patches, MOST_OF_ONE, np.random.default_rng(0)).kept
         remarks = []
+        if not (judged.patches.scores[tuple(cells.T)] > threshold).any():
+            remarks.append(
+                "no patch of the defect is above the pixel threshold, so only the most anomalous one was taken; was it "
+                "where the defect is? A box or a mask marks the place"
+            )
         if indistinct:
             remarks.append(
                 f"{indistinct} of {len(told)} patches are left out, because good parts have such patches too"

@@ -8,13 +8,16 @@ from typing import Any, Final, Literal
 
 from patchbank.embedding.stream import Picture
 
-Oddity = Literal["unlike_references", "local_oddity", "unlike_class", "other_class", "bad_frame", "mask"]
+Oddity = Literal[
+    "unlike_references", "local_oddity", "unlike_class", "other_class", "known_defect", "bad_frame", "mask"
+]
 
 _MESSAGES: Final[dict[Oddity, str]] = {
     "unlike_references": "as a whole unlike the other references",
     "local_oddity": "has places that are far from anything in the other references: perhaps a defect",
     "unlike_class": "unlike the references of the class",
     "other_class": "like the references of another class",
+    "known_defect": "shows a known defect of the class, which as a reference it would make normal",
     "bad_frame": "a bad frame",
     "mask": "a mask or label image, not a photograph",
 }
