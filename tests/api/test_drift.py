@@ -11,8 +11,9 @@ import pytest
 from PIL import ImageEnhance
 from prometheus_client import CollectorRegistry, generate_latest
 
+from patchbank.api.class_series import BankFacts, DriftFacts
 from patchbank.api.drift_loop import DriftLoop
-from patchbank.api.metrics import BankFacts, DriftFacts, Metrics
+from patchbank.api.metrics import Metrics
 from patchbank.bank.open_store import open_store
 from patchbank.errors import HistoryUnavailable
 from patchbank.history.drift import DriftReport, DriftWatch

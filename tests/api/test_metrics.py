@@ -14,7 +14,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from patchbank.api.bank_watch import BankWatch
-from patchbank.api.metrics import OTHER_CLASSES, BankFacts, Metrics
+from patchbank.api.class_series import BankFacts
+from patchbank.api.metrics import OTHER_CLASSES, Metrics
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import BankRef

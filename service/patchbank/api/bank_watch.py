@@ -11,7 +11,8 @@ from typing import Final
 import anyio
 from anyio import CapacityLimiter, to_thread
 
-from patchbank.api.metrics import BankFacts, Metrics
+from patchbank.api.class_series import BankFacts
+from patchbank.api.metrics import Metrics
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.store import PatchStore
 from patchbank.bank.view import View

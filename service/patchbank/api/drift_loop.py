@@ -8,7 +8,8 @@ from typing import Final
 import anyio
 from anyio import CapacityLimiter, to_thread
 
-from patchbank.api.metrics import DriftFacts, Metrics
+from patchbank.api.class_series import DriftFacts
+from patchbank.api.metrics import Metrics
 from patchbank.history.drift import DriftWatch
 
 _LOG = logging.getLogger("patchbank")

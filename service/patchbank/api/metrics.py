@@ -7,16 +7,15 @@ a class is a label only while it is taught. ``docs/monitoring.md`` lists every m
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from threading import Lock
 from typing import Final, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 
+from patchbank.api.class_series import AGREEMENTS, BankFacts, BankGauges, DriftFacts, DriftGauges, ShadowCounters
 from patchbank.errors import all_errors
 from patchbank.jobs.job import KINDS, STATES, Kind, State
 from patchbank.judging.verdict import Decision
-from patchbank.scoring.drift import DRIFT_STATES, DriftState
 from patchbank.scoring.frame import FrameFault
 
 CLASS_LABELS: Final = 1_000
@@ -28,33 +27,6 @@ OTHER_CLASSES: Final = "_other"
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _RATIOS: Final = (0.25, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 3.0)
 _VERDICTS: Final[dict[Decision, str]] = {"pass": "normal", "review": "normal", "reject": "anomalous"}
-_AGREEMENTS: Final = {True: "agree", False: "disagree"}
-
-
-@dataclass(frozen=True)
-class BankFacts:
-    """What the metrics tell of one class's active bank. Optional fields are None if the bank cannot be read.
-
-    ``usual_ratio`` is the median calibration score over the threshold: where the scores of normal parts should lie.
-    """
-
-    class_name: str
-    usable: bool
-    patches: int | None = None
-    references: int | None = None
-    threshold: float | None = None
-    review_threshold: float | None = None
-    usual_ratio: float | None = None
-    created: float | None = None
-
-
-@dataclass(frozen=True)
-class DriftFacts:
-    """What the metrics tell of one class's drift; ``shift`` is None where it is unknown."""
-
-    class_name: str
-    state: DriftState
-    shift: float | None
 
 
 class Metrics:
@@ -117,7 +89,7 @@ class Metrics:
             "Detections that the history did not take.",
             registry=registry,
         )
-        self._shadow = _ShadowCounters(registry)
+        self._shadow = ShadowCounters(registry)
         self._verdicts.labels("", "unknown_product")
         for fault in get_args(FrameFault):
             self._bad_frames.labels(fault)
@@ -127,8 +99,8 @@ class Metrics:
             "patchbank_jobs", "Jobs that are kept, by kind and state.", ["kind", "state"], registry=registry
         )
         self.jobs({})
-        self._banks = _BankGauges(registry)
-        self._drift = _DriftGauges(registry)
+        self._banks = BankGauges(registry)
+        self._drift = DriftGauges(registry)
 
     def serving(
         self, version: str, backbone: str, providers: Sequence[str], admitted: Callable[[], int], most: int
@@ -173,7 +145,7 @@ class Metrics:
     def shadow_judged(self, class_name: str, agrees: bool) -> None:
         """Count a picture that a candidate judged, too."""
         with self._guard:
-            self._shadow.verdicts.labels(self._label(class_name), _AGREEMENTS[agrees]).inc()
+            self._shadow.verdicts.labels(self._label(class_name), AGREEMENTS[agrees]).inc()
 
     def shadow_skipped(self, class_name: str) -> None:
         """Count a picture that a candidate did not judge because too many waited."""
@@ -240,112 +212,3 @@ class Metrics:
         self._shadow.forget(class_name)
         self._banks.forget(class_name)
         self._drift.forget(class_name)
-
-
-class _ShadowCounters:
-    """What comes of pictures that candidates judge beside the serving versions. A class has series once it has a
-    candidate."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.verdicts = Counter(
-            "patchbank_shadow_verdicts_total",
-            "Images that a candidate judged beside the serving version, by agreement of the decisions.",
-            ["class_name", "agreement"],
-            registry=registry,
-        )
-        self.skipped = Counter(
-            "patchbank_shadow_skipped_total",
-            "Images that a candidate did not judge because too many waited.",
-            ["class_name"],
-            registry=registry,
-        )
-        self.failed = Counter(
-            "patchbank_shadow_failed_total",
-            "Images that a candidate could not judge.",
-            ["class_name"],
-            registry=registry,
-        )
-
-    def begin(self, label: str) -> None:
-        for agreement in _AGREEMENTS.values():
-            self.verdicts.labels(label, agreement)
-        self.skipped.labels(label)
-        self.failed.labels(label)
-
-    def forget(self, label: str) -> None:
-        for agreement in _AGREEMENTS.values():
-            self.verdicts.remove(label, agreement)
-        self.skipped.remove(label)
-        self.failed.remove(label)
-
-
-class _BankGauges:
-    """One gauge per fact, one series per class."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        def gauge(name: str, text: str) -> Gauge:
-            return Gauge(f"patchbank_bank_{name}", text, ["class_name"], registry=registry)
-
-        self.up = Gauge(
-            "patchbank_bank_store_up", "Whether the bank store answered when last asked.", registry=registry
-        )
-        self._classes = Gauge("patchbank_classes", "Product classes that are taught.", registry=registry)
-        self._usable = gauge("usable", "Whether the bank can be read, is of this backbone and passes the self-test.")
-        self._facts = {
-            "patches": gauge("patches", "Patches of the active bank."),
-            "references": gauge("references", "Reference images of the active bank."),
-            "threshold": gauge("threshold", "Calibrated threshold."),
-            "review_threshold": gauge("review_threshold", "Calibrated threshold of review."),
-            "usual_ratio": gauge("usual_score_ratio", "Median calibration score over the threshold."),
-            "created": gauge("created_timestamp_seconds", "When the active version was made."),
-        }
-
-    def show(self, facts: Sequence[BankFacts], classes: int) -> None:
-        self.up.set(1)
-        self._classes.set(classes)
-        for bank in facts:
-            self._usable.labels(bank.class_name).set(bank.usable)
-            for name, gauge in self._facts.items():
-                value = getattr(bank, name)
-                if value is None:
-                    gauge.remove(bank.class_name)
-                else:
-                    gauge.labels(bank.class_name).set(value)
-
-    def forget(self, class_name: str) -> None:
-        for gauge in (self._usable, *self._facts.values()):
-            gauge.remove(class_name)
-
-
-class _DriftGauges:
-    """How far each class has drifted; a class of which that is not known has no shift."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._shift = Gauge(
-            "patchbank_drift",
-            "How far recent images are from what the class was taught from: 0, not at all; 1, nothing is as it was.",
-            ["class_name"],
-            registry=registry,
-        )
-        self._state = Gauge(
-            "patchbank_drift_state", "1 for the state of the class.", ["class_name", "state"], registry=registry
-        )
-        self._told: set[str] = set()
-
-    def show(self, facts: Sequence[DriftFacts]) -> None:
-        for name in self._told - {drift.class_name for drift in facts}:
-            self.forget(name)
-        for drift in facts:
-            self._told.add(drift.class_name)
-            for state in DRIFT_STATES:
-                self._state.labels(drift.class_name, state).set(state == drift.state)
-            if drift.shift is None:
-                self._shift.remove(drift.class_name)
-            else:
-                self._shift.labels(drift.class_name).set(drift.shift)
-
-    def forget(self, class_name: str) -> None:
-        self._told.discard(class_name)
-        self._shift.remove(class_name)
-        for state in DRIFT_STATES:
-            self._state.remove(class_name, state)

@@ -12,28 +12,27 @@ import numpy as np
 
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.open_store import open_store
-from patchbank.bank.search import PatchScores
 from patchbank.bank.store import Bank, PatchStore, ViewSource
 from patchbank.bank.view import View, with_view
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.embedding import Embedding
-from patchbank.embedding.turned import source_cell
 from patchbank.errors import EmptyBank, InvalidParameters
-from patchbank.images import DecodedImage, OpenedImage, cell_box, open_image, opened
+from patchbank.images import DecodedImage, OpenedImage, open_image, opened
 from patchbank.judging.backbone_choice import NAMED, choose, with_backbone
 from patchbank.judging.choice_file import Choice
 from patchbank.judging.clock import StageClock
 from patchbank.judging.compatibility import CompatibilityChecks
+from patchbank.judging.explanation import nearest_normal
 from patchbank.judging.frame import FrameLook
 from patchbank.judging.frozen import FrozenWatch
 from patchbank.judging.judge import Judge
+from patchbank.judging.notes import nothing_to_compare, second_opinion
 from patchbank.judging.recognition import Recogniser
 from patchbank.judging.retriever import ClassRetriever
-from patchbank.judging.verdict import Explained, Inspection, NearestPatch, Reason, Verdict
-from patchbank.scoring.class_retrieval import Retrieval
+from patchbank.judging.verdict import Explained, Inspection, Reason, Verdict
 from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.scoring.known_defects import KnownDefects, farthest_match
-from patchbank.scoring.regions import Region, find_regions
+from patchbank.scoring.regions import find_regions
 from patchbank.scoring.resolution import resolution_of
 from patchbank.scoring.threshold import p_value, review_threshold, shortfall
 from patchbank.settings import Settings, load_settings
@@ -129,9 +128,9 @@ class Inspector:
     ) -> Inspection:
         seen = recogniser.recognise(view, class_name)
         decoded, retriever, retrieval = seen.image, seen.retriever, seen.retrieval
-        notes = [*decoded.warnings, *seen.notes, *_second_opinion(class_name, retrieval)]
+        notes = [*decoded.warnings, *seen.notes, *second_opinion(class_name, retrieval)]
         if class_name is None and not retrieval.scores:
-            notes.append(_nothing_to_compare(len(view.active), self.embedder.backbone.name))
+            notes.append(nothing_to_compare(len(view.active), self.embedder.backbone.name))
         name = class_name or retrieval.class_name
         with clock.time("decode"):
             frame = frames.at(decoded)
@@ -221,27 +220,13 @@ class Inspector:
             regions=tuple(
                 Explained(
                     region,
-                    self._explain(bank, embedding, judged.patches, region) if explain else None,
+                    nearest_normal(bank, self.embedder, embedding, judged.patches, region) if explain else None,
                     None if matches is None else matches.named(region.marks),
                 )
                 for region in find_regions(values, cut, inspected, marked=None if matches is None else matches.cells)
             ),
             bank_version=manifest.version,
         )
-
-    def _explain(self, bank: Bank, embedding: Embedding, scores: PatchScores, region: Region) -> NearestPatch:
-        (width, height), (rows, columns) = embedding.geometry.image, embedding.grid
-        x, y = region.peak
-        row, column = min(y * rows // height, rows - 1), min(x * columns // width, columns - 1)
-        patch, distance = scores.nearest_patch(row, column)
-        reference = bank.reference(patch.image_id)
-        size, grid = (reference.width, reference.height), (reference.rows, reference.columns)
-        cell = (patch.row, patch.column)
-        if patch.turn:  # the nearest patch is of a turned copy: shown is the cell of the picture that it came from
-            scales = bank.manifest.scales
-            original, copy = (self.embedder.geometry(size, scales, turn) for turn in (0, patch.turn))
-            cell = source_cell(original, copy, patch.turn, cell)
-        return NearestPatch(reference.image_id, reference.name, cell_box(size, grid, *cell), distance)
 
     def close(self) -> None:
         """Release the backbone and the store."""
@@ -264,20 +249,3 @@ class _Asked:
     version: str | None
     images: float | None
     pixels: float | None
-
-
-def _nothing_to_compare(taught: int, backbone: str) -> str:
-    """Why no class could be asked, of so many that are taught."""
-    if taught == 0:
-        return "no product class is taught, so every product is unknown: teach one with `indexer add CLASS FOLDER`"
-    return (
-        f"none of the {taught} taught classes can be asked: they were taught with another backbone or other settings "
-        f"than {backbone} has here; `indexer list` tells with which"
-    )
-
-
-def _second_opinion(asked: str | None, retrieval: Retrieval) -> list[str]:
-    """A word of warning where the class that the caller names is not what the image looks like."""
-    if asked is None or retrieval.class_name in (asked, None):
-        return []
-    return [f"the image looks like {retrieval.class_name!r}, not like {asked!r}"]
