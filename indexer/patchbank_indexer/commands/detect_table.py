@@ -35,6 +35,8 @@ COLUMNS: Final = (
     "frame_fault",
     "decision",
     "review_threshold",
+    "reasons",
+    "known_defects",
 )
 """Columns that are always there, in this order. Other plain values of an answer follow them."""
 
@@ -74,7 +76,8 @@ def check_csv_path(path: Path) -> None:
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write one row per image, in UTF-8. Regions are counted, other lists and tables left out.
+    """Write one row per image, in UTF-8. Regions are counted, reasons and names of known defects joined by ``;``, other
+    lists and tables left out.
 
     The file appears whole or not at all. Raises ``StoreUnavailable`` where it cannot be written.
     """
@@ -95,6 +98,9 @@ def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
     plain = {name: value for name, value in row.items() if value is None or isinstance(value, str | int | float)}
     if "regions" in row:
         plain["regions"] = len(row["regions"])
+        shown = (region["defect"]["name"] for region in row["regions"] if region.get("defect"))
+        plain["known_defects"] = ";".join(dict.fromkeys(shown))
+        plain["reasons"] = ";".join(row.get("reasons", ()))
     if "error" in row:
         plain |= {f"error_{name}": row["error"][name] for name in ("code", "message")}
     return plain
