@@ -17,6 +17,9 @@ Word = Literal["correct", "false_alarm", "missed", "unsure"]
 
 WORDS: Final[tuple[Word, ...]] = get_args(Word)
 
+Label = Literal["defect", "good"]
+"""What people said of a part."""
+
 _TIME_DIGITS: Final = 12
 _RANDOM_BYTES: Final = 10
 
@@ -90,6 +93,18 @@ def first_id(at: datetime) -> str:
 def utc_now() -> datetime:
     """This moment."""
     return datetime.now(timezone.utc)
+
+
+def label_of(row: RecordedDetection) -> Label | None:
+    """What the last word says of the part: ``missed``, or ``correct`` of a rejected one, is a defect; ``false_alarm``,
+    or ``correct`` of a passed one, is good. None where it says neither, and where the camera did not work."""
+    if row.frame_fault is not None:
+        return None
+    if row.word == "missed" or (row.word == "correct" and row.decision == "reject"):
+        return "defect"
+    if row.word == "false_alarm" or (row.word == "correct" and row.decision == "pass"):
+        return "good"
+    return None
 
 
 def check_word(word: Word, decision: Decision | None) -> None:

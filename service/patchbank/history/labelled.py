@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from patchbank.errors import PictureNotKept, UnknownDetection
-from patchbank.history.detection import RecordedDetection
+from patchbank.history.detection import Label, RecordedDetection, label_of
 from patchbank.history.records import Records
 from patchbank.history.selection import Selection
 from patchbank.progress import SILENT, Progress
-
-Label = Literal["defect", "good"]
 
 
 @dataclass(frozen=True)
@@ -34,18 +32,6 @@ class LabelledByPeople:
             "not_kept": self.not_kept,
             "contradictory": self.contradictory,
         }
-
-
-def label_of(row: RecordedDetection) -> Label | None:
-    """What the last word says of the part: ``missed``, or ``correct`` of a rejected one, is a defect; ``false_alarm``,
-    or ``correct`` of a passed one, is good. None where it says neither, and where the camera did not work."""
-    if row.frame_fault is not None:
-        return None
-    if row.word == "missed" or (row.word == "correct" and row.decision == "reject"):
-        return "defect"
-    if row.word == "false_alarm" or (row.word == "correct" and row.decision == "pass"):
-        return "good"
-    return None
 
 
 def write_labelled(records: Records, class_name: str, folder: Path, progress: Progress = SILENT) -> LabelledByPeople:

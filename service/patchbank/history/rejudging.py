@@ -9,7 +9,7 @@ from typing import Any
 from patchbank.bank.store import PatchStore, ViewSource
 from patchbank.embedding.embedder import Embedder
 from patchbank.errors import PatchbankError, PictureNotKept, UnknownDetection
-from patchbank.history.detection import RecordedDetection
+from patchbank.history.detection import RecordedDetection, label_of
 from patchbank.history.records import Records
 from patchbank.history.selection import Page, Selection
 from patchbank.judging.inspector import Inspector
@@ -72,18 +72,12 @@ class Rejudged:
     @property
     def hides_defect(self) -> bool:
         """Whether it becomes normal though people said that it is a defect."""
-        said = self.detection.word == "missed" or (
-            self.detection.word == "correct" and self.detection.decision == "reject"
-        )
-        return self.flips and self.after.decision != "reject" and said
+        return self.flips and self.after.decision != "reject" and label_of(self.detection) == "defect"
 
     @property
     def rejects_good(self) -> bool:
         """Whether it becomes anomalous though people said that it is good."""
-        said = self.detection.word == "false_alarm" or (
-            self.detection.word == "correct" and self.detection.decision == "pass"
-        )
-        return self.flips and self.after.decision == "reject" and said
+        return self.flips and self.after.decision == "reject" and label_of(self.detection) == "good"
 
     def as_dict(self) -> dict[str, Any]:
         """For machines."""
