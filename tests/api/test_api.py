@@ -56,6 +56,7 @@ DETECTION_FIELDS = {
     "bank_version",
     "backbone",
     "timings_ms",
+    "detection_id",
     "processing_time_ms",
     "warnings",
 }
@@ -102,7 +103,7 @@ def test_detect_answers_every_field_of_the_contract(client: httpx.Client, produc
     assert set(answer) == DETECTION_FIELDS
     assert (answer["status"], answer["class_name"]) == ("ok", "solar_mono")
     assert answer["is_anomalous"] == (answer["anomaly_score"] > answer["threshold"])
-    assert set(answer["timings_ms"]) == {"decode", "embed", "retrieve", "search", "render"}
+    assert set(answer["timings_ms"]) == {"decode", "embed", "retrieve", "search", "render", "record"}
     assert sum(answer["timings_ms"].values()) == pytest.approx(answer["processing_time_ms"], abs=0.1)
     assert sum(answer["all_class_scores"].values()) == pytest.approx(1.0)
     with Image.open(io.BytesIO(base64.b64decode(answer["anomaly_map_base64"]))) as heatmap:

@@ -90,7 +90,7 @@ def test_disagreements_come_newest_first_page_by_page_with_both_judgements(datab
     assert rest.after is None
     row = first.rows[0]
     assert (row.before.version, row.before.decision, row.after) == ("1", "pass", saying("reject"))
-    assert (row.detection.file_name, row.flips, row.agrees) == ("a.png", False, False)
+    assert (row.detection.file_name, row.flips, row.agrees) == ("a.png", True, False)
 
 
 def test_a_detection_that_is_gone_takes_its_judgement_along_and_none_is_written_after_it(database: Database) -> None:

@@ -11,7 +11,7 @@ from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from patchbank.api.errors import Refusal, refuse
-from patchbank.api.route_table import Route, RouteTable
+from patchbank.api.route_table import Route, RouteTable, as_routed
 from patchbank.errors import ImageTooLarge, PatchbankError
 
 NO_BODY: Final = 65_536
@@ -43,7 +43,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        path = scope["path"].rstrip("/")  # one slash too many is redirected, whatever the body
+        path = as_routed(scope["path"]).rstrip("/")  # one slash too many is redirected, whatever the body
         route = self._limits.get(scope["method"], path) or Limit(NO_BODY)
         limit, error = route.most, route.error(f"the request is larger than {route.most / 1e6:g} MB")
         announced = dict(scope["headers"]).get(b"content-length", b"0")

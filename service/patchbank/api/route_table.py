@@ -31,7 +31,6 @@ class RouteTable(Generic[T]):
 
     def get(self, method: str, path: str) -> T | None:
         """The value of the route that such a request goes to; None where there is none."""
-        path = as_routed(path)
         for known, pattern, value in self._values:
             if known == method and pattern.fullmatch(path):
                 return value

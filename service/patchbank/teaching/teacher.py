@@ -14,7 +14,7 @@ from patchbank.bank.reference import ReferenceFacts
 from patchbank.bank.store import Bank, PatchStore
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.stream import Skipped
-from patchbank.errors import DamagedBank, InvalidParameters, MixedReferences, NoReferences
+from patchbank.errors import DamagedBank, InvalidParameters, MixedReferences, NoReferences, StoreUnavailable
 from patchbank.judging.compatibility import CompatibilityChecks
 from patchbank.progress import SILENT, Progress, activating
 from patchbank.scoring.inspected_area import InspectedAreas
@@ -184,7 +184,7 @@ class Teacher:
         try:
             if before is None and class_name in self.store.active():
                 before = self.store.bank(class_name).manifest
-        except DamagedBank:  # a class that cannot be read is taught anew all the same
+        except (DamagedBank, StoreUnavailable):  # it is taught anew all the same, or the draft says what is wrong
             return None
         anew = options.follows is None
         return taken_over(before, self.embedder.fingerprint, plan.scales, anew=anew)[1]
