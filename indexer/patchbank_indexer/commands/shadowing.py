@@ -149,7 +149,7 @@ def _show(settings: Settings, out: Output, class_name: str, disagreements: int) 
     out.result({**told, "disagreements": [row.as_dict() for row in rows]})
     who = f", by {shadow.started_by}" if shadow.started_by else ""
     out.say(
-        f"{class_name}: candidate {shadow.version}, {shadow.share:.3g} of the detections since "
+        f"{class_name}: candidate {shadow.version}, {100 * shadow.share:.3g} % of the detections since "
         f"{shadow.since:%Y-%m-%d %H:%M:%S}{who}"
     )
     out.say(f"judged {counts.judged}: {counts.agreed} as the version that served, {counts.disagreed} differently")
