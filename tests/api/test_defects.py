@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from patchbank.settings import Settings, load_settings
+from tests.helpers.answers import refusal, told
 from tests.helpers.http_service import serving
 from tests.helpers.jobs import ended, order
 from tests.helpers.pictures import defective_png, png
@@ -28,16 +29,6 @@ def client(running: Settings) -> Iterator[httpx.Client]:
     with serving(running) as opened:
         assert ended(opened, order(opened, "part", 6))["state"] == "done"
         yield opened
-
-
-def told(answer: httpx.Response, status: int = 200) -> Any:
-    assert answer.status_code == status, answer.text
-    return answer.json()
-
-
-def refusal(answer: httpx.Response) -> tuple[int, str]:
-    assert set(answer.json()) == {"error"}, answer.text
-    return answer.status_code, answer.json()["error"]["code"]
 
 
 def judged(client: httpx.Client, picture: bytes, **fields: str) -> Any:

@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw
 
 from patchbank.history.database import FILE
 from patchbank.settings import Settings, load_settings
+from tests.helpers.answers import refusal, told
 from tests.helpers.http_service import serving
 from tests.helpers.jobs import ended, order
 from tests.helpers.pictures import picture, png
@@ -30,16 +31,6 @@ def client(running: Settings) -> Iterator[httpx.Client]:
     with serving(running) as opened:
         assert ended(opened, order(opened, "part", 6))["state"] == "done"
         yield opened
-
-
-def told(answer: httpx.Response, status: int = 200) -> Any:
-    assert answer.status_code == status, answer.text
-    return answer.json()
-
-
-def refusal(answer: httpx.Response) -> tuple[int, str]:
-    assert set(answer.json()) == {"error"}, answer.text
-    return answer.status_code, answer.json()["error"]["code"]
 
 
 def marked(seed: int) -> bytes:

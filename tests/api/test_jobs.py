@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from patchbank.settings import Settings, load_settings
+from tests.helpers.answers import refusal
 from tests.helpers.command_line import indexer_json
 from tests.helpers.http_service import serving
 from tests.helpers.jobs import at_work, ended, files, happenings, order, process_of, shown
@@ -46,11 +47,6 @@ def serving_version(client: httpx.Client) -> str:
 
 def version(client: httpx.Client, class_name: str = "part") -> str:
     return str(client.get(f"/classes/{class_name}").json()["version"])
-
-
-def refusal(answer: httpx.Response) -> tuple[int, str]:
-    assert set(answer.json()) == {"error"}
-    return answer.status_code, answer.json()["error"]["code"]
 
 
 def test_a_class_is_taught_and_extended_as_by_the_command(

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from patchbank.settings import Settings, load_settings
+from tests.helpers.answers import refusal, told
 from tests.helpers.http_service import serving
 from tests.helpers.jobs import ended, files, order
 from tests.helpers.pictures import png
@@ -36,16 +37,6 @@ def client(running: Settings) -> Iterator[httpx.Client]:
 def _settled(client: httpx.Client) -> None:
     """No upkeep of an earlier test is at work."""
     until(lambda: not any(job["ended_at"] is None for job in client.get("/jobs").json()["jobs"]), 60)
-
-
-def told(answer: httpx.Response, status: int = 200) -> Any:
-    assert answer.status_code == status, answer.text
-    return answer.json()
-
-
-def refusal(answer: httpx.Response) -> tuple[int, str]:
-    assert set(answer.json()) == {"error"}, answer.text
-    return answer.status_code, answer.json()["error"]["code"]
 
 
 def score(client: httpx.Client, seed: int, **fields: str) -> float:

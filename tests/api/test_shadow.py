@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from patchbank.embedding.embedder import Embedder
+from tests.helpers.answers import refusal, told
 from tests.helpers.candidates import Taught, nearly, taught
 from tests.helpers.http_service import serving
 from tests.helpers.pictures import png
@@ -36,15 +37,6 @@ def part(once: Taught, tmp_path: Path) -> Taught:
 def client(part: Taught) -> Iterator[httpx.Client]:
     with serving(part.settings) as opened:
         yield opened
-
-
-def told(answer: httpx.Response, status: int = 200) -> Any:
-    assert answer.status_code == status, answer.text
-    return answer.json()
-
-
-def refusal(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["error"]["code"]
 
 
 def detected(client: httpx.Client, data: bytes, **form: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ def tell_trial(out: Output, report: TrialReport, looked_at: str, flip: str) -> N
     if report.flips or report.changed:
         out.table(
             ("detection", "file", "word", "decision", "then", "score", "then"),
-            [_cells(row) for row in (*report.flips, *report.changed)],
+            [rejudged_cells(row) for row in (*report.flips, *report.changed)],
             names=("file",),
         )
     itself, rows = report.itself, report.recent.rows
@@ -32,6 +32,7 @@ def tell_trial(out: Output, report: TrialReport, looked_at: str, flip: str) -> N
         out.remark(line)
 
 
-def _cells(row: Rejudged) -> tuple[object, ...]:
+def rejudged_cells(row: Rejudged) -> tuple[object, ...]:
+    """A detection, its file, what people said, and both decisions and scores."""
     before, after, seen = row.before, row.after, row.detection
     return seen.id, seen.file_name, seen.word, before.decision, after.decision, before.score, after.score

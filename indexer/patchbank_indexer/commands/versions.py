@@ -11,7 +11,6 @@ from patchbank.bank.store import PatchStore
 from patchbank.embedding.embedder import Embedder
 from patchbank.history.comparing import MOST, RecentComparer, RecentComparison
 from patchbank.history.history import History
-from patchbank.history.rejudging import Rejudged
 from patchbank.judging.backbone_choice import settled
 from patchbank.judging.version_diff import VersionDiff
 from patchbank.judging.version_diff import diff as compare_versions
@@ -21,6 +20,7 @@ from patchbank.settings import Settings
 from patchbank.teaching.originals import Originals
 from patchbank_indexer.commands.options import ClassName, DataDir, Json
 from patchbank_indexer.commands.running import opened, run
+from patchbank_indexer.commands.trial_lines import rejudged_cells
 from patchbank_indexer.output import Output
 
 
@@ -149,18 +149,13 @@ def _tell_recent(out: Output, compared: RecentComparison) -> None:
     if changed:
         out.table(
             ("detection", "file", "word", "before", "after", "score before", "score after"),
-            [_cells(row) for row in changed],
+            [rejudged_cells(row) for row in changed],
             names=("file",),
         )
     if judged.without_picture:
         out.remark(f"{judged.without_picture} of the same time could not be judged again: their pictures are not kept")
     for line in judged.failed:
         out.remark(line)
-
-
-def _cells(row: Rejudged) -> tuple[object, ...]:
-    before, after, seen = row.before, row.after, row.detection
-    return seen.id, seen.file_name, seen.word, before.decision, after.decision, before.score, after.score
 
 
 def _prune(settings: Settings, out: Output, class_name: str, keep: int) -> None:

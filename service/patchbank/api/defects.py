@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import Annotated
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from patchbank.api.few_files import few_files
 from patchbank.api.job_forms import UploadedFiles, defect_request, form_schema
 from patchbank.api.patience import patiently
-from patchbank.api.redaction import Redaction
 from patchbank.api.same_site import refuse_other_sites
 from patchbank.api.schemas import DefectAdded, DefectList, DefectRemoved
 from patchbank.api.state import ApiState, state_of
-from patchbank.api.uploads import receive
 from patchbank.jobs.defects import DefectChoices, changed_document, defects_document, taught_document
-from patchbank.jobs.uploads import GivenNames
 from patchbank.teaching.defect_list import find_defect, remove_defect
 from patchbank.teaching.defect_teacher import DefectTeacher
 
@@ -53,27 +50,10 @@ async def add_defect(request: Request, class_name: str) -> DefectAdded:
     """Teach a known defect: pictures that show it are anomalous from the next request on, and its name is in the
     answer. No score and no threshold changes."""
     state = state_of(request)
-    await to_thread.run_sync(state.inspector.serving_bank, class_name)
-    state.uploads.enter()
-    try:
-        place = await to_thread.run_sync(state.jobs.place)
-        with closing(place):
-            folder = place.folder.uploads
-            form = await receive(
-                request,
-                folder,
-                most_files=2,
-                most_bytes=int(state.settings.max_upload_mb * 1e6),
-                limit_of_files="the picture, and a mask",
-            )
-            files = UploadedFiles(form, folder)
-            asked = defect_request(form, files, request.query_params)
-            told = await to_thread.run_sync(lambda: patiently(lambda: _add(state, class_name, asked, files)))
-            told = GivenNames(folder, form.names).document(told)
-    finally:
-        state.uploads.leave()
-    redaction: Redaction = request.app.state.redaction
-    return DefectAdded(**redaction.document(told, 200))
+    async with few_files(request, class_name, 2, "the picture, and a mask") as sent:
+        asked = defect_request(sent.form, sent.files, request.query_params)
+        told = await to_thread.run_sync(lambda: patiently(lambda: _add(state, class_name, asked, sent.files)))
+        return DefectAdded(**sent.document(told))
 
 
 @router.delete("/{defect_id}", dependencies=[Depends(refuse_other_sites)])

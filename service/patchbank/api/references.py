@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import Annotated, Any
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from patchbank.api.caller import signed
-from patchbank.api.job_forms import AddForm, UploadedFiles, form_schema, update_request
+from patchbank.api.few_files import few_files
+from patchbank.api.job_forms import AddForm, form_schema, update_request
 from patchbank.api.patience import patiently
-from patchbank.api.redaction import Redaction
 from patchbank.api.same_site import refuse_other_sites
 from patchbank.api.schemas import Added, ReferenceList, ReferenceOut, Withdrawn
 from patchbank.api.state import ApiState, state_of
-from patchbank.api.uploads import receive
 from patchbank.jobs.references import reference_document, withdrawn_document
 from patchbank.jobs.teach import UpdateRequest, advice_lines, options_of, taught_document
-from patchbank.jobs.uploads import GivenNames
 from patchbank.progress import SILENT
 from patchbank.teaching.teacher import Teacher, TeachReport
 from patchbank.teaching.withdrawer import Withdrawer
@@ -68,29 +65,14 @@ async def add_references(request: Request, class_name: str) -> Added:
     """Add a few reference images; the next request is judged with them. For many, ``POST /classes/{class_name}`` with
     ``extend`` makes a job."""
     state = state_of(request)
-    await to_thread.run_sync(state.inspector.serving_bank, class_name)
-    state.uploads.enter()
-    try:
-        place = await to_thread.run_sync(state.jobs.place)
-        with closing(place):
-            folder, limits = place.folder.uploads, state.settings
-            form = await receive(
-                request,
-                folder,
-                most_files=limits.max_batch,
-                most_bytes=int(limits.max_upload_mb * 1e6),
-                limit_of_files="PATCHBANK_MAX_BATCH; for more: POST /classes/{class_name} with extend=true",
-            )
-            files = UploadedFiles(form, folder)
-            told_by = signed(request, update_request(form, files, class_name, request.query_params))
-            asked = UpdateRequest.model_validate(told_by)
-            report = await to_thread.run_sync(lambda: patiently(lambda: _add(state, asked)))
-            told = GivenNames(folder, form.names).document(_added(asked, report))
-    finally:
-        state.uploads.leave()
+    limit_of_files = "PATCHBANK_MAX_BATCH; for more: POST /classes/{class_name} with extend=true"
+    async with few_files(request, class_name, state.settings.max_batch, limit_of_files) as sent:
+        told_by = signed(request, update_request(sent.form, sent.files, class_name, request.query_params))
+        asked = UpdateRequest.model_validate(told_by)
+        report = await to_thread.run_sync(lambda: patiently(lambda: _add(state, asked)))
+        told = sent.document(_added(asked, report))
     job = await to_thread.run_sync(state.upkeep.look_at, class_name)
-    redaction: Redaction = request.app.state.redaction
-    return Added(**redaction.document(told, 200), job=job)
+    return Added(**told, job=job)
 
 
 @router.delete("/{image_id}", dependencies=[Depends(refuse_other_sites)])

@@ -10,10 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from filelock import FileLock
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -90,6 +86,11 @@ class Database:
             self._ready = True
 
     def _migrate(self, connection: sa.Connection) -> None:
+        from alembic import command  # noqa: PLC0415  # only who opens a history needs it, and not each command
+        from alembic.config import Config  # noqa: PLC0415
+        from alembic.script import ScriptDirectory  # noqa: PLC0415
+        from alembic.util import CommandError  # noqa: PLC0415
+
         if self.is_server:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
         config = Config()

@@ -108,7 +108,7 @@ class Learner:
         progress: Progress,
     ) -> TrialReport:
         version = source.pointers().classes[class_name]
-        others = [each for each in self._rejudger.recent(class_name, decisions, recent + 1) if each.id != row.id]
+        others = [each for each in self._records.newest(class_name, decisions, recent + 1) if each.id != row.id]
         compared = self._rejudger.compare(others[:recent], class_name, version, source=source, progress=progress)
         return TrialReport(row, class_name, version, self._rejudger.judge(row, class_name, source=source), compared)
 

@@ -13,6 +13,7 @@ from patchbank.history.database import Database
 from patchbank.history.detection import RecordedDetection, Said, Word, check_word, new_id, utc_now
 from patchbank.history.selection import Page, Selection
 from patchbank.history.tables import DETECTIONS, PICTURES, THUMBNAILS, WORDS
+from patchbank.judging.verdict import Decision
 
 _ROWS_AT_ONCE: Final = 1_000
 
@@ -46,6 +47,14 @@ class Records:
             told = self.page(selection, page)
             yield from told.detections
             page = None if told.after is None else page.model_copy(update={"after": told.after})
+
+    def newest(self, class_name: str, decisions: Sequence[Decision], limit: int) -> list[RecordedDetection]:
+        """The newest detections of a class that were decided so, of a camera that worked, newest first."""
+        columns = DETECTIONS.c
+        wanted = (columns.class_name == class_name, columns.decision.in_(decisions), columns.frame_fault.is_(None))
+        query = sa.select(DETECTIONS).where(*wanted).order_by(columns.id.desc()).limit(limit)
+        with self._database.reading() as connection:
+            return [_detection(row) for row in connection.execute(query)]
 
     def detection(self, detection_id: str) -> RecordedDetection:
         """One detection. Raises ``UnknownDetection``."""

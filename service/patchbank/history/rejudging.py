@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,6 @@ from patchbank.embedding.embedder import Embedder
 from patchbank.errors import PatchbankError, PictureNotKept, UnknownDetection
 from patchbank.history.detection import RecordedDetection, label_of
 from patchbank.history.records import Records
-from patchbank.history.selection import Page, Selection
 from patchbank.judging.inspector import Inspector
 from patchbank.judging.verdict import Decision, Verdict
 from patchbank.progress import SILENT, Progress
@@ -124,29 +123,6 @@ class Rejudger:
         verdict = self._inspector.inspect(data, class_name, version=version, source=source).verdict
         assert verdict is not None  # noqa: S101  # a class was named
         return Judgement.of(verdict)
-
-    def recent(self, class_name: str, decisions: Sequence[Decision], limit: int) -> list[RecordedDetection]:
-        """The newest detections of a class that were decided so, judged by the class's own rule, of a camera that
-        worked."""
-        rows = [
-            row
-            for decision in decisions
-            for row in self._newest(Selection(class_name=class_name, decision=decision), limit)
-        ]
-        return sorted(rows, key=lambda row: row.id, reverse=True)[:limit]
-
-    def _newest(self, selection: Selection, limit: int) -> Iterator[RecordedDetection]:
-        after: str | None = None
-        left = limit
-        while left > 0:
-            told = self._records.page(selection, Page(limit=min(500, 2 * limit), after=after))
-            for row in told.detections:
-                if row.frame_fault is None and left > 0:
-                    left -= 1
-                    yield row
-            if told.after is None:
-                return
-            after = told.after
 
     def compare(
         self,

@@ -17,6 +17,7 @@ from patchbank.bank.widened import ChangedSource, WidenedBank
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.stream import Seen
 from patchbank.errors import AlreadyKnown
+from patchbank.images import read_image
 from patchbank.judging.judge import Judge
 from patchbank.progress import SILENT, Progress
 from patchbank.scoring.inspected_area import InspectedAreas
@@ -67,7 +68,9 @@ class Acceptor:
         Raises ``AlreadyKnown`` where it is one, and the errors of ``Teacher.teach``.
         """
         with _file(picture) as path:
-            self._seen(self.store.bank(class_name), path)  # before anything is begun
+            bank = self.store.bank(class_name)
+            rule = LearntRange.known(bank.manifest).rule
+            _refuse_known(bank, read_image(path, self.settings.image_limits, rule).image_id)  # before anything is begun
             provenance = Provenance(by, note, {path: picture.file_name}, accepted_from=picture.detection_id)
             options = TeachOptions(provenance=provenance, serve=serve, trusted=True, strict=True)
             teacher = Teacher(self.settings, self.embedder, self.store)
@@ -99,12 +102,15 @@ class Acceptor:
         areas, values = InspectedAreas(manifest.roi), LearntRange.known(manifest)
         reader = Reader(self.settings, self.embedder, areas, SILENT, values, strict=True, scales=manifest.scales)
         (seen,) = reader.read([path], "embedding")
-        if seen.picture.image_id in bank.cls_vectors()[0]:
-            raise AlreadyKnown(
-                f"the picture is a reference of {manifest.class_name!r} already: {seen.picture.image_id}",
-                image_id=seen.picture.image_id,
-            )
+        _refuse_known(bank, seen.picture.image_id)
         return seen
+
+
+def _refuse_known(bank: Bank, image_id: str) -> None:
+    if image_id in bank.cls_vectors()[0]:
+        raise AlreadyKnown(
+            f"the picture is a reference of {bank.manifest.class_name!r} already: {image_id}", image_id=image_id
+        )
 
 
 def stays(report: TeachReport) -> list[str]:

@@ -50,7 +50,7 @@ def judge_all(part: Taught, embedder: Embedder) -> None:
         shadows = Shadows(history.database)
         rejudger = Rejudger(part.settings, embedder, store, history.records)
         shadow = shadows.of("part").model_copy(update={"version": part.strict})
-        for row in rejudger.recent("part", ("pass", "review", "reject"), 9):
+        for row in history.records.newest("part", ("pass", "review", "reject"), 9):
             said = rejudger.judge(row, "part", shadow.version)
             shadows.record(shadow, row.id, said, agrees=said.decision == row.decision)
     store.close()
