@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,9 +12,9 @@ from patchbank.arrays import FloatArray, IntArray
 from patchbank.atomic_file import replace_file
 from patchbank.bank.collection import CollectionDraft
 from patchbank.bank.edge.catalogue import HeldLock
-from patchbank.bank.edge.folders import MANIFEST
+from patchbank.bank.edge.folders import MANIFEST, PENDING
 from patchbank.bank.edge.growing_part import GrowingPart
-from patchbank.bank.manifest import Manifest
+from patchbank.bank.manifest import Manifest, stored_manifest
 from patchbank.bank.names import BankRef
 from patchbank.bank.part import Part
 from patchbank.bank.parted import Collection
@@ -66,10 +67,11 @@ class EdgeDraft(CollectionDraft[GrowingPart]):
         whole = self._whole(manifest)
         self._close()
         try:
-            replace_file(self._folder / MANIFEST, whole.model_dump_json(indent=1))
+            replace_file(self._folder / PENDING, "")
+            replace_file(self._folder / MANIFEST, json.dumps(stored_manifest(whole), indent=1))
             self._folder.rename(self._folder.with_name(self._ref.collection))
         except OSError as error:
-            raise DataDirNotWritable(f"{self._folder}: {error.strerror or error}") from error
+            raise DataDirNotWritable(f"{self._folder.name}: {error.strerror or error}") from error
         self._publish(self._ref, self._lock, serve=serve)
         return whole
 

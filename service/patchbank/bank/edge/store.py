@@ -28,7 +28,7 @@ from patchbank.bank.edge.catalogue import Catalogue, HeldLock
 from patchbank.bank.edge.cls_table import ClsTable
 from patchbank.bank.edge.draft import EdgeDraft
 from patchbank.bank.edge.flat_part import FlatPart
-from patchbank.bank.edge.folders import CLS_COPY, MANIFEST, REFERENCES
+from patchbank.bank.edge.folders import CLS_COPY, MANIFEST, PENDING, REFERENCES
 from patchbank.bank.edge.growing_part import GrowingPart
 from patchbank.bank.edge.router import EdgeRouter
 from patchbank.bank.edge.shard import INDEX_FROM, Shard
@@ -129,7 +129,28 @@ class EdgeStore(VersionedStore[HeldLock]):
         for folder in self._folder.iterdir():
             ref = BankRef.parse(folder.name)
             if ref is not None and ref.class_name == class_name and not folder.name.endswith(_PARTIAL):
-                yield ref, not removed and (folder / MANIFEST).is_file()
+                yield ref, not removed and (folder / MANIFEST).is_file() and self._is_acknowledged(ref)
+
+    def _is_acknowledged(self, ref: BankRef) -> bool:
+        """Whether a finished version may be told of; one that serves is, whatever its mark says."""
+        if not (self._folder / ref.collection / PENDING).exists():
+            return True
+        return self.active().get(ref.class_name) == ref.version
+
+    def _acknowledge(self, ref: BankRef) -> None:
+        """Take the mark away: the version is there from now on."""
+        try:
+            (self._folder / ref.collection / PENDING).unlink(missing_ok=True)
+        except OSError as error:
+            raise DataDirNotWritable(f"{ref.collection} cannot be written: {reason_of(error)}") from error
+
+    def _publish(self, ref: BankRef, held: HeldLock, *, serve: bool = True) -> None:
+        if serve:
+            self._serve(ref, held)
+        else:
+            self._catalogue.switch(lambda pointers: pointers)  # so that there is a pointer where there is a version
+        self._acknowledge(ref)
+        self._retire_old(ref.class_name, self._keep)
 
     def _hold(self, class_name: str) -> HeldLock:
         return self._catalogue.class_lock(class_name)
@@ -158,8 +179,7 @@ class EdgeStore(VersionedStore[HeldLock]):
             raise DataDirNotWritable(f"{self.data_dir}: {error.strerror or error}") from error
 
     def _serve(self, ref: BankRef, held: HeldLock) -> None:
-        manifest = self._manifest(ref, serves=False)
-        route = _route(manifest)
+        route = self._route_of(ref)
         self._router.table(ref, route)  # or the class would serve and have no vote
         self._catalogue.switch(lambda pointers: pointers.with_class(ref.class_name, ref.version, route))
 
