@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
 from patchbank.arrays import ByteArray, FloatArray
 from patchbank.bank.sealed_document import canonical
@@ -19,18 +18,6 @@ from patchbank.bank.sealed_document import canonical
 UNIT_TOLERANCE: Final = 1e-4
 """How far the length of a vector may be from 1. Normalised float32 vectors of 4,096 numbers are within 1e-6; a distance
 is wrong by no more than this."""
-
-_HEX: Final = r"^[0-9a-f]{64}$"
-
-
-class PartDigest(BaseModel):
-    """SHA-256 over a part's patches, over its CLS embeddings and over its references, each in the order of ids."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    patches: str = Field(pattern=_HEX)
-    cls: str = Field(pattern=_HEX)
-    references: str = Field(pattern=_HEX)
 
 
 class VectorsDigest:
@@ -55,8 +42,8 @@ class VectorsDigest:
             raise ValueError("ids that do not ascend")
         self._last = ids[-1].tobytes()
         self._count += len(ids)
-        self._ids.update(np.ascontiguousarray(ids))
-        self._vectors.update(np.ascontiguousarray(vectors, dtype="<f4"))
+        self._ids.update(np.ascontiguousarray(ids).data)
+        self._vectors.update(np.ascontiguousarray(vectors, dtype="<f4").data)
 
     def hexdigest(self) -> str:
         """The digest of all blocks so far."""

@@ -9,7 +9,6 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from patchbank.arrays import FloatArray
-
 from patchbank.bank.defect_record import DefectRecord
 from patchbank.bank.frame_limits import FrameLimits
 from patchbank.bank.names import BankRef, check_version
@@ -311,7 +310,7 @@ def stored_manifest(manifest: Manifest) -> dict[str, Any]:
 
 
 def _floats(text: str) -> FloatArray:
-    """The numbers of base64 of little-endian float32. Raises ``ValueError`` where it is none, or they are not finite."""
+    """The numbers of base64 of little-endian float32. Raises ``ValueError`` where they are not finite."""
     values = np.frombuffer(base64.b64decode(text, validate=True), dtype="<f4").astype(np.float32)
     if not len(values) or not np.isfinite(values).all():
         raise ValueError("vectors that hold numbers that are not finite, or none")

@@ -7,7 +7,6 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from patchbank.bank.content_digest import PartDigest
 from patchbank.bank.names import check_version
 
 MOST_PARTS: Final = 8
@@ -18,6 +17,18 @@ MOST_WITHDRAWN: Final = 0.2
 
 MERGED_AT_ONCE: Final = 20_000
 """Most patches that a change copies beside its own: it must stay a matter of a second. The rest is for compaction."""
+
+_HEX: Final = r"^[0-9a-f]{64}$"
+
+
+class PartDigest(BaseModel):
+    """SHA-256 over a part's patches, over its CLS embeddings and over its references (``content_digest``)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    patches: str = Field(pattern=_HEX)
+    cls: str = Field(pattern=_HEX)
+    references: str = Field(pattern=_HEX)
 
 
 class Part(BaseModel):

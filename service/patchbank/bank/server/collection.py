@@ -18,6 +18,7 @@ from patchbank.bank.excluding import nearest_without
 from patchbank.bank.manifest import Manifest, read_manifest, stored_manifest
 from patchbank.bank.names import is_image_id, reference_point
 from patchbank.bank.reference import FACTS, Reference, ReferenceFacts
+from patchbank.bank.sealed_document import is_sealed
 from patchbank.bank.server.link import ONCE, WRITING, Patience, ServerLink
 from patchbank.bank.server.points import Points
 from patchbank.bank.store import BankSpec, Neighbours, PatchBlock
@@ -193,6 +194,12 @@ class ServerCollection:
             return manifest.model_copy(update={"parts": (own.model_copy(update={"indexed": payload["indexed"]}),)})
         except (ValueError, KeyError) as error:  # a ValidationError is one
             raise DamagedBank(f"the manifest of {self.name} cannot be read: {reason_of(error)}") from error
+
+    def is_sealed(self) -> bool:
+        """Whether the manifest has a checksum; those of older releases have none."""
+        client = self.link.client
+        records = self.link.ask(f"reading {self.name}", lambda: client.retrieve(self.name, [MANIFEST_POINT]))
+        return any(is_sealed((record.payload or {}).get("manifest")) for record in records)
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Write the manifest, which finishes the version."""
