@@ -89,6 +89,13 @@ class ImageTooLarge(PatchbankError):
     status = 413
 
 
+class ImageTooCostly(PatchbankError):
+    """Decoding an image took more time or memory than it may."""
+
+    code = "image_too_costly"
+    status = 413
+
+
 class UnknownClass(PatchbankError):
     """There is no active bank of that product class."""
 
@@ -447,6 +454,13 @@ class TooBusy(PatchbankError):
 
     code = "too_busy"
     status = 429
+
+
+class DeadlinePassed(PatchbankError):
+    """A request was not answered within its time, or its client has gone; its work was ended."""
+
+    code = "deadline_passed"
+    status = 503
 
 
 class Closed(PatchbankError):
