@@ -36,7 +36,7 @@ class PooledStore(EdgeStore):
     searched in this one."""
 
     def __init__(self, data_dir: Path, workers: int, keep_versions: int = 3) -> None:
-        super().__init__(data_dir, keep_versions)
+        super().__init__(data_dir, keep_versions, mapped=False)
         self._count = workers
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="search")
         self._pool = WorkerPool(search_kind(data_dir, max(1, (os.cpu_count() or 1) // workers)), workers)
@@ -48,7 +48,7 @@ class PooledStore(EdgeStore):
 
     def open_bank(self, ref: BankRef, *, serves: bool) -> PooledBank:
         manifest = self._manifest(ref, serves)
-        return PooledBank(self, manifest, lambda: self._view(manifest.class_name, manifest.shares))
+        return PooledBank(self, manifest, lambda: self._view(manifest))
 
     def nearest(
         self, ref: BankRef, queries: FloatArray, k: int, exact: bool, exclude_images: Sequence[str]
