@@ -17,7 +17,7 @@ from patchbank.bank.view import View, with_view
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.embedding import Embedding
 from patchbank.errors import EmptyBank, InvalidParameters
-from patchbank.images import DecodedImage, OpenedImage, open_image, opened
+from patchbank.images import DecodedImage, OpenedImage
 from patchbank.judging.backbone_choice import NAMED, choose, with_backbone
 from patchbank.judging.choice_file import Choice
 from patchbank.judging.clock import StageClock
@@ -65,6 +65,7 @@ class Inspector:
         self.embedder = embedder
         self.choice = choice or Choice(embedder.backbone.name, "setting", NAMED)
         self.store = store
+        self._pictures = embedder.pictures.within(settings.image_limits)
         self.compatibility = CompatibilityChecks(embedder)
         self._watch = watch
         self._areas = lru_cache(_CLASSES)(InspectedAreas)
@@ -72,15 +73,21 @@ class Inspector:
 
     @classmethod
     def open(
-        cls, settings: Settings | None = None, *, search_workers: int = 0, watch: FrozenWatch | None = None
+        cls,
+        settings: Settings | None = None,
+        *,
+        search_workers: int = 0,
+        decoders: int = 0,
+        watch: FrozenWatch | None = None,
     ) -> Inspector:
-        """Backbone and store as the settings say; searches run in this process unless workers are asked for."""
+        """Backbone and store as the settings say. Searches run in this process unless ``search_workers`` are asked for,
+        and so does the decoding of pictures unless ``decoders`` are: strangers' files are safe in these alone."""
         settings = settings or load_settings()
         store = open_store(settings, search_workers)
         try:
             choice = choose(settings, store)
             settings = with_backbone(settings, choice)
-            return cls(settings, Embedder.open(settings), store, watch, choice)
+            return cls(settings, Embedder.open(settings, decoders), store, watch, choice)
         except BaseException:
             store.close()
             raise
@@ -174,9 +181,7 @@ class Inspector:
     def _open(self, image: Path | str | bytes | DecodedImage) -> OpenedImage | DecodedImage:
         if isinstance(image, DecodedImage):
             return image
-        if isinstance(image, bytes):
-            return opened(image, self.settings.image_limits)
-        return open_image(Path(image), self.settings.image_limits)
+        return self._pictures.opened(image) if isinstance(image, bytes) else self._pictures.open(Path(image))
 
     def retriever(self, embedding: Embedding, view: View) -> ClassRetriever:
         """Class retrieval of an embedded image."""
