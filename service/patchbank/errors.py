@@ -145,6 +145,27 @@ class OtherSite(PatchbankError):
     status = 403
 
 
+class HostNotAllowed(PatchbankError):
+    """A request is for a host name that the service does not answer to."""
+
+    code = "host_not_allowed"
+    status = 421
+
+
+class HeadTooLarge(PatchbankError):
+    """The head of a request, its address and headers, is larger than is read."""
+
+    code = "head_too_large"
+    status = 431
+
+
+class TooManyConnections(PatchbankError):
+    """More connections are open than the service keeps."""
+
+    code = "too_many_connections"
+    status = 503
+
+
 class KeyRequired(PatchbankError):
     """A request without an API key, where one is asked for."""
 

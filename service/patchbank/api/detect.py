@@ -14,7 +14,6 @@ from patchbank.api.caller import caller_of
 from patchbank.api.errors import error_body
 from patchbank.api.form_fields import check_fields
 from patchbank.api.request_id import current_request_id
-from patchbank.api.same_site import refuse_other_sites
 from patchbank.api.schemas import BatchAnswer, BatchDetection, Detection, ErrorBody, FailedDetection
 from patchbank.api.state import ApiState, state_of
 from patchbank.errors import ImageTooLarge, InvalidParameters, PatchbankError
@@ -74,7 +73,7 @@ class OnlyKnownFields:
         check_fields(sent, request.query_params, self._singles, self._lists, more)
 
 
-@router.post("/detect", dependencies=[Depends(refuse_other_sites), Depends(OnlyKnownFields("file", "return_map"))])
+@router.post("/detect", dependencies=[Depends(OnlyKnownFields("file", "return_map"))])
 async def detect(
     request: Request,
     file: Annotated[UploadFile, File()],
@@ -90,7 +89,7 @@ async def detect(
 
 @router.post(
     "/detect/batch",
-    dependencies=[Depends(refuse_other_sites), Depends(OnlyKnownFields("return_maps", lists=("files",)))],
+    dependencies=[Depends(OnlyKnownFields("return_maps", lists=("files",)))],
 )
 async def detect_batch(
     request: Request,

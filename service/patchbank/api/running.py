@@ -104,7 +104,7 @@ def _state(inspector: Inspector, history: History, metrics: Metrics, stopping: C
         admission=admission,
         metrics=metrics,
         jobs=board,
-        loop=JobLoop(board, Starter(settings, board), metrics, upkeep),
+        loop=JobLoop(board, Starter(settings, board), metrics, upkeep, stopping),
         uploads=Admission(_UPLOADS, 0),
         upkeep=upkeep,
         history=history,
