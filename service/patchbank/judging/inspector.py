@@ -14,6 +14,7 @@ from patchbank.bank.manifest import Manifest
 from patchbank.bank.open_store import open_store
 from patchbank.bank.store import Bank, PatchStore, ViewSource
 from patchbank.bank.view import View, with_view
+from patchbank.deadline import check_deadline
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.embedding import Embedding
 from patchbank.errors import EmptyBank, InvalidParameters
@@ -110,12 +111,14 @@ class Inspector:
         ``threshold`` overrides the calibrated ones, of the image and of the pixels, and
         ``pixel_threshold`` that of the pixels alone. ``explain`` names the nearest normal patch of every region.
         ``source`` has the banks, in the place of the store.
-        Raises ``PatchbankError`` kinds for bad images, unknown classes and banks that can't serve.
+        Raises ``PatchbankError`` kinds for bad images, unknown classes and banks that can't serve, and
+        ``DeadlinePassed`` where the work has a deadline (``patchbank.deadline.working_until``).
         """
         if version is not None and class_name is None:
             raise InvalidParameters("a version is one of a class: name the class too")
         clock = StageClock()
         asked = _Asked(version, threshold, threshold if pixel_threshold is None else pixel_threshold)
+        check_deadline()
         with clock.time("decode"):
             opened_image = self._open(image)
         recogniser, frames = Recogniser(opened_image, self.embedder, self.retriever, clock), FrameLook(self._watch)
@@ -133,7 +136,9 @@ class Inspector:
         explain: bool,
         clock: StageClock,
     ) -> Inspection:
+        check_deadline()
         seen = recogniser.recognise(view, class_name)
+        check_deadline()
         decoded, retriever, retrieval = seen.image, seen.retriever, seen.retrieval
         notes = [*decoded.warnings, *seen.notes, *second_opinion(class_name, retrieval)]
         if class_name is None and not retrieval.scores:
@@ -148,6 +153,7 @@ class Inspector:
                 bank = self.serving_bank(name, view, asked.version)
                 like = class_name is None or retriever.is_like(bank)
             embedding = recogniser.embedding_of(seen, bank.manifest.scales)
+            check_deadline()
             with clock.time("search"):
                 report = frame.report(name, bank.manifest.frames)
                 verdict = self._judge(bank, embedding, asked, explain, like, report.fault is not None)
@@ -208,6 +214,7 @@ class Inspector:
             "known_defect": matches is not None,
             "bad_frame": bad_frame,
         }
+        check_deadline()
         values, inspected = judged.map(), judged.inspected_pixels()
         above = int(np.count_nonzero((values > cut) & inspected))
         return Verdict(
