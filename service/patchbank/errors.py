@@ -96,6 +96,20 @@ class ImageTooCostly(PatchbankError):
     status = 413
 
 
+class DecoderEnded(PatchbankError):
+    """The process that decoded an image was stopped or killed."""
+
+    code = "decoder_ended"
+    status = 503
+
+
+class DecodersNotStarted(PatchbankError):
+    """The processes that decode images cannot be started."""
+
+    code = "decoders_not_started"
+    status = 503
+
+
 class UnknownClass(PatchbankError):
     """There is no active bank of that product class."""
 

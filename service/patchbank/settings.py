@@ -118,6 +118,13 @@ class Settings(BaseSettings):
     max_batch: int = Field(default=64, ge=1, description="Most images per `/detect/batch` request.")
     max_concurrency: int = Field(default=2, ge=1, description="Images judged at the same time.")
     max_queue: int = Field(default=32, ge=0, description="Requests that may wait; the next one is answered with 429.")
+    request_timeout_s: float = Field(
+        default=60.0,
+        gt=0,
+        le=3600,
+        description="Seconds within which `/detect` answers, and `/detect/batch` judges each image; what takes longer "
+        "is ended and answered with 503.",
+    )
     retrieval_neighbours: int = Field(
         default=5, ge=1, le=100, description="Nearest CLS embeddings that vote on the product class."
     )

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from patchbank.errors import InvalidParameters, SearchWorkersNotStarted, StoreUnavailable
+from patchbank.errors import InvalidParameters, SearchWorkersNotStarted, StoreUnavailable, UndecodableImage
+from patchbank.processes.limits import end_after
 from patchbank.processes.serving import Answer
 from patchbank.processes.worker import Kind
 
@@ -34,6 +35,7 @@ def kind(memory_mb: float | None = None) -> Kind:
         remedy="nothing",
         not_started=SearchWorkersNotStarted,
         ended=StoreUnavailable,
+        crashed=UndecodableImage,
         otherwise=StoreUnavailable,
         memory_mb=memory_mb,
     )
@@ -57,6 +59,11 @@ def _answer(request: tuple[str, Any]) -> Any:
             os.kill(os.getpid(), signal.SIGSTOP)
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
+        case "crash":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        case "end itself":
+            end_after(given)
+            _answer(("spin", 60))
         case "take":
             return len(np.ones(int(given * 1e6), dtype=np.uint8))
         case "panic":

@@ -15,7 +15,14 @@ import numpy as np
 import pytest
 
 from patchbank.deadline import Deadline, working_until
-from patchbank.errors import Closed, DeadlinePassed, ImageTooCostly, InvalidParameters, StoreUnavailable
+from patchbank.errors import (
+    Closed,
+    DeadlinePassed,
+    ImageTooCostly,
+    InvalidParameters,
+    StoreUnavailable,
+    UndecodableImage,
+)
 from patchbank.processes.pool import WorkerPool
 from patchbank.processes.pulse import STILL, STOPPED
 from tests.processes.answering import kind
@@ -82,6 +89,22 @@ def test_a_process_that_dies_in_a_call_is_replaced(make: Callable[..., WorkerPoo
     pool = make()
     with pytest.raises(StoreUnavailable, match="ended unexpectedly"):
         ask(pool, "die")
+    assert ask(pool, "echo", 1) == 1
+
+
+def test_a_process_that_crashes_is_told_from_one_that_others_killed(make: Callable[..., WorkerPool]) -> None:
+    pool = make()
+    with pytest.raises(UndecodableImage, match=r"a test process crashed \(SIGSEGV\)"):
+        ask(pool, "crash")
+    assert ask(pool, "echo", 1) == 1
+
+
+def test_a_process_over_the_processor_time_that_it_gave_itself_raises_what_was_said(
+    make: Callable[..., WorkerPool],
+) -> None:
+    pool = make()
+    with pytest.raises(ImageTooCostly, match="too long"):
+        ask(pool, "end itself", 0.5)
     assert ask(pool, "echo", 1) == 1
 
 

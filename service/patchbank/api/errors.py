@@ -15,7 +15,7 @@ from patchbank.api.answer_headers import protective
 from patchbank.api.metrics import Metrics
 from patchbank.api.redaction import Redaction
 from patchbank.api.request_id import HEADER, current_request_id
-from patchbank.errors import InvalidParameters, KeyInvalid, KeyRequired, PatchbankError, TooBusy
+from patchbank.errors import DeadlinePassed, InvalidParameters, KeyInvalid, KeyRequired, PatchbankError, TooBusy
 from patchbank.reason import message_of
 from patchbank.settings import Settings
 from patchbank.text import shown
@@ -33,6 +33,7 @@ _FIELDS_TOLD: Final = 20
 
 _HEADERS: Final[dict[type[PatchbankError], dict[str, str]]] = {
     TooBusy: {"Retry-After": "1"},
+    DeadlinePassed: {"Retry-After": "1"},
     KeyRequired: {"WWW-Authenticate": "Bearer"},
     KeyInvalid: {"WWW-Authenticate": "Bearer"},
 }

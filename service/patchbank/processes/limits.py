@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import Final
@@ -27,3 +28,15 @@ def limit_this_process(memory_mb: float | None) -> None:
     if hard != resource.RLIM_INFINITY:
         most = min(most, hard)
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
+def end_after(seconds: float) -> None:
+    """Let the system end this process once it has taken so much more processor time, whatever it does by then. Other
+    processes that run at the same time cost it nothing. Not on Windows."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+
+
+def never_end() -> None:
+    """Take back what ``end_after`` has said."""
+    end_after(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import threading
 import time
 from contextlib import suppress
@@ -27,6 +28,12 @@ _STOP: Final = 2.0
 """Seconds that a worker has to end by itself once its pipe is closed; then it is killed."""
 
 
+_CRASHES: Final = tuple(
+    getattr(signal, name) for name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE") if hasattr(signal, name)
+)
+_OUT_OF_TIME: Final = tuple(getattr(signal, name) for name in ("SIGPROF",) if hasattr(signal, name))
+"""Signals by which a process ends that has a fault, or has taken the processor time that it gave itself."""
+
 _PREFIX: Final = "patchbank-"
 """How the names of all workers begin."""
 
@@ -36,9 +43,10 @@ class Kind:
     """What a worker does, and how people are told of it.
 
     ``opened``, with ``arguments``, makes in the worker what answers requests. ``called`` names the process in messages,
-    ``name`` in lists of processes. ``remedy`` is told where the main script cannot be imported by a worker.
-    ``not_started`` is raised where a worker cannot be started, ``ended`` where it ended during a call, and
-    ``otherwise`` for what a worker raises without a code. ``memory_mb`` is what it may take once it is ready.
+    ``name`` in lists of processes; ``remedy`` is told where the main script cannot be imported by a worker. Raised are
+    ``not_started`` where a worker cannot be started, ``ended`` where it ended during a call, ``crashed`` where a fault
+    in its code ended it, and ``otherwise`` for what a worker raises without a code. ``memory_mb`` is what it may take
+    once it is ready.
     """
 
     name: str
@@ -48,6 +56,7 @@ class Kind:
     remedy: str
     not_started: type[PatchbankError]
     ended: type[PatchbankError]
+    crashed: type[PatchbankError]
     otherwise: type[PatchbankError]
     memory_mb: float | None = None
 

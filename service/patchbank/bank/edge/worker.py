@@ -36,6 +36,7 @@ def search_kind(data_dir: Path, threads: int = 1) -> Kind:
         remedy="search_workers=0",
         not_started=SearchWorkersNotStarted,
         ended=StoreUnavailable,
+        crashed=StoreUnavailable,
         otherwise=StoreUnavailable,
     )
 
