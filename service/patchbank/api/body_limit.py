@@ -1,4 +1,4 @@
-"""Bounds on request bodies, kept while they arrive: how large, how long nothing may come, and how slowly the rest may."""
+"""Bounds on request bodies, kept while they arrive: how large, how slow, and how long nothing may come."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class BodyLimit:
     """ASGI middleware: a larger body is answered 413, by its announced length or as it comes; a slow one 408.
 
     ``limits`` are those of each route, ``NO_BODY`` bytes for every other one. A client that vanishes in mid-upload must
-    not keep its place in the queue, so nothing may come for ``patience`` seconds at most; nor must one that sends a byte
-    now and then, so there is a ``least_rate`` of bytes per second, which counts the time that the service waits for the
-    client, and no other.
+    not keep its place in the queue, so nothing may come for ``patience`` seconds at most; nor must one that sends a
+    byte now and then, so there is a ``least_rate`` of bytes per second, which counts the time that the service waits
+    for the client, and no other.
     """
 
     def __init__(

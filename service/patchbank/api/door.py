@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+import struct
 from typing import Any, Final
 
 import h11
@@ -42,6 +44,9 @@ _LINGER: Final = 2.0
 """Seconds in which a client that is refused may go on sending: a connection that is closed with unread bytes is reset,
 and the reset can overtake the answer."""
 
+_THROWN_AWAY: Final = 4_000_000
+"""Most bytes that are taken meanwhile."""
+
 _REJECTED: Final = 100
 """Connections too many that are told so at the same time; further ones are closed at once."""
 
@@ -65,6 +70,7 @@ class Door(H11Protocol):
         self._outflow = Outflow(TAKEN_RATE, TAKEN_GRACE)
         self._turned_away = False
         self._refused: float | None = None
+        self._thrown_away = 0
         self._began: float = 0.0
         self._head_since: float | None = None
         self._answered: float | None = None
@@ -73,11 +79,12 @@ class Door(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, or turn it away where there are too many."""
         super().connection_made(transport)
-        self._began = self._head_since = self.loop.time()
+        self._began = self.loop.time()
         if len(self.connections) > self._most + _REJECTED:
             transport.abort()
             return
         self._turned_away = len(self.connections) > self._most
+        self._head_since = None if self._turned_away else self._began
         self._timer = self.loop.call_later(_LOOK, self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -90,6 +97,11 @@ class Door(H11Protocol):
         """Take bytes in pieces: the parser looks at the size of a head only where it is not complete."""
         if self._turned_away:
             self._turn_away()
+        if self._refused is not None:
+            self._thrown_away += len(data)
+            if self._thrown_away > _THROWN_AWAY:
+                self.transport.close()
+            return
         rest = memoryview(data)
         while rest and self._refused is None and not self.transport.is_closing():
             super().data_received(bytes(rest[:_PIECE]))
@@ -128,7 +140,7 @@ class Door(H11Protocol):
     def cut(self) -> None:
         """End the connection, because the service ends."""
         if self.transport.is_closing():
-            self.transport.abort()
+            self._reset()
         else:
             self._refuse(Closed.status, Closed.code, "the service is stopping, and this was not done in time")
             self.transport.close()
@@ -158,11 +170,18 @@ class Door(H11Protocol):
         elif self._takes_long_to_end(now):
             self.transport.close()
         if self._outflow.is_too_slow(now, self._unsent):
-            self.transport.abort()
+            self._reset()
 
     def _takes_long_to_end(self, now: float) -> bool:
         answered = self.cycle is not None and self.cycle.response_complete and self._answered is not None
         return answered and self.conn.their_state is h11.SEND_BODY and now - (self._answered or now) > _REST
+
+    def _reset(self) -> None:
+        """Close the connection now. The system, too, is to forget what the client has not taken."""
+        connection = self.transport.get_extra_info("socket")
+        if connection is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
 
     def _close_late(self) -> None:
         if self.conn.has_begun:

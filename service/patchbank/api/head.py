@@ -6,8 +6,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class HeadAsGet:
-    """ASGI middleware: a route is asked with GET in the place of HEAD, and no more of its answer is made than the
-    headers, where that can be helped."""
+    """ASGI middleware: a route is asked with GET in the place of HEAD. The answer ends with the first piece of its
+    body, which the server does not send."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -25,10 +25,8 @@ class HeadAsGet:
 
         async def answering(message: Message) -> None:
             nonlocal answered
-            if message["type"] != "http.response.start":
-                return
-            await send(message)
-            answered = True
-            await send({"type": "http.response.body", "body": b""})
+            if not answered:
+                answered = message["type"] == "http.response.body"
+                await send({**message, "more_body": False} if answered else message)
 
         await self._app({**scope, "method": "GET"}, reading, answering)

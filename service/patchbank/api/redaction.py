@@ -39,7 +39,8 @@ class Redaction:
         ]
         if not settings.qdrant_url:
             del self._places[0]
-        self._places += ((f"{path}/", "") for path in _folders(settings))
+        folders = "|".join(re.escape(str(path)) for path in _folders(settings))
+        self._others = re.compile(rf"(?<![\w./\\-])(?:{folders})[/\\]")
 
     def text(self, text: str, status: int) -> str:
         """A text of an answer with this HTTP ``status``."""
@@ -48,6 +49,7 @@ class Redaction:
         if status >= 500:
             text = _FOLDERS.sub("", text)
         if status >= 400:
+            text = self._others.sub("", text)
             text = shown(_LONG.sub(lambda match: bounded(match[0], _MOST), text))
         return bounded(without_keys(storable(text)))
 

@@ -49,12 +49,12 @@ class SameSite:
             return ""
         if site is not None:
             return "" if site.lower() in _OWN else quoted(site)
-        if origin is None or _is_at(origin, headers.get("host", "")):
+        if origin is None or is_at(origin, headers.get("host", "")):
             return ""
         return quoted(origin)
 
 
-def _is_at(origin: str, host: str) -> bool:
+def is_at(origin: str, host: str) -> bool:
     """Whether a site is the one at ``host``. A proxy may have TLS where the service has none."""
     try:
         parts = urlsplit(origin.lower())
