@@ -13,9 +13,9 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
+from patchbank.disk import write_error
 from patchbank.errors import DataDirNotWritable, ImageTooLarge, InvalidParameters, UploadTooLarge
 from patchbank.jobs.uploads import upload_path
-from patchbank.reason import reason_of
 from patchbank.text import quoted, storable
 
 _TEXT: Final = 65_536
@@ -78,7 +78,7 @@ async def receive(
     except FormParserError as error:
         raise HTTPException(400, "the form cannot be read") from error
     except OSError as error:
-        raise DataDirNotWritable(f"an upload cannot be written: {reason_of(error)}") from error
+        raise write_error(error, "an upload cannot be written", DataDirNotWritable, folder) from error
     finally:
         receiver.close()
     if not receiver.complete:

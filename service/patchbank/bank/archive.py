@@ -25,6 +25,7 @@ from patchbank.bank.manifest import Manifest, read_manifest
 from patchbank.bank.names import is_image_id
 from patchbank.bank.reference import Reference
 from patchbank.bank.store import BankContent, PatchBlock
+from patchbank.disk import write_error
 from patchbank.errors import DamagedBank, DamagedSnapshot, SnapshotNotWritable
 from patchbank.progress import SILENT, Progress
 from patchbank.reason import reason_of
@@ -65,7 +66,7 @@ def write_archive(path: Path, content: BankContent, progress: Progress = SILENT)
             with _array(archive, "ids.npy", ids.dtype, ids.shape) as file:
                 file.write(ids.tobytes())
     except OSError as error:
-        raise SnapshotNotWritable(f"{path} cannot be written: {error.strerror or error}") from error
+        raise write_error(error, f"{path} cannot be written", SnapshotNotWritable, path.parent) from error
 
 
 def _write_patches(archive: zipfile.ZipFile, content: BankContent, progress: Progress) -> ByteArray:

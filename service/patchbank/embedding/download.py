@@ -7,7 +7,8 @@ from pathlib import Path
 
 from huggingface_hub import constants, hf_hub_download
 
-from patchbank.atomic_file import replacing
+from patchbank.atomic_file import replace_file, replacing
+from patchbank.disk import write_error
 from patchbank.embedding.backbones import Backbone, HubFile
 from patchbank.embedding.fetching import HubFailure, ask, bring, bring_within
 from patchbank.embedding.model_files import model_path, models_dir, pinned_sha256, pulled_path, record_path
@@ -94,7 +95,7 @@ def _make_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataDirNotWritable(f"{folder}: {error.strerror or error}") from error
+        raise write_error(error, f"{folder}", DataDirNotWritable, folder) from error
     return folder
 
 
@@ -106,9 +107,9 @@ def _place(file: Path, backbone: Backbone, source: HubFile, data_dir: Path) -> P
         with replacing(target) as copy, file.open("rb") as fetched:
             shutil.copyfileobj(fetched, copy)
             if source.sha256 is None:
-                record_path(target).write_text(digest + "\n")
+                replace_file(record_path(target), digest + "\n")
     except OSError as error:
-        raise DataDirNotWritable(f"{target}: {error.strerror or error}") from error
+        raise write_error(error, f"{target}", DataDirNotWritable, target.parent) from error
     return target
 
 

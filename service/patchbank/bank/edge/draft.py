@@ -18,6 +18,7 @@ from patchbank.bank.names import BankRef
 from patchbank.bank.part import Part
 from patchbank.bank.parted import Collection
 from patchbank.bank.reference import Reference
+from patchbank.disk import write_error
 from patchbank.errors import Closed, DataDirNotWritable
 
 
@@ -69,7 +70,7 @@ class EdgeDraft(CollectionDraft[GrowingPart]):
             replace_file(self._folder / MANIFEST, whole.model_dump_json(indent=1))
             self._folder.rename(self._folder.with_name(self._ref.collection))
         except OSError as error:
-            raise DataDirNotWritable(f"{self._folder}: {error.strerror or error}") from error
+            raise write_error(error, f"{self._folder}", DataDirNotWritable, self._folder.parent) from error
         self._publish(self._ref, self._lock, serve=serve)
         return whole
 

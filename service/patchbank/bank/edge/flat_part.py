@@ -21,6 +21,7 @@ from patchbank.bank.edge.folders import CLS_COPY, EXACT_COPY, REFERENCES
 from patchbank.bank.names import point_ids
 from patchbank.bank.reference import Reference, ReferenceFacts
 from patchbank.bank.store import Neighbours, PatchBlock
+from patchbank.disk import write_error
 from patchbank.errors import Closed, DamagedBank, DataDirNotWritable, UnknownReference
 from patchbank.reason import reason_of
 from patchbank.text import quoted
@@ -141,7 +142,7 @@ class FlatDraft:
                     with file.open("rb+") as opened:
                         os.fsync(opened.fileno())
         except OSError as error:
-            raise DataDirNotWritable(f"{folder}: {error.strerror or error}") from error
+            raise write_error(error, f"{folder}", DataDirNotWritable, folder) from error
 
     def _table(self) -> ClsTable:
         rows = list(self.cls.values())

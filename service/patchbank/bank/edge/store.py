@@ -30,6 +30,7 @@ from patchbank.bank.edge.draft import EdgeDraft
 from patchbank.bank.edge.flat_part import FlatPart
 from patchbank.bank.edge.folders import CLS_COPY, MANIFEST, REFERENCES
 from patchbank.bank.edge.growing_part import GrowingPart
+from patchbank.bank.edge.room import engine_bytes, flat_bytes
 from patchbank.bank.edge.router import EdgeRouter
 from patchbank.bank.edge.shard import INDEX_FROM, Shard
 from patchbank.bank.manifest import Manifest, read_manifest
@@ -41,6 +42,7 @@ from patchbank.bank.router import ROUTER_PREFIX
 from patchbank.bank.store import BankSpec, RouterHit
 from patchbank.bank.versioned_store import VersionedStore
 from patchbank.bank.view import unknown_version
+from patchbank.disk import require_space, write_error
 from patchbank.errors import DamagedBank, DataDirNotWritable
 from patchbank.reason import reason_of
 
@@ -140,7 +142,7 @@ class EdgeStore(VersionedStore[HeldLock]):
         try:
             folder.mkdir(parents=True)
         except OSError as error:
-            raise DataDirNotWritable(f"{self.data_dir}: {error.strerror or error}") from error
+            raise write_error(error, f"{self.data_dir}", DataDirNotWritable, self.data_dir) from error
         most_flat = MERGED_AT_ONCE if parts else 0  # a first part is the bulk of a bank
         return EdgeDraft(
             self._publish,
@@ -155,7 +157,14 @@ class EdgeStore(VersionedStore[HeldLock]):
         try:
             return Shard.create(folder, spec.cls_dim, spec.patch_dim, self._index_from)
         except OSError as error:
-            raise DataDirNotWritable(f"{self.data_dir}: {error.strerror or error}") from error
+            raise write_error(error, f"{self.data_dir}", DataDirNotWritable, self.data_dir) from error
+
+    def require_space(self, class_name: str, spec: BankSpec, references: int, patches: int, *, extends: bool) -> None:
+        flat = extends and patches <= MERGED_AT_ONCE
+        needed = flat_bytes(spec, references, patches)
+        if not flat:
+            needed += engine_bytes(spec, references, patches, indexed=patches >= self._index_from)
+        require_space(self.data_dir, needed, f"a new version of {class_name!r}")
 
     def _serve(self, ref: BankRef, held: HeldLock) -> None:
         manifest = self._manifest(ref, serves=False)
@@ -184,7 +193,7 @@ class EdgeStore(VersionedStore[HeldLock]):
             for name in names:
                 (self._folder / name / MANIFEST).unlink(missing_ok=True)
         except OSError as error:
-            raise DataDirNotWritable(f"{self.data_dir}: {error.strerror or error}") from error
+            raise write_error(error, f"{self.data_dir}", DataDirNotWritable, self.data_dir) from error
         self._manifests.keep(lambda name: name not in names)
         self._catalogue.switch(lambda pointers: replace(pointers, removed=pointers.removed - {class_name}))
 
