@@ -25,7 +25,7 @@ from patchbank.bank.manifest import Manifest, read_manifest
 from patchbank.bank.names import is_image_id
 from patchbank.bank.reference import Reference
 from patchbank.bank.store import BankContent, PatchBlock
-from patchbank.disk import write_error
+from patchbank.disk import require_space, write_error
 from patchbank.errors import DamagedBank, DamagedSnapshot, SnapshotNotWritable
 from patchbank.progress import SILENT, Progress
 from patchbank.reason import reason_of
@@ -57,9 +57,12 @@ def write_archive(path: Path, content: BankContent, progress: Progress = SILENT)
             if set(by_id) != set(image_ids):
                 raise DamagedBank(f"{manifest.ref.collection}: its references and its CLS embeddings do not match")
             whole = manifest.model_copy(update={"parts": ()})  # in a file it is one
-            archive.writestr("manifest.json", whole.model_dump_json(indent=1))
-            references = [by_id[image_id].as_payload() for image_id in image_ids]
-            archive.writestr("references.json", json.dumps(references))
+            described = whole.model_dump_json(indent=1)
+            references = json.dumps([by_id[image_id].as_payload() for image_id in image_ids])
+            vectors = manifest.patches * (4 * manifest.patch_dim + 16) + cls.nbytes
+            require_space(path.parent, len(described) + len(references) + vectors, f"the snapshot {path}")
+            archive.writestr("manifest.json", described)
+            archive.writestr("references.json", references)
             with _array(archive, "cls.npy", cls.dtype, cls.shape) as file:
                 file.write(cls.tobytes())
             ids = _write_patches(archive, content, progress)

@@ -8,7 +8,7 @@ from pathlib import Path
 from huggingface_hub import constants, hf_hub_download
 
 from patchbank.atomic_file import replace_file, replacing
-from patchbank.disk import write_error
+from patchbank.disk import require_space, write_error
 from patchbank.embedding.backbones import Backbone, HubFile
 from patchbank.embedding.fetching import HubFailure, ask, bring, bring_within
 from patchbank.embedding.model_files import model_path, models_dir, pinned_sha256, pulled_path, record_path
@@ -36,6 +36,7 @@ def pull_model(
     target = pulled_path(backbone.name, source, data_dir)
     if target.is_file():
         return target
+    require_space(target.parent, 2 * (source.size or 0), f"pulling {backbone.name}")  # it is copied into its place
     partial = _make_folder(target.parent / f".pull-{backbone.name}")
     try:
         cached = offline or constants.HF_HUB_OFFLINE
@@ -104,6 +105,7 @@ def _place(file: Path, backbone: Backbone, source: HubFile, data_dir: Path) -> P
     target = pulled_path(backbone.name, source, data_dir)
     digest = _verify(file, source, pinned_sha256(backbone, data_dir))
     try:
+        require_space(target.parent, file.stat().st_size, f"the model {backbone.name}")
         with replacing(target) as copy, file.open("rb") as fetched:
             shutil.copyfileobj(fetched, copy)
             if source.sha256 is None:

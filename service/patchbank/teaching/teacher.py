@@ -91,8 +91,9 @@ class Teacher:
 
         Raises ``NoReferences`` where no usable image is left, ``MixedReferences`` where more than a fifth would be set
         aside, ``InvalidMask`` and the errors of ``read_image`` for a region of interest that cannot be used,
-        ``DiskFull`` where there is no room for it, ``ClassBusy`` where another process is changing the class, ``BackboneMismatch`` where the version to extend was
-        made with other embeddings, and with ``strict`` the first bad file's error.
+        ``DiskFull`` where there is no room, ``ClassBusy`` where another process is changing the class,
+        ``BackboneMismatch`` where the version to extend was made with other embeddings, and with ``strict`` the first
+        bad file's error.
         """
         check_class_name(class_name)
         if not files:
