@@ -10,6 +10,7 @@ import struct
 import zipfile
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +187,8 @@ def changed(name: str, change: Callable[[bytes], bytes]) -> Callable[[Entries], 
 def in_document(name: str, change: Callable[[Any], Any]) -> Callable[[Entries], bytes]:
     def rewritten(raw: bytes) -> bytes:
         document = json.loads(raw)
-        return json.dumps(change(document) or document).encode()
+        text: str = json.dumps(change(document) or document)
+        return text.encode()
 
     return changed(name, rewritten)
 
@@ -232,10 +234,7 @@ HEADERS: dict[str, dict[str, Any]] = {
 }
 
 STRANGE: dict[str, Callable[[Entries], bytes]] = {
-    **{
-        f"{header} header": changed("vectors.npy", lambda raw, f=facts: headed(raw, **f))
-        for header, facts in HEADERS.items()
-    },  # type: ignore[misc]
+    **{f"{header} header": changed("vectors.npy", partial(headed, **facts)) for header, facts in HEADERS.items()},
     "half as long vectors": changed("vectors.npy", lambda raw: longer(raw, 0.5)),
     "slightly longer vectors": changed("vectors.npy", lambda raw: longer(raw, 1.01)),
     "half as long embeddings of pictures": changed("cls.npy", lambda raw: longer(raw, 0.5)),
