@@ -23,9 +23,10 @@ import numpy.typing as npt
 
 from patchbank.arrays import ByteArray, FloatArray
 from patchbank.atomic_file import replacing
-from patchbank.bank.archive_content import check_ids, check_unit, references_of
+from patchbank.bank.archive_content import check_ids, references_of
 from patchbank.bank.archive_file import SUMS, ArchiveFile
-from patchbank.bank.manifest import Manifest, read_manifest
+from patchbank.bank.content_digest import require_unit
+from patchbank.bank.manifest import Manifest, read_manifest, stored_manifest
 from patchbank.bank.names import check_class_name
 from patchbank.bank.reference import Reference
 from patchbank.bank.store import BankContent, PatchBlock
@@ -56,7 +57,7 @@ def write_archive(path: Path, content: BankContent, progress: Progress = SILENT)
             if set(by_id) != set(image_ids):
                 raise DamagedBank(f"{manifest.ref.collection}: its references and its CLS embeddings do not match")
             whole = manifest.model_copy(update={"parts": ()})  # in a file it is one
-            described = whole.model_dump_json(indent=1)
+            described = json.dumps(stored_manifest(whole), indent=1)
             references = json.dumps([by_id[image_id].as_payload() for image_id in image_ids])
             vectors = manifest.patches * (4 * manifest.patch_dim + 16) + cls.nbytes
             require_space(path.parent, len(described) + len(references) + vectors, f"the snapshot {path}")
@@ -150,7 +151,9 @@ class Archive:
         image_ids = [reference.image_id for reference in self.references()]
         with self._guarded():
             blocks = list(self._rows(_CLS, "<f4", (len(image_ids), self._manifest.cls_dim)))
-            return image_ids, check_unit(np.concatenate(blocks))
+            vectors = np.concatenate(blocks)
+            require_unit(vectors)
+            return image_ids, vectors
 
     def patches(self) -> Iterator[PatchBlock]:
         count, dim = self._manifest.patches, self._manifest.patch_dim
@@ -160,7 +163,8 @@ class Archive:
             check_ids(ids, references)
             begin = 0
             for vectors in self._rows(_VECTORS, "<f4", (count, dim)):
-                yield PatchBlock(ids[begin : begin + len(vectors)], check_unit(vectors))
+                require_unit(vectors)
+                yield PatchBlock(ids[begin : begin + len(vectors)], vectors)
                 begin += len(vectors)
 
     def _rows(self, name: str, descr: str, shape: tuple[int, int]) -> Iterator[npt.NDArray[Any]]:

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from patchbank.arrays import ByteArray, FloatArray
+from patchbank.arrays import ByteArray
+from patchbank.bank.content_digest import keys_of
 from patchbank.bank.names import ID_BYTES, TURN_ROWS, is_image_id
 from patchbank.bank.reference import FACTS, Reference
 from patchbank.errors import PatchbankError
@@ -20,7 +21,6 @@ _MOST_CHARACTERS: Final = 100_000
 _MOST_SIDE: Final = 1 << 20
 _MOST_COLUMNS: Final = 1 << 16
 _TURNS: Final = 8
-_UNIT_TOLERANCE: Final = 1e-4
 
 
 def references_of(listed: Any, expected: int) -> list[Reference]:
@@ -62,12 +62,12 @@ def _reference(payload: Any) -> Reference:
 def check_ids(ids: ByteArray, references: Sequence[Reference]) -> None:
     """Raise ``ValueError`` where a patch's id (N, 16) is there twice or of no reference, or its cell lies outside of
     its picture's grid."""
-    ordered = np.sort(_keys(ids))
+    ordered = np.sort(keys_of(ids))
     if (ordered[1:] == ordered[:-1]).any():
         raise ValueError("a patch is there twice")
     known = sorted(references, key=lambda reference: reference.image_id)
     names = np.array([bytes.fromhex(reference.image_id) for reference in known], dtype=f"S{ID_BYTES}")
-    images = _keys(ids[:, :ID_BYTES])
+    images = keys_of(ids[:, :ID_BYTES])
     places = np.minimum(np.searchsorted(names, images), max(0, len(names) - 1))
     if len(images) and (not len(names) or (names[places] != images).any()):
         raise ValueError("a patch is of a picture that is no reference")
@@ -78,21 +78,3 @@ def check_ids(ids: ByteArray, references: Sequence[Reference]) -> None:
     most = np.where((turns == 0)[:, None], grids[places], grids[places].max(axis=1, initial=0)[:, None] + 1)
     if (turns >= _TURNS).any() or (rows >= most[:, 0]).any() or (cells[:, 1] >= most[:, 1]).any():
         raise ValueError("a patch lies outside of its picture's grid")
-
-
-def check_unit(vectors: FloatArray) -> FloatArray:
-    """The vectors (N, D) themselves. Raises ``ValueError`` where one is neither of unit length nor zero, or holds what
-    is no number: distances to it would be too small."""
-    with np.errstate(all="ignore"):
-        squared = np.einsum("ij,ij->i", vectors, vectors)
-        wrong = int(np.count_nonzero(~((np.abs(squared - 1.0) <= 2 * _UNIT_TOLERANCE) | (squared == 0))))
-    if wrong:
-        raise ValueError(f"{wrong} vectors that are not of unit length, or no numbers")
-    return vectors
-
-
-def _keys(ids: ByteArray) -> np.ndarray[Any, np.dtype[np.bytes_]]:
-    """Ids (N, L) as N strings of bytes, which NumPy sorts and compares."""
-    if not len(ids):
-        return np.empty(0, dtype="S1")
-    return np.ascontiguousarray(ids).view(f"S{ids.shape[1]}").reshape(len(ids))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
 from patchbank.arrays import ByteArray, FloatArray, IntArray
+from patchbank.bank.finding import Finding
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import ID_BYTES, BankRef
 from patchbank.bank.pointers import Pointers
 from patchbank.bank.reference import Reference, ReferenceFacts
+from patchbank.progress import SILENT, Progress
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,15 @@ class RouterHit:
     class_name: str
     image_id: str
     similarity: float
+
+
+@dataclass(frozen=True)
+class Retrieved:
+    """What class retrieval found: ``hits``, nearest first. The classes that are ``silent`` could not be asked, for
+    these reasons: their images may be taken for another class's."""
+
+    hits: list[RouterHit]
+    silent: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -183,7 +194,7 @@ class ViewSource(Protocol):
         """A finished version. Where it is missing, raises ``DamagedBank`` if it ``serves``, else ``UnknownVersion``."""
         ...
 
-    def find_references(self, pointers: Pointers, fingerprint: str, cls: FloatArray, k: int) -> list[RouterHit]:
+    def find_references(self, pointers: Pointers, fingerprint: str, cls: FloatArray, k: int) -> Retrieved:
         """The k reference images nearest to ``cls`` (D',) among the banks of that preprocessing fingerprint that the
         pointers name."""
         ...
@@ -236,6 +247,20 @@ class PatchStore(ViewSource, Protocol):
 
     def engine(self) -> str:
         """Name and version of what stores the banks; a server is asked for its own."""
+        ...
+
+    def check(self, ref: BankRef) -> None:
+        """Check that a version that serves can be used: all that was not checked since it last changed. Mends what can
+        be. Raises ``DamagedBank``."""
+        ...
+
+    def verify(self, class_name: str | None = None, progress: Progress = SILENT) -> list[Finding]:
+        """Check everything of a class, or of all classes, anew, whatever it takes; mends what can be. Raises
+        ``UnknownClass``."""
+        ...
+
+    def sweep(self) -> None:
+        """Remove what interrupted changes left, as far as nobody is at work on it. Raises nothing."""
         ...
 
     def check_writable(self) -> None:

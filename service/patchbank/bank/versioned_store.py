@@ -9,12 +9,14 @@ from contextlib import contextmanager, suppress
 from typing import Generic, Protocol, TypeVar
 
 from patchbank.arrays import FloatArray
+from patchbank.bank.finding import Finding
 from patchbank.bank.names import NO_CLASS, BankRef, check_class_name, new_version
 from patchbank.bank.part import Part
 from patchbank.bank.pointers import Pointers
-from patchbank.bank.store import Bank, BankSpec, Draft, RouterHit
+from patchbank.bank.store import Bank, BankSpec, Draft, Retrieved, RouterHit
 from patchbank.bank.view import View, unknown_class, unknown_version, with_view
 from patchbank.errors import ClassBusy, DamagedBank, InvalidParameters
+from patchbank.progress import SILENT, Progress
 
 
 class HeldClass(Protocol):
@@ -46,7 +48,7 @@ class VersionedStore(ABC, Generic[Held]):
     def open_bank(self, ref: BankRef, *, serves: bool) -> Bank: ...
 
     @abstractmethod
-    def find_references(self, pointers: Pointers, fingerprint: str, cls: FloatArray, k: int) -> list[RouterHit]: ...
+    def find_references(self, pointers: Pointers, fingerprint: str, cls: FloatArray, k: int) -> Retrieved: ...
 
     @abstractmethod
     def _collections(self, class_name: str) -> Iterable[tuple[BankRef, bool]]:
@@ -170,6 +172,15 @@ class VersionedStore(ABC, Generic[Held]):
 
     @abstractmethod
     def engine(self) -> str: ...
+
+    @abstractmethod
+    def check(self, ref: BankRef) -> None: ...
+
+    @abstractmethod
+    def verify(self, class_name: str | None = None, progress: Progress = SILENT) -> list[Finding]: ...
+
+    def sweep(self) -> None:
+        """Nothing is left but what the next change of its class removes."""
 
     def check_writable(self) -> None:
         with suppress(ClassBusy), self._holding(NO_CLASS):  # held by another process: then it can be written

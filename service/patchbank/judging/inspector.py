@@ -26,7 +26,7 @@ from patchbank.judging.explanation import nearest_normal
 from patchbank.judging.frame import FrameLook
 from patchbank.judging.frozen import FrozenWatch
 from patchbank.judging.judge import Judge
-from patchbank.judging.notes import nothing_to_compare, second_opinion
+from patchbank.judging.notes import nothing_to_compare, second_opinion, took_no_part
 from patchbank.judging.recognition import Recogniser
 from patchbank.judging.retriever import ClassRetriever
 from patchbank.judging.verdict import Explained, Inspection, Reason, Verdict
@@ -128,7 +128,12 @@ class Inspector:
     ) -> Inspection:
         seen = recogniser.recognise(view, class_name)
         decoded, retriever, retrieval = seen.image, seen.retriever, seen.retrieval
-        notes = [*decoded.warnings, *seen.notes, *second_opinion(class_name, retrieval)]
+        notes = [
+            *decoded.warnings,
+            *seen.notes,
+            *took_no_part(retriever.silent),
+            *second_opinion(class_name, retrieval),
+        ]
         if class_name is None and not retrieval.scores:
             notes.append(nothing_to_compare(len(view.active), self.embedder.backbone.name))
         name = class_name or retrieval.class_name

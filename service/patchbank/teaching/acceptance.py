@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from patchbank.bank.edge.flat_part import FlatDraft
+from patchbank.bank.edge.flat_draft import FlatDraft
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.store import Bank, PatchStore
 from patchbank.bank.view import View

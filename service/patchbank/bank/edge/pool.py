@@ -35,7 +35,7 @@ class PooledStore(EdgeStore):
     searched in this one."""
 
     def __init__(self, data_dir: Path, workers: int, keep_versions: int = 3) -> None:
-        super().__init__(data_dir, keep_versions)
+        super().__init__(data_dir, keep_versions, mapped=False)
         self._count = workers
         self._idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
         self._workers: list[Worker] = []
@@ -54,7 +54,7 @@ class PooledStore(EdgeStore):
 
     def open_bank(self, ref: BankRef, *, serves: bool) -> PooledBank:
         manifest = self._manifest(ref, serves)
-        return PooledBank(self, manifest, lambda: self._view(manifest.class_name, manifest.shares))
+        return PooledBank(self, manifest, lambda: self._view(manifest))
 
     def nearest(
         self, ref: BankRef, queries: FloatArray, k: int, exact: bool, exclude_images: Sequence[str]

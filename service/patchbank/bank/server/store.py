@@ -19,6 +19,7 @@ from qdrant_client import models
 from patchbank.arrays import FloatArray
 from patchbank.bank.cache import OpenCache
 from patchbank.bank.collection import CollectionBank
+from patchbank.bank.finding import Finding
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import PREFIX, BankRef
 from patchbank.bank.part import Part
@@ -29,10 +30,12 @@ from patchbank.bank.server.draft import ServerDraft
 from patchbank.bank.server.lease import LEASE_SECONDS, Lease, Leases
 from patchbank.bank.server.link import WRITING, Missing, ServerLink
 from patchbank.bank.server.router import ServerRouter
-from patchbank.bank.store import BankSpec, RouterHit
+from patchbank.bank.server.verification import Verification
+from patchbank.bank.store import BankSpec, Retrieved
 from patchbank.bank.versioned_store import VersionedStore
 from patchbank.bank.view import unknown_version
 from patchbank.errors import DamagedBank
+from patchbank.progress import SILENT, Progress
 from patchbank.settings import Settings
 
 INDEX_FROM: Final = 2_000
@@ -112,19 +115,19 @@ class ServerStore(VersionedStore[Lease]):
     def _collection(self, ref: BankRef, *, indexed: bool = False) -> ServerCollection:
         return ServerCollection(self._link, ref.collection, self._threads, indexed=indexed)
 
-    def find_references(self, pointers: Pointers, fingerprint: str, cls: FloatArray, k: int) -> list[RouterHit]:
+    def find_references(self, pointers: Pointers, fingerprint: str, cls: FloatArray, k: int) -> Retrieved:
         serving = [BankRef(name, version) for name, version in pointers.classes.items()]
         if not serving:
-            return []
+            return Retrieved([])
         hits = self._router.find(fingerprint, cls, k, serving)
         if hits is not None:
-            return hits
+            return Retrieved(hits)
         for ref in (
             serving
         ):  # without a router every product would be unknown, which is right only if no bank has this fingerprint
             if self.open_bank(ref, serves=True).manifest.backbone.fingerprint == fingerprint:
                 raise DamagedBank("the router is lost; rebuild it with: indexer activate CLASS VERSION")
-        return []
+        return Retrieved([])
 
     def _collections(self, class_name: str) -> Iterator[tuple[BankRef, bool]]:
         """All collections of a class, and whether they are finished."""
@@ -195,6 +198,16 @@ class ServerStore(VersionedStore[Lease]):
         self._router.forget(dropped)
         gone = {ref.collection for ref in dropped}
         self._manifests.keep(lambda name: name not in gone)
+
+    def check(self, ref: BankRef) -> None:
+        self.open_bank(ref, serves=True)
+
+    def verify(self, class_name: str | None = None, progress: Progress = SILENT) -> list[Finding]:
+        return Verification(self).of(class_name, progress)
+
+    def collection(self, ref: BankRef) -> ServerCollection:
+        """The collection of a version."""
+        return self._collection(ref)
 
     def close(self) -> None:
         """Close the connection; any later use raises ``Closed``."""
