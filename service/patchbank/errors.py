@@ -376,6 +376,13 @@ class DataDirNotWritable(StoreUnavailable):
     code = "data_dir_not_writable"
 
 
+class DiskFull(DataDirNotWritable):
+    """The disk has no room for what is to be written."""
+
+    code = "disk_full"
+    status = 507
+
+
 class ModelUnavailable(PatchbankError):
     """The backbone's file is missing, wrong or cannot be loaded."""
 

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import pytest
 from qdrant_client import QdrantClient, models
 
-from patchbank.bank.edge.pool import PooledStore
 from patchbank.bank.edge.graph import INDEX_FROM
+from patchbank.bank.edge.pool import PooledStore
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.names import PREFIX, BankRef
 from patchbank.bank.sealed_document import sealed, unsealed
