@@ -9,6 +9,7 @@ import json
 import random
 import sys
 import time
+import traceback
 import warnings
 import zlib
 from collections import Counter
@@ -49,6 +50,21 @@ class Caller:
         self.seen: set[tuple[str, ...]] = set()
         self.count = 0
         self.statuses: Counter[str] = Counter()
+
+    def try_to_call(self, case: Case) -> None:
+        """``call``; where the generator cannot send what it has made, that is said once."""
+        try:
+            self.call(case)
+        except Exception as error:
+            self.skipped(f"{case.method} {case.path}", error)
+
+    def skipped(self, label: str, error: Exception) -> None:
+        """Say that something was not sent, and why."""
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        why = f"{type(error).__name__}: {str(error)[:160]} ({last.name}, line {last.lineno})"
+        if (label, why) not in self.seen:
+            self.seen.add((label, why))
+            sys.stdout.write(json.dumps({"skipped": f"{label}: not sent: {why}"}) + "\n")
 
     def call(self, case: Case) -> None:
         """One request, and now and then the same one without a good key."""
@@ -153,14 +169,12 @@ def main() -> None:
         @given(case=strategy)
         def requests_to(case: Case) -> None:
             if time.monotonic() < end:
-                caller.call(case)
+                caller.try_to_call(case)
 
         try:
             requests_to()
-        except Exception as error:  # no request can be generated for it
-            sys.stdout.write(
-                json.dumps({"skipped": f"{operation.label}: {type(error).__name__}: {str(error)[:200]}"}) + "\n"
-            )
+        except Exception as error:  # nothing can be generated for it
+            caller.skipped(operation.label, error)
         if time.monotonic() >= end:
             break
     sys.stdout.write(json.dumps({"count": caller.count, "statuses": dict(caller.statuses)}) + "\n")

@@ -8,8 +8,8 @@ from __future__ import annotations
 import io
 import json
 import logging
-import shutil
 import sys
+import traceback
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -109,18 +109,35 @@ def _look(data_dir: Path, name: str) -> None:
 TARGETS: Final = {"decode": decode, "archive": archive, "manifest": manifest, "pointer": pointer}
 
 
+def _new_ones(run: Callable[[bytes], None], known: Path) -> Callable[[bytes], None]:
+    """The same, but an error that was raised at the same place before, in this process or an earlier one, passes: else
+    the first one would hide all others."""
+    places = set(known.read_text().splitlines()) if known.exists() else set()
+
+    def watched(data: bytes) -> None:
+        try:
+            run(data)
+        except Exception as error:
+            frames = traceback.extract_tb(error.__traceback__)
+            ours = [frame for frame in frames if "patchbank" in frame.filename] or frames
+            place = f"{type(error).__name__} {ours[-1].filename}:{ours[-1].lineno}"
+            if place in places:
+                return
+            with known.open("a") as file:
+                file.write(f"{place}\n")
+            raise
+
+    return watched
+
+
 def main() -> None:
     """Fuzz until libFuzzer's options say that it is enough."""
     target, scratch = sys.argv[1], Path(sys.argv[2])
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
-    run = TARGETS[target](scratch)
-    atheris.Setup([sys.argv[0], *sys.argv[3:]], run)
+    atheris.Setup([sys.argv[0], *sys.argv[3:]], _new_ones(TARGETS[target](scratch), scratch / "known"))
     atheris.Fuzz()
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    finally:
-        shutil.rmtree("none", ignore_errors=True)
+    main()
