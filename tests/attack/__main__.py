@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -37,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
     if asked.case is not None and len(asked.parts) != 1:
         parser.error("a case is one of a part: name the part")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that services and the scratch folder go
     names = asked.parts or list(PARTS)
     seed = int(time.time()) if asked.seed is None else asked.seed
     form: Form = "long" if asked.long else "short" if asked.short else "middle"

@@ -18,6 +18,7 @@ from tests.attack.judges import Died
 from tests.attack.outcome import Outcome, Stage, outcome
 from tests.attack.service import running
 
+_LEFT = 4_096
 _ENTRIES = ("manifest.json", "references.json", "cls.npy", "ids.npy", "vectors.npy")
 
 
@@ -92,7 +93,7 @@ def cut_under_service(stage: Stage) -> Outcome:
         for name in names:
             for file in data.glob(f"collections/patchbank__{victim}__*/**/{name}"):
                 with file.open("r+b") as opened:
-                    opened.truncate(file.stat().st_size // 2)
+                    opened.truncate(min(file.stat().st_size // 2, _LEFT))
             for path in (f"/classes/{victim}/references", f"/classes/{victim}", "/classes"):
                 try:
                     answer = service.client.get(path)

@@ -24,7 +24,8 @@ def tile_bombs(stage: Stage) -> Outcome:
     """1: TIFFs whose tile is declared as large as memory."""
     with stage.service("fault", history="false") as (service, _), watched(service.pid, 0.01) as memory:
         idle, begin = memory.peak, time.monotonic()
-        files = [("files", ("a.tif", tile_bomb(compression=kind))) for kind in (8, 5, 1, 7) for _ in range(5)]
+        bombs = [tile_bomb(compression=kind) for kind in (8, 5, 1, 7)] + [tile_bomb(7_000, 7_000)]
+        files = [("files", ("a.tif", bomb)) for bomb in bombs for _ in range(4)]
         answer = service.client.post("/detect/batch", files=files)
         spent = time.monotonic() - begin
         codes = {result.get("error", {}).get("code") for result in answer.json()["results"]}

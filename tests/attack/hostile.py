@@ -222,6 +222,7 @@ def ppm_bomb() -> bytes:
 
 HOSTILE: Final[Mapping[str, Callable[[], bytes]]] = {
     "tile bomb": tile_bomb,
+    "tile of 49 megapixels": lambda: tile_bomb(7_000, 7_000),
     "tile bomb, LZW": lambda: tile_bomb(compression=5),
     "tile bomb, JPEG": lambda: tile_bomb(compression=7),
     "tile bomb, stored": lambda: tile_bomb(compression=1),

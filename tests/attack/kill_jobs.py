@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import httpx
 
+from patchbank.jobs.job import ENDED
 from tests.attack.budget import Budget
 from tests.attack.report import Report
 from tests.attack.scene import Scene
@@ -65,7 +66,7 @@ def _kill(scene: Scene, service: Service, budget: Budget, number: int, report: R
     job = _order(scene, service, number)
     end = time.monotonic() + _PATIENCE
     while (pid := process_of(job)) is None and time.monotonic() < end:
-        if _state(service, job)["state"] not in ("waiting", "queued", "running"):
+        if _state(service, job)["state"] in ENDED:
             break
         time.sleep(0.01)
     time.sleep(rng.uniform(0.0, _LONGEST))
@@ -76,7 +77,7 @@ def _kill(scene: Scene, service: Service, budget: Budget, number: int, report: R
     if pid is not None:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    while (told := _state(service, job))["state"] not in ("succeeded", "failed", "cancelled"):
+    while (told := _state(service, job))["state"] not in ENDED:
         if time.monotonic() > end:
             report.found(
                 "jobs",
@@ -117,11 +118,11 @@ def _last(scene: Scene, service: Service, data: Path, report: Report) -> None:
     for taught in scene.classes:
         job = service.client.post(f"/classes/{taught.class_name}/compact").json()["id"]
         end = time.monotonic() + _PATIENCE
-        while (told := _state(service, job))["state"] not in ("succeeded", "failed", "cancelled"):
+        while (told := _state(service, job))["state"] not in ENDED:
             if time.monotonic() > end:
                 break
             time.sleep(0.05)
-        if told["state"] != "succeeded":
+        if told["state"] != "done":
             report.found("jobs", f"the last job of {taught.class_name} {told['state']}: {told.get('error')}")
     half = [path.name for path in (data / "collections").iterdir() if path.name.endswith(".partial")]
     half = [name for name in half if "of-a-job" not in name]

@@ -21,8 +21,8 @@ from tests.helpers.places import ROOT
 
 _PORTS: Final = range(21500, 21600)
 _PATIENCE: Final = 90.0
-SETTINGS: Final = {"backbone": "efficientnet-lite2", "detail": "fast", "input_size": "160"}
-"""Small pictures, so that an attack does not spend its time on embedding."""
+SETTINGS: Final = {"backbone": "efficientnet-lite2", "detail": "fast", "input_size": "160", "frozen_after": "0"}
+"""Small pictures, so that an attack does not spend its time on embedding; and probes come again and again."""
 
 STOP: Final = 30.0
 """Seconds within which SIGTERM must end a service, whatever its clients do."""
