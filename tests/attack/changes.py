@@ -74,7 +74,7 @@ def prepare(scene: Scene, judge: Judge) -> Ground:
         "picture": taught.good[1],
         "defect": taught.defective[0],
         "first": taught.first,
-        "versions": [version["version"] for version in run("versions", victim)["versions"]],
+        "versions": run("versions", victim)["versions"],
         "references": [reference["image_id"] for reference in run("references", "list", victim)["references"]],
     }
     own = tuple(name for name in scene.sound if scene.class_of(name.rpartition("@")[0]) == victim)

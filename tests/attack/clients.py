@@ -165,7 +165,7 @@ class Crowd:
 
     def _head(self, rng: random.Random) -> None:
         answer = httpx.head(
-            f"{self._service.url}{rng.choice(['/health/live', '/', '/classes'])}", timeout=30, trust_env=False
+            f"{self._service.url}{rng.choice(['/health/live', '/docs', '/classes'])}", timeout=30, trust_env=False
         )
         self._count("head", answer)
         time.sleep(0.2)

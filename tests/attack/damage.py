@@ -21,7 +21,7 @@ from tests.attack.budget import Budget
 from tests.attack.judged import Judged
 from tests.attack.judges import Died, Judge
 from tests.attack.report import Report
-from tests.attack.scene import NO_CLASS, Scene
+from tests.attack.scene import NO_CLASS, STRANGER, Scene
 
 _CODES: Final = {error.code for error in all_errors()}
 
@@ -115,13 +115,19 @@ def _compare(
             tally["verdict the same"] += 1
         elif said.untyped or (said.error is not None and said.error not in _CODES):
             wrong.append(f"{question}: an error without a code: {said}")
-        elif (named == victim or (named == NO_CLASS and scene.class_of(probe) == victim)) and _is_said(said, victim):
+        elif _concerns(probe, named, victim, scene) and _is_said(said, victim):
             tally["damage was said"] += 1
         else:
             wrong.append(f"{question}: was {sound}, is {said}")
     if wrong:
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
         report.found(number, f"{what}: {wrong[0]}{more}")
+
+
+def _concerns(probe: str, named: str, victim: str, scene: Scene) -> bool:
+    """Whether a question is about the damaged class: it names it, or names none and the picture shows it, or shows no
+    class, so that each may be asked whether it is like it."""
+    return named == victim or (named == NO_CLASS and scene.class_of(probe) in (victim, STRANGER))
 
 
 def _is_said(said: Judged, victim: str) -> bool:

@@ -111,8 +111,7 @@ def _fill(
 def _listed(ground: Ground, data: Path, judge: Judge, number: int, how: str, report: Report) -> None:
     """No version is listed that nobody acknowledged."""
     told = json.loads(judge.run("versions", ground.victim, "--json", "--data-dir", data))
-    names = {version["version"] for version in told["versions"]}
-    more = names - set(ground.facts["versions"])
+    more = set(told["versions"]) - set(ground.facts["versions"])
     if more:
         report.found(number, f"{how}: a version that nobody acknowledged is listed: {sorted(more)}")
 

@@ -66,10 +66,11 @@ def markup(stage: Stage) -> Outcome:
     good = stage.scene.classes[0].good[0].read_bytes()
     names = ["a[/7].png", "b[red].png", f"c{_ESCAPE}[2J.png", "d\x07\r.png", "e\u202egnp.exe.png"]
     for name in names:
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(good)
     (folder / f"f{_ESCAPE}]0;x\x07.png").write_bytes(b"no picture")
     data = stage.scene.copy("fault")
-    paths = sorted(folder.iterdir())
+    paths = sorted(folder.rglob("*.png"))
     runs: list[Ran] = [
         command("detect", *paths, data=data, as_json=False),
         command("add", "markup", folder, "--yes", "--keep-all", data=data, as_json=False),
