@@ -22,8 +22,8 @@ _SHARE: Final = 0.03
 
 @dataclass(frozen=True)
 class DiskUse:
-    """Files by their name, with what differs from run to run replaced, and their bytes. The history's files and locks
-    are left out."""
+    """Files by their name, with what differs from run to run replaced, and the bytes that they take on the disk. The
+    history's files and locks are left out."""
 
     files: Counter[str]
     size: int
@@ -40,7 +40,7 @@ class DiskUse:
                 leftovers.append(name)
             if not path.is_file() or _LEFT_OUT.search(name):
                 continue
-            size += path.stat().st_size
+            size += path.stat().st_blocks * 512
             for pattern, word in _NAMES:
                 name = pattern.sub(word, name)
             files[name] += 1

@@ -143,7 +143,12 @@ def _kill(
         report.found(number, f"{how}: {died}")
         return
     use = DiskUse.of(data)
-    differences = [use.beside(known.once), use.beside(known.twice)]
+    # Where it had not been done, it was done once; what verdicts do not tell may be either.
+    clear = is_before != is_after or acknowledged
+    legal = (
+        [known.twice] if clear and (acknowledged or is_after) else [known.once] if clear else [known.once, known.twice]
+    )
+    differences = [use.beside(each) for each in legal]
     if all(differences):
         report.found(number, f"{how}: after it was done again, the disk has {differences[0]}")
     if change.name == "snapshot":

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from tests.attack.judges import Judge
 from tests.attack.scene import Scene
@@ -44,11 +45,13 @@ class Stage:
         return answer.status_code, told
 
 
+_MOST: Final = 6
+
 Check = Callable[[Stage], Outcome]
 
 
 def outcome(wrong: list[str], text: str) -> Outcome:
-    """Well where nothing is wrong."""
-    return Outcome(
-        not wrong, "; ".join([*wrong[:4], *([f"and {len(wrong) - 4} more"] if len(wrong) > 4 else []), text])
-    )
+    """Well where nothing is wrong; of much that is wrong the first things are told."""
+    shown = [" ".join(each.split())[:240] for each in wrong[:_MOST]]
+    more = [f"and {len(wrong) - _MOST} more"] if len(wrong) > _MOST else []
+    return Outcome(not wrong, "; ".join([*shown, *more, text]))
