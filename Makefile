@@ -31,10 +31,7 @@ bench: $(VENV)/ready  ## Measure search and service.
 	$(BIN)/python -m benchmarks.search
 	$(BIN)/python -m benchmarks.service
 
-dinov2-attack: $(VENV)/ready  ## Attack a scratch copy for ten minutes; LONG=1 the whole, hours; PARTS=..., SEED=N.
-	$(BIN)/python -m tests.attack $(PARTS) $(if $(LONG),--long) $(if $(SEED),--seed $(SEED))
-
-check: $(VENV)/ready  ## Pull DINOv2 and measure it beside the built-in backbone; DATA=FOLDER on a labelled data set.
+dinov2-check: $(VENV)/ready  ## Pull DINOv2 and measure it beside the built-in backbone; DATA=FOLDER on a labelled data set.
 	$(BIN)/python -m benchmarks.dinov2_check $(if $(DATA),--data $(DATA))
 
 constraints: $(VENV)/ready  ## Pin the images' packages; what is pinned stays where it can, UPGRADE=--upgrade takes the newest.
