@@ -80,9 +80,9 @@ def _row(folder: Path, vectors: FloatArray, cls_dim: int) -> None:
                 sizes[part] += path.stat().st_blocks * 512
         (shard,) = folder.glob("collections/*/shard")
         with multiprocessing.get_context("spawn").Pool(1) as pool:
-            part = Part(version="measured", references=number + 1, patches=len(vectors), indexed=True)
+            bulk = Part(version="measured", references=number + 1, patches=len(vectors), indexed=True)
             spec = BankSpec(vectors.shape[1], cls_dim)
-            memory = pool.apply(_memory, (shard.parent, part, spec, vectors[:: len(vectors) // 1024][:1024]))
+            memory = pool.apply(_memory, (shard.parent, bulk, spec, vectors[:: len(vectors) // 1024][:1024]))
     store.close()
     whole = sizes.total()
     each = " | ".join(f"{sizes[name] / len(vectors):.0f}" for name in _PARTS)

@@ -186,6 +186,9 @@ class VersionedStore(ABC, Generic[Held]):
         with suppress(ClassBusy), self._holding(NO_CLASS):  # held by another process: then it can be written
             pass
 
+    def require_space(self, class_name: str, spec: BankSpec, references: int, patches: int, *, extends: bool) -> None:
+        """A server knows by itself, and says so while points are written."""
+
     def remove(self, class_name: str) -> None:
         check_class_name(class_name)
         if not any(self._collections(class_name)):  # an interrupted change may have left some of a class that is none

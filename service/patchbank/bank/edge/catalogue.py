@@ -20,6 +20,7 @@ from patchbank.bank.edge.pointer_file import parsed, written
 from patchbank.bank.edge.stamp import Stamp, stamp_of
 from patchbank.bank.names import BankRef
 from patchbank.bank.pointers import Pointers
+from patchbank.disk import write_error
 from patchbank.errors import ClassBusy, DamagedBank, DataDirNotWritable, StoreUnavailable
 from patchbank.reason import reason_of
 
@@ -168,7 +169,7 @@ class Catalogue:
                 clear_interrupted(path)
                 replace_file(path, text)
         except OSError as error:
-            raise DataDirNotWritable(f"{POINTER} cannot be written: {reason_of(error)}") from error
+            raise write_error(error, f"{POINTER} cannot be written", DataDirNotWritable, self.data_dir) from error
         self._was_there = True
 
     def sweep(self) -> None:
@@ -192,9 +193,8 @@ class Catalogue:
         except Timeout as error:
             raise ClassBusy(f"another process is changing {name.removeprefix('class-')!r}; try again later") from error
         except OSError as error:
-            raise DataDirNotWritable(
-                f"the data directory {self.data_dir} cannot be written: {error.strerror or error}"
-            ) from error
+            what = f"the data directory {self.data_dir} cannot be written"
+            raise write_error(error, what, DataDirNotWritable, self.data_dir) from error
         return HeldLock(lock)
 
 

@@ -20,6 +20,7 @@ from patchbank.bank.names import BankRef
 from patchbank.bank.part import Part
 from patchbank.bank.parted import Collection
 from patchbank.bank.reference import Reference
+from patchbank.disk import write_error
 from patchbank.errors import Closed, DataDirNotWritable, PatchbankError
 
 
@@ -78,7 +79,7 @@ class EdgeDraft(CollectionDraft[GrowingPart]):
             replace_file(self._folder / MANIFEST, json.dumps(stored_manifest(whole), indent=1))
             self._folder.rename(self._folder.with_name(self._ref.collection))
         except OSError as error:
-            raise DataDirNotWritable(f"{self._folder.name}: {error.strerror or error}") from error
+            raise write_error(error, f"{self._folder.name}", DataDirNotWritable, self._folder.parent) from error
         self._publish(self._ref, self._lock, serve=serve)
         return whole
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from patchbank.bank.store import BankSpec
-from patchbank.errors import Closed, DataDirNotWritable, StoreUnavailable
+from patchbank.errors import Closed, DiskFull, StoreUnavailable
 from patchbank.text import bounded
 
 _CODE: Final = (
@@ -38,7 +38,7 @@ class Engine:
 
     def build(self, source: Path, into: Path, spec: BankSpec, index_from: int) -> bool:
         """Make a collection, with its checksums, below the directory ``into`` from the flat files below ``source``.
-        Returns whether it has a graph. Raises ``StoreUnavailable``, of which ``DataDirNotWritable`` is one."""
+        Returns whether it has a graph. Raises ``StoreUnavailable``, of which ``DiskFull`` is one."""
         task = {"patch_dim": spec.patch_dim, "cls_dim": spec.cls_dim, "index_from": index_from}
         return bool(json.loads(self._run("build", source, into, task))["indexed"])
 
@@ -89,7 +89,7 @@ class Engine:
             told = {}
         reason = str(told.get("error") or said.strip().rsplit("\n", 1)[-1] or f"exit status {status}")
         if told.get("errno") == errno.ENOSPC or "No space left" in reason or _is_full(into):
-            return DataDirNotWritable("no space is left on the disk of the data directory for the engine's files")
+            return DiskFull("no space is left on the disk of the data directory for the engine's files")
         if status < 0:
             reason = f"its process was ended by {signal.Signals(-status).name}"
         return StoreUnavailable(f"the bank store's engine failed: {bounded(reason, _MOST_TOLD)}")

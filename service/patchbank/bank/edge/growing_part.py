@@ -16,7 +16,8 @@ from patchbank.bank.forwarding import Forwarding
 from patchbank.bank.part import MERGED_AT_ONCE, Part
 from patchbank.bank.reference import Reference
 from patchbank.bank.store import BankSpec
-from patchbank.errors import DamagedBank, DataDirNotWritable
+from patchbank.disk import write_error
+from patchbank.errors import DamagedBank, DataDirNotWritable, PatchbankError
 from patchbank.reason import reason_of
 
 _SPOOL: Final = "spool"
@@ -81,8 +82,8 @@ class GrowingPart(Forwarding):
             raise DamagedBank("a part that is finished takes nothing more")
         return self._spool
 
-    def _not_written(self, error: OSError) -> DataDirNotWritable:
-        return DataDirNotWritable(f"{self._folder.name} cannot be written: {reason_of(error)}")
+    def _not_written(self, error: OSError) -> PatchbankError:
+        return write_error(error, f"{self._folder.name} cannot be written", DataDirNotWritable, self._folder.parent)
 
     def _content(self) -> FlatCollection:
         if self._sealed is not None:

@@ -37,13 +37,14 @@ from patchbank.bank.edge.graph import INDEX_FROM
 from patchbank.bank.edge.growing_part import GrowingPart
 from patchbank.bank.edge.later import Later
 from patchbank.bank.edge.mending import PartMender
+from patchbank.bank.edge.room import engine_bytes, flat_bytes
 from patchbank.bank.edge.router import EdgeRouter
 from patchbank.bank.edge.stamp import Stamp, stamp_of
 from patchbank.bank.edge.verification import Verification
 from patchbank.bank.finding import Finding
 from patchbank.bank.manifest import Manifest, read_manifest
 from patchbank.bank.names import BankRef
-from patchbank.bank.part import Part
+from patchbank.bank.part import MERGED_AT_ONCE, Part
 from patchbank.bank.parted import Collection, view_of
 from patchbank.bank.pointers import Pointers, Route
 from patchbank.bank.router import ROUTER_PREFIX
@@ -51,6 +52,7 @@ from patchbank.bank.sealed_document import is_sealed
 from patchbank.bank.store import BankSpec, Retrieved
 from patchbank.bank.versioned_store import VersionedStore
 from patchbank.bank.view import unknown_version
+from patchbank.disk import require_space, write_error
 from patchbank.errors import ClassBusy, DamagedBank, DataDirNotWritable, StoreUnavailable
 from patchbank.progress import SILENT, Progress
 from patchbank.reason import reason_of
@@ -230,7 +232,9 @@ class EdgeStore(VersionedStore[HeldLock]):
         try:
             (self._folder / ref.collection / PENDING).unlink(missing_ok=True)
         except OSError as error:
-            raise DataDirNotWritable(f"{ref.collection} cannot be written: {reason_of(error)}") from error
+            raise write_error(
+                error, f"{ref.collection} cannot be written", DataDirNotWritable, self.data_dir
+            ) from error
 
     def _hold(self, class_name: str) -> HeldLock:
         if not self._swept:
@@ -276,7 +280,7 @@ class EdgeStore(VersionedStore[HeldLock]):
         try:
             folder.mkdir(parents=True)
         except OSError as error:
-            raise DataDirNotWritable(f"{self.data_dir}: {error.strerror or error}") from error
+            raise write_error(error, f"{self.data_dir}", DataDirNotWritable, self.data_dir) from error
         return EdgeDraft(
             self._publish,
             ref,
@@ -296,6 +300,13 @@ class EdgeStore(VersionedStore[HeldLock]):
             self._catalogue.switch(lambda pointers: pointers)  # so that there is a pointer where there is a version
         self._acknowledge(ref)
         self._retire_old(ref.class_name, self._keep)
+
+    def require_space(self, class_name: str, spec: BankSpec, references: int, patches: int, *, extends: bool) -> None:
+        flat = flat_bytes(spec, references, patches)
+        most = 2 * flat  # while they are brought into the order of their ids
+        if not extends or patches > MERGED_AT_ONCE:
+            most = max(most, flat + engine_bytes(spec, references, patches, indexed=patches >= self._index_from))
+        require_space(self.data_dir, most, f"a new version of {class_name!r}")
 
     def _serve(self, ref: BankRef, held: HeldLock) -> None:
         route = self._route_of(ref)
@@ -328,7 +339,7 @@ class EdgeStore(VersionedStore[HeldLock]):
             for name in names:
                 (self._folder / name / MANIFEST).unlink(missing_ok=True)
         except OSError as error:
-            raise DataDirNotWritable(f"{self.data_dir}: {error.strerror or error}") from error
+            raise write_error(error, f"{self.data_dir}", DataDirNotWritable, self.data_dir) from error
         self._manifests.keep(lambda name: name not in names)
 
     def _retire(self, refs: Iterable[BankRef]) -> None:
