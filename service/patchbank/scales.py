@@ -14,9 +14,9 @@ class Scales(BaseModel):
     with, and embeddings of different rules are never compared.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    factors: tuple[float, ...] = Field(default=(1.0,), min_length=1)
+    factors: tuple[float, ...] = Field(default=(1.0,), min_length=1, max_length=16)
     grid: float = 1.0
     fusion: Literal[1, 2] = 1
 

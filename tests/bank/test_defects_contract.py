@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from patchbank.bank.archive import Archive, write_archive
 from patchbank.bank.defect_record import MOST_OF_ONE, DefectRecord
 from patchbank.bank.manifest import LAYOUT, Manifest
-from patchbank.bank.store import PatchStore
+from patchbank.bank.store import BankSpec, PatchStore
 from patchbank.bank.transfer import put_class
 from patchbank.errors import ClassBusy, DamagedBank, UnknownDefect
 from patchbank.settings import load_settings
@@ -118,11 +118,11 @@ def test_a_manifest_with_a_defect_that_cannot_be_read_is_damaged(store: PatchSto
 
 def test_a_large_manifest_is_read_back_whole(store: PatchStore) -> None:
     rng = np.random.default_rng(0)
-    with store.draft("part", SPEC) as draft:
-        fill(draft, [vectors(0)], vectors(1, 1, 4))
+    with store.draft("part", BankSpec(1_536, 4)) as draft:
+        fill(draft, [vectors(0, 6, 1_536)], vectors(1, 1, 4))
         draft.seal()
         many = tuple(defect(number, unit(rng.normal(size=(MOST_OF_ONE, 1_536)))) for number in range(10))
-        draft.activate(manifest(draft, references=1, patches=6, dims=(8, 4), defects=many))
+        draft.activate(manifest(draft, references=1, patches=6, dims=(1_536, 4), defects=many))
     assert store.bank("part").manifest.defects == many
 
 

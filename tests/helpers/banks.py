@@ -18,6 +18,13 @@ from patchbank.bank.store import BankSpec, Draft, PatchStore
 from patchbank.scoring.threshold import calibrate
 
 FINGERPRINT = "0123456789abcdef"
+JPEG = base64.b64decode(
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAFA3PEY8MlBGQUZaVVBfeMiCeG5uePWvuZHI////////////////////////////////"
+    "////////////////////wAALCAAGAAgBAREA/8QAFAABAAAAAAAAAAAAAAAAAAAAAf/EABQQAQAAAAAAAAAAAAAAAAAAAAD/2gAI"
+    "AQEAAD8AH//Z"
+)
+"""A picture of 8 x 6 pixels."""
+
 SPEC = BankSpec(patch_dim=8, cls_dim=4)
 
 
@@ -44,7 +51,7 @@ def reference(number: int, rows: int = 1, columns: int = 1) -> Reference:
         48,
         rows,
         columns,
-        b"jpeg",
+        JPEG,
     )
 
 

@@ -15,10 +15,11 @@ from urllib.parse import urlsplit
 import pytest
 from qdrant_client import QdrantClient, models
 
+from patchbank.bank.edge.graph import INDEX_FROM
 from patchbank.bank.edge.pool import PooledStore
-from patchbank.bank.edge.shard import INDEX_FROM
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.names import PREFIX, BankRef
+from patchbank.bank.sealed_document import sealed, unsealed
 from patchbank.bank.server.collection import MANIFEST_POINT
 from patchbank.bank.server.link import ServerLink
 from patchbank.bank.server.spread import Spread
@@ -106,7 +107,7 @@ class EdgeKind(StoreKind):
 
     def rewrite_manifest(self, ref: BankRef, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         path = self.data_dir / "collections" / ref.collection / "manifest.json"
-        path.write_text(json.dumps(change(json.loads(path.read_text()))))
+        path.write_text(json.dumps(_sealed_anew(json.loads(path.read_text()), change)))
 
     def lose_manifest(self, ref: BankRef) -> None:
         (self.data_dir / "collections" / ref.collection / "manifest.json").unlink()
@@ -156,7 +157,7 @@ class ServerKind(StoreKind):
     def rewrite_manifest(self, ref: BankRef, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         (record,) = self.admin.retrieve(ref.collection, [MANIFEST_POINT])
         payload = record.payload or {}
-        payload = {**payload, "manifest": change(payload["manifest"])}
+        payload = {**payload, "manifest": _sealed_anew(payload["manifest"], change)}
         self.admin.overwrite_payload(ref.collection, payload, [MANIFEST_POINT], wait=True)
 
     def lose_routers(self) -> None:
@@ -199,6 +200,11 @@ class RealKind(ServerKind):
         super().close()
         self._clear()
         self.admin.close()
+
+
+def _sealed_anew(stored: dict[str, Any], change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+    """A stored manifest that was changed, with a checksum that fits."""
+    return sealed(change(unsealed(stored)))
 
 
 def settings_of(served: Served) -> Settings:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from patchbank.atomic_file import replacing
+from patchbank.disk import write_error
 from patchbank.errors import ImageTooLarge, StoreUnavailable, UndecodableImage, UnsupportedImage
 from patchbank.text import storable
 
@@ -91,7 +92,7 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         with replacing(path) as file:
             file.write(storable(text.getvalue()).encode())
     except OSError as error:
-        raise StoreUnavailable(f"{path} cannot be written: {error.strerror or error}") from error
+        raise write_error(error, f"{path} cannot be written", StoreUnavailable, path.parent) from error
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
+from patchbank.atomic_file import replacing
 from patchbank.bank.view import unknown_class
+from patchbank.disk import write_error
 from patchbank.errors import PatchbankError, StoreUnavailable
 from patchbank.judging.backbone_choice import settled
 from patchbank.judging.frozen import FrozenWatch
@@ -167,9 +169,10 @@ def _write_overlay(inspection: Inspection, path: Path) -> Path:
         free, number = path, 2
         while free.exists():
             free, number = path.with_stem(f"{path.stem}-{number}"), number + 1
-        picture.save(free)
+        with replacing(free, sweep=False) as file:
+            picture.save(file, format="PNG")
     except OSError as error:
-        raise StoreUnavailable(f"{path.parent} cannot be written: {error.strerror or error}") from error
+        raise write_error(error, f"{path.parent} cannot be written", StoreUnavailable, path.parent) from error
     return free
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
@@ -9,12 +11,12 @@ from typing import Annotated, Any, Literal, cast
 import typer
 
 from patchbank.atomic_file import replacing
+from patchbank.disk import write_error
 from patchbank.errors import UnusablePath
 from patchbank.history.detection import RecordedDetection
 from patchbank.history.export import as_csv, as_json
 from patchbank.history.history import History
 from patchbank.history.selection import Order, Page, Selection
-from patchbank.reason import reason_of
 from patchbank.settings import Settings
 from patchbank_indexer.commands import learning
 from patchbank_indexer.commands.detection_options import By, DetectionId, OfClass
@@ -154,10 +156,12 @@ def picture(
         with History(settings) as history:
             data = history.records.picture(detection_id)
         try:
-            with file.open("xb") as target:
+            if file.exists():
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(file))
+            with replacing(file) as target:
                 target.write(data)
         except OSError as error:
-            raise UnusablePath(f"{file} cannot be written: {reason_of(error)}") from error
+            raise write_error(error, f"{file} cannot be written", UnusablePath, file.parent) from error
         out.result({"detection_id": detection_id, "file": str(file), "bytes": len(data)})
         out.say(f"{file}: {len(data)} bytes")
 
@@ -256,7 +260,7 @@ def _export(settings: Settings, out: Output, file: Path, selection: Selection) -
                 for line in (as_csv if file.suffix.lower() == ".csv" else as_json)(rows()):
                     target.write(line.encode())
         except OSError as error:
-            raise UnusablePath(f"{file} cannot be written: {reason_of(error)}") from error
+            raise write_error(error, f"{file} cannot be written", UnusablePath, file.parent) from error
         stage.done()
     out.result({"file": str(file), "detections": count})
     out.say(f"{file}: {count} detections")

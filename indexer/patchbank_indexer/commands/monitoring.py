@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from patchbank.atomic_file import replacing
+from patchbank.disk import write_error
 from patchbank.errors import DamagedInstallation, FileExists, StoreUnavailable
 from patchbank.settings import Settings
 from patchbank_indexer.commands.options import Json
@@ -73,4 +74,4 @@ def _write(source: Path, target: Path) -> None:
         with replacing(target) as file:
             file.write(source.read_bytes())
     except OSError as error:
-        raise StoreUnavailable(f"{target} cannot be written: {error.strerror or error}") from error
+        raise write_error(error, f"{target} cannot be written", StoreUnavailable, target.parent) from error

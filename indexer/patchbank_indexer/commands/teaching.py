@@ -272,4 +272,7 @@ def _teach(settings: Settings, out: Output, asked: _Request) -> None:
     )
     with out.progress() as progress:
         report = teach(settings, request, progress, out.remark)
-    tell(out, request, report, left_out, write_set_aside(report, asked.out_dir))
+    written, failed = write_set_aside(report, asked.out_dir)
+    tell(out, request, report, left_out, written)
+    if failed is not None:  # the class is taught all the same, which is told first
+        raise failed

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from patchbank.bank.open_store import open_store
+from patchbank.disk import write_error
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.first_choice import BUILT_IN
 from patchbank.embedding.model_files import find_backbone
@@ -46,7 +47,7 @@ def run_demo(settings: Settings, out: Output, job: Demo) -> None:
         shutil.rmtree(pictures, ignore_errors=True)
         pictures.mkdir(parents=True)
     except OSError as error:
-        raise StoreUnavailable(f"{job.out_dir} cannot be written: {error.strerror or error}") from error
+        raise write_error(error, f"{job.out_dir} cannot be written", StoreUnavailable, job.out_dir) from error
     _teach(settings, out, products)
     with running_service(settings, job.out_dir / "service.log") as client:
         answers = _detect(client, out, products, pictures)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from patchbank.atomic_file import replace_file
+from patchbank.disk import write_error
 from patchbank.errors import StoreUnavailable
 from patchbank.scoring.threshold import shortfall
 from patchbank.text import json_text
@@ -82,7 +83,7 @@ def check_writable(file: Path) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreUnavailable(f"{file.parent} cannot be made: {error.strerror or error}") from error
+        raise write_error(error, f"{file.parent} cannot be made", StoreUnavailable, file.parent) from error
     if file.is_dir() or not os.access(file.parent, os.W_OK):
         raise StoreUnavailable(f"{file} cannot be written: {'it is a folder' if file.is_dir() else 'no permission'}")
 
@@ -92,7 +93,7 @@ def write_whole(file: Path, text: str) -> None:
     try:
         replace_file(file, text)
     except OSError as error:
-        raise StoreUnavailable(f"{file} cannot be written: {error.strerror or error}") from error
+        raise write_error(error, f"{file} cannot be written", StoreUnavailable, file.parent) from error
 
 
 def _count(row: dict[str, Any]) -> str:

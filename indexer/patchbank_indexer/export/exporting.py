@@ -8,6 +8,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
+from patchbank.disk import write_error
 from patchbank.embedding.session import file_sha256
 from patchbank.errors import DataDirNotWritable, ExportFailed, PatchbankError
 from patchbank_indexer.export.checkpoints import Checkpoint, open_checkpoint
@@ -29,7 +30,7 @@ def export_model(request: ExportRequest, target: Path, tell: Callable[[str], Non
         with tempfile.TemporaryDirectory(prefix=".export-", dir=target.parent) as folder:
             return _export(request, checkpoint, target, Path(folder), tell)
     except OSError as error:
-        raise DataDirNotWritable(f"{target}: {error.strerror or error}") from error
+        raise write_error(error, f"{target}", DataDirNotWritable, target.parent) from error
 
 
 def _export(

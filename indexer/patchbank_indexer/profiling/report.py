@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from patchbank.errors import StoreUnavailable
 from patchbank.settings import Settings
 from patchbank_indexer.datasets.files import left_out_below
 from patchbank_indexer.datasets.left_out import LeftOut
 from patchbank_indexer.datasets.lookout import manifests_by_class
+from patchbank_indexer.evaluate.report import check_writable, write_whole
 from patchbank_indexer.output import Output
 from patchbank_indexer.profiling.page import page
 from patchbank_indexer.profiling.profile import Profile, profile
@@ -22,11 +22,8 @@ def profile_root(settings: Settings, out: Output, root: Path, html: Path | None)
     with out.progress() as progress:
         profiles = [profile(data, settings.image_limits, progress) for data in data_sets]
     if html is not None:
-        try:
-            html.parent.mkdir(parents=True, exist_ok=True)
-            html.write_text(page(profiles, settings.image_limits), encoding="utf-8")
-        except OSError as error:
-            raise StoreUnavailable(f"{html} cannot be written: {error.strerror or error}") from error
+        check_writable(html)
+        write_whole(html, page(profiles, settings.image_limits))
     besides = () if manifests_by_class(root) else left_out_below([root]).files
     left_out = LeftOut([*(bad for data in data_sets for bad in data.left_out), *besides])
     out.result({"data_sets": [_facts(data_set) for data_set in profiles], "left_out": left_out.as_list()})

@@ -54,7 +54,9 @@ async def running(
     frozen = FrozenWatch(settings.frozen_after)
     with (
         sole_service(settings),
-        Inspector.open(settings, search_workers=settings.search_workers, watch=frozen) as inspector,
+        Inspector.open(
+            settings, search_workers=settings.search_workers, decoders=settings.max_concurrency, watch=frozen
+        ) as inspector,
         History(inspector.settings) as history,
     ):
         _LOG.info("backbone %s", inspector.choice.line)
@@ -102,7 +104,7 @@ def _state(inspector: Inspector, history: History, metrics: Metrics, stopping: C
         admission=admission,
         metrics=metrics,
         jobs=board,
-        loop=JobLoop(board, Starter(settings, board), metrics, upkeep),
+        loop=JobLoop(board, Starter(settings, board), metrics, upkeep, stopping),
         uploads=Admission(_UPLOADS, 0),
         upkeep=upkeep,
         history=history,

@@ -13,9 +13,9 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
+from patchbank.disk import require_space, write_error
 from patchbank.errors import DataDirNotWritable, ImageTooLarge, InvalidParameters, UploadTooLarge
 from patchbank.jobs.uploads import upload_path
-from patchbank.reason import reason_of
 from patchbank.text import quoted, storable
 
 _TEXT: Final = 65_536
@@ -51,11 +51,13 @@ async def receive(
 ) -> Form:
     """Read the request's form and write its files below ``folder``. Raises ``UploadTooLarge`` for too many files,
     ``ImageTooLarge`` for a file of more than ``most_bytes``, ``InvalidParameters`` for what is no multipart form, and
-    ``DataDirNotWritable``."""
+    ``DataDirNotWritable`` or ``DiskFull``."""
     kind, options = parse_options_header(request.headers.get("content-type"))
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
         raise InvalidParameters("send a multipart form: multipart/form-data with a boundary")
+    length = request.headers.get("content-length", "")
+    require_space(folder, int(length) if length.isdecimal() else 0, "the upload")
     receiver = _Receiver(folder, most_files, most_bytes, limit_of_files)
     parser = MultipartParser(
         boundary,
@@ -78,7 +80,7 @@ async def receive(
     except FormParserError as error:
         raise HTTPException(400, "the form cannot be read") from error
     except OSError as error:
-        raise DataDirNotWritable(f"an upload cannot be written: {reason_of(error)}") from error
+        raise write_error(error, "an upload cannot be written", DataDirNotWritable, folder) from error
     finally:
         receiver.close()
     if not receiver.complete:

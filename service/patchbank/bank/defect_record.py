@@ -31,7 +31,7 @@ class DefectRecord(BaseModel):
     at most 160 pixels a side.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     id: str
     name: str

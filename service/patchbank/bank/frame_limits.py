@@ -12,7 +12,7 @@ class FrameLimits(BaseModel):
     ``usual_contrast`` and ``usual_sharpness`` are the references' medians.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     contrast: float = Field(ge=0)
     sharpness: float = Field(ge=0)

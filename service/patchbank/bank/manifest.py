@@ -3,26 +3,43 @@
 from __future__ import annotations
 
 import base64
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from patchbank.arrays import FloatArray
 from patchbank.bank.defect_record import DefectRecord
 from patchbank.bank.frame_limits import FrameLimits
-from patchbank.bank.names import BankRef
+from patchbank.bank.names import BankRef, check_version
 from patchbank.bank.part import Part
 from patchbank.bank.pixel_range import PixelRange
 from patchbank.bank.region_of_interest import RegionOfInterest
 from patchbank.bank.resolution import Resolution
+from patchbank.bank.sealed_document import sealed, unsealed
 from patchbank.bank.subspace_record import SubspaceRecord
 from patchbank.bank.support import Support
 from patchbank.errors import NewerLayout
 from patchbank.scales import BASE, Scales
 from patchbank.settings import REVIEW_FAR
 
-LAYOUT: Final = 4
+LAYOUT: Final = 5
 """The newest layout of manifests. Since 2 a bank is made of parts; since 3 a calibration knows its images; since 4 a
-class has known defects."""
+class has known defects; since 5 parts have digests and stored manifests a checksum."""
+
+_MOST_DIMS: Final = 1 << 16
+_MOST_COUNTED: Final = 1 << 40
+_FINEST: Final = 32.0
+"""Largest factor of an input scale that is accepted; each takes the square of it in memory."""
+_SLACK: Final = 1e-3
+"""Rounding: a distance may be that much above 2, a length that much beside 1."""
+
+_Distance = Annotated[float, Field(ge=0, le=2 + _SLACK)]
+_Score = Annotated[float, Field(ge=0)]
+_Rate = Annotated[float, Field(ge=0, le=1)]
+_Share = Annotated[float, Field(ge=0, le=1)]
+_Count = Annotated[int, Field(ge=0, le=_MOST_COUNTED)]
+_Dim = Annotated[int, Field(ge=1, le=_MOST_DIMS)]
 
 
 Reason = Literal[
@@ -43,7 +60,7 @@ Reason = Literal[
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class BackboneFacts(_Frozen):
@@ -68,8 +85,8 @@ class SelfTest(_Frozen):
 
     @field_validator("patches", "cls")
     @classmethod
-    def _is_base64(cls, value: str) -> str:
-        base64.b64decode(value, validate=True)
+    def _is_finite(cls, value: str) -> str:
+        _floats(value)
         return value
 
 
@@ -79,10 +96,10 @@ class Coreset(_Frozen):
     So many references were ``withdrawn`` since: patches of others that their patches stood for are missing.
     """
 
-    ratio: float
-    seen: int
-    radius: float
-    withdrawn: int = Field(default=0, ge=0)
+    ratio: _Share
+    seen: _Count
+    radius: _Distance
+    withdrawn: _Count = 0
 
 
 class ScoringRule(_Frozen):
@@ -112,8 +129,16 @@ class Foreground(_Frozen):
 
     axis: tuple[float, ...]
     threshold: float
-    least: float = Field(ge=0, le=1)
+    least: _Share
     places: tuple[str, ...]
+
+    @field_validator("axis")
+    @classmethod
+    def _is_unit(cls, axis: tuple[float, ...]) -> tuple[float, ...]:
+        length = float(np.linalg.norm(axis))
+        if abs(length - 1.0) > _SLACK:
+            raise ValueError(f"an axis of length {length:g}, not 1")
+        return axis
 
 
 class Calibration(_Frozen):
@@ -142,17 +167,17 @@ class Calibration(_Frozen):
     """
 
     method: Literal["leave-one-image-out", "held-out"]
-    target_far: float
-    threshold: float
+    target_far: _Rate
+    threshold: _Distance
     reachable: bool
-    scores: tuple[float, ...]
-    pixel_target_far: float | None = None
-    pixel_threshold: float | None = None
-    peaks: tuple[float, ...] = ()
-    set_aside: int = Field(default=0, ge=0)
-    together: int = Field(default=0, ge=0)
-    review_far: float | None = None
-    confidence: float | None = None
+    scores: tuple[_Score, ...]
+    pixel_target_far: _Rate | None = None
+    pixel_threshold: _Distance | None = None
+    peaks: tuple[_Score, ...] = ()
+    set_aside: _Count = 0
+    together: _Count = 0
+    review_far: _Rate | None = None
+    confidence: _Rate | None = None
     series: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     stale: tuple[str, ...] = ()
@@ -188,26 +213,30 @@ class RetrievalLimit(_Frozen):
     ``count`` references, ``coherence`` from ``witnesses`` of them.
     """
 
-    similarity: float
-    coherence: float
-    count: int
-    witnesses: int
+    similarity: float = Field(ge=-1 - _SLACK, le=1 + _SLACK)
+    coherence: float = Field(ge=-1 - _SLACK, le=1 + _SLACK)
+    count: _Count
+    witnesses: _Count
 
 
 class Manifest(_Frozen):
-    """The bank's own description: everything that a service needs to serve the bank, or to refuse it."""
+    """The bank's own description: everything that a service needs to serve the bank, or to refuse it.
 
-    layout: Literal[1, 2, 3, 4] = LAYOUT
+    Every value is checked, since a manifest may come from anywhere: distances are 0..2, rates 0..1, and all numbers of
+    vectors are as many as the dimensions say.
+    """
+
+    layout: Literal[1, 2, 3, 4, 5] = LAYOUT
     class_name: str
     version: str
     created_at: str
     reason: Reason | None = None
     backbone: BackboneFacts
     scales: Scales = BASE
-    patch_dim: int
-    cls_dim: int
-    references: int
-    patches: int
+    patch_dim: _Dim
+    cls_dim: _Dim
+    references: _Count
+    patches: _Count
     coreset: Coreset | None = None
     scoring: ScoringRule = ScoringRule()
     foreground: Foreground | None = None
@@ -221,6 +250,31 @@ class Manifest(_Frozen):
     parts: tuple[Part, ...] = ()
     subspace: SubspaceRecord | None = None
     defects: tuple[DefectRecord, ...] = ()
+
+    @field_validator("scales")
+    @classmethod
+    def _is_affordable(cls, scales: Scales) -> Scales:
+        if scales.finest > _FINEST:
+            raise ValueError(f"an input scale of {scales.finest:g} times the usual size")
+        return scales
+
+    @field_validator("version")
+    @classmethod
+    def _names_a_folder(cls, version: str) -> str:
+        return check_version(version)
+
+    @model_validator(mode="after")
+    def _fits_its_dimensions(self) -> Manifest:
+        if self.foreground is not None and len(self.foreground.axis) != self.patch_dim:
+            raise ValueError(f"a foreground's axis of {len(self.foreground.axis)} numbers, not {self.patch_dim}")
+        if self.subspace is not None and len(self.subspace.arrays()[0]) != self.patch_dim:
+            raise ValueError(f"a subspace of other vectors than those of {self.patch_dim} numbers")
+        if self.self_test is not None and len(_floats(self.self_test.cls)) != self.cls_dim:
+            raise ValueError(f"a self-test of other vectors than those of {self.cls_dim} numbers")
+        for defect in self.defects:
+            if defect.vectors().shape[1] != self.patch_dim:
+                raise ValueError(f"a known defect of other vectors than those of {self.patch_dim} numbers")
+        return self
 
     @property
     def shares(self) -> tuple[Part, ...]:
@@ -239,12 +293,25 @@ class Manifest(_Frozen):
 
 
 def read_manifest(stored: Any) -> Manifest:
-    """The manifest that was stored as this JSON document. Raises ``NewerLayout``, and ``ValidationError`` for anything
-    else that is no manifest."""
+    """The manifest that was stored as this JSON document. Raises ``NewerLayout``, and ``ValueError`` for anything else
+    that is no manifest, or whose checksum does not fit."""
     layout = stored.get("layout") if isinstance(stored, dict) else None
     if isinstance(layout, int) and layout > LAYOUT:
         raise NewerLayout(
             f"the bank was written by a newer Patchbank: its layout is {layout}, and this one reads up to {LAYOUT}. "
             "Update Patchbank, or activate an older version of the class"
         )
-    return Manifest.model_validate(stored)
+    return Manifest.model_validate(unsealed(stored))
+
+
+def stored_manifest(manifest: Manifest) -> dict[str, Any]:
+    """The manifest as stores keep it: plain JSON with a checksum."""
+    return sealed(manifest.model_dump(mode="json"))
+
+
+def _floats(text: str) -> FloatArray:
+    """The numbers of base64 of little-endian float32. Raises ``ValueError`` where they are not finite."""
+    values = np.frombuffer(base64.b64decode(text, validate=True), dtype="<f4").astype(np.float32)
+    if not len(values) or not np.isfinite(values).all():
+        raise ValueError("vectors that hold numbers that are not finite, or none")
+    return values

@@ -20,6 +20,7 @@ _CLASS: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]|_(?!_)){0,63}")
 NO_CLASS: Final = "router"
 """A name that no class can have."""
 _RESERVED: Final = frozenset({NO_CLASS})
+_VERSION_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]|_(?!_)){0,63}")
 _WHOLE_IMAGE: Final = "ffffffff"
 _VERSION: Final = "%Y%m%d-%H%M%S-%f"
 
@@ -35,6 +36,13 @@ def check_class_name(name: str) -> str:
     if name.lower() in _RESERVED:
         raise InvalidClassName(f"the name {name!r} is reserved; choose another one")
     return name
+
+
+def check_version(version: str) -> str:
+    """The name of a version itself. Raises ``ValueError`` for what cannot be one: it is part of a folder's name."""
+    if not _VERSION_NAME.fullmatch(version):
+        raise ValueError(f"{quoted(version)} is no name of a version")
+    return version
 
 
 @dataclass(frozen=True, order=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from patchbank.bank.names import check_version
 
 MOST_PARTS: Final = 8
 """From so many parts on, the next change merges small ones: each costs a search of its own (docs/search.md)."""
@@ -16,12 +18,25 @@ MOST_WITHDRAWN: Final = 0.2
 MERGED_AT_ONCE: Final = 20_000
 """Most patches that a change copies beside its own: it must stay a matter of a second. The rest is for compaction."""
 
+_HEX: Final = r"^[0-9a-f]{64}$"
+
+
+class PartDigest(BaseModel):
+    """SHA-256 over a part's patches, over its CLS embeddings and over its references (``content_digest``)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    patches: str = Field(pattern=_HEX)
+    cls: str = Field(pattern=_HEX)
+    references: str = Field(pattern=_HEX)
+
 
 class Part(BaseModel):
     """What a version takes from the collection of the version ``version``, which may be an older one.
 
     All its ``references`` and ``patches`` count, but for those of the images ``withdrawn``, which have ``left_out``
-    patches. ``indexed`` says whether a server has built a graph over it; an embedded engine tells by itself.
+    patches. ``indexed`` says whether there is a graph over it; in the embedded store older parts do not tell.
+    ``digest`` is that of all that was added; parts of older layouts and of servers have none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,6 +47,12 @@ class Part(BaseModel):
     withdrawn: tuple[str, ...] = ()
     left_out: int = Field(default=0, ge=0)
     indexed: bool = False
+    digest: PartDigest | None = None
+
+    @field_validator("version")
+    @classmethod
+    def _names_a_folder(cls, version: str) -> str:
+        return check_version(version)
 
     def without(self, image_id: str, patches: int) -> Part:
         """The part without an image that has so many patches in it."""

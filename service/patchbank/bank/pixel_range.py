@@ -18,7 +18,7 @@ class PixelRange(BaseModel):
     many ``references`` of the kind; ``least`` and ``greatest`` are the extremes of their own greatest values.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     white: _White
     least: int = Field(ge=1, le=FULL)

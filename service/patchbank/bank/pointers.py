@@ -10,10 +10,16 @@ from dataclasses import dataclass, field, replace
 class Route:
     """What class retrieval needs to know of a serving version, so that it need not read its manifest: the fingerprint
     of its preprocessing, and its ``parts``, each by the version that added it, with the image ids that are withdrawn
-    from it."""
+    from it. ``tables`` are the digests of the parts' CLS embeddings, as far as they have any (empty: of none)."""
 
     fingerprint: str
     parts: tuple[tuple[str, tuple[str, ...]], ...]
+    tables: tuple[str | None, ...] = ()
+
+    def with_tables(self) -> list[tuple[str, tuple[str, ...], str | None]]:
+        """Each part with its digest."""
+        tables = self.tables or (None,) * len(self.parts)
+        return [(version, gone, table) for (version, gone), table in zip(self.parts, tables, strict=True)]
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ class RegionOfInterest(BaseModel):
     inspected. ``width`` and ``height`` are those of the picture that it was drawn for, in pixels.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     png: str
     width: int = Field(ge=1)

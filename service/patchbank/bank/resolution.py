@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,16 +12,18 @@ COARSER: Final = 2.0
 _SHRUNK: Final = 1.05
 """Rounding to whole patches alone makes a picture so much smaller."""
 
+_Size = Annotated[int, Field(ge=1)]
+
 
 class Resolution(BaseModel):
     """The usual picture among the references: ``picture`` and ``inputs``, the network's input that is made of it, are
     (width, height) in pixels; ``grid`` is (rows, columns) of patches. Of several input scales it is the finest."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    picture: tuple[int, int]
-    inputs: tuple[int, int]
-    grid: tuple[int, int] = Field(description="rows, columns")
+    picture: tuple[_Size, _Size]
+    inputs: tuple[_Size, _Size]
+    grid: tuple[_Size, _Size] = Field(description="rows, columns")
 
     @property
     def shrunk(self) -> float:

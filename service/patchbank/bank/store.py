@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
 from patchbank.arrays import ByteArray, FloatArray, IntArray
+from patchbank.bank.finding import Finding
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import ID_BYTES, BankRef
 from patchbank.bank.pointers import Pointers
 from patchbank.bank.reference import Reference, ReferenceFacts
+from patchbank.progress import SILENT, Progress
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,15 @@ class NodeState:
     answers: bool
     away_since: float | None = None
     told: str = ""
+
+
+@dataclass(frozen=True)
+class Retrieved:
+    """What class retrieval found: ``hits``, nearest first. The classes that are ``silent`` could not be asked, for
+    these reasons: their images may be taken for another class's."""
+
+    hits: list[RouterHit]
+    silent: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -194,7 +205,7 @@ class ViewSource(Protocol):
         """A finished version. Where it is missing, raises ``DamagedBank`` if it ``serves``, else ``UnknownVersion``."""
         ...
 
-    def find_references(self, pointers: Pointers, fingerprint: str, cls: FloatArray, k: int) -> list[RouterHit]:
+    def find_references(self, pointers: Pointers, fingerprint: str, cls: FloatArray, k: int) -> Retrieved:
         """The k reference images nearest to ``cls`` (D',) among the banks of that preprocessing fingerprint that the
         pointers name."""
         ...
@@ -253,8 +264,27 @@ class PatchStore(ViewSource, Protocol):
         """The nodes of the store's server as they were when they were last asked; none for an embedded store."""
         ...
 
+    def check(self, ref: BankRef) -> None:
+        """Check that a version that serves can be used: all that was not checked since it last changed. Mends what can
+        be. Raises ``DamagedBank``."""
+        ...
+
+    def verify(self, class_name: str | None = None, progress: Progress = SILENT) -> list[Finding]:
+        """Check everything of a class, or of all classes, anew, whatever it takes; mends what can be. Raises
+        ``UnknownClass``."""
+        ...
+
+    def sweep(self) -> None:
+        """Remove what interrupted changes left, as far as nobody is at work on it. Raises nothing."""
+        ...
+
     def check_writable(self) -> None:
         """Raise what a change of a class would raise where nothing can be written. No class is touched."""
+        ...
+
+    def require_space(self, class_name: str, spec: BankSpec, references: int, patches: int, *, extends: bool) -> None:
+        """Raise ``DiskFull`` where a version with so many new references and patches would not fit, as far as that is
+        known before anything is written; ``extends``: beside those of another version."""
         ...
 
     def close(self) -> None:

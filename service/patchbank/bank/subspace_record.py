@@ -13,7 +13,7 @@ from patchbank.arrays import FloatArray
 class SubspaceRecord(BaseModel):
     """``mean`` (D,) and ``axes`` (K, D), orthonormal: base64 of little-endian float32."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     mean: str
     axes: str

@@ -18,7 +18,7 @@ class Support(BaseModel):
     ``references`` are image ids; ``bits`` is base64 of a matrix of bits (scores, references), packed row by row.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     references: tuple[str, ...]
     bits: str

@@ -22,12 +22,13 @@ def put_class(
     """Make a bank the serving version of its class (or of the class ``name``) in another store.
 
     The new version gets its own name; references, patches, thresholds and everything else stay the same. Nothing
-    changes in the target unless all content arrived. Raises ``ClassBusy`` where the version that it ``replaces`` no
-    longer serves.
+    changes in the target unless all content arrived. Raises ``DiskFull``, before it begins, where there is no room,
+    and ``ClassBusy`` where the version that it ``replaces`` no longer serves.
     """
     manifest = content.manifest
-    spec = BankSpec(manifest.patch_dim, manifest.cls_dim)
-    with target.draft(name or manifest.class_name, spec, replaces=replaces) as draft:
+    spec, name = BankSpec(manifest.patch_dim, manifest.cls_dim), name or manifest.class_name
+    target.require_space(name, spec, manifest.references, manifest.patches, extends=False)
+    with target.draft(name, spec, replaces=replaces) as draft:
         pour_bank(content, draft, progress)
         indexing = progress.begin("building the index", None)
         draft.seal()

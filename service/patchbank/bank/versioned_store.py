@@ -10,12 +10,14 @@ from contextlib import contextmanager, suppress
 from typing import Generic, Protocol, TypeVar
 
 from patchbank.arrays import FloatArray
+from patchbank.bank.finding import Finding
 from patchbank.bank.names import NO_CLASS, BankRef, check_class_name, new_version
 from patchbank.bank.part import Part
 from patchbank.bank.pointers import Pointers
-from patchbank.bank.store import Bank, BankSpec, Draft, NodeState, RouterHit
+from patchbank.bank.store import Bank, BankSpec, Draft, NodeState, Retrieved, RouterHit
 from patchbank.bank.view import View, unknown_class, unknown_version, with_view
 from patchbank.errors import ClassBusy, DamagedBank, InvalidParameters, StoreNodeMissing
+from patchbank.progress import SILENT, Progress
 
 _LOG = logging.getLogger("patchbank")
 
@@ -49,7 +51,7 @@ class VersionedStore(ABC, Generic[Held]):
     def open_bank(self, ref: BankRef, *, serves: bool) -> Bank: ...
 
     @abstractmethod
-    def find_references(self, pointers: Pointers, fingerprint: str, cls: FloatArray, k: int) -> list[RouterHit]: ...
+    def find_references(self, pointers: Pointers, fingerprint: str, cls: FloatArray, k: int) -> Retrieved: ...
 
     @abstractmethod
     def _collections(self, class_name: str) -> Iterable[tuple[BankRef, bool]]:
@@ -180,9 +182,21 @@ class VersionedStore(ABC, Generic[Held]):
     def nodes(self) -> list[NodeState]:
         return []
 
+    @abstractmethod
+    def check(self, ref: BankRef) -> None: ...
+
+    @abstractmethod
+    def verify(self, class_name: str | None = None, progress: Progress = SILENT) -> list[Finding]: ...
+
+    def sweep(self) -> None:
+        """Nothing is left but what the next change of its class removes."""
+
     def check_writable(self) -> None:
         with suppress(ClassBusy), self._holding(NO_CLASS):  # held by another process: then it can be written
             pass
+
+    def require_space(self, class_name: str, spec: BankSpec, references: int, patches: int, *, extends: bool) -> None:
+        """A server knows by itself, and says so while points are written."""
 
     def remove(self, class_name: str) -> None:
         check_class_name(class_name)

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from patchbank.arrays import FloatArray
 from patchbank.bank.names import BankRef, check_class_name
-from patchbank.bank.store import Bank, RouterHit, ViewSource
+from patchbank.bank.store import Bank, Retrieved, RouterHit, ViewSource
 from patchbank.errors import DamagedBank, UnknownClass, UnknownVersion
 from patchbank.text import quoted
 
@@ -36,9 +36,14 @@ class View:
             raise unknown_class(class_name, self.active, self._source.place)
         return self._source.open_bank(BankRef(class_name, version or active), serves=version in (None, active))
 
-    def nearest_references(self, fingerprint: str, cls: FloatArray, k: int) -> list[RouterHit]:
-        """The k reference images nearest to ``cls`` (D',) among active banks of that preprocessing fingerprint."""
+    def retrieve(self, fingerprint: str, cls: FloatArray, k: int) -> Retrieved:
+        """The k reference images nearest to ``cls`` (D',) among active banks of that preprocessing fingerprint, and
+        which classes could not be asked."""
         return self._source.find_references(self.pointers, fingerprint, cls, k)
+
+    def nearest_references(self, fingerprint: str, cls: FloatArray, k: int) -> list[RouterHit]:
+        """The k reference images alone."""
+        return self.retrieve(fingerprint, cls, k).hits
 
 
 def unknown_class(class_name: str | None, active: Mapping[str, str], place: str) -> UnknownClass:

@@ -6,12 +6,12 @@ from typing import cast
 
 from patchbank.arrays import FloatArray
 from patchbank.bank.collection import CollectionBank
-from patchbank.bank.edge.flat_part import FlatDraft
+from patchbank.bank.edge.flat_draft import FlatDraft
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import BankRef
 from patchbank.bank.parted import Collection, Parted, Share
 from patchbank.bank.pointers import Pointers
-from patchbank.bank.store import Bank, RouterHit, ViewSource
+from patchbank.bank.store import Bank, Retrieved, RouterHit, ViewSource
 
 
 class WidenedBank(CollectionBank):
@@ -50,9 +50,10 @@ class ChangedSource:
     def open_bank(self, ref: BankRef, *, serves: bool) -> Bank:
         return self._bank if ref == self._bank.manifest.ref else self._source.open_bank(ref, serves=serves)
 
-    def find_references(self, pointers: Pointers, fingerprint: str, cls: FloatArray, k: int) -> list[RouterHit]:
-        hits = self._source.find_references(pointers, fingerprint, cls, k)
+    def find_references(self, pointers: Pointers, fingerprint: str, cls: FloatArray, k: int) -> Retrieved:
+        found = self._source.find_references(pointers, fingerprint, cls, k)
+        hits = list(found.hits)
         if fingerprint == self._bank.manifest.backbone.fingerprint:
             name = self._bank.manifest.class_name
             hits += [RouterHit(name, image_id, float(own @ cls)) for image_id, own in self._added.items()]
-        return sorted(hits, key=lambda hit: -hit.similarity)[:k]
+        return Retrieved(sorted(hits, key=lambda hit: -hit.similarity)[:k], found.silent)

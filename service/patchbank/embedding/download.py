@@ -7,7 +7,8 @@ from pathlib import Path
 
 from huggingface_hub import constants, hf_hub_download
 
-from patchbank.atomic_file import replacing
+from patchbank.atomic_file import replace_file, replacing
+from patchbank.disk import require_space, write_error
 from patchbank.embedding.backbones import Backbone, HubFile
 from patchbank.embedding.fetching import HubFailure, ask, bring, bring_within
 from patchbank.embedding.model_files import model_path, models_dir, pinned_sha256, pulled_path, record_path
@@ -35,6 +36,7 @@ def pull_model(
     target = pulled_path(backbone.name, source, data_dir)
     if target.is_file():
         return target
+    require_space(target.parent, 2 * (source.size or 0), f"pulling {backbone.name}")  # it is copied into its place
     partial = _make_folder(target.parent / f".pull-{backbone.name}")
     try:
         cached = offline or constants.HF_HUB_OFFLINE
@@ -94,7 +96,7 @@ def _make_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataDirNotWritable(f"{folder}: {error.strerror or error}") from error
+        raise write_error(error, f"{folder}", DataDirNotWritable, folder) from error
     return folder
 
 
@@ -103,12 +105,13 @@ def _place(file: Path, backbone: Backbone, source: HubFile, data_dir: Path) -> P
     target = pulled_path(backbone.name, source, data_dir)
     digest = _verify(file, source, pinned_sha256(backbone, data_dir))
     try:
+        require_space(target.parent, file.stat().st_size, f"the model {backbone.name}")
         with replacing(target) as copy, file.open("rb") as fetched:
             shutil.copyfileobj(fetched, copy)
             if source.sha256 is None:
-                record_path(target).write_text(digest + "\n")
+                replace_file(record_path(target), digest + "\n")
     except OSError as error:
-        raise DataDirNotWritable(f"{target}: {error.strerror or error}") from error
+        raise write_error(error, f"{target}", DataDirNotWritable, target.parent) from error
     return target
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from patchbank.atomic_file import replace_file
+from patchbank.disk import write_error
 from patchbank.embedding.backbones import Backbone, LocalFile
 from patchbank.embedding.input_size import parse_size
 from patchbank.embedding.joining import Join
@@ -105,4 +106,4 @@ def write_model_manifest(manifest: ModelManifest, path: Path) -> None:
     try:
         replace_file(path, manifest.model_dump_json(indent=1, exclude_none=True) + "\n")
     except OSError as error:
-        raise DataDirNotWritable(f"{path}: {error.strerror or error}") from error
+        raise write_error(error, f"{path}", DataDirNotWritable, path.parent) from error

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from patchbank.disk import write_error
 from patchbank.embedding.onnx_runtime import onnx_runtime
 from patchbank.errors import DataDirNotWritable, ProviderUnavailable
 
@@ -108,7 +109,7 @@ def _cache(runtime: Runtime, short: str) -> str | None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataDirNotWritable(f"{folder}: {error.strerror or error}") from error
+        raise write_error(error, f"{folder}", DataDirNotWritable, folder) from error
     return str(folder)
 
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from filelock import FileLock
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from patchbank.disk import require_space
 from patchbank.errors import HistoryUnavailable, InvalidSettings, NewerHistory
 from patchbank.settings import Settings
 
@@ -22,6 +23,9 @@ _TIMEOUT_S: Final = 5
 
 _PAGES_GIVEN_BACK: Final = 4_096
 """16 MB: others wait as long as it takes."""
+
+_RESERVE: Final = 12 << 20
+"""Bytes that stay free for the log of changes, so that what is full can still be cleared."""
 
 _LOCK: Final = 0x70617463
 """Of PostgreSQL's advisory locks that which keeps two processes from making the tables at the same time."""
@@ -116,6 +120,12 @@ class Database:
         except SQLAlchemyError as error:
             reason = str(error.orig if isinstance(error, DBAPIError) else error).strip().split("\n")[0]
             raise HistoryUnavailable(f"the history in {self.place} does not work: {reason}") from error
+
+    def require_space(self, size: int) -> None:
+        """Raise ``DiskFull`` where so many bytes do not fit beside what the database needs to work; a server knows by
+        itself."""
+        if self._file is not None:
+            require_space(self._file.parent, _RESERVE + 2 * size, "the history")  # first into the log, then the file
 
     def shrink(self) -> None:
         """Give room that became free back to the file system, a part of it; a server does so by itself."""

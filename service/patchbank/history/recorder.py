@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
-from patchbank.errors import HistoryUnavailable
+from patchbank.errors import DiskFull, HistoryUnavailable
 from patchbank.history.database import Database
 from patchbank.history.detection import new_id, utc_now
 from patchbank.history.keeper import Keeper
@@ -19,6 +19,9 @@ from patchbank.text import bounded, storable, storable_document
 _LOG = logging.getLogger("patchbank")
 _SIDE: Final = 256
 _QUALITY: Final = 80
+_ROW: Final = 16_384
+"""Bytes of a detection beside its pictures, at most."""
+
 _PAUSE_S: Final = 10.0
 """Seconds without a try after one that failed: a line must not wait for a database that is away."""
 
@@ -45,11 +48,13 @@ class Recorder:
         self._guard = threading.Lock()
 
     def record(self, inspection: Inspection, data: bytes, asked: Asked) -> str:
-        """Write one detection, with the file ``data`` that was sent; its id. Raises ``HistoryUnavailable``."""
+        """Write one detection, with the file ``data`` that was sent; its id. Raises ``HistoryUnavailable``, and
+        ``DiskFull`` before the disk is full: people's words, and what is removed, need room too."""
         row = _row(inspection, asked)
         kept = data if self._keeps_pictures else b""
         row["picture_bytes"] = len(kept)
         thumbnail = inspection.image.thumbnail(_SIDE, _QUALITY)
+        self._database.require_space(_ROW + len(kept) + len(thumbnail))
         with self._database.writing() as connection:
             connection.execute(DETECTIONS.insert().values(row))
             connection.execute(THUMBNAILS.insert().values(detection_id=row["id"], jpeg=thumbnail))
@@ -64,7 +69,7 @@ class Recorder:
             return None
         try:
             recorded = self.record(inspection, data, asked)
-        except HistoryUnavailable as error:
+        except (HistoryUnavailable, DiskFull) as error:
             with self._guard:
                 if self._away_until == 0.0:
                     _LOG.error("detections are not recorded: %s", error.message)

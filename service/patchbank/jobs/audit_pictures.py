@@ -9,9 +9,11 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
+from patchbank.atomic_file import replacing
 from patchbank.bank.manifest import ScoringRule
 from patchbank.bank.reference import Reference
 from patchbank.bank.store import Bank
+from patchbank.disk import write_error
 from patchbank.errors import StoreUnavailable
 from patchbank.scoring.anomaly_map import anomaly_map
 from patchbank.scoring.heatmap import overlay
@@ -67,7 +69,8 @@ def _beside(left: Image.Image, right: Image.Image, path: Path) -> Path:
     sheet.paste(right, (left.width + 4, 0))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        sheet.save(path)
+        with replacing(path, sweep=False) as file:
+            sheet.save(file, format=Image.registered_extensions()[path.suffix.lower()])
     except OSError as error:
-        raise StoreUnavailable(f"{path.parent} cannot be written: {error.strerror or error}") from error
+        raise write_error(error, f"{path.parent} cannot be written", StoreUnavailable, path.parent) from error
     return path

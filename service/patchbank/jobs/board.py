@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, closing
 from typing import Any, Final
 
 from patchbank.bank.names import check_class_name, now
+from patchbank.disk import write_error
 from patchbank.errors import (
     ClassBusy,
     DataDirNotWritable,
@@ -20,7 +21,6 @@ from patchbank.jobs.folder import FOLDER, JobFolder
 from patchbank.jobs.job import CHANGING, Job, JobError, JobOrder, JobStatus, Kind, State, is_id, new_id
 from patchbank.jobs.place import Place, alone, is_free
 from patchbank.jobs.running import Running
-from patchbank.reason import reason_of
 from patchbank.settings import Settings
 from patchbank.text import quoted
 
@@ -85,7 +85,7 @@ class JobBoard:
             try:
                 folder.uploads.mkdir(parents=True)
             except OSError as error:
-                raise DataDirNotWritable(f"{folder.path} cannot be made: {reason_of(error)}") from error
+                raise write_error(error, f"{folder.path} cannot be made", DataDirNotWritable, self.root) from error
             lock = folder.take()
         if lock is None:
             raise DataDirNotWritable(f"{folder.path} cannot be locked")

@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel
 
 from patchbank.atomic_file import replace_file
+from patchbank.disk import write_error
 from patchbank.errors import DataDirNotWritable, PatchbankError, StoreUnavailable
 from patchbank.jobs.job import Job, JobError, JobOrder, JobStatus
 from patchbank.reason import reason_of
@@ -97,7 +98,7 @@ class JobFolder:
         except Timeout:
             return None
         except OSError as error:
-            raise DataDirNotWritable(f"{self.path} cannot be written: {reason_of(error)}") from error
+            raise write_error(error, f"{self.path} cannot be written", DataDirNotWritable, self.path) from error
         return lock
 
     def remove_uploads(self) -> None:
@@ -125,4 +126,4 @@ def _write(path: Path, document: dict[str, Any]) -> None:
     try:
         replace_file(path, json_text(document))
     except OSError as error:
-        raise DataDirNotWritable(f"{path} cannot be written: {reason_of(error)}") from error
+        raise write_error(error, f"{path} cannot be written", DataDirNotWritable, path.parent) from error

@@ -9,9 +9,9 @@ from typing import Final
 
 from filelock import BaseFileLock, FileLock, Timeout
 
+from patchbank.disk import write_error
 from patchbank.errors import DataDirNotWritable, StoreUnavailable
 from patchbank.jobs.folder import JobFolder
-from patchbank.reason import reason_of
 
 _PATIENCE: Final = 30.0
 
@@ -41,7 +41,7 @@ def alone(root: Path) -> Iterator[None]:
     except Timeout as error:
         raise StoreUnavailable("the list of jobs is locked by another process") from error
     except OSError as error:
-        raise DataDirNotWritable(f"{root} cannot be written: {reason_of(error)}") from error
+        raise write_error(error, f"{root} cannot be written", DataDirNotWritable, root) from error
     try:
         yield
     finally:

@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from patchbank.atomic_file import replace_file
+from patchbank.disk import write_error
 from patchbank.errors import DataDirNotWritable, StoreUnavailable
 from patchbank.reason import reason_of
 
@@ -85,7 +86,7 @@ class ChoiceFile:
             stored = _Stored(**choice.as_dict(), store=self._store)
             replace_file(self.path, _FORM.dump_json(stored, indent=1).decode() + "\n")
         except OSError as error:
-            raise DataDirNotWritable(f"{self.path}: {reason_of(error)}") from error
+            raise write_error(error, f"{self.path}", DataDirNotWritable, self.path.parent) from error
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -100,7 +101,7 @@ class ChoiceFile:
         except Timeout as error:
             raise StoreUnavailable(f"another process has been deciding the backbone for long: {self._lock}") from error
         except OSError as error:
-            raise DataDirNotWritable(f"{self._lock}: {reason_of(error)}") from error
+            raise write_error(error, f"{self._lock}", DataDirNotWritable, self._lock.parent) from error
         try:
             yield
         finally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from patchbank.scoring.class_retrieval import Retrieval
 
 
@@ -20,3 +22,8 @@ def second_opinion(asked: str | None, retrieval: Retrieval) -> list[str]:
     if asked is None or retrieval.class_name in (asked, None):
         return []
     return [f"the image looks like {retrieval.class_name!r}, not like {asked!r}"]
+
+
+def took_no_part(silent: Mapping[str, str]) -> list[str]:
+    """A word of warning on each class that could not be asked, with the reason: its products may be unknown."""
+    return [f"class {name!r} took no part in class retrieval: {silent[name]}" for name in sorted(silent)]

@@ -34,7 +34,14 @@ class ClassRetriever:
         self._checks = checks
         self._areas_of = areas_of
         self._voters: Final = voters
-        self._hits = view.nearest_references(checks.fingerprint, embedding.cls, HITS_PER_VOTE * voters)
+        found = view.retrieve(checks.fingerprint, embedding.cls, HITS_PER_VOTE * voters)
+        self._hits = found.hits
+        self._silent = dict(found.silent)
+
+    @property
+    def silent(self) -> dict[str, str]:
+        """The classes that took no part, because their banks are damaged, each with the reason."""
+        return dict(self._silent)
 
     def retrieve(self, *, quick: bool = False) -> Retrieval:
         """Which product the image shows; ``quick`` leaves doubtful ones unknown without comparing patches."""
@@ -50,9 +57,10 @@ class ClassRetriever:
             except BackboneMismatch:  # a failed self-test; as below, but a caller who names the class has no need of it
                 if hits[0].class_name == name and not quick:
                     raise
-            except DamagedBank:  # the other classes go on; its own images must not be taken for theirs
+            except DamagedBank as error:  # the other classes go on; its own images must not be taken for theirs
                 if hits[0].class_name == name:
                     raise
+                self._silent[name] = error.message
 
         def coherence_of(class_name: str, image_ids: Sequence[str]) -> float:
             return self._coherence(banks[class_name], image_ids)

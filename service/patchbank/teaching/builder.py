@@ -49,6 +49,8 @@ class BankBuilder:
     the first ``most_kept`` references are ``kept`` for calibration. The ``check`` is asked about each picture,
     ``sightings`` what shows the same, and which series it is of; ``provenance`` says where references come from, and
     ``keep`` is called with the image id and the file of each. ``base`` is the bank that is extended.
+    ``require_space`` is asked before the first reference is added, with the expected numbers of references and of
+    patches.
 
     ``joined`` are new references, ``duplicates`` are files whose picture was already in the bank, ``set_aside``
     pictures that the check did not admit, ``doubtful`` calibration images that score far above the others, ``remarks``
@@ -71,13 +73,14 @@ class BankBuilder:
         provenance: Provenance,
         keep: Callable[[str, Path], None],
         base: Bank | None,
+        require_space: Callable[[int, int], None],
     ) -> None:
         self._draft = draft
         self._plan = plan
         self._reader = reader
         self._areas = areas
         self._progress = progress
-        self._feed = PatchFeed(draft, plan.ratio, plan.room, images, areas, progress)
+        self._feed = PatchFeed(draft, plan.ratio, plan.room, images, areas, progress, require_space)
         self._kept = kept
         self._most_kept = most_kept
         self._provenance = provenance
@@ -110,6 +113,8 @@ class BankBuilder:
             if aside is not None:
                 self.set_aside.append(aside)
                 continue
+            if not self.joined:
+                self._feed.expect(seen)
             series = self._sightings.put(image_id, group, seen.picture.path)
             reference = self._provenance.reference(seen, series, self._sightings.first_of(group))
             self._draft.add_reference(reference, seen.embedding.cls)

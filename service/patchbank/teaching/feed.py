@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -26,10 +26,15 @@ class PatchSink(Protocol):
         ...
 
 
+def _any_number(references: int, patches: int) -> None:
+    """There is room for all."""
+
+
 class PatchFeed:
     """Feeds a draft.
 
     ``ratio`` is the share of patches to keep; it is lowered where the expected total would not fit into ``room``.
+    ``require_space`` is asked once, with the expected numbers of images and of patches that are kept.
     Patches outside of the inspected ``areas`` are left out of everything. At most one part (16,384 patches and one
     image) is held in memory.
     """
@@ -42,7 +47,10 @@ class PatchFeed:
         images: int,
         areas: InspectedAreas,
         progress: Progress,
+        require_space: Callable[[int, int], None] = _any_number,
     ) -> None:
+        self._require_space = require_space
+        self._expects = False
         self._draft = draft
         self._ratio = ratio
         self._room = room
@@ -66,15 +74,23 @@ class PatchFeed:
             return None
         return Coreset(ratio=self._ratio, seen=self._seen, radius=self._radius)
 
+    def expect(self, seen: Seen) -> None:
+        """Reckon with the first image what all of them will be, before any is added. Raises what ``require_space``
+        raises."""
+        self._expects = True
+        cells = self._areas.on(seen.embedding.grid).cells
+        expected = self._images * int(np.count_nonzero(cells)) * (1 + len(seen.turned))
+        self._ratio = min(self._ratio, self._room / expected)
+        self._require_space(self._images, int(self._ratio * expected))
+        if self._ratio < 1.0:
+            self._stage = self._progress.begin("choosing the coreset", int(self._ratio * expected))
+
     def add(self, seen: Seen) -> None:
         """Take all inspected patches of one image and of its turned copies. Cells of a copy that lie outside the
         picture are left out."""
+        if not self._expects:
+            self.expect(seen)
         cells = self._areas.on(seen.embedding.grid).cells
-        if self._seen == 0:
-            expected = self._images * int(np.count_nonzero(cells)) * (1 + len(seen.turned))
-            self._ratio = min(self._ratio, self._room / expected)
-            if self._ratio < 1.0:
-                self._stage = self._progress.begin("choosing the coreset", int(self._ratio * expected))
         self._take(seen.picture.image_id, seen.embedding, 0, cells.ravel())
         for turn, copy in seen.turned:
             down, across = source_cells(seen.embedding.geometry, copy.geometry, turn).T

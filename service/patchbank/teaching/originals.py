@@ -9,8 +9,8 @@ from pathlib import Path
 
 from patchbank.atomic_file import replacing
 from patchbank.bank.store import PatchStore
+from patchbank.disk import require_space, write_error
 from patchbank.errors import DamagedBank, DataDirNotWritable
-from patchbank.reason import reason_of
 from patchbank.settings import Settings
 
 
@@ -29,10 +29,21 @@ class Originals:
         folder = self._root / class_name
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with file.open("rb") as source, replacing(folder / f"{image_id}{file.suffix.lower()}") as target:
+            with (
+                file.open("rb") as source,
+                replacing(folder / f"{image_id}{file.suffix.lower()}", sweep=False) as target,
+            ):
                 shutil.copyfileobj(source, target)
         except OSError as error:
-            raise DataDirNotWritable(f"the picture of a reference cannot be kept: {reason_of(error)}") from error
+            what = "the picture of a reference cannot be kept"
+            raise write_error(error, what, DataDirNotWritable, folder) from error
+
+    def require_space(self, files: Iterable[Path]) -> None:
+        """Raise ``DiskFull`` where these files do not fit, if the setting says that they are kept."""
+        if self._keeps:
+            require_space(
+                self._root, sum(file.stat().st_size for file in files if file.is_file()), "keeping the pictures"
+            )
 
     def path(self, class_name: str, image_id: str) -> Path | None:
         """The file of a reference; None where it was not kept."""

@@ -91,8 +91,9 @@ class Teacher:
 
         Raises ``NoReferences`` where no usable image is left, ``MixedReferences`` where more than a fifth would be set
         aside, ``InvalidMask`` and the errors of ``read_image`` for a region of interest that cannot be used,
-        ``ClassBusy`` where another process is changing the class, ``BackboneMismatch`` where the version to extend was
-        made with other embeddings, and with ``strict`` the first bad file's error.
+        ``DiskFull`` where there is no room, ``ClassBusy`` where another process is changing the class,
+        ``BackboneMismatch`` where the version to extend was made with other embeddings, and with ``strict`` the first
+        bad file's error.
         """
         check_class_name(class_name)
         if not files:
@@ -106,13 +107,13 @@ class Teacher:
         most_kept = self.settings.max_calibration_images if calibrate_with is None else WITNESSED
         lost = None if extend else self._lost_defects(class_name, options, plan)
         odd: list[SetAside] = []
-        originals = Originals(self.settings)
+        originals, pictures = Originals(self.settings), self.embedder.pictures.within(self.settings.image_limits)
         with Shelf() as shelf:
             check = self._check(class_name, areas, base, options, shelf)
             while True:  # once more where the first look at all references shows odd ones
                 out = {aside.path for aside in odd}
                 left = [file for file in files if file not in out]
-                values = LearntRange.of(known, left, self.settings.image_limits, progress)
+                values = LearntRange.of(known, left, pictures, progress)
                 reader = Reader(
                     self.settings, self.embedder, areas, progress, values, strict=options.strict, scales=plan.scales
                 )
@@ -135,6 +136,7 @@ class Teacher:
                         provenance=options.provenance,
                         keep=partial(originals.keep, class_name),
                         base=base,
+                        require_space=partial(self._require_space, class_name, plan, left),
                     )
                     builder.add(left, options.turns, without={aside.picture.image_id for aside in odd})
                     if not plan.is_served_by(len(builder.joined), len(builder.duplicates)):
@@ -165,6 +167,13 @@ class Teacher:
             tuple(builder.joined),
             known,
         )
+
+    def _require_space(
+        self, class_name: str, plan: TeachPlan, files: Sequence[Path], references: int, patches: int
+    ) -> None:
+        """Raise ``DiskFull`` where the version, and the pictures that are kept with it, would not fit."""
+        self.store.require_space(class_name, plan.spec, references, patches, extends=plan.base is not None)
+        Originals(self.settings).require_space(files)
 
     def _check(
         self, class_name: str, areas: InspectedAreas, base: Bank | None, options: TeachOptions, shelf: Shelf

@@ -97,15 +97,26 @@ class DetailScorer:
     ) -> DetailScores:
         """Scores at ``scales`` against a bank of the files of ``references``, by image id, at most ``MOST_PATCHES``."""
         name, reader = detail_of(scales), self._reader(scales)
+        spec = BankSpec(*self._embedder.dimensions(scales))
         with (
             TemporaryDirectory(prefix="patchbank-tune-") as folder,
             closing(EdgeStore(Path(folder) / "bank")) as store,
-            store.draft("trial", BankSpec(*self._embedder.dimensions(scales))) as draft,
+            store.draft("trial", spec) as draft,
             Shelf() as shelf,
         ):
             kept = KeptEmbeddings(shelf)
             sink = _Drawn(draft, MOST_PATCHES // len(references))
-            feed = PatchFeed(sink, 1.0, np.iinfo(np.int64).max, len(references), self._areas, self._progress)
+            feed = PatchFeed(
+                sink,
+                1.0,
+                np.iinfo(np.int64).max,
+                len(references),
+                self._areas,
+                self._progress,
+                lambda images, patches: store.require_space(
+                    "trial", spec, images, min(patches, MOST_PATCHES), extends=False
+                ),
+            )
             for seen in reader.read(list(references.values()), f"{name}: references", turns):
                 if seen.picture.image_id in references:
                     feed.add(seen)

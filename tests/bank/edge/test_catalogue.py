@@ -161,7 +161,7 @@ def test_what_a_killed_switch_left_is_cleared_by_the_next(catalogue: Catalogue) 
     put(catalogue, "bolt", "v1")
     (catalogue.data_dir / ".aliases.json-k9x2").write_text("{")
     put(catalogue, "bolt", "v2")
-    assert sorted(path.name for path in catalogue.data_dir.iterdir()) == ["aliases.json", "locks"]
+    assert sorted(path.name for path in catalogue.data_dir.iterdir()) == ["aliases.copy.json", "aliases.json", "locks"]
 
 
 def test_classes_that_are_being_removed_are_kept_in_the_file(catalogue: Catalogue) -> None:
@@ -215,7 +215,7 @@ def test_readers_never_see_a_torn_file_while_a_writer_switches(catalogue: Catalo
         thread.join()
     assert torn == []
     assert len(seen) > 1
-    assert sorted(path.name for path in catalogue.data_dir.iterdir()) == ["aliases.json", "locks"]
+    assert sorted(path.name for path in catalogue.data_dir.iterdir()) == ["aliases.copy.json", "aliases.json", "locks"]
 
 
 def test_switches_of_threads_are_not_lost(catalogue: Catalogue) -> None:

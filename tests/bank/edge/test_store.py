@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from patchbank.bank.edge.shard import Shard
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.errors import DamagedBank, DataDirNotWritable, PatchbankError, UnknownVersion
 from tests.helpers.banks import FINGERPRINT, SPEC, teach, vectors

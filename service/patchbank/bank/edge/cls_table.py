@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
-from patchbank.arrays import FloatArray
+from patchbank.arrays import ByteArray, FloatArray
+from patchbank.bank.content_digest import VectorsDigest, require_unit
+from patchbank.bank.edge.npy_file import NpyFile, write_rows
+from patchbank.bank.names import ID_BYTES
+
+CLS_FILES: Final = ("ids.npy", "vectors.npy")
 
 
 @dataclass(frozen=True)
@@ -18,20 +24,43 @@ class ClsTable:
     image_ids: tuple[str, ...]
     vectors: FloatArray
 
-    def write(self, folder: Path) -> None:
-        """Write it to the new directory ``folder``. ``OSError`` where the disk is full."""
+    def ascending(self) -> ClsTable:
+        """The table in the order of image ids."""
+        order = sorted(range(len(self.image_ids)), key=self.image_ids.__getitem__)
+        return ClsTable(tuple(self.image_ids[place] for place in order), self.vectors[order])
+
+    def write(self, folder: Path) -> str:
+        """Write it, ascending, to the new directory ``folder``, and return its digest. ``OSError`` where the disk is
+        full, ``ValueError`` for vectors that are not of unit length."""
         folder.mkdir()
-        ids = np.frombuffer(bytes.fromhex("".join(self.image_ids)), dtype=np.uint8).reshape(len(self.image_ids), -1)
-        np.save(folder / "ids.npy", ids)
-        np.save(folder / "vectors.npy", np.ascontiguousarray(self.vectors, dtype="<f4"))
+        table = self.ascending()
+        ids, digest = table._ids(), VectorsDigest(self.vectors.shape[1])
+        digest.add(ids, table.vectors)
+        write_rows(folder / "ids.npy", "|u1", ids)
+        write_rows(folder / "vectors.npy", "<f4", table.vectors)
+        return digest.hexdigest()
 
     @classmethod
-    def read(cls, folder: Path) -> ClsTable:
-        """Read it; ``OSError`` or ``ValueError`` where files are missing or damaged."""
-        ids, vectors = np.load(folder / "ids.npy"), np.load(folder / "vectors.npy")
-        if vectors.ndim != 2 or len(ids) != len(vectors):
-            raise ValueError(f"{folder}: {len(ids)} ids, vectors of shape {vectors.shape}")
+    def read(cls, folder: Path, digest: str | None, dim: int | None = None) -> ClsTable:
+        """Read it; ``OSError`` or ``ValueError`` where files are missing or damaged, or are not what the ``digest``
+        tells. Tables of older parts have none."""
+        ids_file = NpyFile.open(folder / "ids.npy", "|u1", ID_BYTES)
+        vectors_file = NpyFile.open(folder / "vectors.npy", "<f4", dim)
+        if ids_file.count != vectors_file.count:
+            raise ValueError(f"{ids_file.count} ids with {vectors_file.count} vectors")
+        ids, vectors = ids_file.read(), vectors_file.read()
+        if digest is None:
+            require_unit(vectors)
+        else:
+            own = VectorsDigest(vectors_file.width)
+            own.add(ids, vectors)
+            if own.hexdigest() != digest:
+                raise ValueError("the CLS embeddings are not those that were written")
         return cls(tuple(row.tobytes().hex() for row in ids), np.asarray(vectors, dtype=np.float32))
+
+    def _ids(self) -> ByteArray:
+        raw = np.frombuffer(bytes.fromhex("".join(self.image_ids)), dtype=np.uint8)
+        return raw.reshape(len(self.image_ids), ID_BYTES)
 
     def without(self, image_ids: Collection[str]) -> ClsTable:
         """The table without some images."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -11,14 +13,15 @@ from patchbank.arrays import FloatArray, IntArray
 from patchbank.atomic_file import replace_file
 from patchbank.bank.collection import CollectionDraft
 from patchbank.bank.edge.catalogue import HeldLock
-from patchbank.bank.edge.folders import MANIFEST
+from patchbank.bank.edge.folders import MANIFEST, PENDING
 from patchbank.bank.edge.growing_part import GrowingPart
-from patchbank.bank.manifest import Manifest
+from patchbank.bank.manifest import Manifest, stored_manifest
 from patchbank.bank.names import BankRef
 from patchbank.bank.part import Part
 from patchbank.bank.parted import Collection
 from patchbank.bank.reference import Reference
-from patchbank.errors import Closed, DataDirNotWritable
+from patchbank.disk import write_error
+from patchbank.errors import Closed, DataDirNotWritable, PatchbankError
 
 
 class Publish(Protocol):
@@ -37,10 +40,14 @@ class EdgeDraft(CollectionDraft[GrowingPart]):
         folder: Path,
         new_part: Callable[[], GrowingPart],
         lock: HeldLock,
+        settle: Callable[[str], None],
         base: Sequence[tuple[Part, Collection]] = (),
     ) -> None:
+        """``settle`` ends what was interrupted in a class, which is held."""
         super().__init__(ref, base)
         self._publish = publish
+        self._settle = settle
+        self._sealed: Part | None = None
         self._folder = folder
         self._new_part = new_part
         self._part: GrowingPart | None = None
@@ -55,21 +62,24 @@ class EdgeDraft(CollectionDraft[GrowingPart]):
         self._written().add_patches(image_ids, cells, vectors)
 
     def _own_part(self, collection: GrowingPart) -> Part:
-        return Part(version=self._ref.version, references=len(self._own), patches=collection.count())
+        if self._sealed is None:
+            raise Closed("this bank version is not sealed yet")
+        return self._sealed
 
     def seal(self) -> None:
         self._merge()
         if self._own:
-            self._written().seal()
+            self._sealed = self._written().seal(self._ref.version)
 
     def activate(self, manifest: Manifest, *, serve: bool = True) -> Manifest:
         whole = self._whole(manifest)
         self._close()
         try:
-            replace_file(self._folder / MANIFEST, whole.model_dump_json(indent=1))
+            replace_file(self._folder / PENDING, "")
+            replace_file(self._folder / MANIFEST, json.dumps(stored_manifest(whole), indent=1))
             self._folder.rename(self._folder.with_name(self._ref.collection))
         except OSError as error:
-            raise DataDirNotWritable(f"{self._folder}: {error.strerror or error}") from error
+            raise write_error(error, f"{self._folder.name}", DataDirNotWritable, self._folder.parent) from error
         self._publish(self._ref, self._lock, serve=serve)
         return whole
 
@@ -91,4 +101,6 @@ class EdgeDraft(CollectionDraft[GrowingPart]):
     def __exit__(self, *exc: object) -> None:
         self._close()
         shutil.rmtree(self._folder, ignore_errors=True)
+        with suppress(PatchbankError):  # what is finished and does not serve was not acknowledged
+            self._settle(self._ref.class_name)
         self._lock.release()

@@ -1,156 +1,219 @@
-"""A small part of a bank in flat files: what was added to a class lies so until compaction puts it into the engine.
+"""A finished part of a bank in flat files, which are checked when they are opened and whenever they change.
 
-For a few thousand patches the engine gains nothing, since a matrix product searches them faster, and it costs: a
-collection of its own takes longer to make than an embedding, and three times the bytes of the patches.
+The patches of a large part are searched by the engine's graph first, which only proposes (``graph``). Where there is
+none, or it cannot be used, they are searched exhaustively.
 """
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
-import numpy as np
-
-from patchbank.arrays import ByteArray, FloatArray, IntArray
+from patchbank.arrays import ByteArray, FloatArray
+from patchbank.bank.content_digest import VectorsDigest, require_unit
 from patchbank.bank.edge.cls_table import ClsTable
 from patchbank.bank.edge.exact import ExactIndex
-from patchbank.bank.edge.folders import CLS_COPY, EXACT_COPY, REFERENCES
-from patchbank.bank.names import point_ids
-from patchbank.bank.reference import Reference, ReferenceFacts
-from patchbank.bank.store import Neighbours, PatchBlock
-from patchbank.errors import Closed, DamagedBank, DataDirNotWritable, UnknownReference
+from patchbank.bank.edge.flat_collection import BLOCK, FlatCollection
+from patchbank.bank.edge.folders import CLS_COPY, EXACT_COPY, REFERENCES, SHARD, SHARD_SUMS
+from patchbank.bank.edge.graph import INDEX_FROM, Graph, GraphUnusable
+from patchbank.bank.edge.npy_file import FileRows, NpyFile
+from patchbank.bank.edge.reference_shelf import UNREADABLE, Shelf, read_shelf
+from patchbank.bank.edge.shard_sums import check_sums, watched_files
+from patchbank.bank.edge.watched import Watched
+from patchbank.bank.excluding import nearest_without
+from patchbank.bank.part import Part
+from patchbank.bank.store import BankSpec, Neighbours
+from patchbank.errors import DamagedBank
 from patchbank.reason import reason_of
-from patchbank.text import quoted
 
-_BLOCK: Final = 4_096
+_LOG = logging.getLogger("patchbank")
+
+T = TypeVar("T")
+
+PIECES: Final = {"patches": EXACT_COPY, "cls": CLS_COPY, "references": REFERENCES}
+"""The pieces of a part, named as their digests, and where they lie."""
 
 
-class FlatPart:
-    """References with their CLS embeddings, and patches (N, D) with their point ids, of a finished part."""
+class Mender(Protocol):
+    """Makes a piece of a part anew where it is lost or damaged."""
 
-    def __init__(self, references: Sequence[Reference], table: ClsTable, exact: ExactIndex) -> None:
-        self._references = {reference.image_id: reference for reference in references}
-        self._table = table
-        self._exact: ExactIndex | None = exact
+    def mend(self, folder: Path, part: Part, spec: BankSpec, piece: str, reason: str) -> None:
+        """Make the piece anew. Raises ``DamagedBank`` where that cannot be done."""
+        ...
 
-    @classmethod
-    def open(cls, folder: Path) -> FlatPart:
-        """The part below ``folder``. Raises ``DamagedBank`` where files are missing or damaged."""
+    def shelf(self, folder: Path, count: int) -> Shelf:
+        """The references of a part of an older layout, which the engine's files hold. Raises ``DamagedBank``."""
+        ...
+
+
+class FlatPart(FlatCollection):
+    """The part below ``folder``, which is what ``part`` says of it, for embeddings of the sizes ``spec``.
+
+    Without ``mapped`` nothing is memory-mapped, and no engine is opened: a file that is cut then ends no process.
+    What is ``trusted`` was written by this process a moment ago. Damaged pieces are given to ``mender``. Methods raise
+    ``DamagedBank`` where that is to no avail, and ``Closed``.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        part: Part,
+        spec: BankSpec,
+        *,
+        mapped: bool = True,
+        trusted: bool = False,
+        mender: Mender | None = None,
+        index_from: int = INDEX_FROM,
+    ) -> None:
+        self._folder = folder
+        self._part = part
+        self._spec = spec
+        self._mapped = mapped
+        self._trusted = trusted
+        self._mender = mender
+        exact, cls = folder / EXACT_COPY, folder / CLS_COPY
+        self._index = Watched(
+            lambda: (exact / "ids.npy", exact / "vectors.npy"), self._piece("patches", self._read_patches)
+        )
+        self._cls = Watched(lambda: (cls / "ids.npy", cls / "vectors.npy"), self._piece("cls", self._read_table))
+        self._references = Watched(lambda: (folder / REFERENCES,), self._piece("references", self._read_references))
+        older = part.digest is None and part.patches >= index_from and (folder / SHARD).is_dir()
+        self._has_graph: Final = part.indexed or older
+        self._sums = Watched(lambda: watched_files(folder), lambda: self._engine_trouble(deep=False))
+        self._graph: Watched[Graph | None] | None = None
+        if self._has_graph and mapped:
+            self._graph = Watched(lambda: watched_files(folder), self._load_graph)
+
+    def check(self, pieces: Collection[str] = tuple(PIECES)) -> None:
+        """Read those pieces that were not checked since they changed. Raises ``DamagedBank``."""
+        open_piece = {"patches": self._patches, "cls": self._table, "references": self._shelf}
+        for piece in pieces:
+            open_piece[piece]()
+
+    def engine_trouble(self, *, deep: bool = False) -> str | None:
+        """Why the engine's files cannot be used; None where they can, or where there need not be any. They are compared
+        once, until they change; ``deep`` compares all of them now."""
+        return self._engine_trouble(deep=True) if deep else self._sums.get()
+
+    def _engine_trouble(self, *, deep: bool) -> str | None:
+        if not self._has_graph and not any((self._folder / name).exists() for name in (SHARD, SHARD_SUMS)):
+            return None
         try:
-            listed = json.loads((folder / REFERENCES).read_text(encoding="utf-8"))
-            references = [Reference.from_payload(payload) for payload in listed]
-            return cls(references, ClsTable.read(folder / CLS_COPY), ExactIndex.open(folder / EXACT_COPY))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DamagedBank(f"the files of {folder.name} cannot be read: {reason_of(error)}") from error
+            check_sums(self._folder, deep=deep)
+        except (OSError, ValueError) as error:
+            return reason_of(error)
+        return None
 
     def count(self) -> int:
-        """Number of patches."""
-        return len(self._alive())
+        return self._part.patches
 
-    def nearest(
-        self, queries: FloatArray, k: int, *, exact: bool = False, exclude_images: Sequence[str] = ()
-    ) -> Neighbours:
-        """The k nearest patches of each query, always exact."""
-        return self._alive().nearest(queries, k, exclude_images)
-
-    def references(self) -> list[Reference]:
-        """All reference images, by name."""
-        return sorted(self._references.values(), key=lambda reference: (reference.name, reference.image_id))
-
-    def reference_facts(self) -> list[ReferenceFacts]:
-        """The same without their pictures."""
-        return [reference.facts() for reference in self.references()]
-
-    def reference(self, image_id: str) -> Reference:
-        """One reference image, or ``UnknownReference``."""
-        if image_id not in self._references:
-            raise UnknownReference(f"no reference image {quoted(image_id)} in this bank")
-        return self._references[image_id]
-
-    def cls_vectors(self) -> tuple[list[str], FloatArray]:
-        """Image ids and CLS embeddings (M, D')."""
-        return list(self._table.image_ids), self._table.vectors
-
-    def patches(self) -> Iterator[PatchBlock]:
-        """All patches, block by block."""
-        exact = self._alive()
-        for begin in range(0, len(exact), _BLOCK):
-            yield PatchBlock(*exact.block(begin, begin + _BLOCK))
-
-    def image_patches(self, image_id: str) -> FloatArray:
-        """Patches (M, D) of one reference image."""
-        return self._alive().of_image(image_id)
-
-    def close(self) -> None:
-        """Release the files; a later search raises ``Closed``."""
-        self._exact = None
-
-    def _alive(self) -> ExactIndex:
-        if self._exact is None:
-            raise Closed("the bank store is closed")
-        return self._exact
-
-
-class FlatDraft:
-    """A small part in work, in memory."""
-
-    def __init__(self) -> None:
-        self.references: dict[str, Reference] = {}
-        self.cls: dict[str, FloatArray] = {}
-        self._ids: list[ByteArray] = []
-        self._vectors: list[FloatArray] = []
-
-    def add_reference(self, reference: Reference, cls: FloatArray) -> None:
-        """Add a reference image, or replace it."""
-        self.references[reference.image_id] = reference
-        self.cls[reference.image_id] = np.array(cls, dtype=np.float32)
-
-    def add_patches(self, image_ids: Sequence[str], cells: IntArray, vectors: FloatArray) -> None:
-        """Add patches; see ``Draft.add_patches``."""
-        self._ids.append(point_ids(image_ids, cells))
-        self._vectors.append(np.array(vectors, dtype=np.float32))
-
-    def count(self) -> int:
-        """Number of patches, those that come twice counted twice."""
-        return sum(map(len, self._ids))
-
-    def opened(self) -> FlatPart:
-        """What was added so far, to be read."""
-        ids, vectors = self._sorted()
-        return FlatPart(list(self.references.values()), self._table(), ExactIndex(vectors, ids))
-
-    def blocks(self) -> Iterator[PatchBlock]:
-        """What was added, as it came."""
-        for ids, vectors in zip(self._ids, self._vectors, strict=True):
-            yield PatchBlock(ids, vectors)
-
-    def write(self, folder: Path) -> None:
-        """Write the part below ``folder``, and make sure that it is on disk. Raises ``DataDirNotWritable``."""
-        ids, vectors = self._sorted()
-        try:
-            points = ((point.tobytes(), vector) for point, vector in zip(ids, vectors, strict=True))
-            ExactIndex.write(folder / EXACT_COPY, len(ids), points)
-            self._table().write(folder / CLS_COPY)
-            payloads = [reference.as_payload() for reference in self.references.values()]
-            (folder / REFERENCES).write_text(json.dumps(payloads), encoding="utf-8")
-            for file in folder.rglob("*"):
-                if file.is_file():
-                    with file.open("rb+") as opened:
-                        os.fsync(opened.fileno())
-        except OSError as error:
-            raise DataDirNotWritable(f"{folder}: {error.strerror or error}") from error
+    def _patches(self) -> ExactIndex:
+        return self._index.get()
 
     def _table(self) -> ClsTable:
-        rows = list(self.cls.values())
-        return ClsTable(tuple(self.cls), np.stack(rows) if rows else np.empty((0, 0), dtype=np.float32))
+        return self._cls.get()
 
-    def _sorted(self) -> tuple[ByteArray, FloatArray]:
-        """Ids and vectors in the order of ids; of patches that come twice the last ones."""
-        if not self._ids:
-            return np.empty((0, 16), dtype=np.uint8), np.empty((0, 1), dtype=np.float32)
-        ids, vectors = np.concatenate(self._ids)[::-1], np.concatenate(self._vectors)[::-1]
-        _, first = np.unique(ids, axis=0, return_index=True)
-        return ids[first], vectors[first]
+    def _shelf(self) -> Shelf:
+        return self._references.get()
+
+    def _nearest(self, queries: FloatArray, k: int, exact: bool, exclude_images: Sequence[str]) -> Neighbours:
+        if not exact and self._graph is not None and (graph := self._graph.get()) is not None:
+            try:
+                return self._proposed(graph, queries, k, exclude_images)
+            except GraphUnusable as error:
+                self._give_up(error)
+        return super()._nearest(queries, k, exact, exclude_images)
+
+    def _proposed(self, graph: Graph, queries: FloatArray, k: int, exclude_images: Sequence[str]) -> Neighbours:
+        with self._reading("patches"):
+            index = self._patches()
+
+            def search(asked: FloatArray, most: int, left_out: Sequence[str]) -> tuple[FloatArray, ByteArray]:
+                return index.among(asked, graph.propose(asked, most, left_out), left_out)
+
+            return Neighbours(*nearest_without(search, queries, k, exclude_images), exact=False)
+
+    def _load_graph(self) -> Graph | None:
+        try:
+            return Graph.load(self._folder, self._part.patches, trusted=self._trusted)
+        except GraphUnusable as error:
+            self._warn(error)
+            return None
+
+    def _give_up(self, error: GraphUnusable) -> None:
+        """Search without the graph until its files change."""
+        self._warn(error)
+        if self._graph is not None:
+            self._graph.replace(None)
+
+    def _warn(self, error: GraphUnusable) -> None:
+        _LOG.warning("%s: searched exhaustively, because its graph cannot be used: %s", self._folder.name, error)
+
+    def _piece(self, piece: str, read: Callable[[], T]) -> Callable[[], T]:
+        """``read``; where it finds damage, the piece is made anew and read again."""
+
+        def checked() -> T:
+            try:
+                return read()
+            except UNREADABLE as error:
+                reason = f"{self._folder.name}/{PIECES[piece]} cannot be used: {reason_of(error)}"
+                if self._mender is None:
+                    raise DamagedBank(reason) from error
+                self._mender.mend(self._folder, self._part, self._spec, piece, reason)
+            with self._reading(piece):
+                return read()
+
+        return checked
+
+    def _read_patches(self) -> ExactIndex:
+        folder, dim = self._folder / EXACT_COPY, self._spec.patch_dim
+        ids_file = NpyFile.open(folder / "ids.npy", "|u1", 16)
+        file = NpyFile.open(folder / "vectors.npy", "<f4", dim)
+        if not ids_file.count == file.count == self._part.patches:
+            raise ValueError(f"{ids_file.count} ids, {file.count} vectors, not {self._part.patches}")
+        ids = ids_file.read()
+        if not self._trusted:
+            self._compare(ids, file)
+        return ExactIndex(file.mapped() if self._mapped else FileRows(file), ids)
+
+    def _compare(self, ids: ByteArray, file: NpyFile) -> None:
+        """Read all vectors, not through the map, and compare them with what was written."""
+        digest = None if self._part.digest is None else VectorsDigest(file.width)
+        for number, vectors in enumerate(file.blocks(BLOCK)):
+            if digest is None:
+                require_unit(vectors)
+            else:
+                digest.add(ids[number * BLOCK : (number + 1) * BLOCK], vectors)
+        if digest is not None and self._part.digest is not None and digest.hexdigest() != self._part.digest.patches:
+            raise ValueError("the vectors are not those that were written")
+
+    def _read_table(self) -> ClsTable:
+        digest = None if self._part.digest is None else self._part.digest.cls
+        table = ClsTable.read(self._folder / CLS_COPY, digest, self._spec.cls_dim)
+        if len(table.image_ids) != self._part.references:
+            raise ValueError(f"{len(table.image_ids)} CLS embeddings, not {self._part.references}")
+        return table
+
+    def _read_references(self) -> Shelf:
+        path, digest = self._folder / REFERENCES, self._part.digest
+        if digest is None and self._mender is not None and not path.exists():
+            return self._mender.shelf(self._folder, self._part.references)
+        return read_shelf(path, None if digest is None else digest.references, self._part.references)
+
+    @contextmanager
+    def _reading(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except UNREADABLE as error:
+            raise DamagedBank(f"{self._folder.name}/{PIECES[what]} cannot be used: {reason_of(error)}") from error
+
+    def close(self) -> None:
+        """Release the files; a later use raises ``Closed``."""
+        for piece in (self._index, self._cls, self._references, self._sums):
+            piece.close()
+        graph = None if self._graph is None else self._graph.close()
+        if graph is not None:
+            graph.close()

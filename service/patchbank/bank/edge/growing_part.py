@@ -1,72 +1,103 @@
-"""What a change adds to a bank: in flat files while it is small, in the engine once it is not."""
+"""What a change adds to a bank: in flat files, which the engine's collection is made from where there is much."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from patchbank.arrays import FloatArray, IntArray
-from patchbank.bank.edge.flat_part import FlatDraft, FlatPart
-from patchbank.bank.edge.shard import Shard
+from patchbank.bank.edge.engine import Engine
+from patchbank.bank.edge.flat_collection import FlatCollection, MemoryPart
+from patchbank.bank.edge.flat_part import FlatPart
+from patchbank.bank.edge.spool import Spool
+from patchbank.bank.edge.synced import sync_tree
 from patchbank.bank.forwarding import Forwarding
+from patchbank.bank.part import MERGED_AT_ONCE, Part
 from patchbank.bank.reference import Reference
+from patchbank.bank.store import BankSpec
+from patchbank.disk import write_error
+from patchbank.errors import DamagedBank, DataDirNotWritable, PatchbankError
+from patchbank.reason import reason_of
+
+_SPOOL: Final = "spool"
 
 
 class GrowingPart(Forwarding):
-    """A part in work below ``folder``. ``new_shard`` makes a collection of the engine there. Up to ``most_flat``
-    patches stay flat; 0: the engine from the start."""
+    """A part in work below ``folder``. It gets a collection of the engine where it is the ``bulk`` of a bank, or more
+    than a change adds; from ``index_from`` patches on that has a graph."""
 
-    def __init__(self, folder: Path, new_shard: Callable[[], Shard], most_flat: int) -> None:
+    def __init__(
+        self, folder: Path, spec: BankSpec, engine: Engine, index_from: int, *, bulk: bool, mapped: bool = True
+    ) -> None:
         self._folder = folder
-        self._new_shard = new_shard
-        self._most_flat = most_flat
-        self._flat = FlatDraft()
-        self._read: FlatPart | None = None
-        self._shard: Shard | None = None if most_flat else new_shard()
+        self._spec = spec
+        self._engine = engine
+        self._index_from = index_from
+        self._bulk = bulk
+        self._mapped = mapped
+        self._read: MemoryPart | None = None
+        self._sealed: FlatPart | None = None
+        try:
+            self._spool: Spool | None = Spool(folder / _SPOOL, spec)
+        except OSError as error:
+            raise self._not_written(error) from error
 
     def add_reference(self, reference: Reference, cls: FloatArray) -> None:
         """Add a reference image, or replace it."""
-        if self._shard is not None:
-            self._shard.add_reference(reference, cls)
-            return
         self._read = None
-        self._flat.add_reference(reference, cls)
+        try:
+            self._open().add_reference(reference, cls)
+        except OSError as error:
+            raise self._not_written(error) from error
 
     def add_patches(self, image_ids: Sequence[str], cells: IntArray, vectors: FloatArray) -> None:
         """Add patches; see ``Draft.add_patches``."""
-        if self._shard is None and self._flat.count() + len(vectors) > self._most_flat:
-            self._shard = self._moved()
-        if self._shard is not None:
-            self._shard.add_patches(image_ids, cells, vectors)
-            return
         self._read = None
-        self._flat.add_patches(image_ids, cells, vectors)
+        try:
+            self._open().add_patches(image_ids, cells, vectors)
+        except OSError as error:
+            raise self._not_written(error) from error
 
-    def _moved(self) -> Shard:
-        """The engine's collection with all that was added so far."""
-        shard, flat = self._new_shard(), self._flat
-        for image_id, reference in flat.references.items():
-            shard.add_reference(reference, flat.cls[image_id])
-        for block in flat.blocks():
-            shard.add_patches(block.image_ids, block.cells, block.vectors)
-        self._flat, self._read = FlatDraft(), None
-        return shard
+    def seal(self, version: str) -> Part:
+        """Put everything on disk as the part that ``version`` adds; nothing can be added afterwards."""
+        spool, self._read = self._open(), None
+        try:
+            digest = spool.write(self._folder)
+            sync_tree(self._folder)
+        except OSError as error:
+            raise self._not_written(error) from error
+        except ValueError as error:
+            raise DamagedBank(f"what was added cannot be a part of a bank: {reason_of(error)}") from error
+        self._spool = None
+        part = Part(version=version, references=spool.references, patches=spool.patches, digest=digest)
+        if self._bulk or part.patches > MERGED_AT_ONCE:
+            self._engine.build(self._folder, self._folder, self._spec, self._index_from)
+            part = part.model_copy(update={"indexed": part.patches >= self._index_from})
+        self._sealed = FlatPart(self._folder, part, self._spec, mapped=self._mapped, trusted=True)
+        return part
 
-    def seal(self) -> None:
-        """Put everything on disk; nothing can be added afterwards."""
-        if self._shard is not None:
-            self._shard.seal()
-        else:
-            self._flat.write(self._folder)
+    def _open(self) -> Spool:
+        if self._spool is None:
+            raise DamagedBank("a part that is finished takes nothing more")
+        return self._spool
 
-    def _content(self) -> Shard | FlatPart:
-        if self._shard is not None:
-            return self._shard
+    def _not_written(self, error: OSError) -> PatchbankError:
+        return write_error(error, f"{self._folder.name} cannot be written", DataDirNotWritable, self._folder.parent)
+
+    def _content(self) -> FlatCollection:
+        if self._sealed is not None:
+            return self._sealed
         if self._read is None:
-            self._read = self._flat.opened()
+            try:
+                self._read = self._open().opened()
+            except OSError as error:
+                raise self._not_written(error) from error
         return self._read
 
     def close(self) -> None:
         """Release everything."""
-        if self._shard is not None:
-            self._shard.close()
+        if self._sealed is not None:
+            self._sealed.close()
+        if self._spool is not None:
+            self._spool.close()

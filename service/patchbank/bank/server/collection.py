@@ -10,14 +10,14 @@ from typing import Any, Final, TypeVar
 from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
-from pydantic import ValidationError
 from qdrant_client import QdrantClient, models
 
 from patchbank.arrays import ByteArray, FloatArray
 from patchbank.bank.excluding import nearest_without
-from patchbank.bank.manifest import Manifest, read_manifest
+from patchbank.bank.manifest import Manifest, read_manifest, stored_manifest
 from patchbank.bank.names import is_image_id, reference_point
 from patchbank.bank.reference import FACTS, Reference, ReferenceFacts
+from patchbank.bank.sealed_document import is_sealed
 from patchbank.bank.server import placement
 from patchbank.bank.server.link import WRITING, Patience, ServerLink
 from patchbank.bank.server.points import Page, Points
@@ -162,12 +162,17 @@ class ServerCollection:
                 return manifest
             (own,) = manifest.shares  # layout 1 says beside the manifest whether there is a graph
             return manifest.model_copy(update={"parts": (own.model_copy(update={"indexed": payload["indexed"]}),)})
-        except (ValidationError, KeyError) as error:
+        except (ValueError, KeyError) as error:  # a ValidationError is one
             raise DamagedBank(f"the manifest of {self.name} cannot be read: {reason_of(error)}") from error
+
+    def is_sealed(self) -> bool:
+        """Whether the manifest has a checksum; those of older releases have none."""
+        records = self.link.ask(f"reading {self.name}", lambda client: client.retrieve(self.name, [MANIFEST_POINT]))
+        return any(is_sealed((record.payload or {}).get("manifest")) for record in records)
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Write the manifest, which finishes the version."""
-        payload = {"manifest": manifest.model_dump(mode="json"), "indexed": self.indexed}
+        payload = {"manifest": stored_manifest(manifest), "indexed": self.indexed}
         self.upsert([models.PointStruct(id=MANIFEST_POINT, vector={}, payload=payload)])
 
     def delete_manifest(self) -> None:

@@ -20,6 +20,7 @@ from qdrant_client.conversions.conversion import RestToGrpc
 from patchbank.arrays import FloatArray
 from patchbank.bank.cache import OpenCache
 from patchbank.bank.collection import CollectionBank
+from patchbank.bank.finding import Finding
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import PREFIX, BankRef
 from patchbank.bank.part import Part
@@ -32,11 +33,13 @@ from patchbank.bank.server.link import WRITING, Missing, ServerLink
 from patchbank.bank.server.placement import SETTLING
 from patchbank.bank.server.router import ServerRouter
 from patchbank.bank.server.spread import Spread
+from patchbank.bank.server.verification import Verification
 from patchbank.bank.server.voters import Voters
-from patchbank.bank.store import BankSpec, NodeState, RouterHit
+from patchbank.bank.store import BankSpec, NodeState, Retrieved
 from patchbank.bank.versioned_store import VersionedStore
 from patchbank.bank.view import unknown_version
 from patchbank.errors import DamagedBank, PatchbankError, StoreNodeMissing
+from patchbank.progress import SILENT, Progress
 from patchbank.settings import Settings
 
 INDEX_FROM: Final = 2_000
@@ -120,10 +123,9 @@ class ServerStore(VersionedStore[Lease]):
     def _collection(self, ref: BankRef, *, indexed: bool = False) -> ServerCollection:
         return ServerCollection(self._link, ref.collection, self._threads, indexed=indexed)
 
-    def find_references(self, pointers: Pointers, fingerprint: str, cls: FloatArray, k: int) -> list[RouterHit]:
+    def find_references(self, pointers: Pointers, fingerprint: str, cls: FloatArray, k: int) -> Retrieved:
         serving = [BankRef(name, version) for name, version in pointers.classes.items()]
-        hits, _ = self._voters.find(fingerprint, cls, k, serving)
-        return hits
+        return self._voters.find(fingerprint, cls, k, serving)
 
     def _collections(self, class_name: str) -> Iterator[tuple[BankRef, bool]]:
         """All collections of a class, and whether they are finished."""
@@ -211,6 +213,16 @@ class ServerStore(VersionedStore[Lease]):
         self._router.forget(dropped)
         gone = {ref.collection for ref in dropped}
         self._manifests.keep(lambda name: name not in gone)
+
+    def check(self, ref: BankRef) -> None:
+        self.open_bank(ref, serves=True)
+
+    def verify(self, class_name: str | None = None, progress: Progress = SILENT) -> list[Finding]:
+        return Verification(self).of(class_name, progress)
+
+    def collection(self, ref: BankRef) -> ServerCollection:
+        """The collection of a version."""
+        return self._collection(ref)
 
     def close(self) -> None:
         """Close the connection; any later use raises ``Closed``."""

@@ -20,7 +20,7 @@ from patchbank.bank.collection import CollectionBank
 from patchbank.bank.names import BankRef
 from patchbank.bank.server.link import Missing, Unanswered
 from patchbank.bank.server.router import ServerRouter
-from patchbank.bank.store import RouterHit
+from patchbank.bank.store import Retrieved, RouterHit
 from patchbank.errors import Closed, DamagedBank, PatchbankError, StoreNodeMissing, StoreUnavailable
 
 _LOG = logging.getLogger("patchbank")
@@ -51,14 +51,12 @@ class Voters:
         self._told: dict[str, float] = {}
         self._closed = threading.Event()
 
-    def find(
-        self, fingerprint: str, cls: FloatArray, k: int, serving: Sequence[BankRef]
-    ) -> tuple[list[RouterHit], list[str]]:
+    def find(self, fingerprint: str, cls: FloatArray, k: int, serving: Sequence[BankRef]) -> Retrieved:
         """The k references nearest to ``cls`` (D',) among the serving versions of that fingerprint, and the classes
-        that could not vote."""
-        expected = self._expected(fingerprint, serving)
+        that could not be asked."""
+        expected, silent = self._expected(fingerprint, serving)
         if not expected:
-            return [], []
+            return Retrieved([], silent)
         lacking, broken = self._lacking(fingerprint, expected)
         hits: list[RouterHit] = []
         if len(lacking) < len(expected):
@@ -69,27 +67,34 @@ class Voters:
             except (DamagedBank, StoreUnavailable) as error:
                 self._tell(fingerprint, f"the router cannot be asked ({error.message})")
                 lacking, broken = list(expected), not isinstance(error, Missing)
-        silent = [ref.class_name for ref in lacking if not self._vote(ref, cls, hits)]
+        for ref in lacking:
+            try:
+                hits += self._votes(ref, cls)
+            except Unanswered:
+                raise
+            except (DamagedBank, StoreUnavailable) as error:
+                silent[ref.class_name] = error.message
         if lacking:
             self._tell(
                 fingerprint, f"the router lacks {len(lacking)} of {len(expected)} classes; it is made whole again"
             )
             self._rebuild_soon(fingerprint, lacking, broken=broken)
-        return sorted(hits, key=lambda hit: -hit.similarity)[:k], silent
+        return Retrieved(sorted(hits, key=lambda hit: -hit.similarity)[:k], silent)
 
-    def _expected(self, fingerprint: str, serving: Sequence[BankRef]) -> dict[BankRef, int]:
-        """Number of references of each serving version of that fingerprint that can be read."""
-        expected = {}
+    def _expected(self, fingerprint: str, serving: Sequence[BankRef]) -> tuple[dict[BankRef, int], dict[str, str]]:
+        """Number of references of each serving version of that fingerprint; and the classes whose manifest cannot be
+        read, with the reason."""
+        expected, silent = dict[BankRef, int](), dict[str, str]()
         for ref in serving:
             try:
                 manifest = self._open(ref).manifest
-            except DamagedBank:  # its hits still count: its own pictures must not be taken for another class's
-                continue
-            except StoreNodeMissing:
+            except (DamagedBank, StoreNodeMissing) as error:
+                # What the router has of it still counts: its own pictures must not be taken for another class's.
+                silent[ref.class_name] = error.message
                 continue
             if manifest.backbone.fingerprint == fingerprint:
                 expected[ref] = manifest.references
-        return expected
+        return expected, silent
 
     def _lacking(self, fingerprint: str, expected: dict[BankRef, int]) -> tuple[list[BankRef], bool]:
         """The versions that the router does not hold as they are, and whether it is beyond completing."""
@@ -112,20 +117,13 @@ class Voters:
         self._counts[fingerprint] = (time.monotonic(), held)
         return differing(held), False
 
-    def _vote(self, ref: BankRef, cls: FloatArray, hits: list[RouterHit]) -> bool:
-        try:
-            image_ids, vectors = self._own.get(ref.collection, lambda: self._open(ref).cls_vectors())
-        except Unanswered:
-            raise
-        except (DamagedBank, StoreUnavailable) as error:
-            self._tell(ref.collection, f"{ref.class_name!r} cannot vote ({error.message})")
-            return False
+    def _votes(self, ref: BankRef, cls: FloatArray) -> list[RouterHit]:
+        image_ids, vectors = self._own.get(ref.collection, lambda: self._open(ref).cls_vectors())
         similarities = np.clip(vectors @ cls, -1.0, 1.0).tolist() if len(vectors) else []
-        hits += [
+        return [
             RouterHit(ref.class_name, image_id, similarity)
             for image_id, similarity in zip(image_ids, similarities, strict=True)
         ]
-        return True
 
     def _tell(self, about: str, what: str) -> None:
         """Into the log, once a minute for each matter."""

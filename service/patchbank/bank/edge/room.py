@@ -1,0 +1,28 @@
+"""How many bytes a version takes, reckoned before it is written."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from patchbank.bank.store import BankSpec
+
+_THUMBNAIL: Final = 60_000
+"""Bytes of a reference's payload: a JPEG of at most 512 pixels a side in base64, which most are well below."""
+
+_FLAT_POINT: Final = 16
+_ENGINE_POINT: Final = 320
+"""Bytes of a point beside its vector: the engine's payload, ids and index of images."""
+
+_ENGINE_FILES: Final = 12 << 20
+"""Files that the engine makes for any number of points."""
+
+
+def flat_bytes(spec: BankSpec, references: int, patches: int) -> int:
+    """Bytes of references and patches in flat files."""
+    return patches * (4 * spec.patch_dim + _FLAT_POINT) + references * (4 * spec.cls_dim + _FLAT_POINT + _THUMBNAIL)
+
+
+def engine_bytes(spec: BankSpec, references: int, patches: int, *, indexed: bool) -> int:
+    """Bytes of the same in the engine, at most: an index is built over a second copy, before the first one goes."""
+    points = patches * (4 * spec.patch_dim + _ENGINE_POINT) + references * (4 * spec.cls_dim + _THUMBNAIL)
+    return _ENGINE_FILES + points * (2 if indexed else 1)

@@ -1,0 +1,84 @@
+"""Checksums of the engine's files, in a file beside them: damaged ones are told before the engine reads them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from patchbank.bank.edge.folders import SHARD, SHARD_SUMS
+from patchbank.bank.sealed_document import canonical, sealed, unsealed
+
+_REWRITTEN: Final = frozenset({"edge_config.json", "segment.json"})
+"""Files that the engine writes anew whenever it opens a collection, with the same content."""
+
+_BULKY: Final = frozenset({"matrix.dat"})
+"""Vectors in full length: damage there makes the engine propose other neighbours, no more. They are compared only where
+all is to be; their length always is."""
+
+_BLOCK: Final = 1 << 20
+
+
+def write_sums(folder: Path) -> None:
+    """Write the checksums of all files of the collection below ``folder``. Raises ``OSError``."""
+    content = {name: [path.stat().st_size, _sum(path)] for name, path in _files(folder)}
+    (folder / SHARD_SUMS).write_text(json.dumps(sealed({"files": content}), indent=1), encoding="utf-8")
+
+
+def check_sums(folder: Path, *, deep: bool) -> None:
+    """Raise ``OSError`` or ``ValueError`` where a file of the collection is missing, new or changed. ``deep`` compares
+    vectors too. Collections of older releases have no checksums, and are taken as they are."""
+    if not (folder / SHARD_SUMS).exists():
+        if (folder / SHARD).is_dir():
+            return
+        raise ValueError(f"{SHARD} is missing")
+    expected = read_sums(folder)
+    there = dict(_files(folder))
+    if set(there) != set(expected):
+        odd = sorted(set(there) ^ set(expected))
+        raise ValueError(f"{SHARD}: {odd[0]} is missing, or was not there when it was written")
+    for name, path in there.items():
+        size, checksum = expected[name]
+        rewritten = path.name in _REWRITTEN
+        if not rewritten and path.stat().st_size != size:
+            raise ValueError(f"{SHARD}/{name} has another length")
+        if (deep or path.name not in _BULKY) and _sum(path) != checksum:
+            raise ValueError(f"{SHARD}/{name} is damaged")
+
+
+def read_sums(folder: Path) -> dict[str, tuple[int, str]]:
+    """Length and checksum of each file. Raises ``OSError`` and ``ValueError``."""
+    try:
+        content = unsealed(json.loads((folder / SHARD_SUMS).read_text(encoding="utf-8")))["files"]
+        return {str(name): (int(size), str(checksum)) for name, (size, checksum) in content.items()}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{SHARD_SUMS} is damaged") from error
+
+
+def watched_files(folder: Path) -> tuple[Path, ...]:
+    """The files whose stamps tell that the collection is as it was checked; without those that opening rewrites."""
+    sums, shard = folder / SHARD_SUMS, folder / SHARD
+    try:
+        names = [name for name in read_sums(folder) if name.rsplit("/", 1)[-1] not in _REWRITTEN]
+    except (OSError, ValueError):
+        names = [name for name, path in _files(folder) if path.name not in _REWRITTEN] if shard.is_dir() else []
+    return (sums, *(shard / name for name in names))
+
+
+def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+    shard = folder / SHARD
+    for path in sorted(shard.rglob("*")):
+        if path.is_file():
+            yield path.relative_to(shard).as_posix(), path
+
+
+def _sum(path: Path) -> str:
+    digest: Any = hashlib.sha256()
+    with path.open("rb") as file:
+        if path.name in _REWRITTEN:
+            return hashlib.sha256(canonical(json.load(file))).hexdigest()
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return str(digest.hexdigest())
