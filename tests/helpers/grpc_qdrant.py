@@ -85,6 +85,7 @@ class GrpcQdrant:
             "qdrant.Collections/CollectionExists": lambda r: grpc.CollectionExistsResponse(
                 result=grpc.CollectionExists(exists=self.client.collection_exists(r.collection_name))
             ),
+            "qdrant.Collections/CollectionClusterInfo": self.cluster_info,
             "qdrant.Collections/UpdateAliases": self.update_aliases,
             "qdrant.Collections/ListAliases": self.list_aliases,
             "qdrant.Points/CreateFieldIndex": self.create_index,
@@ -116,6 +117,11 @@ class GrpcQdrant:
         described.status = status  # type: ignore[assignment]
         described.indexed_vectors_count = int(share * described.points_count)
         return grpc.GetCollectionInfoResponse(result=described)
+
+    def cluster_info(self, r: Any) -> Any:
+        self.client.get_collection(r.collection_name)  # it must exist
+        shard = grpc.LocalShardInfo(shard_id=0, points_count=0, state=grpc.ReplicaState.Active)
+        return grpc.CollectionClusterInfoResponse(peer_id=1, shard_count=1, local_shards=[shard])
 
     def list_collections(self, _: Any) -> Any:
         names = [collection.name for collection in self.client.get_collections().collections]

@@ -20,8 +20,9 @@ from patchbank.bank.edge.pool import PooledStore
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.names import PREFIX, BankRef
 from patchbank.bank.sealed_document import sealed, unsealed
-from patchbank.bank.server.collection import MANIFEST_POINT, Spread
+from patchbank.bank.server.collection import MANIFEST_POINT
 from patchbank.bank.server.link import ServerLink
+from patchbank.bank.server.spread import Spread
 from patchbank.bank.server.store import ServerStore
 from patchbank.bank.store import PatchStore
 from patchbank.settings import Settings, load_settings
