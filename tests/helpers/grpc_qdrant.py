@@ -45,8 +45,8 @@ class GrpcQdrant:
     def __init__(self, behaviour: Behaviour, like: GrpcQdrant | None = None) -> None:
         """With the content of its own, or that of another node."""
         self.behaviour = behaviour
-        self.client = like.client if like is not None else QdrantClient(":memory:")
-        self.lock = like.lock if like is not None else threading.RLock()
+        self.client: QdrantClient = like.client if like is not None else QdrantClient(":memory:")
+        self.lock: Any = like.lock if like is not None else threading.RLock()
         self.calls: Counter[str] = Counter()
         self.requests: list[Any] = []
         self._indexing: dict[str, list[tuple[int, float]]] = {}
