@@ -61,6 +61,7 @@ async def running(
     ):
         _LOG.info("backbone %s", inspector.choice.line)
         inspector.embedder.self_test()
+        inspector.store.sweep()
         state = _state(inspector, history, metrics, stopping)
         key_watch = KeyWatch(KeyRing(history.database), known_keys) if known_keys else None
         if key_watch:
