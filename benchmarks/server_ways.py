@@ -206,7 +206,12 @@ def _write(collection: ServerCollection, image_ids: Sequence[str], patches: Floa
             batch = slice(begin, begin + _BATCH)
             upload.put(
                 partial(
-                    collection.points.upsert_patches, collection.name, image_ids[batch], cells[batch], patches[batch]
+                    collection.points.upsert_patches,
+                    collection.link.nodes.all[0].client,
+                    collection.name,
+                    image_ids[batch],
+                    cells[batch],
+                    patches[batch],
                 )
             )
         upload.flush()

@@ -33,9 +33,11 @@ class ServerUrl:
         return f"{f'[{self.host}]' if ':' in self.host else self.host}:{self.grpc_port}"
 
     @property
-    def is_local(self) -> bool:
-        """Whether it is this very machine, so that nobody can listen in between."""
-        return _LOOPBACK.fullmatch(f"[{self.host}]" if ":" in self.host else self.host) is not None
+    def is_exposed(self) -> bool:
+        """Whether others may read what is sent: without TLS, to another machine. A name without dots is one of the same
+        private network, such as Compose's."""
+        here = f"[{self.host}]" if ":" in self.host else self.host
+        return not self.tls and re.search(r"[.:]", self.host) is not None and _LOOPBACK.fullmatch(here) is None
 
 
 def server_urls(text: str, grpc_port: int) -> tuple[ServerUrl, ...]:

@@ -320,6 +320,13 @@ class Settings(BaseSettings):
         return server_urls(self.qdrant_url, self.qdrant_grpc_port) if self.qdrant_url else ()
 
     @property
+    def qdrant_key_exposed(self) -> str:
+        """The URL of a node that the API key is sent to over the network as plain text; empty where there is none."""
+        if not self.qdrant_api_key.get_secret_value():
+            return ""
+        return next((node.url for node in self.qdrant_nodes if node.is_exposed), "")
+
+    @property
     def image_limits(self) -> ImageLimits:
         """Limits of the image decoder."""
         return ImageLimits(self.max_megapixels, self.max_upload_mb)

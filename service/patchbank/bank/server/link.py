@@ -95,14 +95,12 @@ class ServerLink:
     """The clients of all nodes and their error handling. Thread-safe. It connects at the first call and reconnects when
     needed."""
 
-    def __init__(self, nodes: Nodes, timeout: float, *, exposes_key: bool = False) -> None:
-        """Takes over ``nodes``, whose calls end after ``timeout`` seconds, and closes them. ``exposes_key`` says that
-        the API key goes over the network as plain text."""
+    def __init__(self, nodes: Nodes, timeout: float) -> None:
+        """Takes over ``nodes``, whose calls end after ``timeout`` seconds, and closes them."""
         urls = [node.address.url for node in nodes.all]
         self.place = f"the Qdrant server{'s' if len(urls) > 1 else ''} {', '.join(urls)}"
         self.nodes = nodes
         self.timeout = timeout
-        self.exposes_key = exposes_key
         self._closed = threading.Event()
 
     @classmethod
@@ -127,8 +125,12 @@ class ServerLink:
             )
 
         nodes = Nodes([Node(address, client(address)) for address in addresses], authority)
-        exposed = bool(key) and any(not node.tls and not node.is_local for node in addresses)
-        return cls(nodes, settings.qdrant_timeout_s, exposes_key=exposed)
+        if settings.qdrant_key_exposed:
+            _LOG.warning(
+                "the Qdrant API key is sent to %s without TLS, where others on the network can read it",
+                settings.qdrant_key_exposed,
+            )
+        return cls(nodes, settings.qdrant_timeout_s)
 
     def ask(
         self,
