@@ -2,9 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := cpu,demo,dev
+EXTRAS := cpu,demo,dev,attack
 
-.PHONY: demo serve test check docs bench dinov2-check constraints clean
+.PHONY: demo serve test attack check docs bench dinov2-check constraints clean
 
 demo: $(VENV)/ready  ## Teach three real products, detect held-out images through the HTTP API, draw what was found.
 	$(BIN)/indexer demo
@@ -14,6 +14,9 @@ serve: $(VENV)/ready  ## Serve the demo's banks on http://127.0.0.1:8000.
 
 test: $(VENV)/ready  ## Run the tests.
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
+attack: $(VENV)/ready  ## Attack a scratch copy for ten minutes; LONG=1 the whole, hours; PARTS=..., SEED=N.
+	$(BIN)/python -m tests.attack $(PARTS) $(if $(LONG),--long) $(if $(SEED),--seed $(SEED))
 
 check: $(VENV)/ready  ## Linter, types, import contract.
 	$(BIN)/ruff check .

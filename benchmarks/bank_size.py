@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from patchbank.arrays import FloatArray
-from patchbank.bank.edge.shard import Shard
+from patchbank.bank.edge.flat_part import FlatPart
 from patchbank.bank.edge.store import EdgeStore
+from patchbank.bank.part import Part
 from patchbank.bank.reference import Reference
 from patchbank.bank.store import BankSpec
 from patchbank.embedding.embedder import Embedder
@@ -79,7 +80,9 @@ def _row(folder: Path, vectors: FloatArray, cls_dim: int) -> None:
                 sizes[part] += path.stat().st_blocks * 512
         (shard,) = folder.glob("collections/*/shard")
         with multiprocessing.get_context("spawn").Pool(1) as pool:
-            memory = pool.apply(_memory, (shard, vectors[:: len(vectors) // 1024][:1024]))
+            bulk = Part(version="measured", references=number + 1, patches=len(vectors), indexed=True)
+            spec = BankSpec(vectors.shape[1], cls_dim)
+            memory = pool.apply(_memory, (shard.parent, bulk, spec, vectors[:: len(vectors) // 1024][:1024]))
     store.close()
     whole = sizes.total()
     each = " | ".join(f"{sizes[name] / len(vectors):.0f}" for name in _PARTS)
@@ -90,7 +93,7 @@ def _row(folder: Path, vectors: FloatArray, cls_dim: int) -> None:
     )
 
 
-def _memory(folder: Path, queries: FloatArray) -> str:
+def _memory(folder: Path, part: Part, spec: BankSpec, queries: FloatArray) -> str:
     """Megabytes that opening a bank and searching it adds to a process: its own, and mapped files."""
 
     def used() -> tuple[float, float]:
@@ -101,11 +104,11 @@ def _memory(folder: Path, queries: FloatArray) -> str:
         return int(own[1]) / 1e3, int(mapped[1]) / 1e3
 
     before = used()
-    shard = Shard.load(folder.parent)
-    shard.nearest(queries, 1)
-    shard.nearest(queries[:32], 1, exact=True)
+    opened = FlatPart(folder, part, spec)
+    opened.nearest(queries, 1)
+    opened.nearest(queries[:32], 1, exact=True)
     after = used()
-    shard.close()
+    opened.close()
     return f"{after[0] - before[0]:.0f}, {after[1] - before[1]:.0f}"
 
 

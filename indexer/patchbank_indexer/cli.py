@@ -33,6 +33,7 @@ from patchbank_indexer.commands import (
     shadowing,
     teaching,
     tuning,
+    verifying,
     versions,
 )
 
@@ -75,6 +76,7 @@ app.command()(moving.copy)
 app.command()(moving.snapshot)
 app.command()(moving.restore)
 app.command()(moving.compact)
+app.command()(verifying.verify)
 app.command()(detecting.detect)
 app.command()(calibrating.calibrate)
 app.command()(auditing.audit)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import logging.config
 import sys
 from collections.abc import Sequence
 from contextlib import closing
 
-import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from patchbank.api.app import create_app
 from patchbank.api.key_rule import require_a_key
 from patchbank.api.log import log_config
+from patchbank.api.server import server_of
 from patchbank.bank.open_store import open_store
 from patchbank.embedding.model_files import find_backbone, model_path
 from patchbank.errors import PatchbankError
@@ -53,20 +52,12 @@ def main(arguments: Sequence[str] = ()) -> int:
             sys.stderr.write(f"patchbank: {error.message}\n")
         return 1
     app = create_app(settings)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            _failing_in_a_line(app),
-            host=settings.host,
-            port=settings.port,
-            log_config=config,
-            log_level=settings.log_level,
-            lifespan="on",
-        )
+    server = server_of(
+        _failing_in_a_line(app), settings.host, settings.port, log_config=config, log_level=settings.log_level
     )
     app.state.stopping = lambda: server.should_exit
     try:
-        with contextlib.suppress(KeyboardInterrupt):  # which uvicorn raises once more after it has shut down
-            server.run()
+        server.run()
     except SystemExit:  # a start that failed, which uvicorn has told of; its statuses are many
         return 1
     return 0 if server.started else 1

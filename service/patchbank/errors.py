@@ -89,6 +89,27 @@ class ImageTooLarge(PatchbankError):
     status = 413
 
 
+class ImageTooCostly(PatchbankError):
+    """Decoding an image took more time or memory than it may."""
+
+    code = "image_too_costly"
+    status = 413
+
+
+class DecoderEnded(PatchbankError):
+    """The process that decoded an image was stopped or killed."""
+
+    code = "decoder_ended"
+    status = 503
+
+
+class DecodersNotStarted(PatchbankError):
+    """The processes that decode images cannot be started."""
+
+    code = "decoders_not_started"
+    status = 503
+
+
 class UnknownClass(PatchbankError):
     """There is no active bank of that product class."""
 
@@ -122,6 +143,27 @@ class OtherSite(PatchbankError):
 
     code = "other_site"
     status = 403
+
+
+class HostNotAllowed(PatchbankError):
+    """A request is for a host name that the service does not answer to."""
+
+    code = "host_not_allowed"
+    status = 421
+
+
+class HeadTooLarge(PatchbankError):
+    """The head of a request, its address and headers, is larger than is read."""
+
+    code = "head_too_large"
+    status = 431
+
+
+class TooManyConnections(PatchbankError):
+    """More connections are open than the service keeps."""
+
+    code = "too_many_connections"
+    status = 503
 
 
 class KeyRequired(PatchbankError):
@@ -454,6 +496,13 @@ class TooBusy(PatchbankError):
 
     code = "too_busy"
     status = 429
+
+
+class DeadlinePassed(PatchbankError):
+    """A request was not answered within its time, or its client has gone; its work was ended."""
+
+    code = "deadline_passed"
+    status = 503
 
 
 class Closed(PatchbankError):

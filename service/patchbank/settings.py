@@ -28,6 +28,8 @@ _URL: Final = re.compile(r"https?://([^/@\s:\[\]]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})
 
 _ORIGIN: Final = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d{1,5})?")
 
+_HOST: Final = re.compile(r"\*|[A-Za-z0-9._-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
+
 _LEAST_KEY: Final = 32
 _KEY: Final = re.compile(rf"[!-~]{{{_LEAST_KEY},}}")
 
@@ -116,6 +118,13 @@ class Settings(BaseSettings):
     max_batch: int = Field(default=64, ge=1, description="Most images per `/detect/batch` request.")
     max_concurrency: int = Field(default=2, ge=1, description="Images judged at the same time.")
     max_queue: int = Field(default=32, ge=0, description="Requests that may wait; the next one is answered with 429.")
+    request_timeout_s: float = Field(
+        default=60.0,
+        gt=0,
+        le=3600,
+        description="Seconds within which `/detect` answers, and `/detect/batch` judges each image; what takes longer "
+        "is ended and answered with 503.",
+    )
     retrieval_neighbours: int = Field(
         default=5, ge=1, le=100, description="Nearest CLS embeddings that vote on the product class."
     )
@@ -200,6 +209,11 @@ class Settings(BaseSettings):
         description="Sites whose pages may use the API in a browser, such as `https://line.example.com`, separated by "
         "commas; empty: none but its own.",
     )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Host names that the service answers to, separated by commas, without ports, or `*` for all; "
+        "empty: all where keys are asked for, else those of loopback and the address that it listens on.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Level of the service's log: `debug`, `info`, `warning`, `error`."
     )
@@ -209,7 +223,7 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address that `patchbank serve` listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port that `patchbank serve` listens on.")
 
-    @field_validator("providers", "cors_origins", mode="before")
+    @field_validator("providers", "cors_origins", "allowed_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -275,6 +289,14 @@ class Settings(BaseSettings):
                     f"{shown(origin)}: name sites as browsers do, in small letters, http(s)://host or with :port, "
                     "without a path; * is refused, because any page that somebody opens could then use the API"
                 )
+        return value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _check_allowed_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for host in value:
+            if not _HOST.fullmatch(host):
+                raise ValueError(f"{shown(host)}: name hosts without http:// and without a port, or * for all")
         return value
 
     @field_validator("qdrant_ca_file", "engine_cache", mode="before")

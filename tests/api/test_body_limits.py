@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -86,18 +87,50 @@ def test_an_announced_body_over_the_route_s_limit_is_refused_unread(
     assert sample(client, "patchbank_errors_total", code="image_too_large") == before + 1
 
 
-@pytest.mark.parametrize(("path", "images"), [("/detect", 1), ("/detect/batch", BATCH)])
-def test_a_body_of_unknown_length_is_read_to_the_route_s_limit_and_no_further(
-    client: httpx.Client, counter: ReadingCounter, path: str, images: int
+@pytest.mark.parametrize("path", ["/detect", "/detect/batch"])
+def test_a_file_of_unknown_length_is_read_to_the_limit_of_a_file_and_no_further(
+    client: httpx.Client, counter: ReadingCounter, path: str
 ) -> None:
     before = sample(client, "patchbank_errors_total", code="image_too_large")
     assert_too_large(client.post(path, headers=FORM, content=unannounced_form()))
-    limit = images * (FILE + FORM_ROOM)
     reading = counter.last(path)
-    assert limit < reading.before_answer <= limit + SLACK
+    assert FILE < reading.before_answer <= FILE + SLACK
     assert reading.in_all <= reading.before_answer + FILE + FORM_ROOM + SLACK, "thrown away"
     assert sample(client, "patchbank_errors_total", code="image_too_large") == before + 1
     assert sample(client, "patchbank_requests_admitted") == 0
+
+
+def part(name: str, size: int, filename: str = "a.png") -> Iterator[bytes]:
+    """A part of a form, in pieces; no file without a file name."""
+    is_file = f'; filename="{filename}"' if filename else ""
+    yield f'--x\r\nContent-Disposition: form-data; name="{name}"{is_file}\r\n\r\n'.encode()
+    yield from itertools.repeat(bytes(100_000), size // 100_000)
+    yield b"\r\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "parts", "told"),
+    [
+        ("/detect/batch", [("files", FILE, "a.png")] * (2 * BATCH), f"more files than the limit, {BATCH}"),
+        ("/detect/batch", [("x", 0, "")] * 1_000, "more than 100 fields"),
+        ("/detect", [("class_name", FILE, "")], "a field of the form is too long"),
+    ],
+)
+def test_a_form_with_too_much_in_it_is_refused_where_that_is_seen(
+    client: httpx.Client, counter: ReadingCounter, path: str, parts: list[tuple[str, int, str]], told: str
+) -> None:
+    sent = itertools.chain.from_iterable(part(*given) for given in parts)
+    answer = client.post(path, headers=FORM, content=itertools.chain(sent, [b"--x--\r\n"]))
+    assert answer.status_code == 422
+    assert told in answer.json()["error"]["message"]
+    assert counter.last(path).before_answer <= BATCH * FILE + SLACK
+
+
+def test_what_is_no_multipart_form_may_have_no_size_of_a_file(client: httpx.Client, counter: ReadingCounter) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = client.post("/detect", headers=headers, content=b"class_name=" + bytes(1_000_000))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid_parameters")
+    assert counter.last("/detect").before_answer <= SLACK
 
 
 def test_a_body_of_unknown_length_is_not_read_where_none_is_taken(
@@ -112,7 +145,7 @@ def test_a_body_of_unknown_length_is_not_read_where_none_is_taken(
 
 def test_a_client_that_stays_after_its_refusal_is_cut_off(client: httpx.Client) -> None:
     with connected(client) as connection:
-        connection.sendall(b"POST /detect HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n")
+        connection.sendall(b"POST /detect HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000\r\n\r\n")
         assert everything_from(connection).startswith(b"HTTP/1.1 413 "), (
             "and the service closes, the body being awaited"
         )

@@ -292,7 +292,7 @@ def test_a_quiet_stream_shows_that_it_is_alive(client: httpx.Client, monkeypatch
 
 def test_only_so_many_forms_are_received_at_once(client: httpx.Client, running_settings: Settings) -> None:
     before = jobs_of(running_settings.data_dir)
-    head = b"POST /classes/gone HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+    head = b"POST /classes/gone HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n"
     with ExitStack() as held:
         for _ in range(4):
             held.enter_context(connected(client)).sendall(head + b"Content-Length: 100000\r\n\r\n")
@@ -308,7 +308,7 @@ def test_an_upload_whose_client_goes_away_leaves_nothing(client: httpx.Client, r
     before = jobs_of(running_settings.data_dir)
     internal = sample(client, "patchbank_errors_total", code="internal_error")
     with connected(client) as connection:
-        head = "POST /classes/gone HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+        head = "POST /classes/gone HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n"
         part = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
         connection.sendall(f"{head}Content-Length: 100000\r\n\r\n".encode() + part + png(1))
         until(lambda: len(jobs_of(running_settings.data_dir)) == len(before) + 1)

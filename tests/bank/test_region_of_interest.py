@@ -17,12 +17,12 @@ from pydantic import ValidationError
 from patchbank.arrays import BoolArray
 from patchbank.bank.region_of_interest import RegionOfInterest
 from patchbank.errors import InvalidMask, NoReferences, PatchbankError, UndecodableImage, UnsupportedImage
-from patchbank.images import ImageLimits
+from patchbank.images import PictureReader
 from patchbank.scoring.inspected_area import InspectedArea, InspectedAreas
 from patchbank.teaching.roi_drawing import RoiDrawing, check_grid, draw, first_picture
 from tests.helpers.pictures import bomb, png
 
-LIMITS = ImageLimits()
+PICTURES = PictureReader()
 masks = hnp.arrays(np.bool_, st.tuples(st.integers(1, 24), st.integers(1, 24))).filter(lambda mask: bool(mask.any()))
 sides = st.integers(1, 12)
 
@@ -184,7 +184,7 @@ def test_mask_and_boxes_combine(tmp_path: Path) -> None:
     roi, ignored = box_mask(size, box), box_mask(size, hole)
 
     def drawn(drawing: RoiDrawing) -> BoolArray:
-        roi = draw(drawing, "first.png", size, LIMITS)
+        roi = draw(drawing, "first.png", size, PICTURES)
         assert (roi.width, roi.height) == size
         return np.asarray(Image.fromarray(roi.inspected).resize(size, Image.Resampling.NEAREST))
 
@@ -199,7 +199,7 @@ def test_at_least_half_as_bright_as_can_be_is_inspected(tmp_path: Path, pixel: t
     picture = Image.new("RGB", (20, 20), (127, 127, 127))
     picture.paste(pixel, (0, 0, 10, 20))
     picture.save(tmp_path / "mask.png")
-    inspected = draw(RoiDrawing(tmp_path / "mask.png"), "first.png", (20, 20), LIMITS).inspected
+    inspected = draw(RoiDrawing(tmp_path / "mask.png"), "first.png", (20, 20), PICTURES).inspected
     np.testing.assert_array_equal(inspected, box_mask((20, 20), (0, 0, 10, 20)))
 
 
@@ -210,7 +210,7 @@ def test_what_is_drawn_on_a_transparent_mask_is_inspected(tmp_path: Path, ink: t
     drawing = Image.new("RGBA", (20, 20), (255, 255, 255, 0))
     drawing.paste(ink, (0, 0, 10, 20))
     drawing.save(tmp_path / "mask.png")
-    inspected = draw(RoiDrawing(tmp_path / "mask.png"), "first.png", (20, 20), LIMITS).inspected
+    inspected = draw(RoiDrawing(tmp_path / "mask.png"), "first.png", (20, 20), PICTURES).inspected
     np.testing.assert_array_equal(inspected, box_mask((20, 20), (0, 0, 10, 20)))
 
 
@@ -219,7 +219,7 @@ def test_what_is_drawn_on_a_transparent_mask_is_inspected(tmp_path: Path, ink: t
 def test_a_mask_of_small_numbers_is_of_labels(tmp_path: Path, value: int, dtype: str) -> None:
     labels = (box_mask((20, 20), (0, 0, 10, 20)) * value).astype(dtype)
     Image.fromarray(labels).save(tmp_path / "mask.png")
-    inspected = draw(RoiDrawing(tmp_path / "mask.png"), "first.png", (20, 20), LIMITS).inspected
+    inspected = draw(RoiDrawing(tmp_path / "mask.png"), "first.png", (20, 20), PICTURES).inspected
     np.testing.assert_array_equal(inspected, box_mask((20, 20), (0, 0, 10, 20)))
 
 
@@ -244,13 +244,13 @@ def test_what_cannot_be_drawn_says_why(tmp_path: Path) -> None:
     ]
     for drawing, kind, words in cases:
         with pytest.raises(kind, match=words):
-            draw(drawing, "first.png", size, LIMITS)
+            draw(drawing, "first.png", size, PICTURES)
 
 
 def test_boxes_are_of_the_first_picture_that_can_be_read(tmp_path: Path) -> None:
     broken, whole = tmp_path / "a.png", tmp_path / "b.png"
     broken.write_bytes(b"")
     whole.write_bytes(png(1, (90, 70)))
-    assert first_picture([broken, whole], LIMITS) == ("b.png", (90, 70))
+    assert first_picture([broken, whole], PICTURES) == ("b.png", (90, 70))
     with pytest.raises(NoReferences):
-        first_picture([broken], LIMITS)
+        first_picture([broken], PICTURES)

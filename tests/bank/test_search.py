@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from patchbank.arrays import BoolArray, FloatArray
-from patchbank.bank.edge import shard
+from patchbank.bank.edge import flat_collection
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.manifest import ScoringRule
 from patchbank.bank.names import PatchId
@@ -327,7 +327,7 @@ def test_queries_in_blocks_find_what_they_find_together(
         fill(draft, [vectors], unit(np.ones((1, 4))))
         draft.seal()
         together = draft.nearest(queries, 3, exact=exact)
-        monkeypatch.setattr(shard, "_AT_ONCE", 10)
+        monkeypatch.setattr(flat_collection, "_AT_ONCE", 10)
         apart, none = draft.nearest(queries, 3, exact=exact), draft.nearest(queries[:0], 3, exact=exact)
     assert together.exact == apart.exact == exact
     np.testing.assert_allclose(apart.distances, together.distances, atol=1e-6)

@@ -13,11 +13,11 @@ from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.session import OnnxSession
 from patchbank.embedding.stream import READERS, Seen, Skipped, embed_files
 from patchbank.errors import ModelUnavailable, UndecodableImage
-from patchbank.images import DecodedImage, ImageLimits, RangeRule, read_image
+from patchbank.images import DecodedImage, PictureReader, RangeRule, read_image
 from tests.helpers.graphs import GRID, write_grid
 from tests.helpers.pictures import png
 
-LIMITS = ImageLimits()
+PICTURES = PictureReader()
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def files_in(folder: Path, count: int) -> list[Path]:
 @pytest.mark.parametrize("count", [0, 1, 4, 5, 23])
 def test_files_come_in_order_and_embed_as_they_do_alone(tiny: Embedder, tmp_path: Path, count: int) -> None:
     files = files_in(tmp_path / "in", count)
-    found = list(embed_files(tiny, files, LIMITS))
+    found = list(embed_files(tiny, files, PICTURES))
     assert [one.picture.path for one in found if isinstance(one, Seen)] == files
     for one in found:
         assert isinstance(one, Seen)
@@ -57,7 +57,7 @@ def test_a_bad_file_is_skipped_in_its_place(tiny: Embedder, tmp_path: Path) -> N
     files = files_in(tmp_path / "in", 9)
     files[0].write_bytes(b"no picture")
     files[5].unlink()
-    found = list(embed_files(tiny, files, LIMITS))
+    found = list(embed_files(tiny, files, PICTURES))
     assert [isinstance(one, Skipped) for one in found] == [place in (0, 5) for place in range(9)]
     bad = found[0]
     assert isinstance(bad, Skipped)
@@ -66,7 +66,7 @@ def test_a_bad_file_is_skipped_in_its_place(tiny: Embedder, tmp_path: Path) -> N
 
 
 def test_turned_copies_come_with_their_picture(tiny: Embedder, tmp_path: Path) -> None:
-    (seen,) = embed_files(tiny, files_in(tmp_path / "in", 2)[1:], LIMITS, turns=(2, 4))
+    (seen,) = embed_files(tiny, files_in(tmp_path / "in", 2)[1:], PICTURES, turns=(2, 4))
     assert isinstance(seen, Seen)
     assert [turn for turn, _ in seen.turned] == [2, 4]
     rows, columns = seen.embedding.grid
@@ -82,14 +82,14 @@ def test_files_are_read_no_farther_ahead_than_two_batches_and_the_readers(
     read, taken, most = 0, 0, 0
     lock = threading.Lock()
 
-    def counted(path: Path, limits: ImageLimits, rule: RangeRule) -> DecodedImage:
+    def counted(pictures: PictureReader, path: Path, rule: RangeRule) -> DecodedImage:
         nonlocal read
         with lock:
             read += 1
-        return read_image(path, limits, rule)
+        return read_image(path, pictures.limits, rule)
 
-    monkeypatch.setattr("patchbank.embedding.stream.read_image", counted)
-    for _ in embed_files(tiny, files, LIMITS):
+    monkeypatch.setattr(PictureReader, "read", counted)
+    for _ in embed_files(tiny, files, PICTURES):
         taken += 1
         most = max(most, read - taken)
     assert taken == 60
@@ -97,7 +97,7 @@ def test_files_are_read_no_farther_ahead_than_two_batches_and_the_readers(
 
 
 def test_who_stops_early_leaves_no_thread(tiny: Embedder, tmp_path: Path) -> None:
-    stream = embed_files(tiny, files_in(tmp_path / "in", 30), LIMITS)
+    stream = embed_files(tiny, files_in(tmp_path / "in", 30), PICTURES)
     next(stream)
     stream.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("read")]
@@ -106,17 +106,17 @@ def test_who_stops_early_leaves_no_thread(tiny: Embedder, tmp_path: Path) -> Non
 def test_an_error_of_the_network_is_raised_and_leaves_no_thread(tmp_path: Path) -> None:
     broken = Embedder(GRID, OnnxSession(write_grid(tmp_path / "tiny.onnx", factor=float("nan"))))
     with pytest.raises(ModelUnavailable, match="not finite"):
-        list(embed_files(broken, files_in(tmp_path / "in", 8), LIMITS))
+        list(embed_files(broken, files_in(tmp_path / "in", 8), PICTURES))
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("read")]
 
 
 def test_an_unforeseen_error_of_a_reader_is_raised(
     tiny: Embedder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(path: Path, limits: ImageLimits, rule: RangeRule) -> DecodedImage:
+    def fails(pictures: PictureReader, path: Path, rule: RangeRule) -> DecodedImage:
         raise MemoryError
 
-    monkeypatch.setattr("patchbank.embedding.stream.read_image", fails)
+    monkeypatch.setattr(PictureReader, "read", fails)
     files: Sequence[Path] = files_in(tmp_path / "in", 3)
     with pytest.raises(MemoryError):
-        list(embed_files(tiny, files, LIMITS))
+        list(embed_files(tiny, files, PICTURES))

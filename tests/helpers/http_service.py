@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import httpx
-import uvicorn
 from starlette.types import ASGIApp
 
 from patchbank.api.app import create_app
+from patchbank.api.server import server_of
 from patchbank.settings import Settings
 
 
@@ -19,7 +19,7 @@ from patchbank.settings import Settings
 def serving(settings: Settings, around: Callable[[ASGIApp], ASGIApp] = lambda app: app) -> Iterator[httpx.Client]:
     """A client of a service with these settings; ``around`` wraps the application before it is served."""
     app = around(create_app(settings))
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
+    server = server_of(app, "127.0.0.1", 0, log_level="error")
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

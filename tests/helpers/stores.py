@@ -101,8 +101,9 @@ class EdgeKind(StoreKind):
 
     def damage(self, ref: BankRef) -> None:
         folder = self.data_dir / "collections" / ref.collection
-        shutil.rmtree(folder / "shard" / "segments")
-        (folder / "shard" / "edge_config.json").write_text("{")
+        shutil.rmtree(folder / "shard", ignore_errors=True)
+        for path in (folder / "exact" / "vectors.npy", folder / "cls" / "vectors.npy"):
+            os.truncate(path, path.stat().st_size - 1)
 
     def rewrite_manifest(self, ref: BankRef, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         path = self.data_dir / "collections" / ref.collection / "manifest.json"

@@ -106,10 +106,10 @@ def unfinished_upload(client: httpx.Client, path: str = "/detect") -> Iterator[s
     """A request that was admitted and has sent the beginning of its body."""
     before = sample(client, "patchbank_requests_admitted")
     with connected(client) as connection:
-        head = (
-            f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM['Content-Type']}\r\nContent-Length: 100000\r\n\r\n"
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\n" + "".join(
+            f"{name}: {value}\r\n" for name, value in {**FORM, "Content-Length": "100000"}.items()
         )
-        connection.sendall(head.encode() + _HEAD)
+        connection.sendall(head.encode() + b"\r\n" + _HEAD)
         until(lambda: sample(client, "patchbank_requests_admitted") == before + 1)
         yield connection
 

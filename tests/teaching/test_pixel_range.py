@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.pixel_range import PixelRange
 from patchbank.errors import NoReferences, UnknownPixelRange
+from patchbank.images import PictureReader
 from patchbank.judging.inspector import Inspector
 from patchbank.teaching.pixel_range import greatest_values
 from patchbank.teaching.plan import TeachOptions
@@ -69,7 +70,7 @@ def test_files_of_8_bits_are_not_looked_at_and_those_that_name_their_range_do_no
     assert not any("range" in stage for stage in stages.begun)
     files = [*parts(tmp_path / "in", 3), deep_file(tmp_path / "12.tif", grey_parts(1)[0], 12)]
     (tmp_path / "broken.tif").write_bytes(files[-1].read_bytes()[:-200])
-    values = greatest_values([*files, tmp_path / "broken.tif"], teacher.settings.image_limits, Stages())
+    values = greatest_values([*files, tmp_path / "broken.tif"], PictureReader(teacher.settings.image_limits), Stages())
     assert values == {files[-1]: 4095}
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import stats
 
 from patchbank.errors import PatchbankError
-from patchbank.images import UNKNOWN, ImageLimits, RangeRule
+from patchbank.images import UNKNOWN, ImageLimits, PictureReader, RangeRule
 from patchbank.progress import Progress
 from patchbank.teaching.pixel_range import LearntRange
 from patchbank_indexer.profiling.measures import Measured, MeasuredMask, measure, measure_mask
@@ -84,7 +84,7 @@ def profile(data: DataSet, limits: ImageLimits, progress: Progress) -> Profile:
     """Read and measure every image of a data set; files that can't be read are listed, not fatal."""
     splits = []
     taught = [file for split in data.splits if split.taught for file in split.files]
-    rule = LearntRange.of(None, taught, limits, progress).rule
+    rule = LearntRange.of(None, taught, PictureReader(limits), progress).rule
     for split in data.splits:
         stage = progress.begin(f"{data.name}: {split.name}", len(split.files))
         images, failed = [], []

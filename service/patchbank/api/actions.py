@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 
 from patchbank.api.action_schemas import (
     Accepted,
@@ -21,7 +21,6 @@ from patchbank.api.action_schemas import (
 from patchbank.api.caller import caller_of
 from patchbank.api.learning import learning
 from patchbank.api.patience import patiently
-from patchbank.api.same_site import refuse_other_sites
 from patchbank.api.state import state_of
 from patchbank.history.actions import Action, Actions
 from patchbank.jobs.defects import taught_document
@@ -30,7 +29,7 @@ from patchbank.judging.bank_facts import size_facts, threshold_facts
 router = APIRouter(tags=["history"])
 
 
-@router.post("/detections/{detection_id}/accept/dry-run", dependencies=[Depends(refuse_other_sites)])
+@router.post("/detections/{detection_id}/accept/dry-run")
 async def dry_run(request: Request, detection_id: str, asked: DryRunForm) -> DryRun:
     """What would change if a detection were accepted as normal: which recent detections would no longer be anomalous.
     Nothing is changed. Each is judged again, which takes as long as a detection."""
@@ -39,7 +38,7 @@ async def dry_run(request: Request, detection_id: str, asked: DryRunForm) -> Dry
     return DryRun(**report.as_dict())
 
 
-@router.post("/detections/{detection_id}/accept", status_code=201, dependencies=[Depends(refuse_other_sites)])
+@router.post("/detections/{detection_id}/accept", status_code=201)
 async def accept(request: Request, detection_id: str, asked: AcceptForm) -> Accepted:
     """Accept a detection as normal: its picture joins the references, as a new version. The thresholds stay.
     ``POST /actions/{action_id}/undo`` goes back."""
@@ -65,7 +64,7 @@ async def accept(request: Request, detection_id: str, asked: AcceptForm) -> Acce
     return await learning(state, work)
 
 
-@router.post("/detections/{detection_id}/defect/dry-run", dependencies=[Depends(refuse_other_sites)])
+@router.post("/detections/{detection_id}/defect/dry-run")
 async def defect_dry_run(request: Request, detection_id: str, asked: DefectDryRunForm) -> DryRun:
     """What would change if the defect that a detection shows were known: which recent detections that were not rejected
     would be. Nothing is changed."""
@@ -79,7 +78,7 @@ async def defect_dry_run(request: Request, detection_id: str, asked: DefectDryRu
     return DryRun(**report.as_dict())
 
 
-@router.post("/detections/{detection_id}/defect", status_code=201, dependencies=[Depends(refuse_other_sites)])
+@router.post("/detections/{detection_id}/defect", status_code=201)
 async def learn_defect(request: Request, detection_id: str, asked: DefectForm) -> DefectLearnt:
     """Say that a detection shows a defect that must be found: it joins the known defects of its class, as a new
     version. No score and no threshold changes. ``POST /actions/{action_id}/undo`` goes back."""
@@ -121,7 +120,7 @@ def show_action(request: Request, action_id: str) -> Action:
     return _actions(request).action(action_id)
 
 
-@router.post("/actions/{action_id}/undo", dependencies=[Depends(refuse_other_sites)])
+@router.post("/actions/{action_id}/undo")
 async def undo(request: Request, action_id: str, asked: UndoForm | None = None) -> Undone:
     """Undo an action: the version before serves again, or, where others were made since, what it added is withdrawn."""
     state, by = state_of(request), caller_of(request) or (asked.by if asked else "")

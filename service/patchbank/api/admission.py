@@ -7,6 +7,8 @@ from typing import TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
+from patchbank.api.waiting import Waiting
+from patchbank.deadline import Deadline, working_until
 from patchbank.errors import TooBusy
 
 T = TypeVar("T")
@@ -20,6 +22,7 @@ class Admission:
 
     def __init__(self, concurrency: int, queue: int) -> None:
         self._limiter = CapacityLimiter(concurrency)
+        self._threads = CapacityLimiter(concurrency)
         self.most = concurrency + queue
         self.inside = 0
 
@@ -36,3 +39,19 @@ class Admission:
     async def run(self, work: Callable[[], T]) -> T:
         """The result of an admitted request's blocking work."""
         return await to_thread.run_sync(work, limiter=self._limiter)
+
+    async def run_for(self, waiting: Waiting, work: Callable[[], T]) -> T:
+        """The same for a client that may leave: work whose turn has not come is never begun then, and what is begun
+        ends at its next step. Raises ``DeadlinePassed``, also where the work takes too long."""
+        deadline = waiting.begin()
+        await waiting.turn(self._limiter)
+        try:
+            return await to_thread.run_sync(_until, deadline, work, limiter=self._threads)
+        finally:
+            self._limiter.release()
+
+
+def _until(deadline: Deadline, work: Callable[[], T]) -> T:
+    with working_until(deadline):
+        deadline.check()
+        return work()

@@ -28,19 +28,26 @@ from patchbank.api import (
     versions,
 )
 from patchbank.api.admission_middleware import AdmissionMiddleware
+from patchbank.api.answer_headers import AnswerHeaders
 from patchbank.api.body_limit import BodyLimit
 from patchbank.api.cors import cors_options
 from patchbank.api.described_keys import describe_keys
 from patchbank.api.errors import add_error_handlers
+from patchbank.api.form_limit import FormLimit
+from patchbank.api.head import HeadAsGet
+from patchbank.api.hosts import HostCheck, host_rule
 from patchbank.api.http_metrics import http_metrics
 from patchbank.api.in_progress import InProgress
 from patchbank.api.key_middleware import KeyMiddleware
 from patchbank.api.key_rule import keys_are_asked_for
-from patchbank.api.limits import DETECT, DETECT_BATCH, body_limits, one_image
+from patchbank.api.limits import DETECT, DETECT_BATCH, body_limits, form_sizes, one_image
 from patchbank.api.lingering_close import LingeringClose
 from patchbank.api.metrics import Metrics
+from patchbank.api.panics import Panics
+from patchbank.api.redirects import RelativeRedirects
 from patchbank.api.request_id import RequestId
 from patchbank.api.running import running
+from patchbank.api.same_site import SameSite
 from patchbank.api.schemas import ErrorAnswer
 from patchbank.history.known_keys import KnownKeys
 from patchbank.settings import Settings
@@ -94,16 +101,25 @@ def create_app(settings: Settings) -> FastAPI:
     add_error_handlers(app, settings)
     describe_keys(app)
     # Each middleware is put around those before it.
+    app.add_middleware(Panics)
+    app.add_middleware(HeadAsGet)
+    app.add_middleware(RelativeRedirects)
+    app.add_middleware(FormLimit, sizes=form_sizes(settings))
     app.add_middleware(AdmissionMiddleware, routes=(DETECT, DETECT_BATCH))
     app.add_middleware(BodyLimit, limits=body_limits(settings))
     if known_keys:
         app.add_middleware(KeyMiddleware, keys=known_keys)
+    app.add_middleware(SameSite, friends=settings.cors_origins)
+    own_host = host_rule(settings)
+    if own_host:
+        app.add_middleware(HostCheck, is_own=own_host)
     app.add_middleware(InProgress, gauge=metrics.in_progress)
     Instrumentator(should_group_status_codes=False).add(http_metrics(registry)).instrument(app)
     app.add_middleware(LingeringClose, max_bytes=one_image(settings))
     app.add_middleware(RequestId)
     if settings.cors_origins:
         app.add_middleware(CORSMiddleware, **cors_options(settings))
+    app.add_middleware(AnswerHeaders)
     for part in _PARTS:
         app.include_router(part.router)
     return app

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import base64
 import inspect
+import io
+import tempfile
 import time
+from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Final
+from typing import IO, Annotated, Final
 
 from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
 
 from patchbank.api.caller import caller_of
 from patchbank.api.errors import error_body
 from patchbank.api.form_fields import check_fields
+from patchbank.api.json_answer import JsonAnswer, json_with
 from patchbank.api.request_id import current_request_id
-from patchbank.api.same_site import refuse_other_sites
 from patchbank.api.schemas import BatchAnswer, BatchDetection, Detection, ErrorBody, FailedDetection
 from patchbank.api.state import ApiState, state_of
+from patchbank.api.waiting import Waiting, while_waiting
 from patchbank.errors import ImageTooLarge, InvalidParameters, PatchbankError
 from patchbank.history.recorder import Asked
 from patchbank.judging.verdict import Inspection
@@ -49,6 +52,9 @@ class Options:
         self.explain = explain
 
 
+_IN_MEMORY: Final = 16_000_000
+"""Bytes of a batch's answer that are held in memory; one with maps may be larger by far."""
+
 Form_ = Annotated[Options, Depends()]
 
 _NOT_RECORDED: Final = "this detection was not recorded: the history does not answer (the service's log says why)"
@@ -74,30 +80,41 @@ class OnlyKnownFields:
         check_fields(sent, request.query_params, self._singles, self._lists, more)
 
 
-@router.post("/detect", dependencies=[Depends(refuse_other_sites), Depends(OnlyKnownFields("file", "return_map"))])
+@router.post(
+    "/detect",
+    response_model=Detection,
+    dependencies=[Depends(OnlyKnownFields("file", "return_map"))],
+)
 async def detect(
     request: Request,
     file: Annotated[UploadFile, File()],
     options: Form_,
     return_map: Annotated[bool, Form()] = True,
-) -> Detection:
+) -> JsonAnswer:
     """Judge one image. Without ``class_name`` the product is found by class retrieval."""
     state = state_of(request)
-    data = await _read(state, file)
     asked = _asked(request, file, options)
-    return await state.admission.run(lambda: _judge(state, data, options, return_map, asked))
+
+    async def judged(waiting: Waiting) -> IO[bytes]:
+        data = await _read(state, file)
+        return await state.admission.run_for(
+            waiting, lambda: _document(_judge(state, data, options, return_map, asked))
+        )
+
+    return JsonAnswer(await while_waiting(request, state.settings.request_timeout_s, judged))
 
 
 @router.post(
     "/detect/batch",
-    dependencies=[Depends(refuse_other_sites), Depends(OnlyKnownFields("return_maps", lists=("files",)))],
+    response_model=BatchAnswer,
+    dependencies=[Depends(OnlyKnownFields("return_maps", lists=("files",)))],
 )
 async def detect_batch(
     request: Request,
     files: Annotated[list[UploadFile], File()],
     options: Form_,
     return_maps: Annotated[bool, Form()] = False,
-) -> BatchAnswer:
+) -> JsonAnswer:
     """Judge several images; one that can't be judged does not fail the others."""
     state = state_of(request)
     if len(files) > state.settings.max_batch:
@@ -105,19 +122,60 @@ async def detect_batch(
             f"{len(files)} files, the limit is {state.settings.max_batch}", limit=state.settings.max_batch
         )
     begin = time.perf_counter()
-    results: list[BatchDetection | FailedDetection] = []
-    for file in files:
-        try:
-            data, asked = await _read(state, file), _asked(request, file, options)
-            answer = await state.admission.run(partial(_judge, state, data, options, return_maps, asked))
-            results.append(BatchDetection(**dict(answer), file_name=file.filename))
-        except PatchbankError as error:
-            state.metrics.failed(error.code)
-            results.append(FailedDetection(file_name=file.filename, error=ErrorBody(**error_body(request, error))))
+    document: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  # the answer closes it
+
+    async def judged(waiting: Waiting) -> None:
+        for number, file in enumerate(files):
+            document.write(b"," if number else b'{"results":[')
+            try:
+                work = partial(_judge_into, document, state, options, return_maps, _asked(request, file, options))
+                await state.admission.run_for(waiting, partial(work, await _read(state, file), file.filename))
+            except PatchbankError as error:
+                state.metrics.failed(error.code)
+                failed = FailedDetection(file_name=file.filename, error=ErrorBody(**error_body(request, error)))
+                document.write(failed.model_dump_json().encode())
+
+    try:
+        await while_waiting(request, state.settings.request_timeout_s, judged)
+    except BaseException:
+        document.close()
+        raise
     spent = (time.perf_counter() - begin) * 1e3
-    return BatchAnswer(
-        results=results, total_images=len(files), total_time_ms=spent, avg_time_ms=spent / max(1, len(files))
-    )
+    rest = BatchAnswer(results=[], total_images=len(files), total_time_ms=spent, avg_time_ms=spent / max(1, len(files)))
+    document.write(b"]" if files else b'{"results":[]')
+    document.write(b"," + rest.model_dump_json(exclude={"results"}).encode()[1:])
+    return JsonAnswer(document)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """The answer for an image, but for the picture of its map, a PNG."""
+
+    answer: Detection
+    picture: bytes | None
+
+    def write(self, document: IO[bytes], answer: Detection) -> None:
+        for piece in json_with(answer, {} if self.picture is None else {"anomaly_map_base64": self.picture}):
+            document.write(piece)
+
+
+def _document(judged: _Judged) -> IO[bytes]:
+    document = io.BytesIO()
+    judged.write(document, judged.answer)
+    return document
+
+
+def _judge_into(
+    document: IO[bytes],
+    state: ApiState,
+    options: Options,
+    return_map: bool,
+    asked: Asked,
+    data: bytes,
+    file_name: str | None,
+) -> None:
+    judged = _judge(state, data, options, return_map, asked)
+    judged.write(document, BatchDetection(**dict(judged.answer), file_name=file_name))
 
 
 async def _read(state: ApiState, file: UploadFile) -> bytes:
@@ -132,7 +190,7 @@ def _asked(request: Request, file: UploadFile, options: Options) -> Asked:
     return Asked(file.filename or "", caller_of(request), current_request_id(), own_rule)
 
 
-def _judge(state: ApiState, data: bytes, options: Options, return_map: bool, asked: Asked) -> Detection:
+def _judge(state: ApiState, data: bytes, options: Options, return_map: bool, asked: Asked) -> _Judged:
     begin = time.perf_counter()
     inspection = state.inspector.inspect(
         data,
@@ -153,7 +211,7 @@ def _judge(state: ApiState, data: bytes, options: Options, return_map: bool, ask
     }
     told = {
         **inspection.as_dict(),
-        "anomaly_map_base64": picture,
+        "anomaly_map_base64": None,
         "timings_ms": {stage: round(ms, 3) for stage, ms in timings.items()},
         "processing_time_ms": round((done - begin) * 1e3, 3),
         "detection_id": recorded,
@@ -171,13 +229,12 @@ def _judge(state: ApiState, data: bytes, options: Options, return_map: bool, ask
     state.metrics.judged(answer.class_name, answer.decision, timings, ratio)
     if answer.frame_fault is not None:
         state.metrics.bad_frame(answer.frame_fault)
-    return answer
+    return _Judged(answer, picture)
 
 
-def _picture(inspection: Inspection, kind: MapFormat) -> str | None:
+def _picture(inspection: Inspection, kind: MapFormat) -> bytes | None:
     verdict = inspection.verdict
     if verdict is None:
         return None
     regions = [explained.region for explained in verdict.regions]
-    picture = render(kind, verdict.map, verdict.pixel_threshold, inspection.image.pixels, regions, verdict.inspected)
-    return base64.b64encode(picture).decode()
+    return render(kind, verdict.map, verdict.pixel_threshold, inspection.image.pixels, regions, verdict.inspected)

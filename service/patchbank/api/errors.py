@@ -11,10 +11,11 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
+from patchbank.api.answer_headers import protective
 from patchbank.api.metrics import Metrics
 from patchbank.api.redaction import Redaction
 from patchbank.api.request_id import HEADER, current_request_id
-from patchbank.errors import InvalidParameters, KeyInvalid, KeyRequired, PatchbankError, TooBusy
+from patchbank.errors import DeadlinePassed, InvalidParameters, KeyInvalid, KeyRequired, PatchbankError, TooBusy
 from patchbank.reason import message_of
 from patchbank.settings import Settings
 from patchbank.text import shown
@@ -27,8 +28,12 @@ _HTTP_CODES: Final = {
     408: "request_timeout",
     413: "image_too_large",
 }
+_FIELDS_TOLD: Final = 20
+"""Fields of a request that an answer says something of; a document may have thousands that are wrong."""
+
 _HEADERS: Final[dict[type[PatchbankError], dict[str, str]]] = {
     TooBusy: {"Retry-After": "1"},
+    DeadlinePassed: {"Retry-After": "1"},
     KeyRequired: {"WWW-Authenticate": "Bearer"},
     KeyInvalid: {"WWW-Authenticate": "Bearer"},
 }
@@ -39,7 +44,7 @@ class Refusal(HTTPException):
 
     def __init__(self, error: PatchbankError) -> None:
         super().__init__(error.status, error.message)
-        self.code = error.code
+        self.error = error
 
 
 def add_error_handlers(app: FastAPI, settings: Settings) -> None:
@@ -86,7 +91,8 @@ async def _ours(request: Request, error: Exception) -> JSONResponse:
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for this type only
     fields = {
-        ".".join(str(part) for part in item["loc"][1:]) or "body": message_of(item["msg"]) for item in error.errors()
+        ".".join(str(part) for part in item["loc"][1:]) or "body": message_of(item["msg"])
+        for item in error.errors()[:_FIELDS_TOLD]
     }
     _count(request.app, InvalidParameters.code)
     message = "; ".join(f"{name}: {text}" for name, text in fields.items())
@@ -96,7 +102,9 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for this type only
-    code = error.code if isinstance(error, Refusal) else _HTTP_CODES.get(error.status_code, "http_error")
+    if isinstance(error, Refusal):
+        return await _ours(request, error.error)
+    code = _HTTP_CODES.get(error.status_code, "http_error")
     _count(request.app, code)
     return _answer(request, error.status_code, {"code": code, "message": str(error.detail)}, dict(error.headers or {}))
 
@@ -105,6 +113,6 @@ async def _unforeseen(request: Request, error: Exception) -> JSONResponse:
     _count(request.app, PatchbankError.code)
     _LOG.exception("%s %s failed", request.method, shown(request.url.path), exc_info=error)
     # This answer is sent outside of all middleware.
-    headers = {HEADER: current_request_id()}
+    headers = {HEADER: current_request_id(), **protective(request.url.path, 500)}
     body = {"code": PatchbankError.code, "message": "the service failed; its log says why"}
     return _answer(request, 500, body, headers)

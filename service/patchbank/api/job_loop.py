@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Final
 
 import anyio
@@ -26,11 +27,19 @@ _LOOK: Final = 2.0
 class JobLoop:
     """Runs until it is cancelled; ``wake`` tells of a new job."""
 
-    def __init__(self, board: JobBoard, starter: Starter, metrics: Metrics, upkeep: Upkeep) -> None:
+    def __init__(
+        self,
+        board: JobBoard,
+        starter: Starter,
+        metrics: Metrics,
+        upkeep: Upkeep,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._board = board
         self._starter = starter
         self._metrics = metrics
         self._upkeep = upkeep
+        self._stopping = stopping
         self._woken = True
         self._looked = 0.0
         self._failed = ""
@@ -40,8 +49,9 @@ class JobLoop:
         self._woken = True
 
     async def run(self) -> None:
-        """Look again and again. No error stops it: the service goes on."""
-        while True:
+        """Look again and again. No error stops it: the service goes on. Once that is about to stop, jobs are told, and
+        have as long to end as the requests have to be answered."""
+        while not self._stopping():
             try:
                 await to_thread.run_sync(self._look)
             except PatchbankError as error:
@@ -55,6 +65,7 @@ class JobLoop:
             else:
                 self._failed = ""
             await anyio.sleep(_PERIOD)
+        self._starter.interrupt()
 
     def _look(self) -> None:
         moment = time.monotonic()

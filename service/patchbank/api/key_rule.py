@@ -50,17 +50,18 @@ def require_a_key(settings: Settings) -> None:
 def beyond_loopback(host: str) -> bool:
     """Whether others than this machine may reach an address to listen on; a name counts by what it stands for."""
     try:
-        return not _is_loopback(host)
+        return not is_loopback(host)
     except ValueError:
         pass
     try:
         places = {str(place[4][0]) for place in socket.getaddrinfo(host or None, None, flags=socket.AI_PASSIVE)}
     except (OSError, UnicodeError):
         return True
-    return not all(_is_loopback(place.partition("%")[0]) for place in places)
+    return not all(is_loopback(place.partition("%")[0]) for place in places)
 
 
-def _is_loopback(address: str) -> bool:
+def is_loopback(address: str) -> bool:
+    """Whether an IP address is one of loopback; ``ValueError`` where it is none."""
     parsed = ip_address(address)
     inner = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
     return (inner or parsed).is_loopback

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from patchbank.api.body_limit import Limit
+from patchbank.api.form_limit import FormSize
 from patchbank.api.route_table import Route
 from patchbank.errors import UploadTooLarge
 from patchbank.settings import Settings
@@ -34,3 +35,9 @@ def body_limits(settings: Settings) -> dict[Route, Limit]:
         ("POST", "/classes/{class_name}/references"): Limit(image * settings.max_batch),
         ("POST", "/classes/{class_name}/defects"): Limit(2 * image),  # the picture and a mask
     }
+
+
+def form_sizes(settings: Settings) -> dict[Route, FormSize]:
+    """What the forms may hold that the framework reads; those that ``uploads.receive`` reads are bounded there."""
+    file_bytes = int(settings.max_upload_mb * 1e6)
+    return {DETECT: FormSize(settings.max_batch, file_bytes), DETECT_BATCH: FormSize(settings.max_batch, file_bytes)}

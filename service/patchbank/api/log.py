@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
+from copy import copy
 from datetime import datetime, timezone
+from types import TracebackType
 from typing import Any, Final
 
 from uvicorn.logging import AccessFormatter, DefaultFormatter
 
 from patchbank.history.keys import without_keys
 from patchbank.settings import Settings
-from patchbank.text import storable, storable_document
+from patchbank.text import shown, storable, storable_document
+
+_ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 _REQUEST: Final = ("client", "method", "path", "http_version", "status")
 
@@ -53,11 +57,19 @@ def log_config(settings: Settings) -> dict[str, Any]:
 
 
 class TextFormatter(DefaultFormatter):
-    """Uvicorn's lines for people, with bytes of names that are not UTF-8 as everywhere else."""
+    """Uvicorn's lines for people. What strangers sent may be in them: nothing in a message begins a new line, or is a
+    control character, and the lines of an exception are set in."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, and those of an exception."""
-        return without_keys(storable(super().format(record)))
+        line = copy(record)
+        line.msg, line.args, line.exc_text = shown(record.getMessage()), None, None
+        line.__dict__.pop("color_message", None)  # uvicorn's, which is the message once more, with its arguments
+        return without_keys(storable(super().format(line)))
+
+    def formatException(self, ei: _ExceptionInfo) -> str:  # noqa: N802  # the library's name
+        """The lines of an exception."""
+        return "\n".join(f"    {shown(line)}" for line in super().formatException(ei).split("\n"))
 
 
 class AccessTextFormatter(AccessFormatter):
@@ -65,7 +77,10 @@ class AccessTextFormatter(AccessFormatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
-        return without_keys(storable(super().format(record)))
+        line = copy(record)
+        if isinstance(line.args, tuple):
+            line.args = tuple(shown(part) if isinstance(part, str) else part for part in line.args)
+        return without_keys(storable(super().format(line)))
 
 
 class JsonFormatter(logging.Formatter):

@@ -4,18 +4,30 @@ two."""
 from __future__ import annotations
 
 import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Final
 
 from patchbank.history.keys import without_keys
 from patchbank.settings import Settings
-from patchbank.text import bounded, storable
+from patchbank.text import bounded, shown, storable
 
-_FOLDERS: Final = re.compile(r"""(?<![\w.:/\\])(?:[A-Za-z]:)?[\\/](?:[^\s'"`:;,()\[\]<>/\\]+[\\/])+(?=[^\s/\\])""")
+_FOLDERS: Final = re.compile(
+    r"""(?<![\w./\\])(?<!:(?=//))(?:[A-Za-z]:)?[\\/](?:[^\s'"`:;,()\[\]<>/\\]+[\\/])+(?=[^\s/\\])"""
+)
 """The folders of an absolute path; not what follows a URL's host."""
 
 
+_LONG: Final = re.compile(r"""'[^']{201,}'|"[^"]{201,}"|\S{201,}""")
+_MOST: Final = 200
+"""Characters of a word, or of something in quotation marks, that an error tells: what is longer was sent."""
+
+
 class Redaction:
-    """Takes the bank store's place out of texts, and from the service's own failures every absolute path's folders."""
+    """Takes the bank store's place out of texts, and from the service's own failures every absolute path's folders.
+    Errors tell of other folders of the service no more than files' names, either."""
 
     def __init__(self, settings: Settings) -> None:
         store = settings.data_dir
@@ -27,6 +39,8 @@ class Redaction:
         ]
         if not settings.qdrant_url:
             del self._places[0]
+        folders = "|".join(re.escape(str(path)) for path in _folders(settings))
+        self._others = re.compile(rf"(?<![\w./\\-])(?:{folders})[/\\]")
 
     def text(self, text: str, status: int) -> str:
         """A text of an answer with this HTTP ``status``."""
@@ -34,6 +48,9 @@ class Redaction:
             text = text.replace(place, word)
         if status >= 500:
             text = _FOLDERS.sub("", text)
+        if status >= 400:
+            text = self._others.sub("", text)
+            text = shown(_LONG.sub(lambda match: bounded(match[0], _MOST), text))
         return bounded(without_keys(storable(text)))
 
     def document(self, value: Any, status: int) -> Any:
@@ -45,3 +62,19 @@ class Redaction:
         if isinstance(value, list | tuple):
             return [self.document(part, status) for part in value]
         return value
+
+
+def told_source(source: str) -> str:
+    """Where a picture came from, without the folders of an absolute path: those are the machine's."""
+    if PurePosixPath(source).is_absolute() or PureWindowsPath(source).is_absolute():
+        return PureWindowsPath(source).name
+    return source
+
+
+def _folders(settings: Settings) -> Iterator[Path]:
+    """Folders that errors of the service may name; never the root, which begins every path, a URL's too."""
+    files = (settings.qdrant_ca_file, settings.engine_cache, Path(settings.backbone))
+    named = [path.parent for path in files if path is not None and path.is_absolute()]
+    for folder in (*named, Path(__file__).parents[1], Path(sys.prefix), Path.cwd(), Path(tempfile.gettempdir())):
+        if folder != Path(folder.anchor):
+            yield folder

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from anyio import to_thread
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from patchbank.api.caller import signed
 from patchbank.api.few_files import few_files
 from patchbank.api.job_forms import AddForm, form_schema, update_request
 from patchbank.api.patience import patiently
-from patchbank.api.same_site import refuse_other_sites
+from patchbank.api.redaction import told_source
 from patchbank.api.schemas import Added, ReferenceList, ReferenceOut, Withdrawn
 from patchbank.api.state import ApiState, state_of
+from patchbank.bank.reference import ReferenceFacts
 from patchbank.jobs.references import reference_document, withdrawn_document
 from patchbank.jobs.teach import UpdateRequest, advice_lines, options_of, taught_document
 from patchbank.progress import SILENT
@@ -39,7 +40,7 @@ def list_references(
         class_name=class_name,
         version=bank.manifest.version,
         total=len(references),
-        references=[ReferenceOut(**reference_document(item)) for item in page],
+        references=[_told(item) for item in page],
     )
 
 
@@ -58,7 +59,6 @@ def thumbnail(
 @router.post(
     "",
     status_code=201,
-    dependencies=[Depends(refuse_other_sites)],
     openapi_extra=form_schema(AddForm, files=("images of good parts, a few", True)),
 )
 async def add_references(request: Request, class_name: str) -> Added:
@@ -75,7 +75,7 @@ async def add_references(request: Request, class_name: str) -> Added:
     return Added(**told, job=job)
 
 
-@router.delete("/{image_id}", dependencies=[Depends(refuse_other_sites)])
+@router.delete("/{image_id}")
 def withdraw_reference(
     request: Request,
     class_name: str,
@@ -90,6 +90,10 @@ def withdraw_reference(
     job = state.upkeep.look_at(class_name) if activate else None
     told = withdrawn_document(report, report.manifest)
     return Withdrawn(**told, serves=activate, remarks=list(report.remarks), job=job)
+
+
+def _told(item: ReferenceFacts) -> ReferenceOut:
+    return ReferenceOut(**{**reference_document(item), "source": told_source(item.source)})
 
 
 def _add(state: ApiState, asked: UpdateRequest) -> TeachReport:

@@ -54,11 +54,14 @@ async def running(
     frozen = FrozenWatch(settings.frozen_after)
     with (
         sole_service(settings),
-        Inspector.open(settings, search_workers=settings.search_workers, watch=frozen) as inspector,
+        Inspector.open(
+            settings, search_workers=settings.search_workers, decoders=settings.max_concurrency, watch=frozen
+        ) as inspector,
         History(inspector.settings) as history,
     ):
         _LOG.info("backbone %s", inspector.choice.line)
         inspector.embedder.self_test()
+        inspector.store.sweep()
         state = _state(inspector, history, metrics, stopping)
         key_watch = KeyWatch(KeyRing(history.database), known_keys) if known_keys else None
         if key_watch:
@@ -102,7 +105,7 @@ def _state(inspector: Inspector, history: History, metrics: Metrics, stopping: C
         admission=admission,
         metrics=metrics,
         jobs=board,
-        loop=JobLoop(board, Starter(settings, board), metrics, upkeep),
+        loop=JobLoop(board, Starter(settings, board), metrics, upkeep, stopping),
         uploads=Admission(_UPLOADS, 0),
         upkeep=upkeep,
         history=history,

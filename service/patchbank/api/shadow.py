@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from patchbank.api.caller import caller_of
 from patchbank.api.rejudged import JudgementOut
-from patchbank.api.same_site import refuse_other_sites
 from patchbank.api.state import ApiState, state_of
 from patchbank.history.detection import RecordedDetection
 from patchbank.history.shadow import Ending, Shadow, ShadowCounts, check_candidate, ending
@@ -71,7 +70,7 @@ class DisagreementList(BaseModel):
     after: str | None = Field(description="pass it to have the next page; null: this is the last one")
 
 
-@router.put("", dependencies=[Depends(refuse_other_sites)])
+@router.put("")
 def start_shadow(request: Request, class_name: str, asked: ShadowForm) -> ShadowOut:
     """Let a version judge a share of the detections beside the serving one, which alone decides. It takes the place of
     another candidate; of the same one the share is changed."""
@@ -90,7 +89,7 @@ def show_shadow(request: Request, class_name: str) -> ShadowOut:
     return _told(state, shadows, shadows.of(class_name))
 
 
-@router.delete("", dependencies=[Depends(refuse_other_sites)])
+@router.delete("")
 def stop_shadow(request: Request, class_name: str) -> Dropped:
     """Drop the candidate. The version itself stays."""
     state, shadows = _shadows(request)

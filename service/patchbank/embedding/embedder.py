@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from types import TracebackType
 
 from patchbank.arrays import ByteArray, FloatArray
@@ -26,7 +27,7 @@ from patchbank.embedding.self_test import Response, runtime_facts, self_test_pic
 from patchbank.embedding.session import OnnxSession
 from patchbank.embedding.turned import Turn, turned, turned_size
 from patchbank.embedding.unit import unit
-from patchbank.images import DecodedImage
+from patchbank.images import DecodedImage, PictureReader
 from patchbank.scales import BASE, Scales
 from patchbank.settings import Settings
 
@@ -34,11 +35,15 @@ from patchbank.settings import Settings
 class Embedder:
     """A backbone ready to run. Use as a context manager, or call ``close``.
 
-    ``batch_size`` is the most images that one forward pass takes; 0 stands for the provider's default.
+    ``batch_size`` is the most images that one forward pass takes; 0 stands for the provider's default. ``pictures``
+    reads the files that are to be embedded; it is closed with the embedder.
     """
 
-    def __init__(self, backbone: Backbone, session: OnnxSession, batch_size: int = 0) -> None:
+    def __init__(
+        self, backbone: Backbone, session: OnnxSession, batch_size: int = 0, pictures: PictureReader | None = None
+    ) -> None:
         self.backbone = backbone
+        self.pictures = pictures or PictureReader()
         self._session = session
         self._network = Network(backbone, session, batch_size)
         self.fingerprint = fingerprint(backbone, session.sha256, session.precision)
@@ -46,9 +51,10 @@ class Embedder:
         self._response: Response | None = None
 
     @classmethod
-    def open(cls, settings: Settings) -> Embedder:
+    def open(cls, settings: Settings, decoders: int = 0) -> Embedder:
         """Open the backbone that the settings name and try it once at the input size asked for. What ``auto`` is must
-        have been decided before (``patchbank.judging.backbone_choice.settled``).
+        have been decided before (``patchbank.judging.backbone_choice.settled``). Files are decoded in this process
+        unless ``decoders``, processes of their own, are asked for.
 
         ``ModelUnavailable`` says how to get a model that is not here, and what to do if the graph does not take that
         size.
@@ -59,14 +65,15 @@ class Embedder:
         runtime = Runtime(
             settings.providers, settings.threads, settings.precision, settings.memory_arena, settings.engine_cache
         )
-        session = OnnxSession(model_path(backbone, settings.data_dir), runtime)
-        try:
+        with ExitStack() as opened:
+            model = model_path(backbone, settings.data_dir)
+            pictures = opened.enter_context(PictureReader(settings.image_limits, decoders))  # they start meanwhile
+            session = opened.enter_context(closing(OnnxSession(model, runtime)))
             check_pin(backbone, session.sha256, settings.data_dir)
-            embedder = cls(backbone, session, settings.batch_size)
+            embedder = cls(backbone, session, settings.batch_size, pictures)
             embedder.dimensions()
-        except BaseException:
-            session.close()
-            raise
+            pictures.wait_until_ready()
+            opened.pop_all()
         return embedder
 
     @property
@@ -163,8 +170,9 @@ class Embedder:
         return self._response
 
     def close(self) -> None:
-        """Release the session."""
+        """Release the session, and end the processes that decode."""
         self._session.close()
+        self.pictures.close()
 
     def __enter__(self) -> Embedder:
         return self

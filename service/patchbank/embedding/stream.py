@@ -15,7 +15,7 @@ from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.embedding import Embedding, Prepared
 from patchbank.embedding.turned import Turn
 from patchbank.errors import PatchbankError
-from patchbank.images import UNKNOWN, ImageLimits, RangeRule, read_image
+from patchbank.images import UNKNOWN, PictureReader, RangeRule
 from patchbank.images.frame_facts import FrameFacts, frame_facts
 from patchbank.scales import BASE, Scales
 
@@ -68,13 +68,13 @@ class _Ready:
 def embed_files(
     embedder: Embedder,
     files: Sequence[Path],
-    limits: ImageLimits,
+    pictures: PictureReader,
     turns: Sequence[Turn] = (),
     rule: RangeRule = UNKNOWN,
     scales: Scales = BASE,
 ) -> Generator[Seen | Skipped, None, None]:
-    """Embed ``files`` at ``scales`` in their order, each also in the given ``turns``; ``rule`` reads 16-bit grey
-    without a range.
+    """Embed ``files``, which ``pictures`` reads, at ``scales`` in their order, each also in the given ``turns``;
+    ``rule`` reads 16-bit grey without a range.
 
     At most two batches and one picture per thread are held, whatever the number of files. A file that is no usable
     picture comes back as ``Skipped``; an error of the network is raised.
@@ -82,7 +82,7 @@ def embed_files(
 
     def make(path: Path) -> _Ready | Skipped:
         try:
-            image = read_image(path, limits, rule)
+            image = pictures.read(path, rule)
         except PatchbankError as error:
             return Skipped(path, error)
         notes, facts = (*image.warnings, *rule.notes(image.greatest)), frame_facts(image.pixels)

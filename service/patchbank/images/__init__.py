@@ -11,6 +11,7 @@ from patchbank.images.limits import ImageLimits
 from patchbank.images.masks import MaskImage, read_mask
 from patchbank.images.opened import OpenedImage
 from patchbank.images.picture import DecodedImage, cell_box
+from patchbank.images.reader import PictureReader
 from patchbank.images.white import (
     CERTAIN,
     FULL,
@@ -38,6 +39,7 @@ __all__ = [
     "ImageLimits",
     "MaskImage",
     "OpenedImage",
+    "PictureReader",
     "RangeRule",
     "TaughtRange",
     "UnknownRange",

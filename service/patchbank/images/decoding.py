@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -12,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from patchbank.errors import ImageTooLarge, PatchbankError, UndecodableImage, UnsupportedImage
+from patchbank.errors import ImageTooCostly, ImageTooLarge, PatchbankError, UndecodableImage, UnsupportedImage
 from patchbank.images import headers
+from patchbank.images.cost import check_cost
+from patchbank.images.files import read_bytes
 from patchbank.images.formats import FORMATS, HEAD, FileKind, kind_of
 from patchbank.images.jpeg_check import jpeg_damage
 from patchbank.images.limits import DEFAULT_LIMITS, ImageLimits
@@ -38,6 +41,14 @@ _TURNS: Final = {
 }
 
 
+Sized = Callable[[int, int], None]
+"""Is told width and height of a picture before its pixels are decoded."""
+
+
+def pass_over(width: int, height: int) -> None:
+    """Do nothing with what one is told."""
+
+
 def read_image(path: Path, limits: ImageLimits = DEFAULT_LIMITS, rule: RangeRule = UNKNOWN) -> DecodedImage:
     """Decode a file. Raises the errors of :func:`decode_image`, and ``UndecodableImage`` where the file can't be
     read."""
@@ -47,21 +58,6 @@ def read_image(path: Path, limits: ImageLimits = DEFAULT_LIMITS, rule: RangeRule
 def open_image(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> OpenedImage:
     """Decode a file, but for its range; :func:`read_image` in two steps."""
     return opened(read_bytes(path, limits), limits, path.name)
-
-
-def read_bytes(path: Path, limits: ImageLimits) -> bytes:
-    """A regular file's bytes. Raises ``ImageTooLarge`` before it reads too many, ``UndecodableImage`` where it can't.
-
-    Pipes and devices are never opened: they may never end.
-    """
-    try:
-        if path.exists() and not path.is_file():
-            what = "a folder" if path.is_dir() else "a pipe, a device or a socket"
-            raise UndecodableImage(f"{path}: cannot be read: it is {what}, no file")
-        limits.check_bytes(path.stat().st_size, path.name)
-        return path.read_bytes()
-    except OSError as error:
-        raise UndecodableImage(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
 def decode_image(
@@ -77,13 +73,15 @@ def decode_image(
     return opened(data, limits, name).read(rule)
 
 
-def opened(data: bytes, limits: ImageLimits = DEFAULT_LIMITS, name: str = "image") -> OpenedImage:
-    """Decode an encoded picture, but for its range; :func:`decode_image` in two steps."""
-    loaded = load(data, limits, name)
-    return OpenedImage(loaded, name, hashlib.sha256(data).hexdigest())
+def opened(
+    data: bytes, limits: ImageLimits = DEFAULT_LIMITS, name: str = "image", sized: Sized = pass_over
+) -> OpenedImage:
+    """Decode an encoded picture, but for its range; :func:`decode_image` in two steps. ``sized`` is called with width
+    and height before any pixel is decoded."""
+    return OpenedImage.of(load(data, limits, name, sized), name, hashlib.sha256(data).hexdigest())
 
 
-def load(data: bytes, limits: ImageLimits, name: str) -> Loaded:
+def load(data: bytes, limits: ImageLimits, name: str, sized: Sized = pass_over) -> Loaded:
     """The upright picture with its own kind of values; raises as :func:`decode_image`."""
     if not data:
         raise UndecodableImage(f"{name}: the file is empty (0 bytes)")
@@ -98,9 +96,14 @@ def load(data: bytes, limits: ImageLimits, name: str) -> Loaded:
         except BrokenTiff as error:
             raise UndecodableImage(f"{name}: not an image, or a damaged TIFF: {error}") from error
     _check_header(kind, data, name)
+    if kind is not None:
+        check_cost(kind.name, data, limits, name)
     if layout is not None and layout.by_tifffile:
+        sized(*layout.size)
         return _load_by_tifffile(data, layout, name)
-    return _load_by_pillow(data, kind, layout, limits, name)
+    with _open(data, kind, layout, limits, name) as picture:
+        sized(*picture.size)
+        return _load_by_pillow(picture, data, layout, name)
 
 
 def _check_header(kind: FileKind | None, data: bytes, name: str) -> None:
@@ -127,23 +130,22 @@ def _check_header(kind: FileKind | None, data: bytes, name: str) -> None:
             raise several("GIF", frames, name, most=headers.MAX_FRAMES)
 
 
-def _load_by_pillow(
-    data: bytes, kind: FileKind | None, layout: TiffLayout | None, limits: ImageLimits, name: str
-) -> Loaded:
-    with _open(data, kind, layout, limits, name) as picture:
-        label = str(picture.format)
-        try:
-            frames = 1 if layout is not None else int(getattr(picture, "n_frames", 1))
-            picture.load()
-            # ImageOps.exif_transpose would rewrite the EXIF data, and fails where another tag is damaged.
-            upright = _turned(picture, picture.getexif().get(0x0112, 1))
-        except Exception as error:  # decoders raise struct.error, TypeError and more on damaged files
-            raise UndecodableImage(f"{name}: truncated or damaged {label}: {error}") from error
-        if frames > 1:
-            raise several(label, frames, name, most=frames + 1)
-        damage = jpeg_damage(data) if label == "JPEG" else None
-        if damage is not None:
-            raise UndecodableImage(f"{name}: truncated or damaged {label}: {damage}")
+def _load_by_pillow(picture: Image.Image, data: bytes, layout: TiffLayout | None, name: str) -> Loaded:
+    label = str(picture.format)
+    try:
+        frames = 1 if layout is not None else int(getattr(picture, "n_frames", 1))
+        picture.load()
+        # ImageOps.exif_transpose would rewrite the EXIF data, and fails where another tag is damaged.
+        upright = _turned(picture, picture.getexif().get(0x0112, 1))
+    except MemoryError as error:
+        raise _too_costly(name) from error
+    except Exception as error:  # decoders raise struct.error, TypeError and more on damaged files
+        raise _undecodable(name, f"truncated or damaged {label}: {error}") from error
+    if frames > 1:
+        raise several(label, frames, name, most=frames + 1)
+    damage = jpeg_damage(data) if label == "JPEG" else None
+    if damage is not None:
+        raise UndecodableImage(f"{name}: truncated or damaged {label}: {damage}")
     lossy = label in ("JPEG", "AVIF", "WEBP", "JPEG2000")
     if layout is not None:
         white, named, notes = layout.white or FULL, layout.white is not None, _sign_note(layout, upright)
@@ -160,7 +162,7 @@ def _png(picture: Image.Image, data: bytes) -> Loaded:
     loaded = Loaded(picture, "PNG", deep=depth == 16)
     if not (loaded.is_deep_grey and significant and 8 <= significant < 16):
         return loaded
-    values, white, spare = np.asarray(picture).astype(np.int64), (1 << significant) - 1, 16 - significant
+    values, white, spare = np.asarray(picture).astype(np.uint16), (1 << significant) - 1, 16 - significant
     shifted = (values >> spare) << spare
     spread = shifted | (shifted >> significant)
     if (values == shifted).all() or (values == spread).all():
@@ -181,6 +183,8 @@ def _load_by_tifffile(data: bytes, layout: TiffLayout, name: str) -> Loaded:
     try:
         values = read_by_tifffile(data)
         picture = _turned(_eight_bits(values, layout.white), layout.turn)
+    except MemoryError as error:
+        raise _too_costly(name) from error
     except Exception as error:  # as above
         raise UndecodableImage(f"{name}: truncated or damaged TIFF: {error}") from error
     highest = int(values[..., :3].max(initial=0))
@@ -194,9 +198,11 @@ def _load_by_tifffile(data: bytes, layout: TiffLayout, name: str) -> Loaded:
 def _eight_bits(values: NDArray[Any], white: int | None) -> Image.Image:
     """16-bit values (H, W, channels) as an 8-bit picture: the high bytes, as Pillow takes them from interleaved
     files."""
-    small = values >> 8 if white is None else (values.astype(np.int64) * 510 + white) // (2 * white)
+    small = np.empty(values.shape, dtype=np.uint8)
+    for row, wide in enumerate(values):
+        small[row] = wide >> 8 if white is None else (wide.astype(np.int64) * 510 + white) // (2 * white)
     mode = {2: "LA", 3: "RGB", 4: "RGBA"}[values.shape[-1]]
-    return Image.fromarray(np.ascontiguousarray(small.astype(np.uint8)), mode=mode)
+    return Image.fromarray(small, mode=mode)
 
 
 def _turned(picture: Image.Image, orientation: int) -> Image.Image:
@@ -211,14 +217,25 @@ def _open(data: bytes, kind: FileKind | None, layout: TiffLayout | None, limits:
         raise _unidentified(data, kind, layout, name) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageTooLarge(f"{name}: far over the limit of {limits.max_megapixels:g} megapixels") from error
+    except MemoryError as error:
+        raise _too_costly(name) from error
     except Exception as error:  # decoders raise RuntimeError, struct.error and more on damaged files
-        raise UndecodableImage(f"{name}: truncated or damaged: {error}") from error
+        raise _undecodable(name, f"truncated or damaged: {error}") from error
     try:
         limits.check_pixels(picture.width, picture.height, name)
     except ImageTooLarge:
         picture.close()
         raise
     return picture
+
+
+def _undecodable(name: str, what: str) -> PatchbankError:
+    """The error for a picture that a decoder gave up; some of them tell of memory in words alone."""
+    return _too_costly(name) if "memory" in what.lower() else UndecodableImage(f"{name}: {what}")
+
+
+def _too_costly(name: str) -> ImageTooCostly:
+    return ImageTooCostly(f"{name}: decoding it takes more memory than a picture may; save it as PNG or JPEG")
 
 
 def _unidentified(data: bytes, kind: FileKind | None, layout: TiffLayout | None, name: str) -> PatchbankError:

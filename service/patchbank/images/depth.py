@@ -6,7 +6,7 @@ from pathlib import Path
 
 from patchbank.errors import PatchbankError
 from patchbank.images import headers
-from patchbank.images.decoding import read_bytes
+from patchbank.images.files import open_regular, read_bytes
 from patchbank.images.formats import HEAD, kind_of
 from patchbank.images.limits import ImageLimits
 from patchbank.images.tiff import BrokenTiff
@@ -19,9 +19,7 @@ def may_be_deep(path: Path, limits: ImageLimits) -> bool:
     """Whether a file's header says 16 bits per channel, in a format that may be grey, without a range. False for files
     that can't be read. Of most files only the first bytes are looked at."""
     try:
-        if not path.is_file():
-            return False
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             head = file.read(HEAD)
         kind = kind_of(head)
         name = kind.name if kind is not None else ""

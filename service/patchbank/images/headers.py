@@ -1,4 +1,4 @@
-"""Facts in the headers of PNG, JPEG, JPEG 2000, GIF and PPM files that Pillow does not tell."""
+"""Facts in the headers of PNG, JPEG, JPEG 2000, WebP, GIF, BMP and PPM files that Pillow does not tell, or too late."""
 
 from __future__ import annotations
 
@@ -19,10 +19,72 @@ _PPM: Final = re.compile(rb"P[2356]((?:\s|#[^\n]*\n)+\d+){2}(?:\s|#[^\n]*\n)+(\d
 class JpegHeader:
     """``precision`` in bits; ``lossless`` for JPEG-LS; ``adobe`` says how inks are stored."""
 
+    width: int
+    height: int
     precision: int
     components: int
     adobe: bool
     jpeg_ls: bool
+
+
+@dataclass(frozen=True)
+class Jpeg2000Size:
+    """Sizes in pixels; ``tiles`` that the picture is cut into, of which each has all ``channels``."""
+
+    width: int
+    height: int
+    tile_width: int
+    tile_height: int
+    tiles: int
+    channels: int
+
+
+def png_size(data: bytes) -> tuple[int, int, bool]:
+    """Width and height of a PNG file, and whether it comes in seven passes."""
+    if len(data) < 29:
+        return 0, 0, False
+    width, height = struct.unpack_from(">II", data, 16)
+    return width, height, data[28] != 0
+
+
+def png_chunks(data: bytes, most: int) -> int:
+    """Chunks of a PNG file, counted up to ``most``."""
+    place, count = 8, 0
+    while count < most and place + 8 <= len(data):
+        count += 1
+        place += int.from_bytes(data[place : place + 4], "big") + 12
+    return count
+
+
+def webp_size(data: bytes) -> tuple[int, int]:
+    """Width and height of a WebP file's canvas; 0 where it does not tell."""
+    form, body = data[12:16], data[20:30]
+    if len(body) < 10:
+        return 0, 0
+    if form == b"VP8X":
+        return 1 + int.from_bytes(body[4:7], "little"), 1 + int.from_bytes(body[7:10], "little")
+    if form == b"VP8L":
+        bits = int.from_bytes(body[1:5], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    return int.from_bytes(body[6:8], "little") & 0x3FFF, int.from_bytes(body[8:10], "little") & 0x3FFF
+
+
+def bmp_has_runs(data: bytes) -> bool:
+    """Whether a BMP or DIB file's rows are compressed as runs of pixels."""
+    begin = 14 if data[:2] == b"BM" else 0
+    return data[begin + 16 : begin + 20] in (b"\1\0\0\0", b"\2\0\0\0")
+
+
+def jpeg2000_size(data: bytes) -> Jpeg2000Size | None:
+    """The sizes of a JPEG 2000 file's picture; None where they are not found."""
+    place = data.find(b"\xff\x4f\xff\x51", 0, _JP2_HEADERS)
+    if place < 0 or place + 42 > len(data):
+        return None
+    right, bottom, left, top, tile_width, tile_height, tile_left, tile_top = struct.unpack_from(">8I", data, place + 8)
+    (channels,) = struct.unpack_from(">H", data, place + 40)
+    across = -(-max(0, right - tile_left) // max(1, tile_width))
+    down = -(-max(0, bottom - tile_top) // max(1, tile_height))
+    return Jpeg2000Size(max(0, right - left), max(0, bottom - top), tile_width, tile_height, across * down, channels)
 
 
 def png_bits(data: bytes) -> tuple[int, int | None]:
@@ -61,7 +123,8 @@ def jpeg_header(data: bytes) -> JpegHeader | None:
         if marker == 0xEE and data[place + 4 : place + 9] == b"Adobe":
             adobe = True
         if marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
-            return JpegHeader(data[place + 4], data[place + 9], adobe, marker == 0xF7)
+            height, width = struct.unpack_from(">HH", data, place + 5)
+            return JpegHeader(width, height, data[place + 4], data[place + 9], adobe, marker == 0xF7)
         place += 2 + size
     return None
 

@@ -12,9 +12,10 @@ from PIL import Image
 
 from patchbank.arrays import BoolArray
 from patchbank.errors import UnsupportedImage
-from patchbank.images.decoding import load, read_bytes
+from patchbank.images.decoding import Sized, load, pass_over
+from patchbank.images.files import read_bytes
 from patchbank.images.limits import ImageLimits
-from patchbank.images.pixels import deep_values, has_transparency
+from patchbank.images.pixels import bands, deep_values, has_transparency
 
 _HALF: Final = 128
 
@@ -48,7 +49,7 @@ class MaskImage:
     def bright(self) -> BoolArray:
         """Whatever is at least half white (regions of interest). Where nothing is, the format is exact and 0 occurs,
         values are numbers, such as 0 and 1, and every one but 0 counts."""
-        half = self.levels.astype(np.int64) * 255 >= _HALF * self.top
+        half = self.levels >= -(-_HALF * self.top // 255)
         numbers = self.exact and not half.any() and bool(self.levels.min() == 0)
         return np.asarray(self.levels > 0) if numbers else np.asarray(half)
 
@@ -58,15 +59,18 @@ def read_mask(path: Path, limits: ImageLimits) -> MaskImage:
 
     Raises the errors of ``read_image``.
     """
-    loaded = load(read_bytes(path, limits), limits, path.name)
+    return opened_mask(read_bytes(path, limits), limits, path.name)
+
+
+def opened_mask(data: bytes, limits: ImageLimits, name: str, sized: Sized = pass_over) -> MaskImage:
+    """The same of a file's bytes; ``sized`` as in ``opened``."""
+    loaded = load(data, limits, name, sized)
     picture = loaded.picture
     if loaded.is_deep_grey:
-        values = deep_values(loaded, path.name)
+        values = deep_values(loaded, name)
         return MaskImage(loaded.white - values if loaded.inverted else values, loaded.white, exact=not loaded.lossy)
     if picture.mode == "F" or loaded.deep:
-        raise UnsupportedImage(
-            f"{path.name}: a mask of 16-bit colours or floating-point values is not read; save it grey"
-        )
+        raise UnsupportedImage(f"{name}: a mask of 16-bit colours or floating-point values is not read; save it grey")
     opaque = _opaque(picture)
     levels = _levels(picture)
     if not opaque.all():
@@ -78,16 +82,21 @@ def read_mask(path: Path, limits: ImageLimits) -> MaskImage:
 
 
 def _opaque(picture: Image.Image) -> BoolArray:
-    if not has_transparency(picture):
-        return np.ones(picture.size[::-1], dtype=np.bool_)
-    return np.asarray(np.asarray(picture.convert("RGBA").getchannel("A")) >= _HALF)
+    opaque = np.ones(picture.size[::-1], dtype=np.bool_)
+    if has_transparency(picture):
+        for top, band in bands(picture):
+            opaque[top : top + band.height] = np.asarray(band.convert("RGBA").getchannel("A")) >= _HALF
+    return opaque
 
 
 def _levels(picture: Image.Image) -> NDArray[Any]:
     """Brightness, and at least 1 where a colour is not black: a dark label is a label."""
-    plain = picture.convert("RGBA").convert("RGB") if has_transparency(picture) else picture.convert("RGB")
-    coloured = np.asarray(plain).any(axis=2).astype(np.uint8)
-    levels = np.asarray(np.maximum(np.asarray(plain.convert("L")), coloured))
+    layered = has_transparency(picture)
+    levels = np.empty(picture.size[::-1], dtype=np.uint8)
+    for top, band in bands(picture):
+        plain = band.convert("RGBA").convert("RGB") if layered else band.convert("RGB")
+        coloured = np.asarray(plain).any(axis=2).astype(np.uint8)
+        levels[top : top + band.height] = np.maximum(np.asarray(plain.convert("L")), coloured)
     if picture.mode == "P" and not levels.any():
         return np.asarray(picture)  # a palette without colours: the numbers are labels
     return levels

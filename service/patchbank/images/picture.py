@@ -6,6 +6,7 @@ import hashlib
 import io
 from dataclasses import dataclass
 
+import numpy as np
 from PIL import Image
 
 from patchbank.arrays import ByteArray
@@ -49,7 +50,7 @@ class DecodedImage:
 def image_id(pixels: ByteArray) -> str:
     """24 hex digits derived from the size and the values of ``pixels``, uint8 (H, W, 3)."""
     digest = hashlib.sha256(repr(pixels.shape).encode())
-    digest.update(pixels.tobytes())
+    digest.update(np.ascontiguousarray(pixels).data)
     return digest.hexdigest()[:24]
 
 

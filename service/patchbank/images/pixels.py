@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from patchbank.arrays import ByteArray
 from patchbank.errors import UnsupportedImage
 from patchbank.images.white import CERTAIN, FULL, dark_channels
 
+_BAND: Final = 1 << 20
 _MATTE: Final = (255, 255, 255, 255)
 """Transparent pixels are shown on white, as picture viewers do; the colour stored for them is arbitrary."""
 
@@ -86,16 +88,32 @@ def to_rgb(loaded: Loaded, name: str) -> ByteArray:
     picture = loaded.picture
     if picture.mode == "F":
         raise UnsupportedImage(f"{name}: floating-point pixels are not read; save it with 8 or 16 bits")
-    layered = None
-    if has_transparency(picture):
-        layered = picture.convert("RGBA")
-        if layered.getchannel("A").getextrema() == (0, 0):
-            raise _all_transparent(name)
+    layered = has_transparency(picture)
+    if layered and not any(_is_seen(band) for _, band in bands(picture)):
+        raise _all_transparent(name)
     if loaded.deep and not loaded.named and _least_brightest(loaded) < CERTAIN:
         raise dark_channels(name)
-    if layered is not None:
-        picture = Image.alpha_composite(Image.new("RGBA", layered.size, _MATTE), layered)
-    return np.ascontiguousarray(np.asarray(picture.convert("RGB")))
+    pixels = np.empty((picture.height, picture.width, 3), dtype=np.uint8)
+    for top, band in bands(picture):
+        pixels[top : top + band.height] = np.asarray(_on_white(band) if layered else band.convert("RGB"))
+    return pixels
+
+
+def bands(picture: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """The picture in bands of about a megapixel, each with its first row: what is done to one pixel at a time needs no
+    second copy of a large picture so."""
+    rows = max(1, _BAND // max(1, picture.width))
+    for top in range(0, picture.height, rows):
+        yield top, picture.crop((0, top, picture.width, min(picture.height, top + rows)))
+
+
+def _is_seen(band: Image.Image) -> bool:
+    return band.convert("RGBA").getchannel("A").getextrema() != (0, 0)
+
+
+def _on_white(band: Image.Image) -> Image.Image:
+    layered = band.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", layered.size, _MATTE), layered).convert("RGB")
 
 
 def has_transparency(picture: Image.Image) -> bool:

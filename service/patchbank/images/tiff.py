@@ -19,9 +19,13 @@ _MAX_OVERLAP: Final = 4
 
 _TYPES: Final = {1: "B", 2: "s", 3: "H", 4: "I", 6: "b", 7: "s", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I", 16: "Q"}
 
+_BYTES: Final = (1, 2, 6, 7)
+_RATIOS: Final = (5, 10)
+
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, DESCRIPTION = 256, 257, 258, 259, 262, 270
 ORIENTATION, SAMPLES, MAX_SAMPLE, PLANAR, PREDICTOR = 274, 277, 281, 284, 317
 NEW_SUBFILE, SUBFILE, TILE_WIDTH, TILE_HEIGHT, SUB_IFDS, EXTRA, SAMPLE_FORMAT = 254, 255, 322, 323, 330, 338, 339
+STRIP_OFFSETS, ROWS_PER_STRIP, TILE_OFFSETS = 273, 278, 324
 DEPTH, DNG_VERSION = 32997, 50706
 
 
@@ -71,6 +75,21 @@ class Page:
         if entry is None or _TYPES.get(entry.kind) != "s":
             return ""
         return self._data[entry.place : entry.place + min(entry.count, _MAX_TEXT)].decode("latin-1")
+
+    def count(self, tag: int) -> int:
+        """How many values the tag has; 0 without the tag."""
+        entry = self._entries.get(tag)
+        return 0 if entry is None else entry.count
+
+    @property
+    def values(self) -> int:
+        """How many values all tags have together, but for those that are bytes or text."""
+        return sum(entry.count for entry in self._entries.values() if entry.kind not in _BYTES)
+
+    @property
+    def ratios(self) -> int:
+        """How many of them are fractions."""
+        return sum(entry.count for entry in self._entries.values() if entry.kind in _RATIOS)
 
     @property
     def is_reduced(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from patchbank.errors import UnsupportedImage
 from patchbank.images import tiff
+from patchbank.images.cost import check_tiff_cost
 from patchbank.images.limits import ImageLimits
 from patchbank.images.tiff import Page
 
@@ -37,7 +38,7 @@ class TiffLayout:
 
     ``deep`` says that channels have 16 bits, ``white`` which value is white where a tag says so, ``inverted`` that 0 is
     white although Pillow takes it for black, ``by_tifffile`` that Pillow would read the picture wrong, ``signed`` that
-    values have a sign. ``turn`` is the EXIF orientation.
+    values have a sign. ``turn`` is the EXIF orientation, ``size`` (width, height) in pixels before it.
     """
 
     deep: bool = False
@@ -46,6 +47,7 @@ class TiffLayout:
     by_tifffile: bool = False
     signed: bool = False
     turn: int = 1
+    size: tuple[int, int] = (0, 0)
 
 
 def tiff_layout(data: bytes, limits: ImageLimits, name: str) -> TiffLayout:
@@ -56,13 +58,11 @@ def tiff_layout(data: bytes, limits: ImageLimits, name: str) -> TiffLayout:
     """
     pages = tiff.pages(data)
     first = pages[0]
-    width, height = first.number(tiff.WIDTH, 0), first.number(tiff.HEIGHT, 0)
-    limits.check_pixels(width, height, name)
-    tile = first.number(tiff.TILE_WIDTH, 0), first.number(tiff.TILE_HEIGHT, 0)
-    limits.check_pixels(*tile, name, "a tile of ")
+    check_tiff_cost(first, limits, name)
     _refuse_raw(pages, name)
     _refuse_several(pages, name)
-    return _single(first, name)
+    size = first.number(tiff.WIDTH, 0), first.number(tiff.HEIGHT, 0)
+    return replace(_single(first, name), size=size)
 
 
 def _refuse_raw(pages: list[Page], name: str) -> None:

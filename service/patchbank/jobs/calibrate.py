@@ -41,16 +41,16 @@ class CalibrateRequest(BaseModel):
 
 
 def calibrate(
-    settings: Settings, request: CalibrateRequest, progress: Progress, tell: Callable[[str], None]
+    settings: Settings, request: CalibrateRequest, progress: Progress, tell: Callable[[str], None], decoders: int = 0
 ) -> RecalibrateReport:
-    """Calibrate, and let the new version serve. ``tell`` is called with what people should know. Raises the errors of
+    """Calibrate, and let the new version serve; ``tell`` and ``decoders`` as in ``teach``. Raises the errors of
     ``Recalibrator``, and those of the store and the backbone."""
     choices = request.choices
     with closing(open_store(settings)) as store:
         recalibrator = Recalibrator(settings, store)
         if request.files is None:
             return recalibrator.from_known_scores(request.class_name, choices.rates, serve=choices.activate)
-        with Embedder.open(settled(settings, store, tell)) as embedder:
+        with Embedder.open(settled(settings, store, tell), decoders) as embedder:
             return recalibrator.from_images(
                 request.class_name,
                 request.files,
@@ -65,13 +65,15 @@ def calibrate(
 
 
 def rescore(
-    settings: Settings, request: CalibrateRequest, progress: Progress, tell: Callable[[str], None]
+    settings: Settings, request: CalibrateRequest, progress: Progress, tell: Callable[[str], None], decoders: int = 0
 ) -> RescoreReport:
     """Score references again, as ``again`` says. Raises the errors of ``Rescorer``, and those of the store and the
     backbone."""
     everything, serve = request.choices.again == "all", request.choices.activate
     with closing(open_store(settings)) as store:
-        return rescore_in(settings, store, request.class_name, progress, tell, everything=everything, serve=serve)
+        return rescore_in(
+            settings, store, request.class_name, progress, tell, decoders, everything=everything, serve=serve
+        )
 
 
 def rescore_in(
@@ -80,13 +82,14 @@ def rescore_in(
     class_name: str,
     progress: Progress,
     tell: Callable[[str], None],
+    decoders: int = 0,
     *,
     everything: bool = False,
     serve: bool = True,
 ) -> RescoreReport:
     """The same in a store that is open. Where the class is changed meanwhile, the work begins anew with what it is
     then, a few times. Raises ``ClassBusy`` after that."""
-    rescorer = Rescorer(settings, store, lambda: Embedder.open(settled(settings, store, tell)))
+    rescorer = Rescorer(settings, store, lambda: Embedder.open(settled(settings, store, tell), decoders))
     for _ in range(_TRIES - 1):
         try:
             return rescorer.rescore(class_name, everything=everything, serve=serve, progress=progress)

@@ -63,14 +63,14 @@ class EvaluateReport:
 
 
 def evaluate(
-    settings: Settings, request: EvaluateRequest, progress: Progress, tell: Callable[[str], None]
+    settings: Settings, request: EvaluateRequest, progress: Progress, tell: Callable[[str], None], decoders: int = 0
 ) -> EvaluateReport:
-    """Judge the pictures as ``/detect`` does where the class is named. Raises the errors of ``Inspector``, and
-    ``NoReferences`` where no picture can be judged."""
+    """Judge the pictures as ``/detect`` does where the class is named; ``decoders`` as in ``teach``. Raises the errors
+    of ``Inspector``, and ``NoReferences`` where no picture can be judged."""
     judged: list[Judged] = []
     known: list[Path] = []
     skipped: list[Skipped] = []
-    with Inspector.open(settings) as inspector:
+    with Inspector.open(settings, decoders=decoders) as inspector:
         bank = inspector.serving_bank(request.class_name, version=request.version)
         held = set(bank.cls_vectors()[0])
         version = bank.manifest.version

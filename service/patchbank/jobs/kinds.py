@@ -44,6 +44,9 @@ from patchbank.settings import Settings
 
 Tell = Callable[[str], None]
 
+DECODERS: Final = 2
+"""Processes that decode a job's pictures, which strangers may have sent."""
+
 
 def work(kind: Kind, settings: Settings, request: Mapping[str, Any], progress: Progress, tell: Tell) -> dict[str, Any]:
     """Do the work of one job; the result is what the command prints with ``--json``. Raises the errors of the work,
@@ -63,14 +66,14 @@ def _update(settings: Settings, asked: Mapping[str, Any], progress: Progress, te
 
 
 def _references(settings: Settings, request: References, progress: Progress, tell: Tell) -> dict[str, Any]:
-    report = teach(settings, request, progress, tell)
+    report = teach(settings, request, progress, tell, DECODERS)
     for line in [*picture_lines(report), *advice_lines(request, report)]:
         tell(line)
     return taught_document(report)
 
 
 def _rebuild(settings: Settings, asked: Mapping[str, Any], progress: Progress, tell: Tell) -> dict[str, Any]:
-    report = rebuild(settings, RebuildRequest.model_validate(asked), progress, tell)
+    report = rebuild(settings, RebuildRequest.model_validate(asked), progress, tell, DECODERS)
     for line in [*picture_lines(report.taught), *report.taught.remarks]:
         tell(line)
     return rebuilt_document(report)
@@ -83,11 +86,11 @@ def _compact(settings: Settings, asked: Mapping[str, Any], progress: Progress, t
 def _calibrate(settings: Settings, asked: Mapping[str, Any], progress: Progress, tell: Tell) -> dict[str, Any]:
     request = CalibrateRequest.model_validate(asked)
     if request.choices.again is not None:
-        again = rescore(settings, request, progress, tell)
+        again = rescore(settings, request, progress, tell, DECODERS)
         for line in rescored_lines(again):
             tell(line)
         return rescored_document(again)
-    report = calibrate(settings, request, progress, tell)
+    report = calibrate(settings, request, progress, tell, DECODERS)
     calibration = report.manifest.calibration
     short = shortfall(calibration)
     for line in [
@@ -101,7 +104,7 @@ def _calibrate(settings: Settings, asked: Mapping[str, Any], progress: Progress,
 
 
 def _evaluate(settings: Settings, asked: Mapping[str, Any], progress: Progress, tell: Tell) -> dict[str, Any]:
-    report = evaluate(settings, EvaluateRequest.model_validate(asked), progress, tell)
+    report = evaluate(settings, EvaluateRequest.model_validate(asked), progress, tell, DECODERS)
     told = evaluated_document(report)
     for line in [*skipped_lines(report.skipped), evaluated_line(told)]:
         tell(line)

@@ -42,11 +42,11 @@ class CompactRequest(BaseModel):
 
 
 def rebuild(
-    settings: Settings, request: RebuildRequest, progress: Progress, tell: Callable[[str], None]
+    settings: Settings, request: RebuildRequest, progress: Progress, tell: Callable[[str], None], decoders: int = 0
 ) -> RebuildReport:
-    """Teach a class anew from its references. Raises the errors of ``Rebuilder``, and those of the store and the
-    backbone."""
-    with closing(open_store(settings)) as store, Embedder.open(settled(settings, store, tell)) as embedder:
+    """Teach a class anew from its references; ``decoders`` as in ``teach``. Raises the errors of ``Rebuilder``, and
+    those of the store and the backbone."""
+    with closing(open_store(settings)) as store, Embedder.open(settled(settings, store, tell), decoders) as embedder:
         return Rebuilder(settings, embedder, store).rebuild(
             request.class_name,
             request.files,

@@ -16,8 +16,8 @@ from patchbank.settings import Settings
 
 _LOG = logging.getLogger("patchbank")
 
-_END: Final = 20.0
-"""Seconds that a job has to stop with the service."""
+_END: Final = 10.0
+"""Seconds that a job has to stop with the service, from the end of its requests on."""
 
 
 class Starter:
@@ -64,10 +64,14 @@ class Starter:
             process.stdin.flush()
         _LOG.info("job %s: process %d", job_id, process.pid)
 
-    def close(self) -> None:
-        """End all: each notices that its standard input ends, and says that it was interrupted."""
+    def interrupt(self) -> None:
+        """Let all end: each notices that its standard input ends, and says that it was interrupted."""
         for process in self._processes.values():
             _close(process)
+
+    def close(self) -> None:
+        """The same, and wait for them; one that takes long is killed."""
+        self.interrupt()
         end = time.monotonic() + _END
         for process in self._processes.values():
             try:

@@ -67,10 +67,13 @@ class UpdateRequest(References):
     extend = True
 
 
-def teach(settings: Settings, request: References, progress: Progress, tell: Callable[[str], None]) -> TeachReport:
-    """Teach, and let the new version serve. ``tell`` is called with what people should know. Raises the errors of
-    ``Teacher.teach``, and those of the store and the backbone."""
-    with closing(open_store(settings)) as store, Embedder.open(settled(settings, store, tell)) as embedder:
+def teach(
+    settings: Settings, request: References, progress: Progress, tell: Callable[[str], None], decoders: int = 0
+) -> TeachReport:
+    """Teach, and let the new version serve. ``tell`` is called with what people should know; so many ``decoders`` are
+    processes that decode the pictures. Raises the errors of ``Teacher.teach``, and those of the store and the
+    backbone."""
+    with closing(open_store(settings)) as store, Embedder.open(settled(settings, store, tell), decoders) as embedder:
         report = Teacher(settings, embedder, store).teach(
             request.class_name,
             request.files,

@@ -14,10 +14,11 @@ from patchbank.bank.manifest import Manifest
 from patchbank.bank.open_store import open_store
 from patchbank.bank.store import Bank, PatchStore, ViewSource
 from patchbank.bank.view import View, with_view
+from patchbank.deadline import check_deadline
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.embedding import Embedding
 from patchbank.errors import EmptyBank, InvalidParameters
-from patchbank.images import DecodedImage, OpenedImage, open_image, opened
+from patchbank.images import DecodedImage, OpenedImage
 from patchbank.judging.backbone_choice import NAMED, choose, with_backbone
 from patchbank.judging.choice_file import Choice
 from patchbank.judging.clock import StageClock
@@ -65,6 +66,7 @@ class Inspector:
         self.embedder = embedder
         self.choice = choice or Choice(embedder.backbone.name, "setting", NAMED)
         self.store = store
+        self._pictures = embedder.pictures.within(settings.image_limits)
         self.compatibility = CompatibilityChecks(embedder)
         self._watch = watch
         self._areas = lru_cache(_CLASSES)(InspectedAreas)
@@ -72,15 +74,21 @@ class Inspector:
 
     @classmethod
     def open(
-        cls, settings: Settings | None = None, *, search_workers: int = 0, watch: FrozenWatch | None = None
+        cls,
+        settings: Settings | None = None,
+        *,
+        search_workers: int = 0,
+        decoders: int = 0,
+        watch: FrozenWatch | None = None,
     ) -> Inspector:
-        """Backbone and store as the settings say; searches run in this process unless workers are asked for."""
+        """Backbone and store as the settings say. Searches run in this process unless ``search_workers`` are asked for,
+        and so does the decoding of pictures unless ``decoders`` are: strangers' files are safe in these alone."""
         settings = settings or load_settings()
         store = open_store(settings, search_workers)
         try:
             choice = choose(settings, store)
             settings = with_backbone(settings, choice)
-            return cls(settings, Embedder.open(settings), store, watch, choice)
+            return cls(settings, Embedder.open(settings, decoders), store, watch, choice)
         except BaseException:
             store.close()
             raise
@@ -103,12 +111,14 @@ class Inspector:
         ``threshold`` overrides the calibrated ones, of the image and of the pixels, and
         ``pixel_threshold`` that of the pixels alone. ``explain`` names the nearest normal patch of every region.
         ``source`` has the banks, in the place of the store.
-        Raises ``PatchbankError`` kinds for bad images, unknown classes and banks that can't serve.
+        Raises ``PatchbankError`` kinds for bad images, unknown classes and banks that can't serve, and
+        ``DeadlinePassed`` where the work has a deadline (``patchbank.deadline.working_until``).
         """
         if version is not None and class_name is None:
             raise InvalidParameters("a version is one of a class: name the class too")
         clock = StageClock()
         asked = _Asked(version, threshold, threshold if pixel_threshold is None else pixel_threshold)
+        check_deadline()
         with clock.time("decode"):
             opened_image = self._open(image)
         recogniser, frames = Recogniser(opened_image, self.embedder, self.retriever, clock), FrameLook(self._watch)
@@ -126,7 +136,9 @@ class Inspector:
         explain: bool,
         clock: StageClock,
     ) -> Inspection:
+        check_deadline()
         seen = recogniser.recognise(view, class_name)
+        check_deadline()
         decoded, retriever, retrieval = seen.image, seen.retriever, seen.retrieval
         notes = [
             *decoded.warnings,
@@ -146,6 +158,7 @@ class Inspector:
                 bank = self.serving_bank(name, view, asked.version)
                 like = class_name is None or retriever.is_like(bank)
             embedding = recogniser.embedding_of(seen, bank.manifest.scales)
+            check_deadline()
             with clock.time("search"):
                 report = frame.report(name, bank.manifest.frames)
                 verdict = self._judge(bank, embedding, asked, explain, like, report.fault is not None)
@@ -179,9 +192,7 @@ class Inspector:
     def _open(self, image: Path | str | bytes | DecodedImage) -> OpenedImage | DecodedImage:
         if isinstance(image, DecodedImage):
             return image
-        if isinstance(image, bytes):
-            return opened(image, self.settings.image_limits)
-        return open_image(Path(image), self.settings.image_limits)
+        return self._pictures.opened(image) if isinstance(image, bytes) else self._pictures.open(Path(image))
 
     def retriever(self, embedding: Embedding, view: View) -> ClassRetriever:
         """Class retrieval of an embedded image."""
@@ -208,6 +219,7 @@ class Inspector:
             "known_defect": matches is not None,
             "bad_frame": bad_frame,
         }
+        check_deadline()
         values, inspected = judged.map(), judged.inspected_pixels()
         above = int(np.count_nonzero((values > cut) & inspected))
         return Verdict(

@@ -17,7 +17,6 @@ from patchbank.bank.widened import ChangedSource, WidenedBank
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.stream import Seen
 from patchbank.errors import AlreadyKnown
-from patchbank.images import read_image
 from patchbank.judging.judge import Judge
 from patchbank.progress import SILENT, Progress
 from patchbank.scoring.inspected_area import InspectedAreas
@@ -70,7 +69,8 @@ class Acceptor:
         with _file(picture) as path:
             bank = self.store.bank(class_name)
             rule = LearntRange.known(bank.manifest).rule
-            _refuse_known(bank, read_image(path, self.settings.image_limits, rule).image_id)  # before anything is begun
+            pictures = self.embedder.pictures.within(self.settings.image_limits)
+            _refuse_known(bank, pictures.read(path, rule).image_id)  # before anything is begun
             provenance = Provenance(by, note, {path: picture.file_name}, accepted_from=picture.detection_id)
             options = TeachOptions(provenance=provenance, serve=serve, trusted=True, strict=True)
             teacher = Teacher(self.settings, self.embedder, self.store)

@@ -18,7 +18,7 @@ from patchbank.bank.names import now
 from patchbank.bank.store import Bank, PatchStore
 from patchbank.embedding.embedder import Embedder
 from patchbank.errors import DefectAlreadyKnown, DefectNotDistinct, InvalidMask, InvalidParameters, TooManyDefects
-from patchbank.images import DecodedImage, cell_box, open_image, opened, read_mask
+from patchbank.images import DecodedImage, cell_box
 from patchbank.judging.compatibility import CompatibilityChecks
 from patchbank.judging.judge import Judge
 from patchbank.judging.retriever import Likeness
@@ -72,6 +72,7 @@ class DefectTeacher:
         self.settings = settings
         self.embedder = embedder
         self.store = store
+        self._pictures = embedder.pictures.within(settings.image_limits)
 
     def add(
         self,
@@ -139,13 +140,12 @@ class DefectTeacher:
         return ProposedDefect(record, chosen)
 
     def _read(self, picture: Path | bytes, manifest: Manifest) -> DecodedImage:
-        limits, rule = self.settings.image_limits, LearntRange.known(manifest).rule
-        source = opened(picture, limits) if isinstance(picture, bytes) else open_image(picture, limits)
-        return source.read(rule)
+        source = self._pictures.opened(picture) if isinstance(picture, bytes) else self._pictures.open(picture)
+        return source.read(LearntRange.known(manifest).rule)
 
     def _marked(self, decoded: DecodedImage, mask: Path | None, box: Box | None) -> BoolArray | None:
         if mask is not None:
-            return read_mask(mask, self.settings.image_limits).bright()
+            return self._pictures.mask(mask).bright()
         return None if box is None else filled(box, decoded)
 
     def _patches(self, bank: Bank, decoded: DecodedImage, marked: BoolArray | None) -> _Chosen:

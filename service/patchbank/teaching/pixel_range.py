@@ -12,7 +12,7 @@ from patchbank.bank.manifest import Manifest
 from patchbank.bank.pixel_range import PixelRange, rule_of
 from patchbank.embedding.stream import READERS
 from patchbank.errors import PatchbankError
-from patchbank.images import FULL, UNKNOWN, ImageLimits, RangeRule, White, may_be_deep, open_image, white_for
+from patchbank.images import FULL, UNKNOWN, PictureReader, RangeRule, White, may_be_deep, white_for
 from patchbank.progress import Progress
 
 
@@ -28,9 +28,11 @@ class LearntRange:
         self._seen = seen or {}
 
     @classmethod
-    def of(cls, known: Manifest | None, files: Sequence[Path], limits: ImageLimits, progress: Progress) -> LearntRange:
+    def of(
+        cls, known: Manifest | None, files: Sequence[Path], pictures: PictureReader, progress: Progress
+    ) -> LearntRange:
         """That of a class that is extended, or, where none is ``known``, of a new one that is taught from ``files``."""
-        return cls.from_files(files, limits, progress) if known is None else cls.known(known)
+        return cls.from_files(files, pictures, progress) if known is None else cls.known(known)
 
     @classmethod
     def known(cls, manifest: Manifest) -> LearntRange:
@@ -38,10 +40,10 @@ class LearntRange:
         return cls(rule_of(manifest.pixel_range, manifest.class_name), manifest.pixel_range)
 
     @classmethod
-    def from_files(cls, files: Sequence[Path], limits: ImageLimits, progress: Progress) -> LearntRange:
+    def from_files(cls, files: Sequence[Path], pictures: PictureReader, progress: Progress) -> LearntRange:
         """That of a new class: white is the smallest of a usual depth that holds the values of all ``files``. Those
         whose header says that they are 16-bit grey without a range are read once for it."""
-        seen = greatest_values(files, limits, progress)
+        seen = greatest_values(files, pictures, progress)
         rule = White(white_for(max(seen.values()))) if seen else UNKNOWN
         return cls(rule, seen=seen)
 
@@ -73,16 +75,16 @@ class LearntRange:
         }
 
 
-def greatest_values(files: Sequence[Path], limits: ImageLimits, progress: Progress) -> dict[Path, int]:
+def greatest_values(files: Sequence[Path], pictures: PictureReader, progress: Progress) -> dict[Path, int]:
     """The greatest value of each file that is 16-bit grey without a range. Files that can't be read are passed over:
     they are reported when they are read for the bank."""
-    deep = [file for file in files if may_be_deep(file, limits)]
+    deep = [file for file in files if may_be_deep(file, pictures.limits)]
     if not deep:
         return {}
     stage = progress.begin("looking for the range of 16-bit values", len(deep))
     values = {}
     with ThreadPoolExecutor(READERS, thread_name_prefix="range") as readers:
-        for file, greatest in zip(deep, readers.map(partial(_greatest, limits=limits), deep), strict=True):
+        for file, greatest in zip(deep, readers.map(partial(_greatest, pictures=pictures), deep), strict=True):
             if greatest is not None:
                 values[file] = greatest
             stage.advance()
@@ -90,8 +92,8 @@ def greatest_values(files: Sequence[Path], limits: ImageLimits, progress: Progre
     return values
 
 
-def _greatest(file: Path, limits: ImageLimits) -> int | None:
+def _greatest(file: Path, pictures: PictureReader) -> int | None:
     try:
-        return open_image(file, limits).greatest
+        return pictures.open(file).greatest
     except PatchbankError:
         return None

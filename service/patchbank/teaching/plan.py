@@ -209,13 +209,14 @@ class NewClass:
         targets = options.rates.targets(settings)
         scales = options.scales or DETAILS[settings.detail or embedder.backbone.detail]
         asks = options.smallest_defect is not None or options.roi is not None
-        first = first_picture(files, settings.image_limits) if asks else None
+        pictures = embedder.pictures.within(settings.image_limits)
+        first = first_picture(files, pictures) if asks else None
         if first is not None and options.smallest_defect is not None:
             sight = sight_of(options.smallest_defect, first.size, embedder)
             scales, options = sight.scales, replace(options, scoring=sight.rule(options.scoring))
         roi, note = None, None
         if first is not None and options.roi is not None:
-            roi = draw(options.roi, *first, settings.image_limits)
+            roi = draw(options.roi, *first, pictures)
             note = check_grid(roi, first.size, embedder.geometry(first.size, scales).grid)
         record = record_of(embedder.self_test())
         spec = BankSpec(*embedder.dimensions(scales))

@@ -36,7 +36,7 @@ class Reader:
         strict: bool,
         scales: Scales,
     ) -> None:
-        self._settings = settings
+        self._pictures = embedder.pictures.within(settings.image_limits)
         self._embedder = embedder
         self._progress = progress
         self._strict = strict
@@ -51,7 +51,7 @@ class Reader:
         steps = self._progress.begin(stage, len(files))
         mixed = [files[position] for position in np.random.default_rng(0).permutation(len(files))]
         with closing(
-            embed_files(self._embedder, mixed, self._settings.image_limits, turns, self.values.rule, self._scales)
+            embed_files(self._embedder, mixed, self._pictures, turns, self.values.rule, self._scales)
         ) as stream:
             for item in map(self._checked, stream):
                 if isinstance(item, Seen):

@@ -65,7 +65,8 @@ class Rebuilder:
         missing = [reference for reference in references if reference.image_id not in found]
         if missing and files:
             rule = LearntRange.known(before).rule
-            found |= find_files(missing, files, self.settings.image_limits, rule, progress)
+            reader = self.embedder.pictures.within(self.settings.image_limits)
+            found |= find_files(missing, files, reader, rule, progress)
             missing = [reference for reference in missing if reference.image_id not in found]
         if missing:
             raise _missing(class_name, missing, len(references))

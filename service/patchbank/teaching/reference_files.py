@@ -9,7 +9,7 @@ from typing import Final
 
 from patchbank.bank.reference import ReferenceFacts
 from patchbank.errors import PatchbankError
-from patchbank.images import ImageLimits, RangeRule, read_image
+from patchbank.images import PictureReader, RangeRule
 from patchbank.progress import Progress
 from patchbank.teaching.originals import Originals
 
@@ -19,7 +19,7 @@ _CHUNK: Final = 1 << 20
 def find_files(
     references: Sequence[ReferenceFacts],
     files: Sequence[Path],
-    limits: ImageLimits,
+    pictures: PictureReader,
     rule: RangeRule,
     progress: Progress,
 ) -> dict[str, Path]:
@@ -39,7 +39,7 @@ def find_files(
     if len(matched) < len(known):
         for file in rest:
             try:
-                image_id = read_image(file, limits, rule).image_id
+                image_id = pictures.read(file, rule).image_id
             except PatchbankError:  # it is no reference, whatever it is
                 continue
             if image_id in known:

@@ -14,7 +14,7 @@ from patchbank.arrays import BoolArray
 from patchbank.bank.region_of_interest import RegionOfInterest
 from patchbank.embedding.stream import Skipped
 from patchbank.errors import InvalidMask, NoReferences, PatchbankError
-from patchbank.images import ByItself, ImageLimits, read_image, read_mask
+from patchbank.images import PictureReader
 from patchbank.scoring.inspected_area import InspectedAreas, same_aspect
 from patchbank.teaching.reasons import reasons
 
@@ -42,12 +42,12 @@ class FirstPicture(NamedTuple):
     size: tuple[int, int]
 
 
-def first_picture(files: Sequence[Path], limits: ImageLimits) -> FirstPicture:
+def first_picture(files: Sequence[Path], pictures: PictureReader) -> FirstPicture:
     """The first of ``files`` that is a usable image. Raises ``NoReferences`` where none is."""
     skipped = []
     for file in files:
         try:
-            return FirstPicture(file.name, read_image(file, limits, ByItself()).size)
+            return FirstPicture(file.name, pictures.open(file).size)
         except PatchbankError as error:  # reported when the file is read for the bank
             skipped.append(Skipped(file, error))
     raise NoReferences(
@@ -55,7 +55,7 @@ def first_picture(files: Sequence[Path], limits: ImageLimits) -> FirstPicture:
     )
 
 
-def draw(drawing: RoiDrawing, name: str, size: tuple[int, int], limits: ImageLimits) -> RegionOfInterest:
+def draw(drawing: RoiDrawing, name: str, size: tuple[int, int], pictures: PictureReader) -> RegionOfInterest:
     """The region of interest for pictures like the first reference image, which has this ``name`` and (width, height).
 
     Raises ``InvalidMask`` for a mask of another aspect ratio, for a box that is not inside the picture, and where
@@ -63,7 +63,7 @@ def draw(drawing: RoiDrawing, name: str, size: tuple[int, int], limits: ImageLim
     """
     inspected = np.ones(size[::-1], dtype=np.bool_)
     if drawing.mask is not None:
-        inspected = _read(drawing.mask, name, size, limits)
+        inspected = _read(drawing.mask, name, size, pictures)
     if drawing.boxes or drawing.ignored:
         stretched = Image.fromarray(inspected).resize(size, Image.Resampling.NEAREST)
         inspected = np.asarray(stretched, dtype=np.bool_)
@@ -89,9 +89,9 @@ def check_grid(roi: RegionOfInterest, size: tuple[int, int], grid: tuple[int, in
     return f"{lost:.1%} of the inspected area is too small or too thin for the grid and is not looked at: {cell}"
 
 
-def _read(path: Path, name: str, size: tuple[int, int], limits: ImageLimits) -> BoolArray:
+def _read(path: Path, name: str, size: tuple[int, int], pictures: PictureReader) -> BoolArray:
     """Read a mask (H, W) from a file."""
-    mask = read_mask(path, limits)
+    mask = pictures.mask(path)
     inspected = mask.bright()
     if not inspected.any():
         only = "the mask has only one value, and " if mask.only_value is not None else "the mask "

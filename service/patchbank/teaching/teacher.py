@@ -107,13 +107,13 @@ class Teacher:
         most_kept = self.settings.max_calibration_images if calibrate_with is None else WITNESSED
         lost = None if extend else self._lost_defects(class_name, options, plan)
         odd: list[SetAside] = []
-        originals = Originals(self.settings)
+        originals, pictures = Originals(self.settings), self.embedder.pictures.within(self.settings.image_limits)
         with Shelf() as shelf:
             check = self._check(class_name, areas, base, options, shelf)
             while True:  # once more where the first look at all references shows odd ones
                 out = {aside.path for aside in odd}
                 left = [file for file in files if file not in out]
-                values = LearntRange.of(known, left, self.settings.image_limits, progress)
+                values = LearntRange.of(known, left, pictures, progress)
                 reader = Reader(
                     self.settings, self.embedder, areas, progress, values, strict=options.strict, scales=plan.scales
                 )

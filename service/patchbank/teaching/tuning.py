@@ -125,7 +125,8 @@ class Tuner:
             scores = [scorer.from_bank(bank, [item for item in known if item.image_id in set(chosen)], labelled)]
         else:
             values = LearntRange.known(before).rule
-            matched = match_references(known, references, self.settings.image_limits, values, progress)
+            pictures = self.embedder.pictures.within(self.settings.image_limits)
+            matched = match_references(known, references, pictures, values, progress)
             drawn = _draw(sorted(matched.files.keys() & set(taught)))
             files = {image_id: matched.files[image_id] for image_id in drawn}
             used, turns = len(files), turns_of(bank)

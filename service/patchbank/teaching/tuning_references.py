@@ -9,7 +9,7 @@ from typing import Final
 
 from patchbank.bank.reference import Reference
 from patchbank.errors import CannotTune
-from patchbank.images import ImageLimits, RangeRule
+from patchbank.images import PictureReader, RangeRule
 from patchbank.progress import Progress
 from patchbank.teaching.reference_files import find_files
 
@@ -34,13 +34,13 @@ class MatchedReferences:
 
 
 def match_references(
-    references: Sequence[Reference], files: Sequence[Path], limits: ImageLimits, rule: RangeRule, progress: Progress
+    references: Sequence[Reference], files: Sequence[Path], pictures: PictureReader, rule: RangeRule, progress: Progress
 ) -> MatchedReferences:
     """The files that are references: the same bytes, or else the same pixels.
 
     Raises ``CannotTune`` where fewer than eight references, or fewer than half of them, are among the files.
     """
-    matched = find_files(references, files, limits, rule, progress)
+    matched = find_files(references, files, pictures, rule, progress)
     result = MatchedReferences(matched, len({reference.image_id for reference in references}))
     if len(matched) < FEWEST or result.share < LEAST_SHARE:
         raise CannotTune(

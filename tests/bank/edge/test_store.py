@@ -13,9 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from patchbank.arrays import ByteArray, FloatArray
+from patchbank.bank.edge import flat_part
+from patchbank.bank.edge.flat_part import FlatPart
+from patchbank.bank.edge.reference_shelf import Shelf, read_shelf
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.errors import DamagedBank, DataDirNotWritable, PatchbankError, UnknownVersion
-from tests.helpers.banks import FINGERPRINT, SPEC, teach, vectors
+from tests.helpers.banks import FINGERPRINT, SPEC, image_id, teach, vectors
 from tests.helpers.places import ROOT
 
 
@@ -37,27 +41,61 @@ def test_a_bank_whose_files_are_missing_is_an_error_and_can_be_removed(store: Ed
     fresh.close()
 
 
-def test_a_damaged_pointer_file_is_an_error_not_an_empty_store(store: EdgeStore, tmp_path: Path) -> None:
+def test_damaged_pointer_files_are_an_error_not_an_empty_store(store: EdgeStore, tmp_path: Path) -> None:
     teach(store, "part")
-    (tmp_path / "data" / "aliases.json").write_text('{"classes": ')
+    for name in ("aliases.json", "aliases.copy.json"):
+        (tmp_path / "data" / name).write_text('{"classes": ')
     with pytest.raises(DamagedBank):
         store.bank("part")
     with pytest.raises(DamagedBank):
         store.active()
 
 
-def test_a_bank_that_cannot_be_opened_for_writing_is_not_called_damaged(
+def test_an_engine_that_panics_costs_time_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Panic(BaseException):
+        """As the engine's panics, it is no Exception."""
+
+    def panic(*_: object) -> None:
+        raise Panic("called `Option::unwrap()` on a `None` value")
+
+    quick = EdgeStore(tmp_path / "data", index_from=32)
+    ref = teach(quick, "part", 0, images=20)
+    assert not quick.bank("part").nearest(vectors(1), 1).exact
+    monkeypatch.setattr("patchbank.bank.edge.graph.Graph._ask", panic)
+    for _ in range(2):
+        answer = quick.bank("part").nearest(vectors(1), 1)
+        assert answer.exact
+        assert np.abs(answer.distances).max() < 1e-6
+    told = [record.message for record in caplog.records if ref.collection in record.message]
+    assert len(told) == 1, "once"
+    assert "searched exhaustively" in told[0]
+    quick.close()
+
+
+def test_what_the_engine_proposes_is_never_believed(
     store: EdgeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ref = teach(store, "part", 0)
-    (tmp_path / "data" / "collections" / ref.collection / "shard" / "edge_config.json").write_text("{")
-    fresh = EdgeStore(tmp_path / "data")
-    with pytest.raises(DamagedBank):
-        fresh.bank("part").references()
-    monkeypatch.setattr("patchbank.bank.edge.shard.os.access", lambda *_: False)
-    with pytest.raises(DataDirNotWritable, match="cannot be written; let this user write to the data directory"):
-        fresh.bank("part").references()
-    fresh.close()
+    """Points that are not there, that come twice or are of images that are left out."""
+    quick = EdgeStore(tmp_path / "data", index_from=32)
+    teach(quick, "part", 0, images=20)
+    bank = quick.bank("part")
+    exact = bank.nearest(vectors(1), 4, exact=True)
+    own = bank.nearest(vectors(1), 1, exact=True).ids[:, 0]
+
+    def lie(_graph: object, queries: FloatArray, k: int, _left_out: object) -> ByteArray:
+        unknown = np.full((len(queries), 16), 255, dtype=np.uint8)
+        return np.stack([own, own, unknown, *[own] * k][:k], axis=1)
+
+    monkeypatch.setattr("patchbank.bank.edge.graph.Graph.propose", lie)
+    answer = bank.nearest(vectors(1), 4)
+    assert not answer.exact
+    assert answer.distances[:, 0] == pytest.approx(exact.distances[:, 0], abs=1e-6)
+    assert np.isinf(answer.distances[:, 1:]).all()
+    left_out = bank.nearest(vectors(1), 1, exclude_images=[image_id(1)])
+    assert np.isinf(left_out.distances).all()
+    quick.close()
 
 
 def test_a_data_directory_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
@@ -113,9 +151,9 @@ def test_a_removal_that_ends_at_the_pointer_file_is_gone_through_with(
         store.remove("part")
     fresh = EdgeStore(tmp_path / "data")
     assert fresh.versions("part") == []
-    with pytest.raises(UnknownVersion):
-        fresh.activate(old)
     if then == "teach":
+        with pytest.raises(UnknownVersion):
+            fresh.activate(old)
         taught = teach(fresh, "part", 2)
         assert fresh.versions("part") == [taught.version]
     else:
@@ -135,21 +173,21 @@ def test_a_bank_that_is_slow_to_open_holds_up_no_other_and_is_closed_with_the_st
     slow = teach(store, "slow", 0)
     teach(store, "quick", 1)
     begun, go_on = threading.Event(), threading.Event()
-    closed: list[Shard] = []
-    load, close = Shard.load, Shard.close
+    closed: list[FlatPart] = []
+    read, close = read_shelf, FlatPart.close
 
-    def load_late(folder: Path) -> Shard:
-        if slow.collection in folder.parts:
+    def read_late(path: Path, digest: str | None, count: int) -> Shelf:
+        if slow.collection in path.parts:
             begun.set()
             assert go_on.wait(20)
-        return load(folder)
+        return read(path, digest, count)
 
-    def note(shard: Shard) -> None:
-        closed.append(shard)
-        close(shard)
+    def note(part: FlatPart) -> None:
+        closed.append(part)
+        close(part)
 
-    monkeypatch.setattr(Shard, "load", load_late)
-    monkeypatch.setattr(Shard, "close", note)
+    monkeypatch.setattr(flat_part, "read_shelf", read_late)
+    monkeypatch.setattr(FlatPart, "close", note)
     fresh = EdgeStore(tmp_path / "data")
     with ThreadPoolExecutor(2) as pool:
         opening = pool.submit(fresh.bank("slow").references)

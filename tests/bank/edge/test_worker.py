@@ -15,11 +15,12 @@ from textwrap import indent
 
 import pytest
 
-from patchbank.bank.edge import worker as worker_module
 from patchbank.bank.edge.pool import PooledStore
-from patchbank.bank.edge.worker import START_PATIENCE, Call, Worker
+from patchbank.bank.edge.worker import Call, search_kind
 from patchbank.bank.names import BankRef
 from patchbank.errors import Closed, SearchWorkersNotStarted, StoreUnavailable, UnknownVersion
+from patchbank.processes import worker as worker_module
+from patchbank.processes.worker import START_PATIENCE, Worker
 
 NO_BANK = Call(BankRef("cookie", "1"), "image_patches", ("0" * 24,))
 OPEN = """
@@ -129,21 +130,21 @@ def children() -> set[BaseProcess]:
 
 def answers(worker: Worker) -> bool:
     with pytest.raises(UnknownVersion):
-        worker.run(NO_BANK)
+        worker.call(NO_BANK)
     return True
 
 
-def end(pipe: Connection, data_dir: Path, threads: int) -> None:
+def end(pipe: Connection, *given: object) -> None:
     """Replaces ``serve``: the process ends."""
     sys.exit(7)
 
 
-def be_killed(pipe: Connection, data_dir: Path, threads: int) -> None:
+def be_killed(pipe: Connection, *given: object) -> None:
     """Replaces ``serve``: the process is killed."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def never_be_ready(pipe: Connection, data_dir: Path, threads: int) -> None:
+def never_be_ready(pipe: Connection, *given: object) -> None:
     """Replaces ``serve``: the process hangs."""
     pipe.recv()
 
@@ -189,7 +190,7 @@ def test_a_replacement_that_does_not_start_is_told_and_tried_again(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = children()
-    worker = Worker(data_dir)
+    worker = Worker(search_kind(data_dir))
     try:
         assert answers(worker)
         with monkeypatch.context() as patch:
@@ -197,11 +198,11 @@ def test_a_replacement_that_does_not_start_is_told_and_tried_again(
             for process in children() - before:
                 process.kill()
             with pytest.raises(StoreUnavailable, match="ended unexpectedly"):
-                worker.run(NO_BANK)
+                worker.call(NO_BANK)
             with pytest.raises(SearchWorkersNotStarted, match="exit status 7"):
-                worker.run(NO_BANK)
+                worker.call(NO_BANK)
         with pytest.raises(SearchWorkersNotStarted, match="exit status 7"):
-            worker.run(NO_BANK)
+            worker.call(NO_BANK)
         assert answers(worker)
     finally:
         worker.close()
@@ -209,7 +210,7 @@ def test_a_replacement_that_does_not_start_is_told_and_tried_again(
 
 def test_a_replacement_that_the_system_refuses_is_tried_again(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = children()
-    worker = Worker(data_dir)
+    worker = Worker(search_kind(data_dir))
 
     def refuse(process: BaseProcess) -> None:
         raise BlockingIOError("no more processes")
@@ -222,32 +223,32 @@ def test_a_replacement_that_the_system_refuses_is_tried_again(data_dir: Path, mo
                 process.kill()
             for _ in range(2):
                 with pytest.raises(SearchWorkersNotStarted, match="no more processes"):
-                    worker.run(NO_BANK)
+                    worker.call(NO_BANK)
         assert answers(worker)
     finally:
         worker.close()
 
 
 def test_an_interrupted_call_leaves_its_answer_to_nobody(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(pipe: Connection) -> None:
+    def interrupt(pipe: Connection) -> object:
         raise KeyboardInterrupt
 
-    worker = Worker(data_dir)
+    worker = Worker(search_kind(data_dir))
     try:
         worker.wait_until_ready()
         with monkeypatch.context() as patch:
-            patch.setattr(Connection, "recv", interrupt)
+            patch.setattr(worker_module, "receive", interrupt)
             with pytest.raises(KeyboardInterrupt):
-                worker.run(NO_BANK)
+                worker.call(NO_BANK)
         with pytest.raises(UnknownVersion):
-            worker.run(NO_BANK)
+            worker.call(NO_BANK)
     finally:
         worker.close()
 
 
 def test_a_closed_worker_starts_no_process(data_dir: Path) -> None:
-    worker = Worker(data_dir)
+    worker = Worker(search_kind(data_dir))
     worker.close()
     worker.close()
     with pytest.raises(Closed):
-        worker.run(NO_BANK)
+        worker.call(NO_BANK)

@@ -36,18 +36,18 @@ class Engine:
         self._running: set[subprocess.Popen[str]] = set()
         self._closed = False
 
-    def build(self, source: Path, into: Path, spec: BankSpec, index_from: int) -> None:
+    def build(self, source: Path, into: Path, spec: BankSpec, index_from: int) -> bool:
         """Make a collection, with its checksums, below the directory ``into`` from the flat files below ``source``.
-        Raises ``StoreUnavailable``, of which ``DiskFull`` is one."""
+        Returns whether it has a graph. Raises ``StoreUnavailable``, of which ``DiskFull`` is one."""
         task = {"patch_dim": spec.patch_dim, "cls_dim": spec.cls_dim, "index_from": index_from}
-        self._run("build", source, into, task)
+        return bool(json.loads(self._run("build", source, into, task))["indexed"])
 
     def export(self, source: Path, into: Path, pieces: Sequence[str]) -> None:
         """Write flat files below the directory ``into`` from the collection below ``source``: of ``pieces``, which are
         ``patches``, ``cls`` and ``references``. Raises as ``build`` does."""
         self._run("export", source, into, {"pieces": list(pieces)})
 
-    def _run(self, work: str, source: Path, into: Path, task: dict[str, Any]) -> None:
+    def _run(self, work: str, source: Path, into: Path, task: dict[str, Any]) -> str:
         told = json.dumps({"work": work, "source": str(source), "into": str(into), "parent": os.getpid(), **task})
         search = "\n".join(path or str(Path.cwd()) for path in sys.path)
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -80,6 +80,7 @@ class Engine:
                 self._running.discard(process)
         if process.returncode:
             raise self._error(process.returncode, out, said, source, into)
+        return out
 
     def _error(self, status: int, out: str, said: str, source: Path, into: Path) -> StoreUnavailable:
         try:

@@ -35,13 +35,14 @@ _DIE_WITH_PARENT: Final = 1
 
 
 def main() -> None:
-    """Do what standard input says, as JSON; tell on standard output what went wrong."""
+    """Do what standard input says, as JSON; tell the outcome on standard output."""
     task: dict[str, Any] = json.load(sys.stdin)
     _end_with(task.pop("parent"))
     source, into = Path(task.pop("source")), Path(task.pop("into"))
     try:
         if task.pop("work") == "build":
-            build(source, into, **task)
+            indexed = build(source, into, **task)
+            print(json.dumps({"indexed": indexed}), flush=True)  # noqa: T201
         else:
             export(source, into, **task)
     except BaseException as error:  # a panic of the engine is no Exception
@@ -58,9 +59,9 @@ def _end_with(parent: int) -> None:
             os._exit(3)
 
 
-def build(source: Path, into: Path, patch_dim: int, cls_dim: int, index_from: int) -> None:
-    """Make a collection below ``into`` from the flat files below ``source``. From ``index_from`` patches on it gets a
-    graph over quantised vectors."""
+def build(source: Path, into: Path, patch_dim: int, cls_dim: int, index_from: int) -> bool:
+    """Make a collection below ``into`` from the flat files below ``source``. From about ``index_from`` patches on it
+    gets a graph over quantised vectors; returns whether it has."""
     int8 = qe.ScalarQuantizationConfig(qe.ScalarType.Int8, quantile=0.99, memory=qe.Memory.Pinned)
     hnsw = qe.HnswIndexConfig(m=16, ef_construct=100, full_scan_threshold=1)
     vectors = {
@@ -78,12 +79,15 @@ def build(source: Path, into: Path, patch_dim: int, cls_dim: int, index_from: in
     shard.optimize()
     shard.flush()
     shard.close()
-    qe.EdgeShard.load(str(into / SHARD)).close()  # completes its configuration, which no later opening changes
+    shard = qe.EdgeShard.load(str(into / SHARD))  # completes its configuration, which no later opening changes
+    indexed = 0 < shard.count(qe.CountRequest(filter=_PATCHES)) <= shard.info().indexed_vectors_count
+    shard.close()
     for path in (into / SHARD).rglob("*"):
         if path.is_file():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
     write_sums(into)
+    return indexed
 
 
 def _points(source: Path) -> Iterator[list[qe.Point]]:

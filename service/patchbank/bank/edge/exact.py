@@ -23,7 +23,7 @@ _BLOCK: Final = 4_096
 
 
 class Rows(Protocol):
-    """Vectors (N, D), wherever they are. Reading may raise ``OSError`` and ``ValueError``."""
+    """Vectors (N, D), wherever they are. Reading may raise ``OSError``."""
 
     def __len__(self) -> int: ...
     def rows(self, begin: int, end: int) -> FloatArray: ...

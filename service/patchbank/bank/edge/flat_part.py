@@ -163,8 +163,10 @@ class FlatPart(FlatCollection):
                 if self._mender is None:
                     raise DamagedBank(reason) from error
                 self._mender.mend(self._folder, self._part, self._spec, piece, reason)
-            with self._reading(piece):
+            try:
                 return read()
+            except UNREADABLE as error:
+                raise DamagedBank(f"{self._folder.name}/{PIECES[piece]} changes: {reason_of(error)}") from error
 
         return checked
 
@@ -205,9 +207,10 @@ class FlatPart(FlatCollection):
 
     @contextmanager
     def _reading(self, what: str) -> Iterator[None]:
+        trouble = UNREADABLE if what == "references" else (OSError,)
         try:
             yield
-        except UNREADABLE as error:
+        except trouble as error:
             raise DamagedBank(f"{self._folder.name}/{PIECES[what]} cannot be used: {reason_of(error)}") from error
 
     def close(self) -> None:

@@ -78,10 +78,13 @@ class Graph:
             for query in queries
         ]
         with _translated():
-            hits = self._shard.query_batch(qe.QueryBatchRequest(requests))
+            hits = self._ask(requests)
             ids = [[cast(UUID, hit.id).bytes for hit in nearest[:k]] for nearest in hits]
         raw = b"".join(b"".join(row) + bytes(16 * (k - len(row))) for row in ids)
         return np.frombuffer(raw, dtype=np.uint8).reshape(len(queries), k, 16)
+
+    def _ask(self, requests: list[qe.QueryRequest]) -> list[list[qe.ScoredPoint]]:
+        return self._shard.query_batch(qe.QueryBatchRequest(requests))
 
     def close(self) -> None:
         """Close; a later use raises ``GraphUnusable``."""

@@ -72,8 +72,8 @@ class GrowingPart(Forwarding):
         self._spool = None
         part = Part(version=version, references=spool.references, patches=spool.patches, digest=digest)
         if self._bulk or part.patches > MERGED_AT_ONCE:
-            self._engine.build(self._folder, self._folder, self._spec, self._index_from)
-            part = part.model_copy(update={"indexed": part.patches >= self._index_from})
+            indexed = self._engine.build(self._folder, self._folder, self._spec, self._index_from)
+            part = part.model_copy(update={"indexed": indexed})
         self._sealed = FlatPart(self._folder, part, self._spec, mapped=self._mapped, trusted=True)
         return part
 

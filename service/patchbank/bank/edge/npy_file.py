@@ -60,7 +60,7 @@ class NpyFile:
         return self.width * np.dtype(self.kind).itemsize
 
     def read(self, begin: int = 0, end: int | None = None) -> npt.NDArray[Any]:
-        """Some rows, all by default. Raises ``OSError`` and ``ValueError``."""
+        """Some rows, all by default. Raises ``OSError``."""
         with self.path.open("rb") as file:
             return self._read(file, begin, self.count if end is None else min(end, self.count))
 
@@ -88,7 +88,7 @@ class NpyFile:
         while view:
             count = file.readinto(view)
             if not count:
-                raise ValueError(f"{self.path.name} is shorter than it was")
+                raise OSError(f"{self.path.name} is shorter than it was")
             view = view[count:]
         return rows
 

@@ -7,10 +7,9 @@ processes open the same finished banks and search them; a batch is split over th
 from __future__ import annotations
 
 import os
-import queue
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,15 +18,17 @@ import numpy as np
 from patchbank.arrays import FloatArray
 from patchbank.bank.collection import CollectionBank
 from patchbank.bank.edge.store import EdgeStore
-from patchbank.bank.edge.worker import Call, Worker
+from patchbank.bank.edge.worker import Call, search_kind
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import BankRef
 from patchbank.bank.parted import Collection
 from patchbank.bank.store import Neighbours
-from patchbank.errors import Closed, StoreUnavailable
+from patchbank.errors import StoreUnavailable
+from patchbank.processes.pool import WorkerPool
 
 _SPLIT_FROM: Final = 32
-_GET_PATIENCE: Final = 120.0
+_PATIENCE: Final = 120.0
+"""Seconds that a search may take at most, whoever asks for it; one that hangs is noticed much sooner."""
 
 
 class PooledStore(EdgeStore):
@@ -37,17 +38,10 @@ class PooledStore(EdgeStore):
     def __init__(self, data_dir: Path, workers: int, keep_versions: int = 3) -> None:
         super().__init__(data_dir, keep_versions, mapped=False)
         self._count = workers
-        self._idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
-        self._workers: list[Worker] = []
-        self._closed = threading.Event()
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="search")
+        self._pool = WorkerPool(search_kind(data_dir, max(1, (os.cpu_count() or 1) // workers)), workers)
         try:
-            for _ in range(workers):
-                worker = Worker(data_dir, max(1, (os.cpu_count() or 1) // workers))
-                self._workers.append(worker)
-                self._idle.put(worker)
-            for worker in self._workers:
-                worker.wait_until_ready()
+            self._pool.wait_until_ready()
         except BaseException:
             self.close()
             raise
@@ -62,7 +56,7 @@ class PooledStore(EdgeStore):
         """``Bank.nearest`` of one bank, its queries split over the workers."""
         parts = min(self._count, max(1, len(queries) // _SPLIT_FROM))
         calls = [Call(ref, "nearest", (part, k, exact, exclude_images)) for part in np.array_split(queries, parts)]
-        waiting = [self._threads.submit(self.call, call) for call in calls[1:]]
+        waiting = [self._threads.submit(copy_context().run, self.call, call) for call in calls[1:]]
         answers: list[Neighbours] = [self.call(calls[0])]
         answers += [future.result() for future in waiting]
         return Neighbours(
@@ -72,24 +66,14 @@ class PooledStore(EdgeStore):
         )
 
     def call(self, call: Call) -> Any:
-        """Run a call on the next idle worker; one that died is replaced, and its caller told."""
-        if self._closed.is_set():
-            raise Closed("the bank store is closed")
-        try:
-            worker = self._idle.get(timeout=_GET_PATIENCE)
-        except queue.Empty:
-            raise StoreUnavailable(f"all search processes were busy for {_GET_PATIENCE:.0f} s; try again") from None
-        try:
-            return worker.run(call)
-        finally:
-            self._idle.put(worker)
+        """Run a call on the next idle worker; one that died or hangs is replaced, and its caller told."""
+        late = StoreUnavailable(f"a search took longer than {_PATIENCE:.0f} s; its process was started again")
+        return self._pool.call(call, _PATIENCE, late)
 
     def close(self) -> None:
         """Stop the workers, and close as ``EdgeStore`` does. Closing twice does nothing more."""
-        self._closed.set()
+        self._pool.close()
         self._threads.shutdown(wait=True)
-        while self._workers:
-            self._workers.pop().close()
         super().close()
 
 

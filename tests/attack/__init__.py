@@ -1,0 +1,1 @@
+"""Attacks on the project, run on scratch copies: ``python -m tests.attack --help``, ``make attack``, docs/attack.md."""
