@@ -13,10 +13,11 @@ from PIL import Image
 
 from patchbank.errors import ImageTooLarge, UndecodableImage
 from patchbank.images import ImageLimits, decode_image
-from patchbank.images.files import open_regular, read_bytes
+from patchbank.images.files import read_bytes
 from patchbank.images.headers import jpeg2000_size, webp_size
 from patchbank.images.jpeg_walk import walk_jpeg
 from patchbank.peak_memory import peak_memory_mb
+from patchbank.regular_file import open_regular
 from tests.images.hostile import empty_webp, jpeg2000_header, png, progressive, tiled
 
 SMALL = ImageLimits(max_megapixels=1.0)
