@@ -211,6 +211,14 @@ class BackboneChoice(BaseModel):
     decided_at: str = Field(description="when it was decided, UTC; empty where nothing was to be decided")
 
 
+class StoreNode(BaseModel):
+    """One node of the Qdrant server that stores the banks, by its place in `PATCHBANK_QDRANT_URL`."""
+
+    node: int = Field(description="1 for the first URL")
+    answers: bool = Field(description="whether it answered when it was last asked")
+    away_for_s: float | None = Field(description="seconds since it was first found not to answer")
+
+
 class Health(BaseModel):
     """Whether the service can answer."""
 
@@ -221,6 +229,7 @@ class Health(BaseModel):
     providers: list[str]
     classes: int | None
     refused: dict[str, str] = Field(description="classes whose bank fails the self-test, and why")
+    store_nodes: list[StoreNode] = Field(description="nodes of the Qdrant server; empty for the embedded store")
 
 
 class Ready(BaseModel):

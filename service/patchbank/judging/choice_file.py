@@ -16,8 +16,12 @@ from patchbank.atomic_file import replace_file
 from patchbank.disk import write_error
 from patchbank.errors import DataDirNotWritable, StoreUnavailable
 from patchbank.reason import reason_of
+from patchbank.regular_file import read_regular
 
 By = Literal["setting", "banks", "hub", "built-in", "person"]
+
+_MOST: Final = 1 << 16
+"""Most bytes of the file."""
 
 _PATIENCE: Final = 1800.0
 """Seconds to wait for another process that decides: it may be pulling a file."""
@@ -68,14 +72,14 @@ class ChoiceFile:
     def read(self) -> Choice | None:
         """What was decided for this store. Raises ``StoreUnavailable`` where the file is there and cannot be read."""
         try:
-            stored = _FORM.validate_json(self.path.read_bytes())
+            stored = _FORM.validate_json(read_regular(self.path, _MOST))
         except FileNotFoundError:
             return None
         except OSError as error:
             raise StoreUnavailable(f"{self.path} cannot be read: {reason_of(error)}") from error
         except ValidationError as error:
             raise StoreUnavailable(f"{self.path} is no decision of a backbone: remove it, or restore it") from error
-        if stored.store != self._store:
+        if stored.store != self._store and not _nodes(stored.store) & _nodes(self._store):
             return None
         return Choice(stored.backbone, stored.by, stored.why, stored.decided_at)
 
@@ -106,3 +110,8 @@ class ChoiceFile:
             yield
         finally:
             lock.release()
+
+
+def _nodes(store: str) -> set[str]:
+    """The URLs in a list of a server's nodes: two lists that share one are of the same server."""
+    return {node.strip().partition("?")[0].rstrip("/") for node in store.split(",")} - {""}
