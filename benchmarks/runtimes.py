@@ -32,9 +32,10 @@ from patchbank.bank.manifest import Manifest
 from patchbank.embedding import session
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.model_files import find_backbone, model_path
+from patchbank.embedding.model_hash import file_sha256
 from patchbank.embedding.providers import Runtime, session_options
 from patchbank.embedding.self_test import Response
-from patchbank.embedding.session import OnnxSession, file_sha256
+from patchbank.embedding.session import OnnxSession
 from patchbank.judging.compatibility import Compatibility, CompatibilityChecks
 from patchbank.judging.inspector import Inspector
 

@@ -161,7 +161,7 @@ def headed(raw: bytes, **facts: Any) -> bytes:
     out, values = io.BytesIO(), read_array(raw)
     known = {"descr": np.lib.format.dtype_to_descr(values.dtype), "fortran_order": False, "shape": values.shape}
     np.lib.format.write_array_header_2_0(out, {**known, **facts})
-    return out.getvalue() + values.tobytes()
+    return out.getvalue() + bytes(values.tobytes())
 
 
 def longer(raw: bytes, factor: float) -> bytes:
@@ -187,8 +187,7 @@ def changed(name: str, change: Callable[[bytes], bytes]) -> Callable[[Entries], 
 def in_document(name: str, change: Callable[[Any], Any]) -> Callable[[Entries], bytes]:
     def rewritten(raw: bytes) -> bytes:
         document = json.loads(raw)
-        text: str = json.dumps(change(document) or document)
-        return text.encode()
+        return json.dumps(change(document) or document).encode()
 
     return changed(name, rewritten)
 

@@ -16,8 +16,9 @@ from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.embedding import Embedding
 from patchbank.embedding.input_size import Area, InputSize, Sides
 from patchbank.embedding.model_files import pulled_path
+from patchbank.embedding.model_hash import file_sha256
 from patchbank.embedding.preprocess import fingerprint
-from patchbank.embedding.session import OnnxSession, file_sha256
+from patchbank.embedding.session import OnnxSession
 from patchbank.errors import Closed, InvalidSettings, ModelUnavailable
 from patchbank.images import DecodedImage
 from patchbank.settings import Settings

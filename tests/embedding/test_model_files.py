@@ -10,8 +10,8 @@ import pytest
 
 from patchbank.embedding.backbones import BACKBONES, CHECKPOINTS, Backbone, HubFile, Packaged, packaged_model
 from patchbank.embedding.input_size import Area
-from patchbank.embedding.model_files import check_pin, find_backbone, model_path, pulled_path
-from patchbank.embedding.session import file_sha256
+from patchbank.embedding.model_files import check_pin, find_backbone, model_path, pulled_path, record_path
+from patchbank.embedding.model_hash import file_sha256
 from patchbank.errors import ModelUnavailable
 from patchbank.settings import load_settings
 
@@ -112,4 +112,21 @@ def test_another_file_than_the_pinned_is_refused(tmp_path: Path) -> None:
 
 def test_what_is_not_pinned_passes(tmp_path: Path) -> None:
     check_pin(replace(PULLED, source=replace(SOURCE, sha256=None)), "1" * 64, tmp_path)
-    check_pin(BACKBONES["efficientnet-lite2"], "1" * 64, tmp_path)
+
+
+def test_a_damaged_record_of_a_pull_is_never_taken_for_none(tmp_path: Path) -> None:
+    source = replace(SOURCE, sha256=None)
+    backbone = replace(PULLED, source=source)
+    record = record_path(pulled_path(backbone.name, source, tmp_path))
+    record.parent.mkdir(parents=True)
+    for damaged in (b"", b"12ab", b"\xff" * 64, b"a" * 2_000):
+        record.write_bytes(damaged)
+        with pytest.raises(ModelUnavailable, match=record.name):
+            check_pin(backbone, "1" * 64, tmp_path)
+
+
+def test_the_built_in_model_is_pinned(tmp_path: Path) -> None:
+    backbone = BACKBONES["efficientnet-lite2"]
+    check_pin(backbone, file_sha256(model_path(backbone, tmp_path)), tmp_path)
+    with pytest.raises(ModelUnavailable, match="install patchbank again"):
+        check_pin(backbone, "1" * 64, tmp_path)

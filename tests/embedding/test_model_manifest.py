@@ -14,8 +14,8 @@ from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.input_size import Area, Sides
 from patchbank.embedding.joining import join_tokens
 from patchbank.embedding.model_files import find_backbone, local_names, models_dir
+from patchbank.embedding.model_hash import file_sha256
 from patchbank.embedding.model_manifest import ModelManifest, read_model_manifest, write_model_manifest
-from patchbank.embedding.session import file_sha256
 from patchbank.errors import ModelUnavailable
 from patchbank.images import DecodedImage
 from patchbank.settings import Settings

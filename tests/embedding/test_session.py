@@ -10,8 +10,9 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
+from patchbank.embedding.model_hash import file_sha256
 from patchbank.embedding.providers import PROVIDERS, Runtime
-from patchbank.embedding.session import OnnxSession, file_sha256
+from patchbank.embedding.session import OnnxSession
 from patchbank.errors import Closed, ModelUnavailable, ProviderUnavailable
 from tests.helpers.graphs import write_grid, write_sequence
 

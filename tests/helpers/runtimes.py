@@ -7,8 +7,9 @@ from pathlib import Path
 from benchmarks.altered_weights import Change, off_by, write_altered
 from patchbank.embedding.backbones import BACKBONES, Backbone, packaged_model
 from patchbank.embedding.embedder import Embedder
+from patchbank.embedding.model_hash import file_sha256
 from patchbank.embedding.providers import DEFAULT, Runtime
-from patchbank.embedding.session import OnnxSession, file_sha256
+from patchbank.embedding.session import OnnxSession
 
 BACKBONE = BACKBONES["efficientnet-lite2"]
 MODEL = packaged_model("efficientnet-lite2.onnx")

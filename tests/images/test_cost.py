@@ -13,10 +13,11 @@ from PIL import Image
 
 from patchbank.errors import ImageTooLarge, UndecodableImage
 from patchbank.images import ImageLimits, decode_image
-from patchbank.images.files import open_regular, read_bytes
+from patchbank.images.files import read_bytes
 from patchbank.images.headers import jpeg2000_size, webp_size
 from patchbank.images.jpeg_walk import walk_jpeg
 from patchbank.peak_memory import peak_memory_mb
+from patchbank.regular_file import open_regular
 from tests.images.hostile import empty_webp, jpeg2000_header, png, progressive, tiled
 
 SMALL = ImageLimits(max_megapixels=1.0)
@@ -110,7 +111,7 @@ def test_a_pipe_that_takes_the_place_of_a_file_is_not_waited_for(
         open_regular(pipe)
     facts = file.stat()
     assert stat.S_ISREG(facts.st_mode)
-    monkeypatch.setattr(Path, "stat", lambda self: facts)  # as it was, a moment ago
+    monkeypatch.setattr(Path, "stat", lambda _: facts)  # as it was, a moment ago
     with pytest.raises(UndecodableImage, match="a pipe, a device or a socket"):
         open_regular(pipe)
 
@@ -118,6 +119,6 @@ def test_a_pipe_that_takes_the_place_of_a_file_is_not_waited_for(
 def test_a_file_that_grows_while_it_is_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "a.png"
     file.write_bytes(bytes(2000))
-    monkeypatch.setattr(os, "fstat", lambda handle: os.stat_result((stat.S_IFREG, *[0] * 9)))
+    monkeypatch.setattr(os, "fstat", lambda _: os.stat_result((stat.S_IFREG, *[0] * 9)))
     with pytest.raises(ImageTooLarge):
         read_bytes(file, ImageLimits(max_megabytes=0.001))

@@ -52,7 +52,7 @@ FILES = {
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_process_gives_what_this_one_gives(reader: PictureReader, name: str) -> None:
-    outcomes = []
+    outcomes: list[tuple[object, ...]] = []
     for by in (PictureReader(LIMITS), reader):
         try:
             picture = by.opened(FILES[name], f"{name}.png").read()

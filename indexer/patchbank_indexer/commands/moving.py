@@ -25,7 +25,8 @@ def copy(
     to: Annotated[
         str,
         typer.Option(
-            help="A Qdrant server's URL (all nodes of a cluster: with commas between), or the data directory of an embedded store."
+            help="A Qdrant server's URL (all nodes of a cluster: with commas between), or the data directory of an "
+            "embedded store."
         ),
     ],
     data_dir: DataDir = None,

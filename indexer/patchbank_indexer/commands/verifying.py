@@ -51,5 +51,5 @@ def _row(finding: Finding) -> tuple[object, ...]:
 
 
 def _counts(findings: Sequence[Finding]) -> dict[str, int]:
-    counted = Counter(finding.state for finding in findings)
+    counted: Counter[str] = Counter(finding.state for finding in findings)
     return {state: counted[state] for state in _WORDS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -9,6 +10,8 @@ from pathlib import Path
 
 from patchbank.errors import NoReferences
 from patchbank.images import HEAD, SUFFIXES, kind_of
+from patchbank.reason import reason_of
+from patchbank.regular_file import open_regular
 from patchbank_indexer.datasets.left_out import NO_IMAGE, LeftOut, LeftOutFile
 
 
@@ -51,7 +54,7 @@ def pictures(folder: Path) -> list[Path]:
     """Image files directly in a folder, sorted; an empty list where there is no folder."""
     if not folder.is_dir():
         return []
-    files = (file for file in sorted(folder.iterdir()) if not file.name.startswith(".") and not file.is_dir())
+    files = (file for file in sorted(folder.iterdir()) if not file.name.startswith(".") and not os.path.isdir(file))  # noqa: PTH112 - never raises
     return _sorted_out(files)[0]
 
 
@@ -85,13 +88,15 @@ def _sorted_out(files: Iterator[Path | LeftOutFile]) -> tuple[list[Path], list[L
 
 def _verdict(file: Path) -> LeftOutFile | None:
     """Why a file is left out; None for a picture. Only regular files are opened, and only their beginning is read."""
-    if not file.is_file():
-        return LeftOutFile(file, "a link to nothing" if file.is_symlink() and not file.exists() else "no regular file")
     try:
-        with file.open("rb") as opened:
+        with open_regular(file) as opened:
             head = opened.read(HEAD)
+    except FileNotFoundError:
+        return LeftOutFile(file, "a link to nothing")
     except OSError as error:
-        return LeftOutFile(file, f"cannot be opened ({error.strerror or error})", maybe_image=True)
+        if error.errno == errno.EINVAL:
+            return LeftOutFile(file, "no regular file")
+        return LeftOutFile(file, f"cannot be opened ({reason_of(error)})", maybe_image=True)
     kind = kind_of(head, file.suffix)
     if kind is not None and kind.image and not kind.read:
         return LeftOutFile(file, kind.name, kind.advice, maybe_image=True)
@@ -120,10 +125,18 @@ def _below(root: Path) -> Iterator[Path | LeftOutFile]:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
+            if _is_dir(entry):
                 (linked if entry.is_symlink() else folders).append(folder / entry.name)
             else:
                 yield folder / entry.name
+
+
+def _is_dir(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder; what cannot be looked at, such as a link in a circle, is told of as a file."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:

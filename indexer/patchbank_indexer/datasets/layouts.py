@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,13 +12,20 @@ from typing import Final
 
 from patchbank.bank.names import check_class_name
 from patchbank.errors import NoReferences
+from patchbank.reason import reason_of
+from patchbank.regular_file import read_regular
+from patchbank.text import quoted
 from patchbank_indexer.datasets.dataset import ClassData, LabelledImage, Purpose, checked, halves
 from patchbank_indexer.datasets.files import holds_pictures, image_files, pictures
 from patchbank_indexer.datasets.lookout import is_manifest, manifests_by_class
 from patchbank_indexer.datasets.lookout_class import lookout_class
+from patchbank_indexer.datasets.path_ends import is_inside
 
 SPLIT_FILE: Final = Path("split_csv") / "1cls.csv"
 """VisA's own one-class split."""
+
+_MOST: Final = 1 << 28
+"""Most bytes of a list of pictures."""
 
 _COLUMNS: Final = ("object", "split", "label", "image", "mask")
 
@@ -202,11 +210,15 @@ def _folders(root: Path, layout: Layout, purpose: Purpose) -> dict[str, Reader]:
 def _visa(root: Path, purpose: Purpose) -> dict[str, Reader]:
     rows: dict[str, list[dict[str, str]]] = {}
     try:
-        with (root / SPLIT_FILE).open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-            for row in csv.DictReader(file):
-                rows.setdefault(row["object"], []).append({name: row[name] for name in _COLUMNS})
+        text = read_regular(root / SPLIT_FILE, _MOST).decode("utf-8-sig", errors="surrogateescape")
+        for number, row in enumerate(csv.DictReader(io.StringIO(text, newline="")), 2):
+            fields = {name: row[name] or "" for name in _COLUMNS}
+            for place in (fields["image"], fields["mask"]):
+                if not is_inside(place):
+                    raise NoReferences(f"{root / SPLIT_FILE}, row {number}: {quoted(place)} leads out of the data set")
+            rows.setdefault(fields["object"], []).append(fields)
     except (OSError, csv.Error) as error:
-        raise NoReferences(f"{root / SPLIT_FILE} cannot be read: {error}") from error
+        raise NoReferences(f"{root / SPLIT_FILE} cannot be read: {reason_of(error)}") from error
     except KeyError as error:
         raise NoReferences(f"{root / SPLIT_FILE} has no column {error}; it needs {', '.join(_COLUMNS)}") from None
     return {name: partial(_visa_class, root, name, mine, purpose) for name, mine in rows.items()}

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from patchbank.errors import NoReferences
+from patchbank.reason import reason_of
+from patchbank.regular_file import open_regular, read_regular
 from patchbank_indexer.datasets.dataset import LabelledImage
 from patchbank_indexer.datasets.left_out import LeftOutFile
 from patchbank_indexer.datasets.masks import Colour
@@ -22,6 +24,9 @@ ANOMALY: Final = "anomaly"
 _SOURCE: Final = "source-ref"
 _METADATA: Final = "-metadata"
 _HEAD: Final = 65_536
+_MOST: Final = 1 << 30
+"""Most bytes of a manifest."""
+
 _SUFFIXES: Final = (".manifest", ".jsonl")
 _FOLDER: Final = "manifests"
 _SCHEME: Final = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -45,10 +50,8 @@ class LookoutManifest:
 
 def is_manifest(file: Path) -> bool:
     """Whether a file is such a manifest, by its first line: any name will do."""
-    if not file.is_file():
-        return False
     try:
-        with file.open("rb") as opened:
+        with open_regular(file) as opened:
             head = opened.read(_HEAD)
     except OSError:
         return False
@@ -147,16 +150,16 @@ def _manifests_in(folder: Path) -> list[Path]:
 
 def _lines(file: Path) -> Iterator[dict[str, Any]]:
     try:
-        text = file.read_text(encoding="utf-8-sig", errors="surrogateescape")
+        text = read_regular(file, _MOST).decode("utf-8-sig", errors="surrogateescape")
     except OSError as error:
-        raise NoReferences(f"{file} cannot be read: {error.strerror or error}") from error
+        raise NoReferences(f"{file} cannot be read: {reason_of(error)}") from error
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
             fields = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise NoReferences(f"{file}, line {number}: no JSON: {error}") from None
+            raise NoReferences(f"{file}, line {number}: no JSON: {reason_of(error)}") from None
         if not isinstance(fields, dict) or not isinstance(fields.get(_SOURCE), str):
             raise NoReferences(f"{file}, line {number}: no {_SOURCE!r}, which names the picture")
         yield fields

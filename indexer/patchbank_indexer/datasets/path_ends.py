@@ -11,6 +11,12 @@ from patchbank_indexer.datasets.files import files_below
 _NO_STEP = frozenset({"", ".", "..", "/"})
 
 
+def is_inside(path: str) -> bool:
+    """Whether a path from a list stays in the data set: neither absolute nor upwards."""
+    place = PurePosixPath(path)
+    return not place.is_absolute() and ".." not in place.parts and "\0" not in path
+
+
 class PathEnds:
     """The files below a folder, else those beside it: manifests often lie in a folder of their own. The folder is
     searched once."""

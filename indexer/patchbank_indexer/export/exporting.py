@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from patchbank.disk import write_error
-from patchbank.embedding.session import file_sha256
+from patchbank.embedding.model_hash import file_sha256
 from patchbank.errors import DataDirNotWritable, ExportFailed, PatchbankError
 from patchbank_indexer.export.checkpoints import Checkpoint, open_checkpoint
 from patchbank_indexer.export.request import FP32_ERROR, MIN_COSINE, ExportedModel, ExportRequest, Parity

@@ -40,9 +40,10 @@ class LocalFile:
 
 @dataclass(frozen=True)
 class Packaged:
-    """A file that is part of the package."""
+    """A file that is part of the package, and its SHA-256; None: any."""
 
     file_name: str
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,9 @@ BACKBONES: Final[dict[str, Backbone]] = {
     for backbone in (
         Backbone(
             name="efficientnet-lite2",
-            source=Packaged("efficientnet-lite2.onnx"),
+            source=Packaged(
+                "efficientnet-lite2.onnx", "9d58629bdc5abd9900d227b6623749c77aefd2ec33cd1f9988d178a56922385b"
+            ),
             size=Area(512),
             multiple=32,
             stride=16,

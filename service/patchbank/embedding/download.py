@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
+from typing import Final
 
 from huggingface_hub import constants, hf_hub_download
 
@@ -11,9 +13,14 @@ from patchbank.atomic_file import replace_file, replacing
 from patchbank.disk import require_space, write_error
 from patchbank.embedding.backbones import Backbone, HubFile
 from patchbank.embedding.fetching import HubFailure, ask, bring, bring_within
-from patchbank.embedding.model_files import model_path, models_dir, pinned_sha256, pulled_path, record_path
-from patchbank.embedding.session import file_sha256
+from patchbank.embedding.model_files import check_pin, model_path, models_dir, pinned_sha256, pulled_path, record_path
+from patchbank.embedding.model_hash import file_sha256, model_sha256
 from patchbank.errors import DataDirNotWritable, ModelUnavailable
+from patchbank.reason import reason_of
+from patchbank.regular_file import open_regular
+
+_MOST: Final = 1 << 31
+"""Most bytes of an ONNX file: protobuf's limit."""
 
 
 def pull_model(
@@ -79,9 +86,8 @@ def verify_model(backbone: Backbone, data_dir: Path) -> str:
     path = model_path(backbone, data_dir)
     source = backbone.source
     if not isinstance(source, HubFile):
-        digest, pinned = file_sha256(path), pinned_sha256(backbone, data_dir)
-        if pinned is not None and digest != pinned:
-            raise ModelUnavailable(f"{path} has SHA-256 {digest}, its manifest says {pinned}")
+        digest, _ = model_sha256(path)
+        check_pin(backbone, digest, data_dir)
         return digest
     return _verify(path, source, pinned_sha256(backbone, data_dir))
 
@@ -118,9 +124,12 @@ def _place(file: Path, backbone: Backbone, source: HubFile, data_dir: Path) -> P
 def _verify(path: Path, source: HubFile, pinned: str | None) -> str:
     """Check the file's size and hash against the pinned ones, and return its SHA-256."""
     try:
-        size = path.stat().st_size
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
     except OSError as error:
-        raise ModelUnavailable(f"{path}: {error.strerror or error}") from error
+        raise ModelUnavailable(f"{path}: {reason_of(error)}") from error
+    if size > _MOST:
+        raise ModelUnavailable(f"{path} has {size} bytes, which no model has")
     if source.size is not None and size != source.size:
         raise ModelUnavailable(f"{path} has {size} bytes, pinned for {source.path} are {source.size}")
     digest = file_sha256(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from types import TracebackType
 
 from patchbank.arrays import ByteArray, FloatArray
@@ -56,8 +57,8 @@ class Embedder:
         have been decided before (``patchbank.judging.backbone_choice.settled``). Files are decoded in this process
         unless ``decoders``, processes of their own, are asked for.
 
-        ``ModelUnavailable`` says how to get a model that is not here, and what to do if the graph does not take that
-        size.
+        ``ModelUnavailable`` says how to get a model that is not here or not the right one, and what to do if the graph
+        does not take that size.
         """
         backbone = find_backbone(settings.backbone, settings.data_dir)
         if settings.input_size:
@@ -68,8 +69,8 @@ class Embedder:
         with ExitStack() as opened:
             model = model_path(backbone, settings.data_dir)
             pictures = opened.enter_context(PictureReader(settings.image_limits, decoders))  # they start meanwhile
-            session = opened.enter_context(closing(OnnxSession(model, runtime)))
-            check_pin(backbone, session.sha256, settings.data_dir)
+            check = partial(check_pin, backbone, data_dir=settings.data_dir)
+            session = opened.enter_context(closing(OnnxSession(model, runtime, check)))
             embedder = cls(backbone, session, settings.batch_size, pictures)
             embedder.dimensions()
             pictures.wait_until_ready()

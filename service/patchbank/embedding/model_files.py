@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Final
 
-from patchbank.embedding.backbones import BACKBONES, CHECKPOINTS, Backbone, HubFile, LocalFile, packaged_model
+from patchbank.embedding.backbones import BACKBONES, CHECKPOINTS, Backbone, HubFile, LocalFile, Packaged, packaged_model
 from patchbank.embedding.model_manifest import read_model_manifest
 from patchbank.errors import ModelUnavailable
+from patchbank.reason import reason_of
+from patchbank.regular_file import read_regular_text
 from patchbank.settings import AUTO
 from patchbank.text import quoted
+
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_MOST_RECORD: Final = 1_000
+_AGAIN: Final[dict[type, str]] = {
+    HubFile: "pull it again",
+    LocalFile: "export it again",
+    Packaged: "it is damaged, install patchbank again",
+}
 
 
 def models_dir(data_dir: Path) -> Path:
@@ -73,23 +85,27 @@ def record_path(path: Path) -> Path:
 
 
 def pinned_sha256(backbone: Backbone, data_dir: Path) -> str | None:
-    """The SHA-256 that the file must have: pinned, stated in its manifest, or recorded at the first pull."""
+    """The SHA-256 that the file must have: pinned, stated in its manifest, or recorded at the first pull. Raises
+    ``ModelUnavailable`` for a damaged record."""
     source = backbone.source
-    if isinstance(source, LocalFile):
+    if source.sha256 is not None or not isinstance(source, HubFile):
         return source.sha256
-    if not isinstance(source, HubFile):
-        return None
-    if source.sha256 is not None:
-        return source.sha256
+    record = record_path(pulled_path(backbone.name, source, data_dir))
     try:
-        return record_path(pulled_path(backbone.name, source, data_dir)).read_text().strip() or None
-    except OSError:
+        sha256 = read_regular_text(record, _MOST_RECORD).strip()
+    except FileNotFoundError:
         return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelUnavailable(f"{record} cannot be read: {reason_of(error)}") from error
+    if not _SHA256.fullmatch(sha256):
+        raise ModelUnavailable(f"{record} holds no SHA-256: remove it and the model, and pull it again")
+    return sha256
 
 
 def check_pin(backbone: Backbone, sha256: str, data_dir: Path) -> None:
     """Refuse a file whose SHA-256 is not the pinned one."""
     pinned = pinned_sha256(backbone, data_dir)
     if pinned is not None and pinned != sha256:
-        how = "export" if isinstance(backbone.source, LocalFile) else "pull"
-        raise ModelUnavailable(f"the file of {backbone.name} has SHA-256 {sha256}, pinned is {pinned}: {how} it again")
+        raise ModelUnavailable(
+            f"the file of {backbone.name} has SHA-256 {sha256}, pinned is {pinned}: {_AGAIN[type(backbone.source)]}"
+        )

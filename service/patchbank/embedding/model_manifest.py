@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -14,9 +14,14 @@ from patchbank.embedding.backbones import Backbone, LocalFile
 from patchbank.embedding.input_size import parse_size
 from patchbank.embedding.joining import Join
 from patchbank.errors import DataDirNotWritable, InvalidSettings, ModelUnavailable
+from patchbank.reason import reason_of
+from patchbank.regular_file import read_regular_text
 
 NAME: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}"
 """Pattern of a backbone's name, which is a file's name too."""
+
+_MOST: Final = 1 << 20
+"""Most bytes of a manifest."""
 
 Triple = tuple[float, float, float]
 
@@ -30,7 +35,7 @@ class ModelManifest(BaseModel):
     people, such as the checkpoint of an export; nothing depends on them.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = Field(pattern=f"^{NAME}$")
     file: str = Field(min_length=1)
@@ -48,6 +53,14 @@ class ModelManifest(BaseModel):
     max_batch: int | None = Field(default=None, ge=1)
     licence: str = "not stated"
     made: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("file")
+    @classmethod
+    def _is_beside_it(cls, value: str) -> str:
+        place = PurePosixPath(value)
+        if place.is_absolute() or ".." in place.parts or not value.isprintable():
+            raise ValueError("the name of a file beside the manifest")
+        return value
 
     @field_validator("std")
     @classmethod
@@ -88,17 +101,15 @@ class ModelManifest(BaseModel):
 def read_model_manifest(path: Path) -> Backbone:
     """The backbone of the manifest at ``path``; ``ModelUnavailable`` names the field that is wrong."""
     try:
-        return ModelManifest.model_validate(json.loads(path.read_text())).backbone(path.parent)
+        return ModelManifest.model_validate(json.loads(read_regular_text(path, _MOST))).backbone(path.parent)
     except OSError as error:
-        raise ModelUnavailable(f"model manifest {path}: {error.strerror or error}") from error
+        raise ModelUnavailable(f"model manifest {path}: {reason_of(error)}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise ModelUnavailable(f"model manifest {path}: {field}: {first['msg']}") from error
+        raise ModelUnavailable(f"model manifest {path}: {reason_of(error)}") from error
     except InvalidSettings as error:
         raise ModelUnavailable(f"model manifest {path}: {error.message}") from error
-    except ValueError as error:
-        raise ModelUnavailable(f"model manifest {path} is not JSON: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise ModelUnavailable(f"model manifest {path} is not JSON: {reason_of(error)}") from error
 
 
 def write_model_manifest(manifest: ModelManifest, path: Path) -> None:

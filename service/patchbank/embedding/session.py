@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from patchbank.arrays import FloatArray
+from patchbank.embedding.model_hash import model_sha256
 from patchbank.embedding.onnx_runtime import onnx_runtime
 from patchbank.embedding.providers import DEFAULT, Runtime, provider_arguments, session_options, verify_providers
 from patchbank.errors import Closed, ModelUnavailable
@@ -19,13 +19,21 @@ class OnnxSession:
     ``nodes`` counts the graph's nodes per execution provider (empty where ONNX Runtime does not tell).
     """
 
-    def __init__(self, path: Path, runtime: Runtime = DEFAULT) -> None:
+    def __init__(self, path: Path, runtime: Runtime = DEFAULT, check: Callable[[str], None] | None = None) -> None:
+        """``check`` is called with the model's SHA-256 before it is loaded, and raises where it is a wrong one."""
         self.path = path
-        self.sha256 = file_sha256(path)
+        self.sha256, weights = model_sha256(path)
+        if check is not None:
+            check(self.sha256)
         self.precision = runtime.precision
         arguments = provider_arguments(runtime)
+        options = session_options(runtime)
         try:
-            session = onnx_runtime().InferenceSession(str(path), session_options(runtime), providers=arguments)
+            if weights:  # taken from memory, so that they are what was checked, and nothing is mapped
+                options.add_external_initializers_from_files_in_memory(
+                    list(weights), list(weights.values()), [len(content) for content in weights.values()]
+                )
+            session = onnx_runtime().InferenceSession(str(path), options, providers=arguments)
         except Exception as error:  # ONNX Runtime raises many unrelated types
             raise ModelUnavailable(f"{path.name} cannot be loaded by ONNX Runtime: {_one_line(error)}") from error
         self.nodes = verify_providers(session, [name for name, _ in arguments])
@@ -78,15 +86,3 @@ class OnnxSession:
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
-
-
-def file_sha256(path: Path) -> str:
-    """Hex SHA-256 of a file, read in pieces."""
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while piece := file.read(1 << 20):
-                digest.update(piece)
-    except OSError as error:
-        raise ModelUnavailable(f"model file {path}: {error.strerror or error}") from error
-    return digest.hexdigest()

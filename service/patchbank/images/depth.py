@@ -6,11 +6,12 @@ from pathlib import Path
 
 from patchbank.errors import PatchbankError
 from patchbank.images import headers
-from patchbank.images.files import open_regular, read_bytes
+from patchbank.images.files import read_bytes
 from patchbank.images.formats import HEAD, kind_of
 from patchbank.images.limits import ImageLimits
 from patchbank.images.tiff import BrokenTiff
 from patchbank.images.tiff_layout import tiff_layout
+from patchbank.regular_file import open_regular
 
 _PNG_DEPTH, _PNG_COLOUR, _GREY = 24, 25, 0
 

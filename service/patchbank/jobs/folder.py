@@ -15,10 +15,14 @@ from patchbank.disk import write_error
 from patchbank.errors import DataDirNotWritable, PatchbankError, StoreUnavailable
 from patchbank.jobs.job import Job, JobError, JobOrder, JobStatus
 from patchbank.reason import reason_of
+from patchbank.regular_file import read_regular_text
 from patchbank.text import json_text
 
 FOLDER: Final = "jobs"
 """Below the data directory."""
+
+_MOST: Final = 1 << 28
+"""Most bytes of a job's document: an audit of a hundred thousand references has less."""
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -115,9 +119,11 @@ def _read(path: Path, kind: type[T]) -> T | None:
     """The document; None where there is none. Raises ``ValueError`` for a damaged one, which no process of ours
     writes."""
     try:
-        return kind.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        return kind.model_validate(json.loads(read_regular_text(path, _MOST)))
     except FileNotFoundError:
         return None
+    except RecursionError as error:
+        raise ValueError(f"{path.name} is nested too deeply") from error
     except OSError as error:
         raise StoreUnavailable(f"{path} cannot be read: {reason_of(error)}") from error
 

@@ -16,8 +16,12 @@ from patchbank.atomic_file import replace_file
 from patchbank.disk import write_error
 from patchbank.errors import DataDirNotWritable, StoreUnavailable
 from patchbank.reason import reason_of
+from patchbank.regular_file import read_regular
 
 By = Literal["setting", "banks", "hub", "built-in", "person"]
+
+_MOST: Final = 1 << 16
+"""Most bytes of the file."""
 
 _PATIENCE: Final = 1800.0
 """Seconds to wait for another process that decides: it may be pulling a file."""
@@ -68,7 +72,7 @@ class ChoiceFile:
     def read(self) -> Choice | None:
         """What was decided for this store. Raises ``StoreUnavailable`` where the file is there and cannot be read."""
         try:
-            stored = _FORM.validate_json(self.path.read_bytes())
+            stored = _FORM.validate_json(read_regular(self.path, _MOST))
         except FileNotFoundError:
             return None
         except OSError as error:

@@ -11,6 +11,7 @@ from patchbank.bank.reference import ReferenceFacts
 from patchbank.errors import PatchbankError
 from patchbank.images import PictureReader, RangeRule
 from patchbank.progress import Progress
+from patchbank.regular_file import open_regular
 from patchbank.teaching.originals import Originals
 
 _CHUNK: Final = 1 << 20
@@ -65,7 +66,7 @@ def find_kept(references: Sequence[ReferenceFacts], class_name: str, originals: 
 def _sha256(file: Path) -> str:
     digest = hashlib.sha256()
     try:
-        with file.open("rb") as opened:
+        with open_regular(file) as opened:
             while part := opened.read(_CHUNK):
                 digest.update(part)
     except OSError:  # told where the file is read as a picture

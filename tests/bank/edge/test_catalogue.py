@@ -12,8 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from patchbank.atomic_file import replace_file
+from patchbank.bank.edge import catalogue as catalogue_module
 from patchbank.bank.edge.catalogue import Catalogue
 from patchbank.bank.pointers import Pointers, Route
+from patchbank.bank.sealed_document import sealed
 from patchbank.errors import ClassBusy, DamagedBank, DataDirNotWritable, StoreUnavailable
 from tests.helpers.places import ROOT
 
@@ -159,7 +162,7 @@ def test_a_directory_that_went_away_is_an_error_until_it_is_back(catalogue: Cata
 
 def test_what_a_killed_switch_left_is_cleared_by_the_next(catalogue: Catalogue) -> None:
     put(catalogue, "bolt", "v1")
-    (catalogue.data_dir / ".aliases.json-k9x2").write_text("{")
+    (catalogue.data_dir / ".aliases.json-k9x2a_b1").write_text("{")
     put(catalogue, "bolt", "v2")
     assert sorted(path.name for path in catalogue.data_dir.iterdir()) == ["aliases.copy.json", "aliases.json", "locks"]
 
@@ -274,3 +277,121 @@ def test_a_class_lock_can_be_used_in_a_with_block(tmp_path: Path) -> None:
         pass
     catalogue.class_lock("bolt").release()
     assert not held.is_locked
+
+
+FILES = ("aliases.json", "aliases.copy.json")
+
+
+def taught(catalogue: Catalogue) -> None:
+    put(catalogue, "bolt", "v1")
+    catalogue.switch(lambda pointers: pointers.with_class("nut", "v3", ROUTE))
+
+
+def damaged(path: Path, how: str) -> None:
+    raw = path.read_bytes()
+    if how == "deleted":
+        path.unlink()
+    elif how == "cut":
+        path.write_bytes(raw[: len(raw) // 2])
+    elif how == "another version":
+        path.write_bytes(raw.replace(b'"v1"', b'"v2"'))
+    else:
+        path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("how", ["deleted", "cut", "another version", "empty"])
+@pytest.mark.parametrize("file", FILES)
+def test_one_damaged_file_of_the_two_is_told_and_written_anew_by_the_next_change(
+    catalogue: Catalogue, file: str, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    taught(catalogue)
+    before = catalogue.read()
+    damaged(catalogue.data_dir / file, how)
+    for reader in (catalogue, Catalogue(catalogue.data_dir)):
+        caplog.clear()
+        assert [reader.read() for _ in range(3)] == [before] * 3
+        assert (reader.state() or "").startswith(file)
+        assert len(caplog.records) == (file == "aliases.json"), "once, where it matters"
+    put(Catalogue(catalogue.data_dir), "washer", "v1")
+    fresh = Catalogue(catalogue.data_dir)
+    assert fresh.state() is None
+    assert fresh.read().classes == {"bolt": "v1", "nut": "v3", "washer": "v1"}
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_one_damaged_file_of_the_two_is_written_anew_by_repairing(catalogue: Catalogue, file: str) -> None:
+    taught(catalogue)
+    was = (catalogue.data_dir / file).read_bytes()
+    damaged(catalogue.data_dir / file, "cut")
+    fresh = Catalogue(catalogue.data_dir)
+    assert (fresh.repair() or "").startswith(file)
+    assert (fresh.repair(), (catalogue.data_dir / file).read_bytes()) == (None, was)
+
+
+def test_no_flipped_bit_of_the_file_is_read_as_another_content(catalogue: Catalogue) -> None:
+    taught(catalogue)
+    before = catalogue.read()
+    path = catalogue.data_dir / "aliases.json"
+    raw = path.read_bytes()
+    (catalogue.data_dir / "aliases.copy.json").unlink()
+    for place in range(len(raw)):
+        path.write_bytes(raw[:place] + bytes([raw[place] ^ 1 << place % 8]) + raw[place + 1 :])
+        try:
+            assert Catalogue(catalogue.data_dir).read() == before
+        except DamagedBank:
+            continue
+
+
+def test_both_files_lost_is_an_error_where_banks_are_and_none_where_no_class_was_taught(catalogue: Catalogue) -> None:
+    taught(catalogue)
+    folder = catalogue.data_dir / "collections" / "patchbank__bolt__v1"
+    folder.mkdir(parents=True)
+    for file in FILES:
+        (catalogue.data_dir / file).unlink()
+    (folder / "pending").touch()
+    (folder / "manifest.json").touch()
+    assert Catalogue(catalogue.data_dir).read() == Pointers(), "nobody was told of that version"
+    (folder / "pending").unlink()
+    for reader in (catalogue, Catalogue(catalogue.data_dir)):
+        with pytest.raises(DamagedBank, match="nobody knows which versions serve"):
+            reader.read()
+        with pytest.raises(DamagedBank):
+            put(reader, "nut", "v9")
+
+
+def test_a_change_that_ends_between_the_two_files_did_not_happen(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taught(catalogue)
+    before = catalogue.read()
+    replace = replace_file
+
+    def end(path: Path, text: str) -> None:
+        if path.name == "aliases.json":
+            raise KeyboardInterrupt
+        replace(path, text)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(catalogue_module, "replace_file", end)
+        put(catalogue, "bolt", "v2")
+    fresh = Catalogue(catalogue.data_dir)
+    assert fresh.read() == before
+    assert "older" in (fresh.repair() or "")
+    (catalogue.data_dir / "aliases.json").unlink()
+    assert Catalogue(catalogue.data_dir).read() == before
+
+
+@pytest.mark.parametrize("version", ["../../etc", "a/b", "", "a__b", "v1\n"])
+def test_a_name_that_leads_elsewhere_is_damage(catalogue: Catalogue, version: str) -> None:
+    catalogue.data_dir.mkdir()
+    (catalogue.data_dir / "aliases.json").write_text(json.dumps(sealed({"classes": {"bolt": version}})))
+    with pytest.raises(DamagedBank, match="no name of a version"):
+        catalogue.read()
+
+
+def test_what_interrupted_switches_left_is_swept(catalogue: Catalogue) -> None:
+    taught(catalogue)
+    for name in (".aliases.json-k9x2a_b1", ".aliases.copy.json-k9x2a_b1"):
+        (catalogue.data_dir / name).write_text("{")
+    catalogue.sweep()
+    assert sorted(path.name for path in catalogue.data_dir.iterdir()) == sorted([*FILES, "locks"])

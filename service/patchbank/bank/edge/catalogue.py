@@ -23,6 +23,7 @@ from patchbank.bank.pointers import Pointers
 from patchbank.disk import write_error
 from patchbank.errors import ClassBusy, DamagedBank, DataDirNotWritable, StoreUnavailable
 from patchbank.reason import reason_of
+from patchbank.regular_file import read_regular_text
 
 _LOG = logging.getLogger("patchbank")
 
@@ -38,6 +39,10 @@ class _Unusable(Exception):
         super().__init__(message)
         self.missing = missing
         self.unreadable = unreadable
+
+
+_MOST: Final = 1 << 28
+"""Most bytes of the pointer file."""
 
 
 class Catalogue:
@@ -201,14 +206,14 @@ class Catalogue:
 def _load(path: Path) -> tuple[Pointers, bool]:
     """What a file holds, and whether it has a checksum."""
     try:
-        return parsed(path.read_text(encoding="utf-8"))
+        return parsed(read_regular_text(path, _MOST))
     except FileNotFoundError:
         raise _Unusable(f"{path.name} is missing", missing=True) from None
     except NotADirectoryError:
         raise _Unusable(f"{path.name} is missing", missing=True) from None
     except OSError as error:
         raise _Unusable(f"{path.name} cannot be read: {reason_of(error)}", unreadable=True) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _Unusable(f"{path.name} is damaged: {reason_of(error)}") from error
 
 

@@ -79,16 +79,16 @@ class Engine:
             with self._guard:
                 self._running.discard(process)
         if process.returncode:
-            raise self._error(process.returncode, out, said, into)
+            raise self._error(process.returncode, out, said, source, into)
         return out
 
-    def _error(self, status: int, out: str, said: str, into: Path) -> StoreUnavailable:
+    def _error(self, status: int, out: str, said: str, source: Path, into: Path) -> StoreUnavailable:
         try:
             told = json.loads(out)
         except ValueError:
             told = {}
         reason = str(told.get("error") or said.strip().rsplit("\n", 1)[-1] or f"exit status {status}")
-        if told.get("errno") == errno.ENOSPC or "No space left" in reason or _is_full(into):
+        if told.get("errno") == errno.ENOSPC or "No space left" in reason or _is_full(into) or _is_full(source):
             return DiskFull("no space is left on the disk of the data directory for the engine's files")
         if status < 0:
             reason = f"its process was ended by {signal.Signals(-status).name}"

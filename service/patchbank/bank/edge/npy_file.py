@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from patchbank.arrays import FloatArray, IntArray
+from patchbank.regular_file import open_regular
 
 Kind = Literal["<f4", "|u1"]
 
@@ -37,10 +38,8 @@ class NpyFile:
     def open(cls, path: Path, kind: Kind, width: int | None = None) -> NpyFile:
         """Look at a file. Raises ``OSError``, and ``ValueError`` where it is not of that kind and ``width``, or not of
         the length that it tells."""
-        with path.open("rb") as file:
-            status = path.stat()
-            if not stat.S_ISREG(status.st_mode):
-                raise ValueError(f"{path.name} is no file")
+        with open_regular(path) as file:
+            status = os.fstat(file.fileno())
             start = file.read(len(_MAGIC) + 2)
             length = int.from_bytes(start[len(_MAGIC) :], "little")
             header = file.read(min(length, _MOST_HEADER))

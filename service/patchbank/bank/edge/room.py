@@ -10,10 +10,10 @@ _THUMBNAIL: Final = 60_000
 """Bytes of a reference's payload: a JPEG of at most 512 pixels a side in base64, which most are well below."""
 
 _FLAT_POINT: Final = 16
-_ENGINE_POINT: Final = 320
+_ENGINE_POINT: Final = 200
 """Bytes of a point beside its vector: the engine's payload, ids and index of images."""
 
-_ENGINE_FILES: Final = 12 << 20
+_ENGINE_FILES: Final = 6 << 20
 """Files that the engine makes for any number of points."""
 
 
@@ -23,6 +23,7 @@ def flat_bytes(spec: BankSpec, references: int, patches: int) -> int:
 
 
 def engine_bytes(spec: BankSpec, references: int, patches: int, *, indexed: bool) -> int:
-    """Bytes of the same in the engine, at most: an index is built over a second copy, before the first one goes."""
+    """Bytes of the same in the engine, at most: a graph is built over a second copy, before the first one goes, and has
+    a size of its own. File systems that do not leave holes out, such as one in memory, take more."""
     points = patches * (4 * spec.patch_dim + _ENGINE_POINT) + references * (4 * spec.cls_dim + _THUMBNAIL)
-    return _ENGINE_FILES + points * (2 if indexed else 1)
+    return _ENGINE_FILES + points * (3 if indexed else 1)

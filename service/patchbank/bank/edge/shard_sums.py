@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from patchbank.bank.edge.folders import SHARD, SHARD_SUMS
 from patchbank.bank.sealed_document import canonical, sealed, unsealed
+from patchbank.regular_file import open_regular, read_regular_text
 
 _REWRITTEN: Final = frozenset({"edge_config.json", "segment.json"})
 """Files that the engine writes anew whenever it opens a collection, with the same content."""
@@ -19,6 +20,8 @@ _BULKY: Final = frozenset({"matrix.dat"})
 all is to be; their length always is."""
 
 _BLOCK: Final = 1 << 20
+_MOST: Final = 1 << 24
+"""Most bytes of the file of checksums."""
 
 
 def write_sums(folder: Path) -> None:
@@ -51,7 +54,7 @@ def check_sums(folder: Path, *, deep: bool) -> None:
 def read_sums(folder: Path) -> dict[str, tuple[int, str]]:
     """Length and checksum of each file. Raises ``OSError`` and ``ValueError``."""
     try:
-        content = unsealed(json.loads((folder / SHARD_SUMS).read_text(encoding="utf-8")))["files"]
+        content = unsealed(json.loads(read_regular_text(folder / SHARD_SUMS, _MOST)))["files"]
         return {str(name): (int(size), str(checksum)) for name, (size, checksum) in content.items()}
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{SHARD_SUMS} is damaged") from error
@@ -76,7 +79,7 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
 
 def _sum(path: Path) -> str:
     digest: Any = hashlib.sha256()
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         if path.name in _REWRITTEN:
             return hashlib.sha256(canonical(json.load(file))).hexdigest()
         while block := file.read(_BLOCK):

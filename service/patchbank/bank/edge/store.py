@@ -56,7 +56,9 @@ from patchbank.disk import require_space, write_error
 from patchbank.errors import ClassBusy, DamagedBank, DataDirNotWritable, StoreUnavailable
 from patchbank.progress import SILENT, Progress
 from patchbank.reason import reason_of
+from patchbank.regular_file import read_regular_text
 
+_MOST_MANIFEST: Final = 1 << 28
 _CACHED: Final = 64
 _MENDING_WAIT: Final = 5.0
 """Seconds that mending waits for another process that changes the class, or mends it too."""
@@ -128,7 +130,7 @@ class EdgeStore(VersionedStore[HeldLock]):
         """A version's manifest as it is on the disk, and whether it has a checksum. Raises as ``open_bank`` does."""
         folder = self._folder / ref.collection
         try:
-            stored = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            stored = json.loads(read_regular_text(folder / MANIFEST, _MOST_MANIFEST))
             manifest = read_manifest(stored)
         except FileNotFoundError:
             if serves:
