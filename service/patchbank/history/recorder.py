@@ -63,6 +63,11 @@ class Recorder:
         self._keeper.wrote(len(kept))
         return str(row["id"])
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the last detection could not be recorded."""
+        return self._away_until > 0.0
+
     def try_to_record(self, inspection: Inspection, data: bytes, asked: Asked) -> str | None:
         """The same; None where it could not be recorded, which is logged once and not tried again for some seconds."""
         if time.monotonic() < self._away_until:
