@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
-from patchbank.errors import DiskFull, HistoryUnavailable
+from patchbank.errors import HistoryUnavailable
 from patchbank.history.database import Database
 from patchbank.history.detection import new_id, utc_now
 from patchbank.history.keeper import Keeper
@@ -48,8 +48,8 @@ class Recorder:
         self._guard = threading.Lock()
 
     def record(self, inspection: Inspection, data: bytes, asked: Asked) -> str:
-        """Write one detection, with the file ``data`` that was sent; its id. Raises ``HistoryUnavailable``, and
-        ``DiskFull`` before the disk is full: people's words, and what is removed, need room too."""
+        """Write one detection, with the file ``data`` that was sent; its id. Raises ``HistoryUnavailable``, also a
+        little before the disk is full: people's words, and what is removed, need room too."""
         row = _row(inspection, asked)
         kept = data if self._keeps_pictures else b""
         row["picture_bytes"] = len(kept)
@@ -74,7 +74,7 @@ class Recorder:
             return None
         try:
             recorded = self.record(inspection, data, asked)
-        except (HistoryUnavailable, DiskFull) as error:
+        except HistoryUnavailable as error:
             with self._guard:
                 if self._away_until == 0.0:
                     _LOG.error("detections are not recorded: %s", error.message)
