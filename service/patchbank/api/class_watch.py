@@ -15,7 +15,7 @@ from patchbank.bank.store import PatchStore
 from patchbank.errors import Closed, DamagedBank, PatchbankError
 
 _LOG = logging.getLogger("patchbank")
-_PERIOD: Final = 10.0
+PERIOD: Final = 10.0
 
 
 @dataclass(frozen=True)
@@ -34,17 +34,16 @@ class ClassWatch:
     that is away does not tell stays as it was last known.
     """
 
-    def __init__(self, store: PatchStore, period: float = _PERIOD) -> None:
+    def __init__(self, store: PatchStore) -> None:
         self._store = store
-        self._period = period
         self._limiter = CapacityLimiter(1)
         self._troubles: Mapping[str, Trouble] = {}
 
     async def run(self) -> None:
-        """Look every ``period`` seconds until cancelled."""
+        """Look every ``PERIOD`` seconds until cancelled."""
         while True:
             await self.look()
-            await anyio.sleep(self._period)
+            await anyio.sleep(PERIOD)
 
     async def look(self) -> None:
         """Look once. Nothing that it meets stops the service."""
@@ -66,6 +65,7 @@ class ClassWatch:
 
     def _look(self) -> None:
         active = self._store.active()
+        self._troubles = self.damaged(active)
         for name in sorted(active):
             known = self._troubles.get(name)
             trouble = self._trouble_of(BankRef(name, active[name]), known)
@@ -73,7 +73,7 @@ class ClassWatch:
                 _LOG.error("%s is out of service: %s [%s]", name, trouble.reason, trouble.code)
             elif trouble is None and known is not None:
                 _LOG.warning("%s can be used again", name)
-            rest = {other: kept for other, kept in self._troubles.items() if other in active and other != name}
+            rest = {other: kept for other, kept in self._troubles.items() if other != name}
             self._troubles = rest if trouble is None else {**rest, name: trouble}
 
     def _trouble_of(self, ref: BankRef, known: Trouble | None) -> Trouble | None:
