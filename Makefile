@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EXTRAS := cpu,demo,dev,attack
 
-.PHONY: demo serve test attack check docs bench dinov2-check constraints clean
+.PHONY: demo serve test attack check audit docs bench dinov2-check constraints clean
 
 demo: $(VENV)/ready  ## Teach three real products, detect held-out images through the HTTP API, draw what was found.
 	$(BIN)/indexer demo
@@ -23,6 +23,9 @@ check: $(VENV)/ready  ## Linter, types, import contract.
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+audit: $(VENV)/ready  ## Known vulnerabilities of what the images and this environment hold; 3: nobody could be asked.
+	$(BIN)/python .ci/audit.py || [ $$? = 3 ]
 
 docs: $(VENV)/ready  ## Write the generated parts of the documentation.
 	$(BIN)/python -m docs.reference

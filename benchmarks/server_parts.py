@@ -24,8 +24,8 @@ from qdrant_client import models
 from benchmarks.server_process import Server
 from benchmarks.server_ways import INDEXING, Collections, Merged, Sequences, Way
 from patchbank.arrays import BoolArray, FloatArray
-from patchbank.bank.server.collection import Spread
 from patchbank.bank.server.link import ServerLink
+from patchbank.bank.server.spread import Spread
 from patchbank.embedding.embedder import Embedder
 from patchbank.images import read_image
 from patchbank.settings import load_settings
@@ -188,7 +188,7 @@ def _settle(way: Way, server: Server) -> None:
     begin, before, green = time.monotonic(), server.seconds(), 0
     ended, used = begin, before
     while green < _QUIET:
-        if way.link.client.get_collection(way.large().name).status == models.CollectionStatus.GREEN:
+        if way.link.nodes.all[0].client.get_collection(way.large().name).status == models.CollectionStatus.GREEN:
             green += 1
         else:
             green, ended, used = 0, time.monotonic(), server.seconds()
@@ -205,7 +205,7 @@ def _reindexing(way: Sequences, data: Data, server: Server) -> None:
     way.add(f"{way.parts + 10**9:024x}", patches)
     green = 0
     while green < _QUIET:
-        info = way.link.client.get_collection(name)
+        info = way.link.nodes.all[0].client.get_collection(name)
         green = green + 1 if info.status == models.CollectionStatus.GREEN else 0
         counts.append(info.indexed_vectors_count or 0)
         times.append(_timed(lambda: way.nearest(data.queries, parts, [])))
@@ -231,7 +231,7 @@ def _collections(way: Collections, data: Data, server: Server, counts: Sequence[
         for count in [0, *counts]:
             made = [_timed(lambda: way.add("0" * 24, data.small[0])) for _ in range(count - way.parts)]
             time.sleep(2)
-            listing = np.median([_timed(way.link.client.get_collections) for _ in range(15)])
+            listing = np.median([_timed(way.link.nodes.all[0].client.get_collections) for _ in range(15)])
             print(
                 f"| {count} | {server.resident_mb():.0f} | {server.anonymous_mb():.0f} | "
                 f"{server.disk_mb(way.names()):.0f} | {1e3 * listing:.1f} | {np.median(made) if made else 0:.2f} |",

@@ -19,9 +19,10 @@ from qdrant_client import grpc, models
 from patchbank.arrays import FloatArray
 from patchbank.bank.names import PREFIX, patch_point
 from patchbank.bank.parted import Parted, Share
-from patchbank.bank.server.collection import ServerCollection, Spread
+from patchbank.bank.server.collection import ServerCollection
 from patchbank.bank.server.link import ServerLink
 from patchbank.bank.server.points import read_hits, search_request
+from patchbank.bank.server.spread import Spread
 from patchbank.bank.server.store import INDEX_FROM
 from patchbank.bank.server.upload import Upload
 from patchbank.bank.store import BankSpec, Neighbours
@@ -65,9 +66,9 @@ class Way(ABC):
 
     def drop(self) -> None:
         """Delete all that was written, by this run or by one that was stopped."""
-        for listed in self.link.client.get_collections().collections:
+        for listed in self.link.nodes.all[0].client.get_collections().collections:
             if listed.name.startswith(f"{PREFIX}__bench-{self.name}__"):
-                self.link.client.delete_collection(listed.name)
+                self.link.nodes.all[0].client.delete_collection(listed.name)
 
     def _collection(self, number: int) -> ServerCollection:
         return ServerCollection(
@@ -179,7 +180,7 @@ class Sequences(Way):
         ]
         for begin in range(0, len(points), _BATCH):
             request = grpc.UpsertPoints(collection_name=name, wait=True, points=points[begin : begin + _BATCH])
-            self.link.client.grpc_points.Upsert(request, timeout=self.link.timeout)
+            self.link.nodes.all[0].client.grpc_points.Upsert(request, timeout=self.link.timeout)
 
     def nearest(self, queries: FloatArray, parts: int, withdrawn: Sequence[str], *, exact: bool = False) -> Neighbours:
         large = self.large()
@@ -189,7 +190,7 @@ class Sequences(Way):
         request = search_request(large.name, queries, 1, exact, chosen)
         for query in request.query_points if self.indexed_only else ():
             query.params.indexed_only = True
-        answer = self.link.client.grpc_points.QueryBatch(request, timeout=self.link.timeout)
+        answer = self.link.nodes.all[0].client.grpc_points.QueryBatch(request, timeout=self.link.timeout)
         return Neighbours(*read_hits(answer, 1), exact)
 
     def names(self) -> list[str]:
@@ -205,7 +206,12 @@ def _write(collection: ServerCollection, image_ids: Sequence[str], patches: Floa
             batch = slice(begin, begin + _BATCH)
             upload.put(
                 partial(
-                    collection.points.upsert_patches, collection.name, image_ids[batch], cells[batch], patches[batch]
+                    collection.points.upsert_patches,
+                    collection.link.nodes.all[0].client,
+                    collection.name,
+                    image_ids[batch],
+                    cells[batch],
+                    patches[batch],
                 )
             )
         upload.flush()

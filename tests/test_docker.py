@@ -121,3 +121,28 @@ def test_pinned_versions_meet_the_requirements() -> None:
         "qdrant-client",
         "nvidia-cudnn-cu13",
     } <= set(versions)
+
+
+def test_the_bill_of_materials_is_made_in_the_build_of_each_image_and_its_tool_stays_there() -> None:
+    text = DOCKERFILE.read_text()
+    built, delivered = text.split(" AS runtime\n")
+    assert built.count("--output-file /opt/patchbank/bom.cdx.json") == 2, "for cpu and gpu"
+    assert re.search(r"cyclonedx-bom==\d+\.\d+\.\d+", built)
+    assert "cyclonedx" not in delivered
+    assert {"/opt/patchbank", "/opt/empty"} == {value.split()[-2] for value in instructions("COPY", delivered)}
+
+
+def test_the_bill_names_the_python_and_every_debian_package(tmp_path: Path) -> None:
+    status = tmp_path / "status"
+    status.write_text(
+        "Package: libc6\nStatus: install ok installed\nArchitecture: amd64\nVersion: 2.36-9+deb12u10\n"
+        "Description: GNU C Library\n Version: of something else\n\n"
+        "Package: gone\nStatus: deinstall ok config-files\nArchitecture: all\nVersion: 1\n"
+    )
+    bill = tmp_path / "bom.cdx.json"
+    bill.write_text(json.dumps({"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [{"name": "numpy"}]}))
+    subprocess.run([sys.executable, ROOT / "docker" / "bom.py", bill, status], check=True)
+    components = {component["name"]: component for component in json.loads(bill.read_text())["components"]}
+    assert set(components) == {"numpy", "python", "libc6"}
+    assert components["libc6"]["purl"] == "pkg:deb/debian/libc6@2.36-9%2Bdeb12u10?arch=amd64"
+    assert len({component.get("bom-ref") for component in components.values()}) == 3

@@ -364,6 +364,48 @@ class StoreRefused(StoreUnavailable):
     code = "store_refused"
 
 
+class StoreCertificateUntrusted(StoreUnavailable):
+    """The certificate of the Qdrant server is not from an authority that is trusted, or has run out."""
+
+    code = "store_certificate_untrusted"
+
+
+class StoreCertificateOtherHost(StoreUnavailable):
+    """The certificate of the Qdrant server is for another host name."""
+
+    code = "store_certificate_other_host"
+
+
+class StoreWithoutTls(StoreUnavailable):
+    """The Qdrant server is asked with TLS and speaks without."""
+
+    code = "store_without_tls"
+
+
+class StoreWithTls(StoreUnavailable):
+    """The Qdrant server is asked without TLS and speaks with it."""
+
+    code = "store_with_tls"
+
+
+class StoreOtherPort(StoreUnavailable):
+    """The port that is asked is Qdrant's for HTTP, not that for gRPC."""
+
+    code = "store_other_port"
+
+
+class StoreNotQdrant(StoreUnavailable):
+    """Something answers where a Qdrant server should, and is none."""
+
+    code = "store_not_qdrant"
+
+
+class StoreNodeMissing(StoreUnavailable):
+    """A node of the Qdrant cluster is away that is needed for this."""
+
+    code = "store_node_missing"
+
+
 class SearchWorkersNotStarted(StoreUnavailable):
     """The processes that search the embedded store cannot be started."""
 

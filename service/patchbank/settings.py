@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from patchbank.errors import InvalidSettings
 from patchbank.images import ImageLimits
 from patchbank.reason import message_of, reason_of
+from patchbank.server_urls import ServerUrl, check_server_urls, server_urls
 from patchbank.text import shown
 
 AUTO: Final = "auto"
@@ -22,9 +23,6 @@ AUTO: Final = "auto"
 
 REVIEW_FAR: Final = 0.05
 """Share of normal images that may be rejected or for review where nothing else is asked for."""
-
-_URL: Final = re.compile(r"https?://([^/@\s:\[\]]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?/?")
-
 
 _ORIGIN: Final = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d{1,5})?")
 
@@ -47,9 +45,15 @@ class Settings(BaseSettings):
     )
     qdrant_url: str = Field(
         default="",
-        description="Qdrant server that stores the banks, `http(s)://host`; empty: they are in the data directory.",
+        description="Qdrant server that stores the banks, `http(s)://host`, or all nodes of a cluster, with commas "
+        "between (docs/scaling.md); empty: they are in the data directory.",
     )
-    qdrant_grpc_port: int = Field(default=6334, ge=1, le=65535, description="The Qdrant server's gRPC port.")
+    qdrant_grpc_port: int = Field(
+        default=6334,
+        ge=1,
+        le=65535,
+        description="The Qdrant server's gRPC port; of a node that differs: `http://host:6333?grpc_port=7334`.",
+    )
     qdrant_api_key: SecretStr = Field(default=SecretStr(""), description="The Qdrant server's API key.")
     qdrant_ca_file: Path | None = Field(
         default=None, description="PEM file of the authority that signed the Qdrant server's certificate."
@@ -259,8 +263,8 @@ class Settings(BaseSettings):
     @field_validator("qdrant_url")
     @classmethod
     def _check_url(cls, value: str) -> str:
-        if value and not _URL.fullmatch(value):
-            raise ValueError("use http://host, https://host or either with :port")
+        if value:
+            check_server_urls(value)
         return value
 
     @field_validator("history_url")
@@ -309,6 +313,18 @@ class Settings(BaseSettings):
         is_url = "://" in place
         changed = {"qdrant_url": place} if is_url else {"qdrant_url": "", "data_dir": Path(place)}
         return load_settings(**{**{name: getattr(self, name) for name in self.model_fields_set}, **changed})
+
+    @property
+    def qdrant_nodes(self) -> tuple[ServerUrl, ...]:
+        """The nodes that ``qdrant_url`` names; none for the embedded store."""
+        return server_urls(self.qdrant_url, self.qdrant_grpc_port) if self.qdrant_url else ()
+
+    @property
+    def qdrant_key_exposed(self) -> str:
+        """The URL of a node that the API key is sent to over the network as plain text; empty where there is none."""
+        if not self.qdrant_api_key.get_secret_value():
+            return ""
+        return next((node.url for node in self.qdrant_nodes if node.is_exposed), "")
 
     @property
     def image_limits(self) -> ImageLimits:

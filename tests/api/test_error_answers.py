@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
 
-from patchbank.api.redaction import Redaction
+from patchbank.api.log import AccessTextFormatter, JsonFormatter, TextFormatter
+from patchbank.api.redaction import Redaction, told_source
 from patchbank.settings import load_settings
+from patchbank.text import shown
 from tests.helpers.command_line import teach
 from tests.helpers.http_service import serving
 from tests.helpers.pictures import png
@@ -66,6 +73,104 @@ def test_errors_echo_no_more_than_a_line_of_what_was_sent(tmp_path: Path) -> Non
         assert error_of(answer)["message"]
 
 
+@pytest.mark.parametrize("text", ["a" * 50_000, "\x1b[31m\r\nERROR: a lie\x9b" * 9, "b " * 25_000, "\u202e" * 300])
+def test_no_error_repeats_much_of_what_was_sent_nor_control_characters(tmp_path: Path, text: str) -> None:
+    with serving(load_settings(data_dir=tmp_path / "data", search_workers=0)) as client:
+        answers = [
+            client.post("/detect", files={"file": png(0)}, data={"class_name": text[:50_000]}),
+            client.post("/detect", files={"file": png(0)}, data={"threshold": text[:50_000]}),
+            client.post("/detect", files={"file": png(0)}, data={text[:1_000].replace("\r\n", ""): "1"}),
+            client.post("/classes/part/prune", params={"keep": text[:1_000]}),
+            client.put("/classes/part/shadow", json={text[:30] + str(n): n for n in range(900)}),
+            client.put("/classes/part/shadow", json={"version": text[:5_000]}),
+            client.get(f"/classes/{quote(text[:1_000])}"),
+            client.get("/detections", params={"order": text[:1_000]}),
+        ]
+    for answer in answers:
+        assert answer.status_code >= 400
+        assert len(answer.content) < 6_000
+        told = list(strings(answer.json()))
+        assert not [value for value in told if text[:250] in value or shown(value) != value]
+
+
+def strings(value: Any) -> Iterator[str]:
+    """Every text in a JSON document, names included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for name, part in value.items():
+            yield name
+            yield from strings(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from strings(part)
+
+
+def test_no_path_that_can_be_read_tells_where_on_the_machine_something_is(tmp_path: Path) -> None:
+    teach(tmp_path / "data", tmp_path / "in")
+    with serving(load_settings(data_dir=tmp_path / "data", search_workers=0)) as client:
+        detection = client.post("/detect", files={"file": ("a.png", png(0))}).json()["detection_id"]
+        reference = client.get("/classes/part/references").json()["references"][0]
+        assert reference["source"] == reference["name"] == "good-000.png"
+        stand_ins = {"class_name": "part", "image_id": reference["image_id"], "detection_id": detection}
+        paths = client.get("/openapi.json").json()["paths"]
+        readable = [path for path, methods in paths.items() if "get" in methods]
+        answers = [client.get(re.sub(r"{(\w+)}", lambda name: stand_ins.get(name[1], "x"), path)) for path in readable]
+    assert sum(answer.status_code == 200 for answer in answers) > 15
+    for answer in answers:
+        assert str(tmp_path).encode() not in answer.content, answer.request.url
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("/srv/parts/good/a.png", "a.png"),
+        ("C:\\parts\\a.png", "a.png"),
+        ("\\\\host\\parts\\a.png", "a.png"),
+        ("good/a.png", "good/a.png"),
+        ("a.png", "a.png"),
+        ("", ""),
+    ],
+)
+def test_of_an_absolute_path_a_picture_s_name_is_told(source: str, told: str) -> None:
+    assert told_source(source) == told
+
+
+def test_a_panic_of_native_code_is_an_error_as_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Panic(BaseException):
+        """As the embedded engine's."""
+
+    def panics(*_: object) -> None:
+        raise Panic("index out of bounds")
+
+    with serving(load_settings(data_dir=tmp_path / "data", search_workers=0)) as client:
+        monkeypatch.setattr("patchbank.api.classes.state_of", panics)
+        answer = client.get("/classes")
+        assert (answer.status_code, error_of(answer)["code"]) == (500, "internal_error")
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert client.get("/health/live").status_code == 200
+
+
+def fail(message: str) -> None:
+    raise ValueError(message)
+
+
+@pytest.mark.parametrize("formatter", [TextFormatter("%(levelprefix)s %(message)s"), JsonFormatter()])
+def test_what_was_sent_cannot_make_a_line_of_the_log(formatter: logging.Formatter) -> None:
+    lie = "x\r\nINFO:     nothing happened\x1b[2J\x9b\u2028"
+    with pytest.raises(ValueError, match="nothing happened") as failed:
+        fail(lie)
+    trace = (failed.type, failed.value, failed.tb)
+    record = logging.LogRecord("patchbank", logging.ERROR, "", 0, "failed: %s", (lie,), trace)
+    lines = formatter.format(record).split("\n")
+    assert not [line for line in lines if line.startswith(("INFO", "nothing"))]
+    assert not [line for line in lines if shown(line) != line]
+    said = ("1.2.3.4:5\x9b", "GET", "/\x1b[2J", "1.1", 200)
+    asked = logging.LogRecord("uvicorn.access", logging.INFO, "", 0, '%s - "%s %s HTTP/%s" %d', said, None)
+    line = AccessTextFormatter("%(client_addr)s %(request_line)s %(status_code)s").format(asked)
+    assert shown(line) == line
+
+
 def test_where_nothing_is_taught_the_warning_says_so(tmp_path: Path) -> None:
     with serving(load_settings(data_dir=tmp_path / "data", search_workers=0)) as client:
         answer = client.post("/detect", files={"file": png(0)}).json()
@@ -97,3 +202,12 @@ def test_folders_are_taken_out_of_failures(text: str, told: str) -> None:
 def test_what_the_client_sent_is_told_as_it_was() -> None:
     redaction = Redaction(load_settings(data_dir=Path("/srv/banks")))
     assert redaction.text("/home/me/a.png: not an image", 400) == "/home/me/a.png: not an image"
+
+
+def test_of_the_service_s_own_folders_no_error_tells_more_than_the_file() -> None:
+    redaction = Redaction(load_settings(data_dir=Path("/srv/banks"), backbone="/opt/models/dino.json"))
+    for status in (404, 409, 503):
+        assert redaction.text("/opt/models/dino.json is gone", status) == "dino.json is gone"
+        assert redaction.text(f"{sys.prefix}/lib/x.so: wrong", status).endswith("x.so: wrong")
+        assert str(sys.prefix) not in redaction.text(f"{sys.prefix}/lib/x.so: wrong", status)
+    assert redaction.text("POST /classes/{class_name} with extend", 413) == "POST /classes/{class_name} with extend"

@@ -291,7 +291,7 @@ def closed(settings: Settings) -> FastAPI:
 def test_without_settings_no_other_site_may_ask_anything(closed: FastAPI) -> None:
     async def ask() -> tuple[httpx.Response, httpx.Response]:
         transport = httpx.ASGITransport(app=closed)
-        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             headers = {"Origin": SITE, "Access-Control-Request-Method": "POST"}
             return await client.options("/detect", headers=headers), await client.get("/health/live", headers=headers)
 

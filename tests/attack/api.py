@@ -59,22 +59,21 @@ def _run(scene: Scene, budget: Budget, report: Report, auth: str, operation: str
             for shard in range(1 if operation else _WORKERS)
         ]
         for process in processes:
-            assert process.stdout is not None
-            for line in process.stdout:
-                told: dict[str, Any] = json.loads(line)
-                if "count" in told:
-                    count_done += told["count"]
-                    statuses.update(told["statuses"])
-                elif "skipped" in told:
-                    report.note(told["skipped"])
-                else:
-                    case = f"'{auth}:{told['operation']}'"
-                    report.found(case, f"{told['kind']}: {told['operation']}: {told['what']}\n    {told['curl']}")
-            if process.wait() != 0:
-                report.found(
-                    auth,
-                    f"the generator ended with {process.returncode}: {process.stderr and process.stderr.read()[-500:]}",
-                )
+            with process:
+                assert process.stdout is not None
+                assert process.stderr is not None
+                for line in process.stdout:
+                    told: dict[str, Any] = json.loads(line)
+                    if "count" in told:
+                        count_done += told["count"]
+                        statuses.update(told["statuses"])
+                    elif "skipped" in told:
+                        report.note(told["skipped"])
+                    else:
+                        case = f"'{auth}:{told['operation']}'"
+                        report.found(case, f"{told['kind']}: {told['operation']}: {told['what']}\n    {told['curl']}")
+                if process.wait() != 0:
+                    report.found(auth, f"the generator ended with {process.returncode}: {process.stderr.read()[-500:]}")
         if not service.runs():
             report.found(auth, f"the service died with status {service.process.returncode}")
         spent = time.monotonic() - begin

@@ -67,9 +67,9 @@ def _fill(
 ) -> None:
     for old in place.iterdir():
         subprocess.run(["rm", "-rf", str(old)], check=True)
-    data = copied(ground.data, place / "data")
+    data = copied(ground.data, place / "data", sparse="never")  # a hole that is read takes room in memory
     moved = Ground(data, ground.victim, {**ground.facts, "out": place / "written.snapshot"}, ground.questions)
-    needs = max(100_000, known.once.size - DiskUse.of(ground.data).size)
+    needs = max(100_000, known.needs)
     room = int(needs * budget.random(number).uniform(0.0, 1.1))
     filler = place / "filler"
     _occupy(filler, room)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -77,6 +78,7 @@ class Judge:
             return json.loads(line)
         status = process.wait()
         self._process = None
+        _close(process)
         how = f"did not answer within {_PATIENCE:.0f} s" if timer.rang else f"ended with status {status}"
         raise Died(f"the process that judges {how} at {question['do']!r}")
 
@@ -106,6 +108,14 @@ class Judge:
             except subprocess.TimeoutExpired:
                 _kill(process)
                 process.wait()
+            _close(process)
+
+
+def _close(process: subprocess.Popen[str]) -> None:
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with suppress(OSError):  # it holds what nobody will read any more
+                pipe.close()
 
 
 class _Timer:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.attack.budget import Budget
 from tests.attack.changes import CHANGES, Change, Ground, prepare
-from tests.attack.disk_use import DiskUse
+from tests.attack.disk_use import DiskUse, occupied
 from tests.attack.judged import Judged
 from tests.attack.judges import Died, Judge
 from tests.attack.report import Report
@@ -27,13 +27,14 @@ Verdicts = Mapping[str, Judged]
 @dataclass(frozen=True)
 class Known:
     """What a change does when nothing disturbs it: verdicts before and after, the disk after it was done once and
-    twice, and the seconds it takes."""
+    twice, the seconds in which it was done, and the bytes that it adds to the disk."""
 
     before: Verdicts
     after: Verdicts
     once: DiskUse
     twice: DiskUse
-    seconds: float
+    seconds: list[float]
+    needs: int
 
 
 def kill_commands(scene: Scene, budget: Budget, report: Report, count: int) -> None:
@@ -61,16 +62,17 @@ def kill_commands(scene: Scene, budget: Budget, report: Report, count: int) -> N
 def learn(ground: Ground, change: Change, judge: Judge, runner: Runner) -> Known | str:
     """What the change does by itself; a line that says what went wrong."""
     data = ground.copy("known")
-    before = asked(judge, data, ground)
+    before, had = asked(judge, data, ground), occupied(data)
     ground.facts["out"].unlink(missing_ok=True)
     ran = runner.run(change.words(ground), data)
     if ran.status != 0:
         return f"fails by itself: status {ran.status}, {ran.output[-300:]!r} {ran.errors[-300:]}"
+    needs = occupied(data) - had
     after, once = asked(judge, data, ground), DiskUse.of(data)
     again = runner.run(change.words(ground), data)
     if again.status != 0 and again.code not in change.again:
         return f"cannot be run twice: {again.code}, {again.output[-300:]!r} {again.errors[-300:]}"
-    return Known(before, after, once, DiskUse.of(data), ran.seconds)
+    return Known(before, after, once, DiskUse.of(data), [ran.seconds], needs)
 
 
 def asked(judge: Judge, data: Path, ground: Ground) -> Verdicts:
@@ -113,10 +115,13 @@ def _kill(
 ) -> None:
     data = ground.copy("killed")
     ground.facts["out"].unlink(missing_ok=True)
-    moment = budget.random(number).uniform(0.0, 1.1) * known.seconds
+    took = min(known.seconds)
+    moment = budget.random(number).uniform(0.0, 1.05) * took
     killed = runner.run(change.words(ground), data, kill_after=moment)
     acknowledged = killed.document() is not None and killed.code is None
-    how = f"{change.name}, killed after {moment:.2f} of {known.seconds:.2f} s"
+    how = f"{change.name}, killed after {moment:.2f} of {took:.2f} s"
+    if acknowledged:
+        known.seconds.append(min(moment, killed.seconds))  # the rest is the end of the process
     if killed.status not in (-9, 0):
         report.found(number, f"{how}: status {killed.status}, {killed.output[-200:]!r}")
     try:

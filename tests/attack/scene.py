@@ -60,9 +60,9 @@ class Scene:
         return probe.partition("/")[0]
 
 
-def copied(source: Path, place: Path) -> Path:
-    """A copy of a folder that shares its blocks where the file system can, and keeps holes."""
-    subprocess.run(["cp", "-a", "--reflink=auto", "--sparse=always", str(source), str(place)], check=True)
+def copied(source: Path, place: Path, sparse: str = "always") -> Path:
+    """A copy of a folder that shares its blocks where the file system can, and has holes, or ``never`` has."""
+    subprocess.run(["cp", "-a", "--reflink=auto", f"--sparse={sparse}", str(source), str(place)], check=True)
     return place
 
 

@@ -15,6 +15,8 @@ from tests.attack.report import Report
 from tests.attack.scene import Scene, prepared
 
 SEED = int(os.environ.get("PATCHBANK_TEST_SEED", "16"))
+SECONDS = 10.0
+"""For each part; those that begin a service take some more."""
 
 pytestmark = [
     pytest.mark.attack,
@@ -31,7 +33,7 @@ def scene() -> Iterator[Scene]:
 @pytest.mark.parametrize("part", PARTS)
 def test_the_short_form_finds_nothing(part: str, scene: Scene) -> None:
     report = Report(part, SEED)
-    PARTS[part](scene, Budget(part, "short", SEED), report)
+    PARTS[part](scene, Budget(part, "short", SEED, SECONDS), report)
     assert not report.findings, "\n".join(f"{finding.what}\n    {finding.repeat}" for finding in report.findings)
     assert report.cases or report.notes
 

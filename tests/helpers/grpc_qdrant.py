@@ -23,26 +23,30 @@ from qdrant_client.conversions.conversion import GrpcToRest, RestToGrpc
 from patchbank.arrays import FloatArray
 
 Handler = Callable[[Any], Any]
+Failure = wire.StatusCode | tuple[wire.StatusCode, str]
 
 
 @dataclass
 class Behaviour:
     """How the server behaves. ``status`` are the collection states to play after an index is asked for, as (status,
-    share of points indexed); the last one stays. ``fail`` returns the error of a call on a collection, or None."""
+    share of points indexed); the last one stays. ``fail`` returns the error of a call on a collection, or None.
+    ``copies`` are the peers that hold a collection's shard, and whether each copy can be written."""
 
     api_key: str | None = None
     version: str = "1.20.0"
     status: list[tuple[int, float]] = field(default_factory=lambda: [(2, 0.0), (2, 0.5), (1, 1.0)])
-    fail: Callable[[str, str], wire.StatusCode | None] = lambda *_: None
+    fail: Callable[[str, str], Failure | None] = lambda *_: None
+    copies: Callable[[str], dict[int, bool]] = lambda _: {1: True}
 
 
 class GrpcQdrant:
     """The calls that the bank store uses."""
 
-    def __init__(self, behaviour: Behaviour) -> None:
+    def __init__(self, behaviour: Behaviour, like: GrpcQdrant | None = None) -> None:
+        """With the content of its own, or that of another node."""
         self.behaviour = behaviour
-        self.client = QdrantClient(":memory:")
-        self.lock = threading.RLock()
+        self.client: QdrantClient = like.client if like is not None else QdrantClient(":memory:")
+        self.lock: Any = like.lock if like is not None else threading.RLock()
         self.calls: Counter[str] = Counter()
         self.requests: list[Any] = []
         self._indexing: dict[str, list[tuple[int, float]]] = {}
@@ -58,7 +62,8 @@ class GrpcQdrant:
             context.abort(wire.StatusCode.UNAUTHENTICATED, "Invalid API key or JWT")
         failure = self.behaviour.fail(name, getattr(request, "collection_name", ""))
         if failure is not None:
-            context.abort(failure, "as the test wishes")
+            code, text = failure if isinstance(failure, tuple) else (failure, "as the test wishes")
+            context.abort(code, text)
         try:
             with self.lock:
                 return handler(request)
@@ -85,6 +90,8 @@ class GrpcQdrant:
             "qdrant.Collections/CollectionExists": lambda r: grpc.CollectionExistsResponse(
                 result=grpc.CollectionExists(exists=self.client.collection_exists(r.collection_name))
             ),
+            "qdrant.Collections/CollectionClusterInfo": self.cluster_info,
+            "qdrant.Collections/UpdateCollectionClusterSetup": self.place,
             "qdrant.Collections/UpdateAliases": self.update_aliases,
             "qdrant.Collections/ListAliases": self.list_aliases,
             "qdrant.Points/CreateFieldIndex": self.create_index,
@@ -116,6 +123,21 @@ class GrpcQdrant:
         described.status = status  # type: ignore[assignment]
         described.indexed_vectors_count = int(share * described.points_count)
         return grpc.GetCollectionInfoResponse(result=described)
+
+    def cluster_info(self, r: Any) -> Any:
+        self.client.get_collection(r.collection_name)  # it must exist
+        held = self.behaviour.copies(r.collection_name)
+        states = {
+            peer: grpc.ReplicaState.Active if able else grpc.ReplicaState.Initializing for peer, able in held.items()
+        }
+        local = [grpc.LocalShardInfo(shard_id=0, points_count=0, state=states.pop(1))] if 1 in states else []
+        remote = [grpc.RemoteShardInfo(shard_id=0, peer_id=peer, state=state) for peer, state in states.items()]
+        return grpc.CollectionClusterInfoResponse(peer_id=1, shard_count=1, local_shards=local, remote_shards=remote)
+
+    def place(self, r: Any) -> Any:
+        held = self.behaviour.copies(r.collection_name)
+        held.pop(r.drop_replica.peer_id)
+        return grpc.UpdateCollectionClusterSetupResponse(result=True)
 
     def list_collections(self, _: Any) -> Any:
         names = [collection.name for collection in self.client.get_collections().collections]
@@ -267,10 +289,12 @@ class Served:
 
 @contextmanager
 def serving_qdrant(
-    behaviour: Behaviour | None = None, credentials: wire.ServerCredentials | None = None
+    behaviour: Behaviour | None = None,
+    credentials: wire.ServerCredentials | None = None,
+    like: GrpcQdrant | None = None,
 ) -> Iterator[Served]:
-    """The server on a free port of this machine."""
-    qdrant = GrpcQdrant(behaviour or Behaviour())
+    """The server on a free port of this machine; a further node of the one that it is ``like``."""
+    qdrant = GrpcQdrant(behaviour or Behaviour(), like)
     options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
     server = wire.server(ThreadPoolExecutor(8), handlers=[_Router(qdrant)], options=options)
     if credentials is None:
@@ -282,4 +306,5 @@ def serving_qdrant(
         yield Served(qdrant, port)
     finally:
         server.stop(0.2).wait()
-        qdrant.client.close()
+        if like is None:
+            qdrant.client.close()

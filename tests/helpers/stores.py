@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from qdrant_client import QdrantClient, models
@@ -20,8 +19,9 @@ from patchbank.bank.edge.pool import PooledStore
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.names import PREFIX, BankRef
 from patchbank.bank.sealed_document import sealed, unsealed
-from patchbank.bank.server.collection import MANIFEST_POINT, Spread
+from patchbank.bank.server.collection import MANIFEST_POINT
 from patchbank.bank.server.link import ServerLink
+from patchbank.bank.server.spread import Spread
 from patchbank.bank.server.store import ServerStore
 from patchbank.bank.store import PatchStore
 from patchbank.settings import Settings, load_settings
@@ -183,9 +183,9 @@ class RealKind(ServerKind):
     spread = Spread(replicas=REAL_REPLICAS, write_consistency=min(2, REAL_REPLICAS))
 
     def __init__(self, url: str, index_from: int | None = None) -> None:
-        parts = urlsplit(url)
-        self.settings = load_settings(qdrant_url=f"{parts.scheme}://{parts.netloc}", qdrant_grpc_port=REAL_GRPC_PORT)
-        admin = QdrantClient(url=url, grpc_port=REAL_GRPC_PORT, prefer_grpc=True, check_compatibility=False)
+        self.settings = load_settings(qdrant_url=url, qdrant_grpc_port=REAL_GRPC_PORT)
+        node = self.settings.qdrant_nodes[0]
+        admin = QdrantClient(url=node.url, grpc_port=node.grpc_port, prefer_grpc=True, check_compatibility=False)
         super().__init__(admin, index_from)
         self._clear()
 

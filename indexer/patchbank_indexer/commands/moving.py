@@ -22,7 +22,13 @@ from patchbank_indexer.output import Output
 
 def copy(
     class_name: ClassName,
-    to: Annotated[str, typer.Option(help="A Qdrant server's URL, or the data directory of an embedded store.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            help="A Qdrant server's URL (all nodes of a cluster: with commas between), or the data directory of an "
+            "embedded store."
+        ),
+    ],
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Final
 
-from patchbank.bank.open_store import open_store
+from patchbank.bank.open_store import open_store, server_troubles
 from patchbank.bank.store import PatchStore
 from patchbank.bank.view import View
 from patchbank.embedding.embedder import Embedder
@@ -68,7 +68,9 @@ def _choice(choice: Choice | None) -> Check:
 
 
 def look_at_store(settings: Settings) -> Iterator[Check]:
-    """Whether the store can be reached and written, then each of its banks; raises what the store raises."""
+    """Whether each node of the store, and the store, can be reached, whether it can be written, then each of its banks;
+    raises what the store raises."""
+    yield from _nodes(settings)
     with closing(open_store(settings)) as store:
         place = settings.qdrant_url or str(settings.data_dir)
         view = View(store)
@@ -79,6 +81,23 @@ def look_at_store(settings: Settings) -> Iterator[Check]:
         else:
             yield Check("store", "ok", "it is made when the first class is taught")
         yield from _banks(settings, store, view)
+
+
+def _nodes(settings: Settings) -> Iterator[Check]:
+    troubles = server_troubles(settings)
+    some_answer = any(trouble is None for _, trouble in troubles)
+    for url, trouble in troubles:
+        if trouble is None:
+            yield Check("store node", "ok", f"{url} answers")
+        else:
+            status: Status = "warning" if some_answer else "fault"
+            advice = "the others do its work; start it again" if some_answer else ""
+            yield Check("store node", status, f"{trouble.message} [{trouble.code}]", advice)
+    if settings.qdrant_key_exposed:
+        told = (
+            f"the API key is sent to {settings.qdrant_key_exposed} without TLS, where others on the network can read it"
+        )
+        yield Check("store node", "warning", told, "switch TLS on in Qdrant, and name it with https://")
 
 
 def _banks(settings: Settings, store: PatchStore, view: View) -> Iterator[Check]:

@@ -7,6 +7,7 @@ written in Python; the faster one is native code that would parse strangers' byt
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 import struct
@@ -179,7 +180,7 @@ class Door(H11Protocol):
     def _reset(self) -> None:
         """Close the connection now. The system, too, is to forget what the client has not taken."""
         connection = self.transport.get_extra_info("socket")
-        if connection is not None:
+        with contextlib.suppress(OSError):  # closed already, or a system that wants it in another form
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
 
@@ -205,6 +206,7 @@ class Door(H11Protocol):
             self.transport.write(early_answer(status, code, message))
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True  # the application is not to answer any more
+            self.cycle.waiting_for_100_continue = False
             self.cycle.message_event.set()
         self.flow.resume_reading()
         if is_answering:

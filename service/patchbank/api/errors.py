@@ -112,7 +112,7 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
 async def _unforeseen(request: Request, error: Exception) -> JSONResponse:
     _count(request.app, PatchbankError.code)
     _LOG.exception("%s %s failed", request.method, shown(request.url.path), exc_info=error)
-    # This answer is sent outside of all middleware.
-    headers = {HEADER: current_request_id(), **protective(request.url.path, 500)}
+    # This answer is sent outside of all middleware, and uvicorn closes the connection after it.
+    headers = {"Connection": "close", HEADER: current_request_id(), **protective(request.url.path, 500)}
     body = {"code": PatchbankError.code, "message": "the service failed; its log says why"}
     return _answer(request, 500, body, headers)

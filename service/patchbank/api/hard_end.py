@@ -38,6 +38,11 @@ class HardEnd:
         if sys.__stderr__ is not None:
             faulthandler.dump_traceback_later(seconds + _BACKSTOP, exit=True, file=sys.__stderr__)
 
+    @property
+    def is_near(self) -> bool:
+        """Whether there is a deadline."""
+        return self._deadline is not None
+
     def _watch(self) -> None:
         while self._deadline is None or time.monotonic() < self._deadline:
             time.sleep(_PERIOD)

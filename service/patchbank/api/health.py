@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -12,7 +13,7 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from patchbank.api.redaction import Redaction
-from patchbank.api.schemas import BackboneChoice, Damage, Health, Ready
+from patchbank.api.schemas import BackboneChoice, Damage, Health, Ready, StoreNode
 from patchbank.api.state import ApiState, state_of
 from patchbank.bank.view import View
 from patchbank.disk import existing, free_bytes
@@ -23,15 +24,20 @@ router = APIRouter(tags=["health"])
 
 @router.get("/health")
 def health(request: Request) -> Health:
-    """How the service is; ``degraded`` where the bank store or a class's bank can't be read, or a bank fails the
-    self-test."""
+    """How the service is; ``degraded`` where the bank store or a class's bank can't be read, a node of the store is
+    away, or a bank fails the self-test."""
     state = state_of(request)
     embedder, settings = state.inspector.embedder, state.settings
     look: _Look | None = None
     with suppress(PatchbankError):
         look = _look(state, request.app.state.redaction)
+    nodes = [
+        StoreNode(node=place, answers=node.answers, away_for_s=_seconds_since(node.away_since))
+        for place, node in enumerate(state.inspector.store.nodes(), 1)
+    ]
+    good = look is not None and look.all_good and all(node.answers for node in nodes)
     return Health(
-        status="ok" if look is not None and look.all_good else "degraded",
+        status="ok" if good else "degraded",
         version=version("patchbank"),
         backbone=embedder.backbone.name,
         backbone_choice=BackboneChoice(**state.inspector.choice.as_dict()),
@@ -42,7 +48,12 @@ def health(request: Request) -> Health:
         history=_history(state),
         writable=os.access(existing(settings.data_dir), os.W_OK),
         free_bytes=free_bytes(settings.data_dir),
+        store_nodes=nodes,
     )
+
+
+def _seconds_since(moment: float | None) -> float | None:
+    return None if moment is None else round(max(0.0, time.time() - moment), 1)
 
 
 @router.get("/health/live")

@@ -25,6 +25,10 @@ _MOST: Final = 200
 """Characters of a word, or of something in quotation marks, that an error tells: what is longer was sent."""
 
 
+_PEER: Final = re.compile(r"(https?://|ipv[46]:)(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:\d+)?(?![\w.-])/?")
+"""An address that a node of the cluster tells of another one."""
+
+
 class Redaction:
     """Takes the bank store's place out of texts, and from the service's own failures every absolute path's folders.
     Errors tell of other folders of the service no more than files' names, either."""
@@ -32,13 +36,12 @@ class Redaction:
     def __init__(self, settings: Settings) -> None:
         store = settings.data_dir
         self._places = [
-            (f"the Qdrant server {settings.qdrant_url}", "the Qdrant server"),
+            *_server(settings),
             *((f"the data directory {path}", "the data directory") for path in (store.absolute(), store.resolve())),
             *((f"{path}/", "") for path in (store.absolute(), store.resolve())),
             *((str(path), "the data directory") for path in (store.absolute(), store.resolve())),
         ]
-        if not settings.qdrant_url:
-            del self._places[0]
+        self._peers = _PEER if settings.qdrant_url else None
         folders = "|".join(re.escape(str(path)) for path in _folders(settings))
         self._others = re.compile(rf"(?<![\w./\\-])(?:{folders})[/\\]")
 
@@ -47,6 +50,8 @@ class Redaction:
         for place, word in self._places:
             text = text.replace(place, word)
         if status >= 500:
+            if self._peers is not None:
+                text = self._peers.sub("a Qdrant node", text)
             text = _FOLDERS.sub("", text)
         if status >= 400:
             text = self._others.sub("", text)
@@ -78,3 +83,14 @@ def _folders(settings: Settings) -> Iterator[Path]:
     for folder in (*named, Path(__file__).parents[1], Path(sys.prefix), Path.cwd(), Path(tempfile.gettempdir())):
         if folder != Path(folder.anchor):
             yield folder
+
+
+def _server(settings: Settings) -> Iterator[tuple[str, str]]:
+    """The Qdrant server as messages name it, and each of its nodes."""
+    nodes = settings.qdrant_nodes
+    if nodes:
+        several = "s" if len(nodes) > 1 else ""
+        yield f"the Qdrant server{several} {', '.join(node.url for node in nodes)}", f"the Qdrant server{several}"
+    for node in nodes:
+        yield node.url, "a Qdrant node"
+        yield node.target, "a Qdrant node"

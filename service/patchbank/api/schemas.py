@@ -218,6 +218,14 @@ class Damage(BaseModel):
     reason: str
 
 
+class StoreNode(BaseModel):
+    """One node of the Qdrant server that stores the banks, by its place in `PATCHBANK_QDRANT_URL`."""
+
+    node: int = Field(description="1 for the first URL")
+    answers: bool = Field(description="whether it answered when it was last asked")
+    away_for_s: float | None = Field(description="seconds since it was first found not to answer")
+
+
 class Health(BaseModel):
     """Whether the service can answer."""
 
@@ -234,6 +242,7 @@ class Health(BaseModel):
     )
     writable: bool = Field(description="whether the data directory can be written; banks are read all the same")
     free_bytes: int | None = Field(description="of the data directory's disk; null where the system does not say")
+    store_nodes: list[StoreNode] = Field(description="nodes of the Qdrant server; empty for the embedded store")
 
 
 class Ready(BaseModel):

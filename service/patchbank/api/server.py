@@ -53,8 +53,8 @@ class Server(uvicorn.Server):
         try:
             yield
         finally:
-            for number in before:  # from here on the process ends, and nothing is to interrupt that
-                signal.signal(number, signal.SIG_IGN)
+            for number, handler in before.items():  # a process that was told to end is not to be interrupted in it
+                signal.signal(number, signal.SIG_IGN if self._hard_end.is_near else handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop, or hurry up."""

@@ -14,8 +14,8 @@ T = TypeVar("T")
 
 
 class Waiting:
-    """One client that waits. Each piece of its work, such as an image of a batch, has a deadline of its own; all of them
-    end when the client leaves."""
+    """One client that waits. Each piece of its work, such as an image of a batch, has a deadline of its own; all of
+    them end when the client leaves."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds

@@ -48,6 +48,17 @@ class RouterHit:
 
 
 @dataclass(frozen=True)
+class NodeState:
+    """One node of a bank store's server: whether it answered when it was last asked, since when (``time.time``) it does
+    not, and what it said instead."""
+
+    url: str
+    answers: bool
+    away_since: float | None = None
+    told: str = ""
+
+
+@dataclass(frozen=True)
 class Retrieved:
     """What class retrieval found: ``hits``, nearest first. The classes that are ``silent`` could not be asked, for
     these reasons: their images may be taken for another class's."""
@@ -247,6 +258,10 @@ class PatchStore(ViewSource, Protocol):
 
     def engine(self) -> str:
         """Name and version of what stores the banks; a server is asked for its own."""
+        ...
+
+    def nodes(self) -> list[NodeState]:
+        """The nodes of the store's server as they were when they were last asked; none for an embedded store."""
         ...
 
     def check(self, ref: BankRef) -> None:

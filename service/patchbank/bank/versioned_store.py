@@ -3,6 +3,7 @@ versions."""
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -13,10 +14,12 @@ from patchbank.bank.finding import Finding
 from patchbank.bank.names import NO_CLASS, BankRef, check_class_name, new_version
 from patchbank.bank.part import Part
 from patchbank.bank.pointers import Pointers
-from patchbank.bank.store import Bank, BankSpec, Draft, Retrieved, RouterHit
+from patchbank.bank.store import Bank, BankSpec, Draft, NodeState, Retrieved, RouterHit
 from patchbank.bank.view import View, unknown_class, unknown_version, with_view
-from patchbank.errors import ClassBusy, DamagedBank, InvalidParameters
+from patchbank.errors import ClassBusy, DamagedBank, InvalidParameters, StoreNodeMissing
 from patchbank.progress import SILENT, Progress
+
+_LOG = logging.getLogger("patchbank")
 
 
 class HeldClass(Protocol):
@@ -116,7 +119,7 @@ class VersionedStore(ABC, Generic[Held]):
         for ref in finished:
             try:
                 needed |= {part.version for part in self.open_bank(ref, serves=False).manifest.shares}
-            except DamagedBank:
+            except (DamagedBank, StoreNodeMissing):
                 return
         self._drop([ref for ref, done in collections if not done and ref.version not in needed])
 
@@ -144,7 +147,10 @@ class VersionedStore(ABC, Generic[Held]):
         keep."""
         if serve:
             self._serve(ref, held)
-        self._retire_old(ref.class_name, self._keep)
+        try:
+            self._retire_old(ref.class_name, self._keep)
+        except StoreNodeMissing as error:  # the new version serves; the next change does it
+            _LOG.warning("old versions of %s stay for now: %s", ref.class_name, error.message)
 
     def _retire_old(self, class_name: str, keep: int) -> list[str]:
         """Retire all versions but the newest ``keep`` and the one that serves; the caller holds the class."""
@@ -172,6 +178,9 @@ class VersionedStore(ABC, Generic[Held]):
 
     @abstractmethod
     def engine(self) -> str: ...
+
+    def nodes(self) -> list[NodeState]:
+        return []
 
     @abstractmethod
     def check(self, ref: BankRef) -> None: ...

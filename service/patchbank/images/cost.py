@@ -55,10 +55,9 @@ def check_tiff_cost(page: Page, limits: ImageLimits, name: str) -> None:
 
 def _check_jpeg(data: bytes, limits: ImageLimits, name: str) -> None:
     header = headers.jpeg_header(data)
-    if header is None:
-        return
-    limits.check_pixels(header.width, header.height, name)
-    pixels = header.width * header.height
+    width, height = (0, 0) if header is None else (header.width, header.height)
+    limits.check_pixels(width, height, name)
+    pixels = width * height
     walk = walk_jpeg(data, pixels, limits.most_visits)
     # Of a picture in several scans all coefficients are held, in two bytes each.
     coefficients = 2 * walk.components if walk.scans > 1 else 0

@@ -35,7 +35,9 @@ _SLACK_MB: Final = 64
 """Address space beside what is reckoned: stacks, and what the allocator keeps."""
 
 _NOTES: Final = 3
-_M_MMAP_THRESHOLD: Final = -3
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_LARGE_BLOCK: Final = 32 << 20
+"""Smaller blocks, such as those for a band of a picture, are used again: a fresh one costs time."""
 
 
 @dataclass(frozen=True)
@@ -108,4 +110,6 @@ def _return_memory() -> None:
     """Large blocks go back to the system when they are freed, or what one picture left would count for the next."""
     if sys.platform.startswith("linux"):
         with suppress(OSError, AttributeError):  # another C library than glibc
-            ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 1 << 20)
+            library = ctypes.CDLL(None)
+            library.mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
+            library.mallopt(_M_TRIM_THRESHOLD, 4 * _LARGE_BLOCK)

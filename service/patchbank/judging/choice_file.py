@@ -79,7 +79,7 @@ class ChoiceFile:
             raise StoreUnavailable(f"{self.path} cannot be read: {reason_of(error)}") from error
         except ValidationError as error:
             raise StoreUnavailable(f"{self.path} is no decision of a backbone: remove it, or restore it") from error
-        if stored.store != self._store:
+        if stored.store != self._store and not _nodes(stored.store) & _nodes(self._store):
             return None
         return Choice(stored.backbone, stored.by, stored.why, stored.decided_at)
 
@@ -110,3 +110,8 @@ class ChoiceFile:
             yield
         finally:
             lock.release()
+
+
+def _nodes(store: str) -> set[str]:
+    """The URLs in a list of a server's nodes: two lists that share one are of the same server."""
+    return {node.strip().partition("?")[0].rstrip("/") for node in store.split(",")} - {""}

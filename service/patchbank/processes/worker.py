@@ -88,6 +88,7 @@ class Worker:
         self._call: _Call | None = None
         self._closed = False
         self._ending: SpawnProcess | None = None
+        self._ends_by = 0.0
         self._start()
 
     def _start(self) -> SpawnProcess:
@@ -235,7 +236,7 @@ class Worker:
             busy = self._call is not None
         if process is None:
             return None
-        if kill or busy or not self._ready:
+        if kill or busy or not self._ready or is_stopped(process.pid):
             process.kill()
         if not busy:  # else a caller reads from the pipe: it breaks, and is closed with this object
             self._pipe.close()
@@ -245,13 +246,15 @@ class Worker:
         """Begin to ``close``: several workers end at the same time so."""
         self._closed = True
         self._ending = self._let_go(kill=False) or self._ending
+        self._ends_by = time.monotonic() + _STOP
 
     def close(self) -> None:
         """End the process, within a few seconds whatever it does; a call that is under way raises. Closing twice does
         nothing more."""
+        ends_by = self._ends_by
         self.let_go()
         process, self._ending = self._ending, None
-        _wait_for(process)
+        _wait_for(process, max(0.0, (ends_by or self._ends_by) - time.monotonic()))
 
 
 @dataclass
@@ -263,11 +266,11 @@ class _Call:
     verdict: PatchbankError | None = None
 
 
-def _wait_for(process: SpawnProcess | None) -> None:
-    """Until a process has ended that is to end; killed where it takes long."""
+def _wait_for(process: SpawnProcess | None, seconds: float = _STOP) -> None:
+    """Until a process has ended that is to end; killed where it takes longer."""
     if process is None:
         return
-    process.join(_STOP)
+    process.join(seconds)
     if process.is_alive():
         process.kill()
         process.join(_STOP)

@@ -18,6 +18,7 @@ from scipy import ndimage
 from patchbank.arrays import BoolArray, FloatArray
 from patchbank.bank.manifest import ScoringRule
 from patchbank.bank.search import Demand
+from patchbank.images.pixels import array_of
 from patchbank.scoring.image_score import deciding_patches
 from patchbank.scoring.inspected_area import InspectedArea
 
@@ -44,7 +45,7 @@ def _blurred(scores: FloatArray, sigma: float) -> FloatArray:
 
 def enlarge(grid: FloatArray, size: tuple[int, int]) -> FloatArray:
     """Interpolate cell centres (rows, columns) bilinearly to (height, width) pixels; ``size`` is (width, height)."""
-    return np.asarray(Image.fromarray(grid).resize(size, Image.Resampling.BILINEAR), dtype=np.float32)
+    return array_of(Image.fromarray(grid).resize(size, Image.Resampling.BILINEAR))
 
 
 def anomaly_map(scores: FloatArray, rule: ScoringRule, size: tuple[int, int], area: InspectedArea) -> FloatArray:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, Literal
 
 import numpy as np
@@ -11,6 +10,8 @@ from PIL import Image, ImageDraw
 
 from patchbank.arrays import BoolArray, ByteArray, FloatArray
 from patchbank.bank.search import FARTHEST
+from patchbank.images.pixels import array_of
+from patchbank.images.png_file import png_file
 from patchbank.scoring.regions import Region
 
 MapFormat = Literal["heatmap", "overlay", "gray16"]
@@ -29,6 +30,7 @@ _ANCHORS: Final = np.array(
 )
 """Eight colours from matplotlib's "inferno" map (CC0): lightness rises evenly, so colour-blind viewers can read it."""
 
+_AT_ONCE: Final = 1 << 20
 _OUTLINE: Final = (0, 255, 255)
 
 _IGNORED: Final = (72, 72, 72)
@@ -52,13 +54,15 @@ def render(
     ``gray16``: 16-bit grey, value = score / 2 x 65535.
     """
     if kind == "gray16":
-        levels = np.clip(values / FARTHEST, 0.0, 1.0) * 65535.0
-        return _png(Image.fromarray(np.round(levels).astype(np.uint16)))
+        levels = np.empty(values.shape, dtype=np.uint16)
+        for rows in _bands(values):
+            levels[rows] = np.round(np.clip(values[rows] / FARTHEST, 0.0, 1.0) * 65535.0)
+        return png_file(levels)
     colours = _colours(values, threshold)
     if kind == "heatmap":
         colours[~inspected] = _IGNORED
-        return _png(Image.fromarray(colours))
-    return _png(overlay(values, threshold, pixels, regions, inspected, colours))
+        return png_file(colours)
+    return png_file(array_of(overlay(values, threshold, pixels, regions, inspected, colours)))
 
 
 def overlay(
@@ -94,11 +98,16 @@ def _colours(values: FloatArray, threshold: float) -> ByteArray:
     top = max(2.0 * threshold, 1e-6)
     position = np.linspace(0, 255, len(_ANCHORS))
     table = np.stack([np.interp(np.arange(256), position, _ANCHORS[:, band]) for band in range(3)], axis=1)
-    level = (np.clip(values / top, 0.0, 1.0) * 255.0).astype(np.uint8)
-    return np.asarray(table.astype(np.uint8)[level])
+    colours = np.empty((*values.shape, 3), dtype=np.uint8)
+    for rows in _bands(values):
+        level = (np.clip(values[rows] / top, 0.0, 1.0) * 255.0).astype(np.uint8)
+        np.take(table.astype(np.uint8), level, axis=0, out=colours[rows])
+    return colours
 
 
-def _png(picture: Image.Image) -> bytes:
-    out = io.BytesIO()
-    picture.save(out, "PNG", compress_level=3)
-    return out.getvalue()
+def _bands(values: FloatArray) -> Iterator[slice]:
+    """Rows of about a megapixel: what is done to one pixel at a time needs no copies of a large map so."""
+    height, width = values.shape
+    step = max(1, _AT_ONCE // max(1, width))
+    for top in range(0, height, step):
+        yield slice(top, min(height, top + step))

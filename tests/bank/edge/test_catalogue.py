@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from patchbank.atomic_file import replace_file
 from patchbank.bank.edge import catalogue as catalogue_module
 from patchbank.bank.edge.catalogue import Catalogue
 from patchbank.bank.pointers import Pointers, Route
@@ -363,7 +364,7 @@ def test_a_change_that_ends_between_the_two_files_did_not_happen(
 ) -> None:
     taught(catalogue)
     before = catalogue.read()
-    replace = catalogue_module.replace_file
+    replace = replace_file
 
     def end(path: Path, text: str) -> None:
         if path.name == "aliases.json":

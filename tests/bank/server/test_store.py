@@ -263,17 +263,6 @@ def test_reads_are_tried_again_but_not_for_ever(open_store: OpenServer, behaviou
     assert (caught.value.code, caught.value.status) == ("store_unavailable", 503)
 
 
-def test_a_lost_router_is_an_error_not_an_unknown_product(open_store: OpenServer, served: Served) -> None:
-    store = open_store()
-    ref = teach(store, "part")
-    served.qdrant.client.delete_collection(f"{PREFIX}__router__{FINGERPRINT}")
-    with pytest.raises(DamagedBank, match="indexer activate"):
-        store.nearest_references(FINGERPRINT, vectors(7, 3, 4)[0], 3)
-    assert store.nearest_references("f" * 16, vectors(7, 3, 4)[0], 3) == [], "no class was made with that backbone"
-    store.activate(ref)
-    assert len(store.nearest_references(FINGERPRINT, vectors(7, 3, 4)[0], 3)) == 3
-
-
 def test_a_server_without_conditional_writes_is_read_but_not_written(
     open_store: OpenServer, behaviour: Behaviour
 ) -> None:

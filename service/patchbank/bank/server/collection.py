@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
 from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
-from qdrant_client import models
+from qdrant_client import QdrantClient, models
 
 from patchbank.arrays import ByteArray, FloatArray
 from patchbank.bank.excluding import nearest_without
@@ -19,12 +18,13 @@ from patchbank.bank.manifest import Manifest, read_manifest, stored_manifest
 from patchbank.bank.names import is_image_id, reference_point
 from patchbank.bank.reference import FACTS, Reference, ReferenceFacts
 from patchbank.bank.sealed_document import is_sealed
-from patchbank.bank.server.link import ONCE, WRITING, Patience, ServerLink
-from patchbank.bank.server.points import Points
+from patchbank.bank.server import placement
+from patchbank.bank.server.link import WRITING, Patience, ServerLink
+from patchbank.bank.server.points import Page, Points
+from patchbank.bank.server.spread import Spread
 from patchbank.bank.store import BankSpec, Neighbours, PatchBlock
 from patchbank.errors import DamagedBank, StoreUnavailable, UnknownReference
 from patchbank.reason import reason_of
-from patchbank.settings import Settings
 from patchbank.text import quoted
 
 MANIFEST_POINT: Final = str(uuid5(NAMESPACE_URL, "patchbank:manifest"))
@@ -41,35 +41,6 @@ _IMAGES: Final = models.Filter(must=[models.HasVectorCondition(has_vector="cls")
 Facts = TypeVar("Facts", bound=ReferenceFacts)
 
 
-@dataclass(frozen=True)
-class Spread:
-    """How the server keeps a collection: number of shards, copies of each shard, copies that a write waits for, and
-    whether full vectors lie on disk."""
-
-    shards: int = 1
-    replicas: int = 1
-    write_consistency: int = 1
-    on_disk: bool = False
-
-    @classmethod
-    def of(cls, settings: Settings) -> Spread:
-        """The spread that the settings ask for."""
-        return cls(
-            settings.qdrant_shards,
-            settings.qdrant_replicas,
-            settings.qdrant_write_consistency,
-            settings.qdrant_on_disk,
-        )
-
-    def as_arguments(self, shards: int | None = None) -> dict[str, Any]:
-        """Keyword arguments for ``create_collection``."""
-        return {
-            "shard_number": shards or self.shards,
-            "replication_factor": self.replicas,
-            "write_consistency_factor": self.write_consistency,
-        }
-
-
 class ServerCollection:
     """Patches (vector ``patch``), reference images (vector ``cls``) and the manifest of one version.
 
@@ -81,7 +52,7 @@ class ServerCollection:
         self.name = name
         self.indexed = indexed
         self._threads = threads
-        self.points = Points(link.client, link.timeout)
+        self.points = Points(link.timeout)
 
     def create(self, spec: BankSpec, spread: Spread) -> None:
         """Create the empty collection. No graph is built before ``index``; otherwise a bulk upload would build it
@@ -103,17 +74,17 @@ class ServerCollection:
             indexing_threshold=0,
             prevent_unoptimized=False,  # points must never be left out of a search because they are not indexed yet
         )
-        client = self.link.client
-        self.link.ask(
-            f"creating {self.name}",
-            lambda: client.create_collection(
+        placement.create(
+            self.link,
+            self.name,
+            lambda client, arguments: client.create_collection(
                 self.name,
                 {"patch": patch, "cls": cls},
                 on_disk_payload=True,
                 optimizers_config=optimizers,
-                **spread.as_arguments(),
+                **arguments,
             ),
-            ONCE,
+            spread,
         )
         self.link.index_payload(self.name, "image_id", models.PayloadSchemaType.KEYWORD)
 
@@ -122,12 +93,12 @@ class ServerCollection:
 
         Raises ``StoreUnavailable`` where that takes more than ``limit`` seconds, or where the server gives up.
         """
-        client, end = self.link.client, time.monotonic() + limit
+        end = time.monotonic() + limit
         everything = models.OptimizersConfigDiff(indexing_threshold=1)
         doing = f"indexing {self.name}"
-        self.link.ask(doing, lambda: client.update_collection(self.name, optimizers_config=everything), WRITING)
+        self.link.ask(doing, lambda client: client.update_collection(self.name, optimizers_config=everything), WRITING)
         while True:
-            info = self.link.ask(doing, lambda: client.get_collection(self.name), WRITING)
+            info = self.link.ask(doing, lambda client: client.get_collection(self.name), WRITING)
             if info.status == models.CollectionStatus.RED:
                 raise StoreUnavailable(f"the bank store failed to index {self.name}: {info.optimizer_status}")
             # Some server versions count the CLS embeddings too; in either case green means that nothing is left to do.
@@ -151,7 +122,8 @@ class ServerCollection:
         def ask(part: FloatArray, most: int, image_ids: Sequence[str]) -> tuple[FloatArray, ByteArray]:
             left_out = models.Filter(must_not=[_of_images(image_ids)]) if image_ids else None
             return self.link.ask(
-                f"searching {self.name}", lambda: self.points.nearest(self.name, part, most, exact, left_out)
+                f"searching {self.name}",
+                lambda client: self.points.nearest(client, self.name, part, most, exact, left_out),
             )
 
         def search(part: FloatArray) -> tuple[FloatArray, ByteArray]:
@@ -174,15 +146,13 @@ class ServerCollection:
         return self._count(_IMAGES)
 
     def _count(self, chosen: models.Filter) -> int:
-        client = self.link.client
         return self.link.ask(
-            f"counting {self.name}", lambda: client.count(self.name, count_filter=chosen, exact=True)
+            f"counting {self.name}", lambda client: client.count(self.name, count_filter=chosen, exact=True)
         ).count
 
     def manifest(self) -> Manifest | None:
         """The manifest; None for a version that is not finished."""
-        client = self.link.client
-        records = self.link.ask(f"reading {self.name}", lambda: client.retrieve(self.name, [MANIFEST_POINT]))
+        records = self.link.ask(f"reading {self.name}", lambda client: client.retrieve(self.name, [MANIFEST_POINT]))
         if not records:
             return None
         payload = records[0].payload or {}
@@ -197,8 +167,7 @@ class ServerCollection:
 
     def is_sealed(self) -> bool:
         """Whether the manifest has a checksum; those of older releases have none."""
-        client = self.link.client
-        records = self.link.ask(f"reading {self.name}", lambda: client.retrieve(self.name, [MANIFEST_POINT]))
+        records = self.link.ask(f"reading {self.name}", lambda client: client.retrieve(self.name, [MANIFEST_POINT]))
         return any(is_sealed((record.payload or {}).get("manifest")) for record in records)
 
     def write_manifest(self, manifest: Manifest) -> None:
@@ -208,25 +177,25 @@ class ServerCollection:
 
     def delete_manifest(self) -> None:
         """Take the manifest away: the version is no finished one any more."""
-        client, chosen = self.link.client, models.PointIdsList(points=[MANIFEST_POINT])
-        self.link.ask(f"writing {self.name}", lambda: client.delete(self.name, chosen, wait=True), WRITING)
+        chosen = models.PointIdsList(points=[MANIFEST_POINT])
+        self.link.ask(f"writing {self.name}", lambda client: client.delete(self.name, chosen, wait=True), WRITING)
 
     def upsert(self, points: list[models.PointStruct], unwanted: Callable[[], bool] = lambda: False) -> None:
         """Write points and wait until the server has them."""
-        client = self.link.client
-        self.link.ask(f"writing {self.name}", lambda: client.upsert(self.name, points, wait=True), WRITING, unwanted)
+        self.link.ask(
+            f"writing {self.name}", lambda client: client.upsert(self.name, points, wait=True), WRITING, unwanted
+        )
 
     def drop(self, patience: Patience = WRITING) -> None:
         """Delete the collection and everything in it."""
-        client = self.link.client
-        self.link.ask(f"dropping {self.name}", lambda: client.delete_collection(self.name), patience)
+        placement.drop(self.link, self.name, patience)
 
     def reference(self, image_id: str) -> Reference:
         """One reference image. Raises ``UnknownReference``."""
-        client, records = self.link.client, []
+        records = []
         if is_image_id(image_id):
             point = reference_point(image_id)
-            records = self.link.ask(f"reading {self.name}", lambda: client.retrieve(self.name, [point]))
+            records = self.link.ask(f"reading {self.name}", lambda client: client.retrieve(self.name, [point]))
         if not records:
             raise UnknownReference(f"no reference image {quoted(image_id)} in this bank")
         return Reference.from_payload(records[0].payload or {})
@@ -242,11 +211,14 @@ class ServerCollection:
     def _references(
         self, read: Callable[[dict[str, Any]], Facts], payload: bool | list[str], limit: int
     ) -> list[Facts]:
-        scroll = partial(self.link.client.scroll, self.name, _IMAGES, limit=limit, with_payload=payload)
+
+        def page(offset: Any, client: QdrantClient) -> Any:
+            return client.scroll(self.name, _IMAGES, limit=limit, with_payload=payload, offset=offset)
+
         references: list[Facts] = []
         after: Any = None
         while True:
-            records, after = self.link.ask(f"reading {self.name}", partial(scroll, offset=after))
+            records, after = self.link.ask(f"reading {self.name}", partial(page, after))
             references += [read(record.payload or {}) for record in records]
             if after is None:
                 return sorted(references, key=lambda reference: (reference.name, reference.image_id))
@@ -268,7 +240,10 @@ class ServerCollection:
     def _blocks(self, vector: str, chosen: models.Filter) -> Iterator[PatchBlock]:
         after: str | None = None
         while True:
-            read = partial(self.points.page, self.name, vector, chosen, _PAGE, after)
+
+            def read(client: QdrantClient, begin: str | None = after) -> Page:
+                return self.points.page(client, self.name, vector, chosen, _PAGE, begin)
+
             page = self.link.ask(f"reading {self.name}", read)
             if len(page.block.ids):
                 yield page.block

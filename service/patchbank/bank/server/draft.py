@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, Protocol
 
@@ -44,6 +44,7 @@ class ServerDraft(CollectionDraft[ServerCollection]):
     def __init__(
         self,
         publish: Publish,
+        give_up: Callable[[BankRef], bool],
         ref: BankRef,
         collection: ServerCollection,
         lease: Lease,
@@ -52,6 +53,7 @@ class ServerDraft(CollectionDraft[ServerCollection]):
     ) -> None:
         super().__init__(ref, base, _MOST_PARTS)
         self._publish = publish
+        self._give_up = give_up
         self._open: ServerCollection | None = collection
         self._lease = lease
         self._index_from = index_from
@@ -73,7 +75,11 @@ class ServerDraft(CollectionDraft[ServerCollection]):
         for begin in range(0, len(image_ids), size):
             part = slice(begin, begin + size)
             write = partial(
-                collection.points.upsert_patches, collection.name, image_ids[part], cells[part], vectors[part]
+                collection.points.upsert_patches,
+                collection=collection.name,
+                image_ids=image_ids[part],
+                cells=cells[part],
+                vectors=vectors[part],
             )
             self._upload.put(
                 partial(collection.link.ask, f"writing {collection.name}", write, WRITING, self._upload.abandoned)
@@ -106,8 +112,12 @@ class ServerDraft(CollectionDraft[ServerCollection]):
             )
         self._lease.check()
         collection.write_manifest(whole)
-        self._finished = True  # from here on it is a finished version, whatever happens to the alias
-        self._publish(self._ref, self._lease, serve=serve)
+        self._finished = True  # from here on it is a finished version
+        try:
+            self._publish(self._ref, self._lease, serve=serve)
+        except BaseException:  # and nobody is told of it
+            self._finished = not self._give_up(self._ref)
+            raise
         self._close()
         return whole
 

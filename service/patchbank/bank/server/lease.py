@@ -12,15 +12,15 @@ import logging
 import re
 import threading
 import time
-from functools import partial
 from typing import Final
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
-from qdrant_client import models
+from qdrant_client import QdrantClient, models
 
 from patchbank.bank.names import PREFIX
-from patchbank.bank.server.collection import Spread
 from patchbank.bank.server.link import WRITING, ServerLink
+from patchbank.bank.server.placement import ensure
+from patchbank.bank.server.spread import Spread
 from patchbank.errors import ClassBusy, PatchbankError, StoreUnavailable
 
 _LOG = logging.getLogger("patchbank")
@@ -45,15 +45,17 @@ class Leases:
         return Lease(self._link, class_name, self._seconds)
 
     def _prepare(self) -> None:
-        client = self._link.client
-        version = self._link.ask("asking for its version", lambda: client.info().version)
+        version = self._link.ask("asking for its version", lambda client: client.info().version)
         numbers = re.match(r"(\d+)\.(\d+)", version)
         if numbers is not None and (int(numbers[1]), int(numbers[2])) < _OLDEST:
             raise StoreUnavailable(
                 f"the Qdrant server is version {version}; writing needs {_OLDEST[0]}.{_OLDEST[1]} or newer"
             )
-        if self._link.ensure(
-            COLLECTION, lambda: client.create_collection(COLLECTION, {}, **self._spread.as_arguments(shards=1))
+        if ensure(
+            self._link,
+            COLLECTION,
+            lambda client, arguments: client.create_collection(COLLECTION, {}, **arguments),
+            self._spread.everywhere,
         ):
             self._link.index_payload(COLLECTION, "owner", models.PayloadSchemaType.KEYWORD)
             self._link.index_payload(COLLECTION, "expires_at", models.PayloadSchemaType.FLOAT)
@@ -79,7 +81,6 @@ class Lease:
 
     def _write(self, condition: models.Filter) -> None:
         """Write the lease where the condition holds (or where none was ever written), and check that it is ours now."""
-        client = self._link.client
         payload = {
             "class_name": self._class_name,
             "owner": self._owner,
@@ -87,13 +88,15 @@ class Lease:
         }
         point = models.PointStruct(id=self._point, vector={}, payload=payload)
         doing = f"taking the lease of {self._class_name}"
-        write = partial(
-            client.upsert, COLLECTION, [point], wait=True, ordering=models.WriteOrdering.STRONG, update_filter=condition
-        )
+
+        def write(client: QdrantClient) -> object:
+            ordering = models.WriteOrdering.STRONG
+            return client.upsert(COLLECTION, [point], wait=True, ordering=ordering, update_filter=condition)
+
         self._link.ask(doing, write, WRITING, unwanted=self._end.is_set)
         records = self._link.ask(
             doing,
-            lambda: client.retrieve(COLLECTION, [self._point], consistency=models.ReadConsistencyType.MAJORITY),
+            lambda client: client.retrieve(COLLECTION, [self._point], consistency=models.ReadConsistencyType.MAJORITY),
         )
         holder = (records[0].payload or {}) if records else {}
         if holder.get("owner") != self._owner:
@@ -120,7 +123,6 @@ class Lease:
             return
         self._end.set()
         self._keeper.join()
-        client = self._link.client
         # The point stays, without an owner, so that a late renewal does not take the lease again.
         free = models.PointStruct(
             id=self._point, vector={}, payload={"class_name": self._class_name, "owner": "", "expires_at": 0.0}
@@ -129,7 +131,7 @@ class Lease:
         try:
             self._link.ask(
                 f"releasing the lease of {self._class_name}",
-                lambda: client.upsert(COLLECTION, [free], wait=True, update_filter=mine),
+                lambda client: client.upsert(COLLECTION, [free], wait=True, update_filter=mine),
             )
         except PatchbankError as error:
             _LOG.warning("lease of %s not released: %s", self._class_name, error.message)

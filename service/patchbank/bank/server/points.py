@@ -18,9 +18,11 @@ from qdrant_client.conversions.conversion import RestToGrpc
 from patchbank.arrays import ByteArray, FloatArray, IntArray
 from patchbank.bank.names import patch_point
 from patchbank.bank.store import PatchBlock
+from patchbank.errors import DamagedBank
 
 _EF: Final = 32
 _OVERSAMPLING: Final = 2.0
+_ROUNDING: Final = 1e-3
 _DATA_FIELD: Final = b"\x0a"
 """Tag of ``DenseVector.data``: field 1, length-delimited."""
 
@@ -34,13 +36,14 @@ class Page:
 
 
 class Points:
-    """Bulk reading, writing and searching of one server's points, as protobuf messages."""
+    """Bulk reading, writing and searching of points, as protobuf messages. Calls end after ``timeout`` seconds."""
 
-    def __init__(self, client: QdrantClient, timeout: float) -> None:
-        self._client = client
+    def __init__(self, timeout: float) -> None:
         self._timeout = timeout
 
-    def upsert_patches(self, collection: str, image_ids: Sequence[str], cells: IntArray, vectors: FloatArray) -> None:
+    def upsert_patches(
+        self, client: QdrantClient, collection: str, image_ids: Sequence[str], cells: IntArray, vectors: FloatArray
+    ) -> None:
         value = grpc.Value
         points = [
             grpc.PointStruct(
@@ -54,21 +57,30 @@ class Points:
             )
             for image_id, (row, column), dense in zip(image_ids, cells.tolist(), _packed(vectors), strict=True)
         ]
-        self._client.grpc_points.Upsert(
+        client.grpc_points.Upsert(
             grpc.UpsertPoints(collection_name=collection, wait=True, points=points), timeout=self._timeout
         )
 
     def nearest(
-        self, collection: str, queries: FloatArray, k: int, exact: bool, left_out: models.Filter | None
+        self,
+        client: QdrantClient,
+        collection: str,
+        queries: FloatArray,
+        k: int,
+        exact: bool,
+        left_out: models.Filter | None,
     ) -> tuple[FloatArray, ByteArray]:
         """Cosine distances (Q, k), ascending, and point ids (Q, k, 16); ``inf`` where fewer are found."""
         request = search_request(collection, queries, k, exact, left_out)
-        answer = self._client.grpc_points.QueryBatch(request, timeout=self._timeout)
+        answer = client.grpc_points.QueryBatch(request, timeout=self._timeout)
+        check_similarities(collection, [hit.score for query in answer.result for hit in query.result])
         return read_hits(answer, k)
 
-    def page(self, collection: str, vector: str, chosen: models.Filter, limit: int, after: str | None) -> Page:
+    def page(
+        self, client: QdrantClient, collection: str, vector: str, chosen: models.Filter, limit: int, after: str | None
+    ) -> Page:
         """At most ``limit`` points that match ``chosen``, with their vector of that name."""
-        answer = self._client.grpc_points.Scroll(
+        answer = client.grpc_points.Scroll(
             grpc.ScrollPoints(
                 collection_name=collection,
                 filter=RestToGrpc.convert_filter(chosen),
@@ -81,8 +93,23 @@ class Points:
         )
         outputs = [point.vectors.vectors.vectors[vector] for point in answer.result]
         vectors = np.asarray([_numbers(output) for output in outputs], dtype=np.float32)
+        _check_unit(collection, vectors)
         more = answer.next_page_offset.uuid if answer.HasField("next_page_offset") else None
         return Page(PatchBlock(_raw_ids([point.id.uuid for point in answer.result]), vectors), more)
+
+
+def check_similarities(collection: str, similarities: Sequence[float]) -> None:
+    """Raise ``DamagedBank`` where a server's answer holds what no two vectors of unit length have as their product:
+    NaN, infinity, or more than 1. It would pass for a distance of 0, which is as normal as can be."""
+    values = np.asarray(similarities, dtype=np.float64)
+    if not (np.abs(values) <= 1.0 + _ROUNDING).all():
+        raise DamagedBank(f"{collection} answers a search with what is no similarity: its vectors are damaged")
+
+
+def _check_unit(collection: str, vectors: FloatArray) -> None:
+    """The same for vectors (M, D) that are read."""
+    if len(vectors) and not (np.abs(np.linalg.norm(vectors, axis=1) - 1.0) <= _ROUNDING).all():
+        raise DamagedBank(f"{collection} holds vectors that are not of unit length: they are damaged")
 
 
 def search_request(

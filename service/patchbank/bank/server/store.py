@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from qdrant_client import models
+from qdrant_client import grpc, models
+from qdrant_client.conversions.conversion import RestToGrpc
 
 from patchbank.arrays import FloatArray
 from patchbank.bank.cache import OpenCache
@@ -25,16 +26,19 @@ from patchbank.bank.names import PREFIX, BankRef
 from patchbank.bank.part import Part
 from patchbank.bank.parted import Collection, view_of
 from patchbank.bank.pointers import Pointers
-from patchbank.bank.server.collection import ServerCollection, Spread
+from patchbank.bank.server.collection import ServerCollection
 from patchbank.bank.server.draft import ServerDraft
 from patchbank.bank.server.lease import LEASE_SECONDS, Lease, Leases
 from patchbank.bank.server.link import WRITING, Missing, ServerLink
+from patchbank.bank.server.placement import SETTLING
 from patchbank.bank.server.router import ServerRouter
+from patchbank.bank.server.spread import Spread
 from patchbank.bank.server.verification import Verification
-from patchbank.bank.store import BankSpec, Retrieved
+from patchbank.bank.server.voters import Voters
+from patchbank.bank.store import BankSpec, NodeState, Retrieved
 from patchbank.bank.versioned_store import VersionedStore
 from patchbank.bank.view import unknown_version
-from patchbank.errors import DamagedBank
+from patchbank.errors import DamagedBank, PatchbankError, StoreNodeMissing
 from patchbank.progress import SILENT, Progress
 from patchbank.settings import Settings
 
@@ -65,6 +69,7 @@ class ServerStore(VersionedStore[Lease]):
         self._index_from = index_from
         self._leases = Leases(link, self._spread, lease_seconds)
         self._router = ServerRouter(link, self._spread)
+        self._voters = Voters(self._router, lambda ref: self.open_bank(ref, serves=True))
         self._threads = ThreadPoolExecutor(_SEARCHES, thread_name_prefix="search")
         self._manifests: OpenCache[Manifest] = OpenCache(_CACHED)
 
@@ -74,16 +79,19 @@ class ServerStore(VersionedStore[Lease]):
         return cls(ServerLink.open(settings), settings.keep_versions, Spread.of(settings))
 
     def engine(self) -> str:
-        return f"Qdrant {self._link.ask('asking for its version', lambda: self._link.client.info().version)}"
+        return f"Qdrant {self._link.ask('asking for its version', lambda client: client.info().version)}"
 
     @property
     def place(self) -> str:
         return self._link.place
 
+    def nodes(self) -> list[NodeState]:
+        return self._link.states()
+
     def pointers(self) -> Pointers:
         """Takes one call. The routers' names follow from the fingerprint, so there are no pointers to them."""
         classes = {}
-        for alias in self._link.ask("reading the aliases", self._link.client.get_aliases).aliases:
+        for alias in self._link.ask("reading the aliases", lambda client: client.get_aliases()).aliases:
             ref = BankRef.parse(alias.collection_name)
             if ref is not None and alias.alias_name == _alias(ref.class_name):
                 classes[ref.class_name] = ref.version
@@ -117,28 +125,18 @@ class ServerStore(VersionedStore[Lease]):
 
     def find_references(self, pointers: Pointers, fingerprint: str, cls: FloatArray, k: int) -> Retrieved:
         serving = [BankRef(name, version) for name, version in pointers.classes.items()]
-        if not serving:
-            return Retrieved([])
-        hits = self._router.find(fingerprint, cls, k, serving)
-        if hits is not None:
-            return Retrieved(hits)
-        for ref in (
-            serving
-        ):  # without a router every product would be unknown, which is right only if no bank has this fingerprint
-            if self.open_bank(ref, serves=True).manifest.backbone.fingerprint == fingerprint:
-                raise DamagedBank("the router is lost; rebuild it with: indexer activate CLASS VERSION")
-        return Retrieved([])
+        return self._voters.find(fingerprint, cls, k, serving)
 
     def _collections(self, class_name: str) -> Iterator[tuple[BankRef, bool]]:
         """All collections of a class, and whether they are finished."""
-        for listed in self._link.ask("listing collections", self._link.client.get_collections).collections:
+        for listed in self._link.ask("listing collections", lambda client: client.get_collections()).collections:
             ref = BankRef.parse(listed.name)
             if ref is not None and ref.class_name == class_name:
                 try:
                     yield ref, self._collection(ref).manifest() is not None
                 except Missing:  # removed meanwhile
                     continue
-                except DamagedBank:
+                except (DamagedBank, StoreNodeMissing):  # it may well be one, so it is left alone
                     yield ref, True
 
     def _hold(self, class_name: str) -> Lease:
@@ -148,7 +146,17 @@ class ServerStore(VersionedStore[Lease]):
         collection = self._collection(ref)
         collection.create(spec, self._spread)
         base = [(part, self._part(ref.class_name, part)) for part in parts]
-        return ServerDraft(self._publish, ref, collection, held, self._index_from, base)
+        return ServerDraft(self._publish, self._give_up, ref, collection, held, self._index_from, base)
+
+    def _give_up(self, ref: BankRef) -> bool:
+        """Forget a version whose activation failed; False where it serves nevertheless, or nobody can tell."""
+        try:
+            if self.active().get(ref.class_name) == ref.version:
+                return False
+            self._router.forget([ref])
+        except PatchbankError:
+            return False
+        return True
 
     def _serve(self, ref: BankRef, held: Lease) -> None:
         """Enter the version into the router, then switch the alias."""
@@ -169,12 +177,19 @@ class ServerStore(VersionedStore[Lease]):
             try:
                 bank = self.open_bank(ref, serves=ref != new)
                 self._router.enter(bank.manifest.backbone.fingerprint, ref, *bank.cls_vectors())
-            except DamagedBank:
+            except (DamagedBank, StoreNodeMissing):
                 if ref == new:
                     raise
 
     def _switch(self, operations: list[models.AliasOperations]) -> None:
-        self._link.ask("switching an alias", lambda: self._link.client.update_collection_aliases(operations), WRITING)
+        actions = [RestToGrpc.convert_alias_operations(operation) for operation in operations]
+        # The server waits for all nodes to know it, and for one that is away no longer than this.
+        request = grpc.ChangeAliases(actions=actions, timeout=SETTLING)
+        self._link.ask(
+            "switching an alias",
+            lambda client: client.grpc_collections.UpdateAliases(request, timeout=self._link.timeout),
+            WRITING,
+        )
 
     def _withdraw(self, class_name: str, held: Lease) -> None:
         if class_name in self.active():
@@ -212,6 +227,7 @@ class ServerStore(VersionedStore[Lease]):
     def close(self) -> None:
         """Close the connection; any later use raises ``Closed``."""
         self._link.close()
+        self._voters.close()
         self._threads.shutdown(wait=True)
 
 
