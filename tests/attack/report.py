@@ -7,7 +7,6 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-
 ALL: Final = "all"
 """The case of a finding that no single case has made."""
 
