@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -119,6 +121,23 @@ def test_no_path_that_can_be_read_tells_where_on_the_machine_something_is(tmp_pa
     assert sum(answer.status_code == 200 for answer in answers) > 15
     for answer in answers:
         assert str(tmp_path).encode() not in answer.content, answer.request.url
+
+
+@pytest.mark.parametrize(("number", "status", "code"), [(28, 507, "disk_full"), (30, 503, "data_dir_not_writable")])
+def test_a_form_that_cannot_be_written_is_no_fault_of_its_sender(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, status: int, code: str
+) -> None:
+    class Full(tempfile.SpooledTemporaryFile[bytes]):
+        """On a disk that takes nothing."""
+
+        def write(self, data: object) -> int:
+            raise OSError(number, os.strerror(number), "/secret/place")
+
+    monkeypatch.setattr("starlette.formparsers.SpooledTemporaryFile", Full)
+    with serving(load_settings(data_dir=tmp_path / "data", search_workers=0)) as client:
+        answer = client.post("/detect", files={"file": png(0)})
+    assert (answer.status_code, error_of(answer)["code"]) == (status, code)
+    assert "secret" not in answer.text
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import tempfile
+from pathlib import Path
 from typing import Any, Final, cast
 
 from fastapi import FastAPI, Request
@@ -15,7 +17,16 @@ from patchbank.api.answer_headers import protective
 from patchbank.api.metrics import Metrics
 from patchbank.api.redaction import Redaction
 from patchbank.api.request_id import HEADER, current_request_id
-from patchbank.errors import DeadlinePassed, InvalidParameters, KeyInvalid, KeyRequired, PatchbankError, TooBusy
+from patchbank.disk import write_error
+from patchbank.errors import (
+    DataDirNotWritable,
+    DeadlinePassed,
+    InvalidParameters,
+    KeyInvalid,
+    KeyRequired,
+    PatchbankError,
+    TooBusy,
+)
 from patchbank.reason import message_of
 from patchbank.settings import Settings
 from patchbank.text import shown
@@ -104,6 +115,11 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for this type only
     if isinstance(error, Refusal):
         return await _ours(request, error.error)
+    if isinstance(error.__cause__, OSError):  # the framework takes a form that it cannot write for one it cannot read
+        folder = Path(tempfile.gettempdir())
+        return await _ours(
+            request, write_error(error.__cause__, "the form cannot be written", DataDirNotWritable, folder)
+        )
     code = _HTTP_CODES.get(error.status_code, "http_error")
     _count(request.app, code)
     return _answer(request, error.status_code, {"code": code, "message": str(error.detail)}, dict(error.headers or {}))
