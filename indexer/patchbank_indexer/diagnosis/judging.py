@@ -115,7 +115,7 @@ def _banks(settings: Settings, store: PatchStore, view: View) -> Iterator[Check]
         for name in sorted(view.active):
             yield from looked_at(
                 f"bank {name}",
-                lambda name=name: [_bank(view, name, embedder)],  # type: ignore[misc]
+                lambda name=name: [_bank(store, view, name, embedder)],  # type: ignore[misc]
                 f"`activate {name} VERSION` lets an earlier version serve; or restore a snapshot, or teach it again",
             )
     finally:
@@ -123,8 +123,9 @@ def _banks(settings: Settings, store: PatchStore, view: View) -> Iterator[Check]
             embedder.close()
 
 
-def _bank(view: View, name: str, embedder: Embedder | None) -> Check:
+def _bank(store: PatchStore, view: View, name: str, embedder: Embedder | None) -> Check:
     bank = view.bank(name)
+    store.check(bank.manifest.ref)
     references = len(bank.references())
     manifest = bank.manifest
     told = f"version {manifest.version}, {references} references, {manifest.patches} patches"
