@@ -132,6 +132,33 @@ def test_a_server_is_asked_for_its_version_and_whether_it_can_be_written(
         assert "writing needs" in examined(data, 1)["store"][1]["told"]
 
 
+def test_each_node_of_a_server_is_looked_at(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving_qdrant() as served:
+        monkeypatch.setenv(
+            "PATCHBANK_QDRANT_URL", f"http://127.0.0.1?grpc_port={served.port},http://127.0.0.1?grpc_port=9"
+        )
+        there, away = examined(data, 0)["store node"]
+    assert (there["status"], "answers" in there["told"]) == ("ok", True)
+    assert (away["status"], "[store_unavailable]" in away["told"]) == ("warning", True)
+    assert "127.0.0.1:9" in away["told"]
+
+
+def test_what_is_wrong_on_the_way_to_a_server_is_told_apart(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving_qdrant(Behaviour(api_key="right")) as served:
+        monkeypatch.setenv("PATCHBANK_QDRANT_URL", "http://127.0.0.1")
+        monkeypatch.setenv("PATCHBANK_QDRANT_GRPC_PORT", str(served.port))
+        monkeypatch.setenv("PATCHBANK_QDRANT_API_KEY", "wrong")
+        (node,) = examined(data, 1)["store node"]
+        assert (node["status"], "[store_refused]" in node["told"]) == ("fault", True)
+        monkeypatch.setenv("PATCHBANK_QDRANT_API_KEY", "right")
+        monkeypatch.setenv("PATCHBANK_QDRANT_URL", "https://127.0.0.1")
+        (node,) = examined(data, 1)["store node"]
+        assert (node["status"], "[store_without_tls]" in node["told"]) == ("fault", True)
+    monkeypatch.setenv("PATCHBANK_QDRANT_URL", "http://10.255.255.1")
+    monkeypatch.setenv("PATCHBANK_QDRANT_TIMEOUT_S", "1")
+    assert any("without TLS" in check["told"] for check in examined(data, 1)["store node"])
+
+
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
 def test_a_key_that_every_user_can_read_is_a_warning(data: Path) -> None:
     file = Path(".env")
