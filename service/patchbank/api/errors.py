@@ -15,7 +15,16 @@ from patchbank.api.answer_headers import protective
 from patchbank.api.metrics import Metrics
 from patchbank.api.redaction import Redaction
 from patchbank.api.request_id import HEADER, current_request_id
-from patchbank.errors import DeadlinePassed, InvalidParameters, KeyInvalid, KeyRequired, PatchbankError, TooBusy
+from patchbank.disk import is_full
+from patchbank.errors import (
+    DeadlinePassed,
+    DiskFull,
+    InvalidParameters,
+    KeyInvalid,
+    KeyRequired,
+    PatchbankError,
+    TooBusy,
+)
 from patchbank.reason import message_of
 from patchbank.settings import Settings
 from patchbank.text import shown
@@ -28,6 +37,8 @@ _HTTP_CODES: Final = {
     408: "request_timeout",
     413: "image_too_large",
 }
+_FULL: Final = "the disk of the service is full: nothing was changed. Make room, then try again"
+
 _FIELDS_TOLD: Final = 20
 """Fields of a request that an answer says something of; a document may have thousands that are wrong."""
 
@@ -104,12 +115,16 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for this type only
     if isinstance(error, Refusal):
         return await _ours(request, error.error)
+    if error.__cause__ is not None and is_full(error.__cause__):  # which the framework takes for a bad form
+        return await _ours(request, DiskFull(_FULL))
     code = _HTTP_CODES.get(error.status_code, "http_error")
     _count(request.app, code)
     return _answer(request, error.status_code, {"code": code, "message": str(error.detail)}, dict(error.headers or {}))
 
 
 async def _unforeseen(request: Request, error: Exception) -> JSONResponse:
+    if is_full(error):
+        return await _ours(request, DiskFull(_FULL))
     _count(request.app, PatchbankError.code)
     _LOG.exception("%s %s failed", request.method, shown(request.url.path), exc_info=error)
     # This answer is sent outside of all middleware, and uvicorn closes the connection after it.
