@@ -50,13 +50,17 @@ def require_space(folder: Path, needed: int, what: str) -> None:
 def free_bytes(folder: Path) -> int | None:
     """Bytes that this user may still write below ``folder`` or what it will lie in; None where the system does not
     say."""
-    for place in (folder.absolute(), *folder.absolute().parents):
-        try:
-            usage = shutil.disk_usage(place)
-        except OSError:
-            continue
-        return usage.free if usage.total > 0 else None  # file systems without a limit say 0 of 0
-    return None
+    try:
+        usage = shutil.disk_usage(existing(folder))
+    except OSError:
+        return None
+    return usage.free if usage.total > 0 else None  # file systems without a limit say 0 of 0
+
+
+def existing(folder: Path) -> Path:
+    """The folder itself, or the nearest one above it that is there."""
+    place = folder.absolute()
+    return next((each for each in (place, *place.parents) if each.is_dir()), place)
 
 
 def megabytes(size: int) -> str:

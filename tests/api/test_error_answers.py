@@ -218,6 +218,20 @@ def test_folders_are_taken_out_of_failures(text: str, told: str) -> None:
     assert redaction.document({"detail": [text]}, 503) == {"detail": [told]}
 
 
+def test_no_answer_tells_where_the_nodes_of_the_server_are() -> None:
+    url = "http://qdrant-1:6333,http://10.0.0.2:6333?grpc_port=7334"
+    redaction = Redaction(load_settings(data_dir=Path("/srv/banks"), qdrant_url=url))
+    for text, told in (
+        ("not reached: the Qdrant servers http://qdrant-1:6333, http://10.0.0.2:6333: refused",
+         "not reached: the Qdrant servers: refused"),
+        ("http://10.0.0.2:6333 says: Failed to connect to http://10.0.0.3:6335/, error: transport",
+         "a Qdrant node says: Failed to connect to a Qdrant node, error: transport"),
+        ("last error: ipv4:10.0.0.2:7334: refused", "last error: a Qdrant node: refused"),
+        ("the certificate at qdrant-1:6334 is not trusted", "the certificate at a Qdrant node is not trusted"),
+    ):  # fmt: skip
+        assert redaction.text(text, 503) == told
+
+
 def test_what_the_client_sent_is_told_as_it_was() -> None:
     redaction = Redaction(load_settings(data_dir=Path("/srv/banks")))
     assert redaction.text("/home/me/a.png: not an image", 400) == "/home/me/a.png: not an image"

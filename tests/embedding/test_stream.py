@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.session import OnnxSession
@@ -63,6 +64,21 @@ def test_a_bad_file_is_skipped_in_its_place(tiny: Embedder, tmp_path: Path) -> N
     assert isinstance(bad, Skipped)
     assert bad.path == files[0]
     assert isinstance(bad.error, UndecodableImage)
+
+
+def test_what_is_kept_of_a_bad_file_holds_no_pixels(tiny: Embedder, tmp_path: Path) -> None:
+    """Of a thousand large files that are cut, the memory of one is taken at a time."""
+    cut = tmp_path / "cut.jpg"
+    Image.fromarray(np.zeros((300, 400, 3), dtype=np.uint8)).save(cut, quality=100)
+    cut.write_bytes(cut.read_bytes()[:-900])
+    (bad,) = embed_files(tiny, [cut], PICTURES)
+    assert isinstance(bad, Skipped)
+    left: list[BaseException | None] = [bad.error]
+    while left:
+        error = left.pop()
+        if error is not None:
+            assert error.__traceback__ is None
+            left += [error.__cause__, error.__context__]
 
 
 def test_turned_copies_come_with_their_picture(tiny: Embedder, tmp_path: Path) -> None:

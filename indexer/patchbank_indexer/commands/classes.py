@@ -63,17 +63,22 @@ def remove(
 
 def _list(settings: Settings, out: Output) -> None:
     """All classes; a damaged bank is listed as such, and one that the backbone of the settings refuses."""
-    banks = []
+    banks, damaged = [], []
     with opened(settings) as store:
         view = View(store)
         for name in sorted(view.active):
             try:
-                banks.append(view.bank(name).manifest)
+                manifest = view.bank(name).manifest
+                store.check(manifest.ref)
+                banks.append(manifest)
             except DamagedBank as error:
+                damaged.append({"class_name": name, "version": view.active[name], **error.as_dict()})
                 out.remark(f"{name}: {error.message} [{error.code}]")
         choice = known_choice(settings, store, out.remark)
     rows = [summary(*pair) for pair in zip(banks, _admitted(settings, choice, out, banks), strict=True)]
-    out.result({"classes": rows})
+    out.result({"classes": rows, "damaged": damaged})
+    if not rows and damaged:
+        return
     if not rows:
         out.say(f"no product class is taught yet; begin with: {out.program} add CLASS FOLDER")
         return

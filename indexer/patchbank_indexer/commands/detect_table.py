@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from patchbank.atomic_file import replacing
-from patchbank.disk import write_error
+from patchbank.disk import require_space, write_error
 from patchbank.errors import ImageTooLarge, StoreUnavailable, UndecodableImage, UnsupportedImage
 from patchbank.text import storable
 
@@ -71,9 +71,10 @@ def _kind(row: Mapping[str, Any]) -> str:
 
 
 def check_csv_path(path: Path) -> None:
-    """Raise ``StoreUnavailable`` where the file could not be written, so that hours of judging are not lost."""
+    """Raise ``StoreUnavailable`` or ``DiskFull`` where the file could not be written: hours would be lost."""
     if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         raise StoreUnavailable(f"{path} cannot be written: give a file in a folder that is there and writable")
+    require_space(path.parent, 0, f"{path}")
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

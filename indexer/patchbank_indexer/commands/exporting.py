@@ -15,6 +15,7 @@ from patchbank.embedding.input_size import Sides, parse_size
 from patchbank.embedding.model_files import find_backbone, models_dir
 from patchbank.embedding.model_manifest import NAME, ModelManifest, write_model_manifest
 from patchbank.errors import InvalidSettings
+from patchbank.leftovers import sweep_leftovers
 from patchbank.settings import Settings
 from patchbank_indexer.commands.options import DataDir, Json
 from patchbank_indexer.commands.running import run
@@ -94,6 +95,7 @@ def _export(settings: Settings, out: Output, request: ExportRequest, size: str, 
     if not re.fullmatch(NAME, name):
         raise InvalidSettings(f"{name!r} is no name for a backbone: use letters, digits, '.', '-' and '_', at most 80")
     folder = models_dir(settings.data_dir)
+    sweep_leftovers(settings.data_dir)
     made = export_model(request, folder / f".{name}.onnx", out.remark)
     graph = made.path.with_name(f"{name}-{made.sha256[:12]}.onnx")
     made.path.replace(graph)

@@ -17,6 +17,7 @@ from patchbank.errors import InvalidSettings, PatchbankError
 from patchbank.judging.backbone_choice import choose as choose_backbone
 from patchbank.judging.backbone_choice import decide_anew, known_choice
 from patchbank.judging.choice_file import Choice
+from patchbank.leftovers import sweep_leftovers
 from patchbank.settings import AUTO, Settings
 from patchbank_indexer.commands import exporting
 from patchbank_indexer.commands.options import DataDir, Json
@@ -122,6 +123,7 @@ def _pull(
         raise InvalidSettings("--from brings the file of one backbone: name exactly one")
     if file is not None and AUTO in names:
         raise InvalidSettings("--from brings a backbone's file: name the backbone, then `model choose` decides anew")
+    sweep_leftovers(settings.data_dir)
     pulled = []
     for name in [_settled_name(settings, out) if name == AUTO else name for name in names]:
         backbone = find_backbone(name, settings.data_dir)

@@ -91,7 +91,9 @@ def _nodes(settings: Settings) -> Iterator[Check]:
             yield Check("store node", "ok", f"{url} answers")
         else:
             status: Status = "warning" if some_answer else "fault"
-            advice = "the others do its work; start it again" if some_answer else ""
+            advice = (
+                "the others do its work; start it again" if some_answer else "docs/deployment.md tells of each code"
+            )
             yield Check("store node", status, f"{trouble.message} [{trouble.code}]", advice)
     if settings.qdrant_key_exposed:
         told = (
@@ -115,7 +117,7 @@ def _banks(settings: Settings, store: PatchStore, view: View) -> Iterator[Check]
         for name in sorted(view.active):
             yield from looked_at(
                 f"bank {name}",
-                lambda name=name: [_bank(view, name, embedder)],  # type: ignore[misc]
+                lambda name=name: [_bank(store, view, name, embedder)],  # type: ignore[misc]
                 f"`activate {name} VERSION` lets an earlier version serve; or restore a snapshot, or teach it again",
             )
     finally:
@@ -123,8 +125,9 @@ def _banks(settings: Settings, store: PatchStore, view: View) -> Iterator[Check]
             embedder.close()
 
 
-def _bank(view: View, name: str, embedder: Embedder | None) -> Check:
+def _bank(store: PatchStore, view: View, name: str, embedder: Embedder | None) -> Check:
     bank = view.bank(name)
+    store.check(bank.manifest.ref)
     references = len(bank.references())
     manifest = bank.manifest
     told = f"version {manifest.version}, {references} references, {manifest.patches} patches"

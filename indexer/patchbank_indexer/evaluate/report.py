@@ -6,10 +6,10 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from patchbank.atomic_file import replace_file
-from patchbank.disk import write_error
+from patchbank.disk import require_space, write_error
 from patchbank.errors import StoreUnavailable
 from patchbank.scoring.threshold import shortfall
 from patchbank.text import json_text
@@ -20,6 +20,9 @@ from patchbank_indexer.evaluate.page import page
 from patchbank_indexer.evaluate.rates import HEADINGS, rate_cells
 from patchbank_indexer.evaluate.results import ClassResult, Problem, mean_figures
 from patchbank_indexer.output import Output
+
+_LEAST: Final = 1 << 20
+"""Bytes that a report takes, of a few pictures."""
 
 
 def tell(
@@ -86,6 +89,7 @@ def check_writable(file: Path) -> None:
         raise write_error(error, f"{file.parent} cannot be made", StoreUnavailable, file.parent) from error
     if file.is_dir() or not os.access(file.parent, os.W_OK):
         raise StoreUnavailable(f"{file} cannot be written: {'it is a folder' if file.is_dir() else 'no permission'}")
+    require_space(file.parent, _LEAST, f"{file}")
 
 
 def write_whole(file: Path, text: str) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from patchbank.bank.manifest import Manifest
 from patchbank.errors import PatchbankError
+from patchbank.kept_error import without_frames
 from patchbank.scoring.curve import Counts, Curve
 from patchbank.scoring.threshold import review_threshold
 from patchbank_indexer.evaluate.gallery import Shown
@@ -27,10 +28,13 @@ _DRAWN: Final = 300
 
 @dataclass(frozen=True)
 class Problem:
-    """A file that could not be used, and why."""
+    """A file that could not be used, and why. The error is kept without its frames."""
 
     file: Path
     error: PatchbankError
+
+    def __post_init__(self) -> None:
+        without_frames(self.error)
 
 
 @dataclass(frozen=True)

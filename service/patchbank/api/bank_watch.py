@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from datetime import datetime
 from statistics import median
 from typing import Final
@@ -26,7 +27,8 @@ PATIENCE: Final = 10.0
 
 
 class BankWatch:
-    """Feeds ``Metrics`` with what the store holds; ``look_at`` says whether this service can judge with a bank.
+    """Feeds ``Metrics`` with what the store holds; ``look_at`` says whether this service can judge with a bank,
+    ``damaged`` which classes' versions are known to be damaged.
 
     A manifest is read once per version. A bank that fails the self-test is logged. A store that hangs occupies one
     thread, and counts as away after ``patience`` seconds.
@@ -37,12 +39,14 @@ class BankWatch:
         store: PatchStore,
         look_at: Callable[[Manifest], Compatibility],
         metrics: Metrics,
+        damaged: Callable[[Mapping[str, str]], Collection[str]] = lambda _: (),
         period: float = PERIOD,
         patience: float = PATIENCE,
     ) -> None:
         self._store = store
         self._look_at = look_at
         self._metrics = metrics
+        self._damaged = damaged
         self._period = period
         self._patience = patience
         self._limiter = CapacityLimiter(1)
@@ -75,7 +79,7 @@ class BankWatch:
         view = View(self._store)
         active = view.active
         self._known = {name: known for name, known in self._known.items() if active.get(name) == known[0]}
-        facts = []
+        facts, damaged = [], self._damaged(active)
         for name in sorted(active):
             if name not in self._known:
                 try:
@@ -84,7 +88,8 @@ class BankWatch:
                     facts.append(BankFacts(name, usable=False))
                     continue
                 self._known[name] = (manifest.version, self._facts(manifest))
-            facts.append(self._known[name][1])
+            known = self._known[name][1]
+            facts.append(replace(known, usable=False) if name in damaged else known)
         return facts
 
     def _facts(self, manifest: Manifest) -> BankFacts:

@@ -17,10 +17,11 @@ from patchbank.api.answer_headers import protective
 from patchbank.api.metrics import Metrics
 from patchbank.api.redaction import Redaction
 from patchbank.api.request_id import HEADER, current_request_id
-from patchbank.disk import write_error
+from patchbank.disk import is_full, write_error
 from patchbank.errors import (
     DataDirNotWritable,
     DeadlinePassed,
+    DiskFull,
     InvalidParameters,
     KeyInvalid,
     KeyRequired,
@@ -39,6 +40,8 @@ _HTTP_CODES: Final = {
     408: "request_timeout",
     413: "image_too_large",
 }
+_FULL: Final = "the disk of the service is full: nothing was changed. Make room, then try again"
+
 _FIELDS_TOLD: Final = 20
 """Fields of a request that an answer says something of; a document may have thousands that are wrong."""
 
@@ -126,6 +129,8 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _unforeseen(request: Request, error: Exception) -> JSONResponse:
+    if is_full(error):
+        return await _ours(request, DiskFull(_FULL))
     _count(request.app, PatchbankError.code)
     _LOG.exception("%s %s failed", request.method, shown(request.url.path), exc_info=error)
     # This answer is sent outside of all middleware, and uvicorn closes the connection after it.

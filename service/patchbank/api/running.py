@@ -12,6 +12,7 @@ from anyio import create_task_group, to_thread
 
 from patchbank.api.admission import Admission
 from patchbank.api.bank_watch import BankWatch
+from patchbank.api.class_watch import ClassWatch
 from patchbank.api.drift_loop import DriftLoop
 from patchbank.api.job_loop import JobLoop
 from patchbank.api.key_watch import KeyWatch
@@ -33,6 +34,7 @@ from patchbank.jobs.board import JobBoard
 from patchbank.jobs.starter import Starter
 from patchbank.judging.frozen import FrozenWatch
 from patchbank.judging.inspector import Inspector
+from patchbank.leftovers import sweep_leftovers
 from patchbank.settings import Settings
 
 _LOG = logging.getLogger("patchbank")
@@ -62,6 +64,7 @@ async def running(
         _LOG.info("backbone %s", inspector.choice.line)
         inspector.embedder.self_test()
         inspector.store.sweep()
+        sweep_leftovers(settings.data_dir)
         state = _state(inspector, history, metrics, stopping)
         key_watch = KeyWatch(KeyRing(history.database), known_keys) if known_keys else None
         if key_watch:
@@ -70,7 +73,9 @@ async def running(
             state.shadowing.start()
         try:
             async with create_task_group() as tasks:
-                tasks.start_soon(BankWatch(inspector.store, inspector.compatibility.look, metrics).run)
+                tasks.start_soon(state.classes.run)
+                watch = BankWatch(inspector.store, inspector.compatibility.look, metrics, state.classes.damaged)
+                tasks.start_soon(watch.run)
                 tasks.start_soon(state.loop.run)
                 tasks.start_soon(tending, history)
                 if key_watch:
@@ -113,5 +118,6 @@ def _state(inspector: Inspector, history: History, metrics: Metrics, stopping: C
         learning=Admission(1, _LEARNING),
         drift=DriftWatch(history, store),
         shadowing=Shadowing(Shadows(history.database), store, rejudger.judge_picture, metrics, waiting=WAITING),
+        classes=ClassWatch(store),
         stopping=stopping,
     )

@@ -211,6 +211,13 @@ class BackboneChoice(BaseModel):
     decided_at: str = Field(description="when it was decided, UTC; empty where nothing was to be decided")
 
 
+class Damage(BaseModel):
+    """Why nothing can be judged with a class's bank."""
+
+    code: str
+    reason: str
+
+
 class StoreNode(BaseModel):
     """One node of the Qdrant server that stores the banks, by its place in `PATCHBANK_QDRANT_URL`."""
 
@@ -229,6 +236,12 @@ class Health(BaseModel):
     providers: list[str]
     classes: int | None
     refused: dict[str, str] = Field(description="classes whose bank fails the self-test, and why")
+    damaged: dict[str, Damage] = Field(description="classes whose bank cannot be read, and why; the others are served")
+    history: Literal["on", "off", "away"] = Field(
+        description="away: detections are judged, and not recorded at present"
+    )
+    writable: bool = Field(description="whether the data directory can be written; banks are read all the same")
+    free_bytes: int | None = Field(description="of the data directory's disk; null where the system does not say")
     store_nodes: list[StoreNode] = Field(description="nodes of the Qdrant server; empty for the embedded store")
 
 
@@ -236,7 +249,9 @@ class Ready(BaseModel):
     """That the service can answer, for at least some classes."""
 
     status: Literal["ok", "degraded"]
+    classes: int = Field(description="classes that are taught")
     refused: list[str] = Field(description="classes whose bank fails the self-test; the others are served")
+    damaged: list[str] = Field(description="classes whose bank cannot be read; the others are served")
 
 
 class Added(BaseModel):

@@ -9,6 +9,7 @@ from typing import cast
 from fastapi import Request
 
 from patchbank.api.admission import Admission
+from patchbank.api.class_watch import ClassWatch
 from patchbank.api.job_loop import JobLoop
 from patchbank.api.metrics import Metrics
 from patchbank.api.shadowing import Shadowing
@@ -27,8 +28,8 @@ class ApiState:
     """One running service. ``uploads`` admits forms with files for jobs, ``upkeep`` orders jobs that
     banks need, ``history`` keeps what is judged, ``learner`` learns from it what people say, one
     request of ``learning`` at a time, ``drift`` tells how far classes have drifted, ``shadowing`` judges with the
-    candidates of the classes, ``stopping`` says whether the service is about to stop, so that answers that could go on
-    for long end."""
+    candidates of the classes, ``classes`` knows whose banks are damaged, ``stopping`` says whether the service is about
+    to stop, so that answers that could go on for long end."""
 
     settings: Settings
     inspector: Inspector
@@ -43,6 +44,7 @@ class ApiState:
     learning: Admission
     drift: DriftWatch
     shadowing: Shadowing
+    classes: ClassWatch
     stopping: Callable[[], bool]
 
 

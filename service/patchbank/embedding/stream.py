@@ -17,6 +17,7 @@ from patchbank.embedding.turned import Turn
 from patchbank.errors import PatchbankError
 from patchbank.images import UNKNOWN, PictureReader, RangeRule
 from patchbank.images.frame_facts import FrameFacts, frame_facts
+from patchbank.kept_error import without_frames
 from patchbank.scales import BASE, Scales
 
 READERS: Final = max(1, min(4, os.cpu_count() or 1))
@@ -50,10 +51,13 @@ class Seen:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that was left out, and why."""
+    """A file that was left out, and why. The error is kept without its frames."""
 
     path: Path
     error: PatchbankError
+
+    def __post_init__(self) -> None:
+        without_frames(self.error)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from filelock import FileLock
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from patchbank.disk import require_space
-from patchbank.errors import HistoryUnavailable, InvalidSettings, NewerHistory
+from patchbank.errors import DiskFull, HistoryUnavailable, InvalidSettings, NewerHistory
+from patchbank.reason import reason_of
 from patchbank.settings import Settings
 
 FILE: Final = "history.sqlite3"
@@ -122,10 +123,14 @@ class Database:
             raise HistoryUnavailable(f"the history in {self.place} does not work: {reason}") from error
 
     def require_space(self, size: int) -> None:
-        """Raise ``DiskFull`` where so many bytes do not fit beside what the database needs to work; a server knows by
-        itself."""
-        if self._file is not None:
+        """Raise ``HistoryUnavailable`` where so many bytes do not fit beside what the database needs to work; a server
+        knows by itself."""
+        if self._file is None:
+            return
+        try:
             require_space(self._file.parent, _RESERVE + 2 * size, "the history")  # first into the log, then the file
+        except DiskFull as error:
+            raise HistoryUnavailable(error.message, **error.detail) from error
 
     def shrink(self) -> None:
         """Give room that became free back to the file system, a part of it; a server does so by itself."""
@@ -149,7 +154,7 @@ def _make(file: Path) -> None:
                 raw.execute("PRAGMA auto_vacuum=INCREMENTAL")
                 raw.execute("PRAGMA journal_mode=WAL")
     except OSError as error:
-        raise HistoryUnavailable(f"{file.parent} cannot be made: {error.strerror}") from error
+        raise HistoryUnavailable(f"the history in {file} cannot be made: {reason_of(error)}") from error
     except sqlite3.Error as error:
         raise HistoryUnavailable(f"the history in {file} does not work: {error}") from error
 

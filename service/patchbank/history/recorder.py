@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
-from patchbank.errors import DiskFull, HistoryUnavailable
+from patchbank.errors import HistoryUnavailable
 from patchbank.history.database import Database
 from patchbank.history.detection import new_id, utc_now
 from patchbank.history.keeper import Keeper
@@ -48,8 +48,8 @@ class Recorder:
         self._guard = threading.Lock()
 
     def record(self, inspection: Inspection, data: bytes, asked: Asked) -> str:
-        """Write one detection, with the file ``data`` that was sent; its id. Raises ``HistoryUnavailable``, and
-        ``DiskFull`` before the disk is full: people's words, and what is removed, need room too."""
+        """Write one detection, with the file ``data`` that was sent; its id. Raises ``HistoryUnavailable``, also a
+        little before the disk is full: people's words, and what is removed, need room too."""
         row = _row(inspection, asked)
         kept = data if self._keeps_pictures else b""
         row["picture_bytes"] = len(kept)
@@ -63,13 +63,18 @@ class Recorder:
         self._keeper.wrote(len(kept))
         return str(row["id"])
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the last detection could not be recorded."""
+        return self._away_until > 0.0
+
     def try_to_record(self, inspection: Inspection, data: bytes, asked: Asked) -> str | None:
         """The same; None where it could not be recorded, which is logged once and not tried again for some seconds."""
         if time.monotonic() < self._away_until:
             return None
         try:
             recorded = self.record(inspection, data, asked)
-        except (HistoryUnavailable, DiskFull) as error:
+        except HistoryUnavailable as error:
             with self._guard:
                 if self._away_until == 0.0:
                     _LOG.error("detections are not recorded: %s", error.message)

@@ -107,6 +107,15 @@ def bands(picture: Image.Image) -> Iterator[tuple[int, Image.Image]]:
         yield top, picture.crop((0, top, picture.width, min(picture.height, top + rows)))
 
 
+def array_of(picture: Image.Image) -> NDArray[Any]:
+    """The values of a picture. ``np.asarray`` makes two copies of all of it on the way, and holds Python's lock."""
+    first = np.asarray(picture.crop((0, 0, picture.width, min(1, picture.height))))
+    values = np.empty((picture.height, *first.shape[1:]), dtype=first.dtype)
+    for top, band in bands(picture):
+        values[top : top + band.height] = np.asarray(band)
+    return values
+
+
 def _is_seen(band: Image.Image) -> bool:
     return band.convert("RGBA").getchannel("A").getextrema() != (0, 0)
 

@@ -12,7 +12,8 @@ import threading
 from collections.abc import Sequence
 from typing import Any, Final
 
-from patchbank.errors import PatchbankError, UnusablePath
+from patchbank.disk import is_full
+from patchbank.errors import DiskFull, PatchbankError, UnusablePath
 from patchbank.jobs.board import JobBoard
 from patchbank.jobs.endings import cut_short, stored_version
 from patchbank.jobs.job import JobError
@@ -101,6 +102,8 @@ def _watch(source: io.FileIO, stop: Stop) -> None:
 
 
 def _of_the_system(failure: OSError) -> JobError:
+    if is_full(failure):
+        return JobError(code=DiskFull.code, message="the disk of the service is full. Make room, then try again")
     if failure.filename is None:
         _LOG.error("a job failed", exc_info=failure)
         return JobError(code=PatchbankError.code, message=f"the job failed: {reason_of(failure)}")

@@ -25,6 +25,7 @@ from patchbank.jobs.picture_report import (
 )
 from patchbank.judging.backbone_choice import settled
 from patchbank.judging.bank_facts import calibration_facts, size_facts, smallest_visible, threshold_facts
+from patchbank.leftovers import sweep_leftovers
 from patchbank.peak_memory import peak_memory_mb
 from patchbank.progress import Progress
 from patchbank.scales import detail_of
@@ -73,6 +74,7 @@ def teach(
     """Teach, and let the new version serve. ``tell`` is called with what people should know; so many ``decoders`` are
     processes that decode the pictures. Raises the errors of ``Teacher.teach``, and those of the store and the
     backbone."""
+    sweep_leftovers(settings.data_dir)
     with closing(open_store(settings)) as store, Embedder.open(settled(settings, store, tell), decoders) as embedder:
         report = Teacher(settings, embedder, store).teach(
             request.class_name,

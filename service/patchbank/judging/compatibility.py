@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -31,6 +32,17 @@ class Compatibility:
     def refused(self) -> bool:
         """Whether nothing may be judged with the bank."""
         return self.outcome in ("failed", "other backbone")
+
+
+@dataclass(frozen=True)
+class Usability:
+    """``failed`` are classes of this backbone whose bank fails the self-test, with the reason, ``damaged`` those whose
+    manifest cannot be read, with the error, and ``usable`` those that it may judge. Banks of another backbone count as
+    none of them: another service may be there for them."""
+
+    failed: Mapping[str, str]
+    damaged: Mapping[str, PatchbankError]
+    usable: Sequence[str]
 
 
 class CompatibilityChecks:
@@ -64,22 +76,20 @@ class CompatibilityChecks:
         if compatibility.refused:
             raise BackboneMismatch(compatibility.reason, **(compatibility.detail or {}))
 
-    def failures(self, view: View) -> tuple[dict[str, str], int]:
-        """Classes of this backbone whose bank fails the self-test, with the reason, and how many may serve.
-
-        Banks of another backbone count as neither: another service may be there for them. Raises where the store
-        cannot be read; a damaged bank is passed over.
-        """
-        failed, good = {}, 0
+    def look_at_all(self, view: View) -> Usability:
+        """Which classes this backbone may judge. Raises where the store cannot be read at all."""
+        failed, damaged, usable = dict[str, str](), dict[str, PatchbankError](), list[str]()
         for name, version in view.active.items():
             try:
                 compatibility = self._known(name, version) or self.look(view.bank(name).manifest)
-            except PatchbankError:
+            except PatchbankError as error:
+                damaged[name] = error
                 continue
             if compatibility.outcome == "failed":
                 failed[name] = compatibility.reason
-            good += not compatibility.refused
-        return failed, good
+            elif not compatibility.refused:
+                usable.append(name)
+        return Usability(failed, damaged, usable)
 
 
 def compare(manifest: Manifest, embedder: Embedder) -> Compatibility:

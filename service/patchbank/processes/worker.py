@@ -88,6 +88,7 @@ class Worker:
         self._call: _Call | None = None
         self._closed = False
         self._ending: SpawnProcess | None = None
+        self._ends_by = 0.0
         self._start()
 
     def _start(self) -> SpawnProcess:
@@ -206,7 +207,19 @@ class Worker:
         verdict = self._end(call)
         if self._closed:
             return Closed(f"{self.kind.called} is asked, but the pool is closed")
-        return verdict or self.kind.ended(f"{self.kind.called} ended unexpectedly; it was started again, try once more")
+        return verdict or self._how_it_ended(call)
+
+    def _how_it_ended(self, call: _Call) -> PatchbankError:
+        """By the signal that ended the process: a fault in what it ran, its own limit of time, or anything else."""
+        process, kind = self._process, self.kind
+        if process is not None:
+            process.join(_STOP)  # the pipe breaks a moment before the process has ended
+        status = process.exitcode if process is not None else None
+        if status is not None and -status in _CRASHES:
+            return kind.crashed(f"{kind.called} crashed ({signal.Signals(-status).name})")
+        if status is not None and -status in _OUT_OF_TIME and call.deadlines:
+            return call.deadlines[-1].error()
+        return kind.ended(f"{kind.called} ended unexpectedly; it was started again, try once more")
 
     @property
     def is_lost(self) -> bool:
@@ -235,7 +248,7 @@ class Worker:
             busy = self._call is not None
         if process is None:
             return None
-        if kill or busy or not self._ready:
+        if kill or busy or not self._ready or is_stopped(process.pid):
             process.kill()
         if not busy:  # else a caller reads from the pipe: it breaks, and is closed with this object
             self._pipe.close()
@@ -245,13 +258,15 @@ class Worker:
         """Begin to ``close``: several workers end at the same time so."""
         self._closed = True
         self._ending = self._let_go(kill=False) or self._ending
+        self._ends_by = time.monotonic() + _STOP
 
     def close(self) -> None:
         """End the process, within a few seconds whatever it does; a call that is under way raises. Closing twice does
         nothing more."""
+        ends_by = self._ends_by
         self.let_go()
         process, self._ending = self._ending, None
-        _wait_for(process)
+        _wait_for(process, max(0.0, (ends_by or self._ends_by) - time.monotonic()))
 
 
 @dataclass
@@ -263,11 +278,11 @@ class _Call:
     verdict: PatchbankError | None = None
 
 
-def _wait_for(process: SpawnProcess | None) -> None:
-    """Until a process has ended that is to end; killed where it takes long."""
+def _wait_for(process: SpawnProcess | None, seconds: float = _STOP) -> None:
+    """Until a process has ended that is to end; killed where it takes longer."""
     if process is None:
         return
-    process.join(_STOP)
+    process.join(seconds)
     if process.is_alive():
         process.kill()
         process.join(_STOP)

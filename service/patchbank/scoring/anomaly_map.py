@@ -18,7 +18,7 @@ from scipy import ndimage
 from patchbank.arrays import BoolArray, FloatArray
 from patchbank.bank.manifest import ScoringRule
 from patchbank.bank.search import Demand
-from patchbank.images.pixels import bands
+from patchbank.images.pixels import array_of
 from patchbank.scoring.image_score import deciding_patches
 from patchbank.scoring.inspected_area import InspectedArea
 
@@ -45,11 +45,7 @@ def _blurred(scores: FloatArray, sigma: float) -> FloatArray:
 
 def enlarge(grid: FloatArray, size: tuple[int, int]) -> FloatArray:
     """Interpolate cell centres (rows, columns) bilinearly to (height, width) pixels; ``size`` is (width, height)."""
-    large = Image.fromarray(grid).resize(size, Image.Resampling.BILINEAR)
-    values = np.empty(size[::-1], dtype=np.float32)
-    for top, band in bands(large):  # a whole picture becomes an array by way of two more copies
-        values[top : top + band.height] = np.asarray(band)
-    return values
+    return array_of(Image.fromarray(grid).resize(size, Image.Resampling.BILINEAR))
 
 
 def anomaly_map(scores: FloatArray, rule: ScoringRule, size: tuple[int, int], area: InspectedArea) -> FloatArray:

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 
 from patchbank.arrays import BoolArray, ByteArray, FloatArray
 from patchbank.bank.search import FARTHEST
+from patchbank.images.pixels import array_of
 from patchbank.images.png_file import png_file
 from patchbank.scoring.regions import Region
 
@@ -61,7 +62,7 @@ def render(
     if kind == "heatmap":
         colours[~inspected] = _IGNORED
         return png_file(colours)
-    return png_file(np.asarray(overlay(values, threshold, pixels, regions, inspected, colours)))
+    return png_file(array_of(overlay(values, threshold, pixels, regions, inspected, colours)))
 
 
 def overlay(

@@ -94,6 +94,7 @@ class Killer:
         serves, listed = store.active().get(class_name), store.versions(class_name)
         new = set(listed) - before.keys()
         assert len(new) <= (0 if unfinished.kind in {"activate", "remove"} else 1)
+        assert not new or serves in new, "a version that nobody was told of is not listed"
         was = self.model.active.get(class_name)
         if serves == was:
             outcome = "finished, does not serve" if new else "not at all"
@@ -129,7 +130,8 @@ class Killer:
             assert store.pointers().removed == frozenset()
         finally:
             store.close()
-        assert {path.name for path in self.data_dir.iterdir()} == {"aliases.json", "collections", "locks"}
+        files = {"aliases.json", "aliases.copy.json", "collections", "locks"}
+        assert {path.name for path in self.data_dir.iterdir()} == files
         assert not [path for path in self.data_dir.rglob("*") if path.name.startswith(".")]
         assert others == {name: kept for name, kept in self.model.kept.items() if name != class_name}
 

@@ -137,14 +137,14 @@ def test_pipes_devices_and_sockets_are_named_and_never_opened(special: Path) -> 
 
 def test_what_cannot_be_opened_may_be_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     saved(tmp_path / "part.png", "PNG")
-    locked, opened = saved(tmp_path / "locked.png", "PNG"), Path.open
+    locked, opened = saved(tmp_path / "locked.png", "PNG"), os.open
 
-    def refuse(path: Path, mode: str = "r") -> object:
+    def refuse(path: Path, flags: int) -> int:
         if path == locked:
             raise PermissionError(13, "Permission denied")
-        return opened(path, mode)
+        return opened(path, flags)
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr("patchbank.regular_file.os.open", refuse)
     left_out = find_images([tmp_path]).left_out
     assert left_out.lines() == ["left out 1 file, cannot be opened (Permission denied): locked.png"]
     assert left_out.hides_images

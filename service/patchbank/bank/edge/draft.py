@@ -99,8 +99,10 @@ class EdgeDraft(CollectionDraft[GrowingPart]):
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._close()
-        shutil.rmtree(self._folder, ignore_errors=True)
-        with suppress(PatchbankError):  # what is finished and does not serve was not acknowledged
-            self._settle(self._ref.class_name)
-        self._lock.release()
+        try:
+            self._close()
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            with suppress(PatchbankError):  # what is finished and does not serve was not acknowledged
+                self._settle(self._ref.class_name)
+            self._lock.release()

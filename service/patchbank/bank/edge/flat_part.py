@@ -21,7 +21,7 @@ from patchbank.bank.edge.folders import CLS_COPY, EXACT_COPY, REFERENCES, SHARD,
 from patchbank.bank.edge.graph import INDEX_FROM, Graph, GraphUnusable
 from patchbank.bank.edge.npy_file import FileRows, NpyFile
 from patchbank.bank.edge.reference_shelf import UNREADABLE, Shelf, read_shelf
-from patchbank.bank.edge.shard_sums import check_sums, watched_files
+from patchbank.bank.edge.shard_sums import check_sums, engine_stamp, watched_files
 from patchbank.bank.edge.watched import Watched
 from patchbank.bank.excluding import nearest_without
 from patchbank.bank.part import Part
@@ -82,10 +82,10 @@ class FlatPart(FlatCollection):
         self._references = Watched(lambda: (folder / REFERENCES,), self._piece("references", self._read_references))
         older = part.digest is None and part.patches >= index_from and (folder / SHARD).is_dir()
         self._has_graph: Final = part.indexed or older
-        self._sums = Watched(lambda: watched_files(folder), lambda: self._engine_trouble(deep=False))
+        self._sums = Watched(lambda: watched_files(folder), lambda: self._engine_trouble(deep=False), engine_stamp)
         self._graph: Watched[Graph | None] | None = None
         if self._has_graph and mapped:
-            self._graph = Watched(lambda: watched_files(folder), self._load_graph)
+            self._graph = Watched(lambda: watched_files(folder), self._load_graph, engine_stamp)
 
     def check(self, pieces: Collection[str] = tuple(PIECES)) -> None:
         """Read those pieces that were not checked since they changed. Raises ``DamagedBank``."""

@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from patchbank.bank.edge.folders import SHARD, SHARD_SUMS
+from patchbank.bank.edge.stamp import Stamp, stamp_of
 from patchbank.bank.sealed_document import canonical, sealed, unsealed
 from patchbank.regular_file import open_regular, read_regular_text
 
 _REWRITTEN: Final = frozenset({"edge_config.json", "segment.json"})
 """Files that the engine writes anew whenever it opens a collection, with the same content."""
+
+_TOUCHED: Final = frozenset({"deleted.dat", "flags_a.dat", "flags_b.dat", "status.dat", "tracker.dat"})
+"""Files that the engine opens for writing, so that their time of change tells nothing."""
 
 _BULKY: Final = frozenset({"matrix.dat"})
 """Vectors in full length: damage there makes the engine propose other neighbours, no more. They are compared only where
@@ -68,6 +72,12 @@ def watched_files(folder: Path) -> tuple[Path, ...]:
     except (OSError, ValueError):
         names = [name for name, path in _files(folder) if path.name not in _REWRITTEN] if shard.is_dir() else []
     return (sums, *(shard / name for name in names))
+
+
+def engine_stamp(path: Path) -> Stamp | None:
+    """The stamp of a file of the collection, which opening and closing it does not change; None where there is none."""
+    stamp = stamp_of(path)
+    return Stamp(stamp.size, 0, 0) if stamp is not None and path.name in _TOUCHED else stamp
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:

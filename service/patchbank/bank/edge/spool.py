@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -130,6 +131,7 @@ class Spool:
         return table_of(self._cls, self._spec.cls_dim)
 
     def close(self) -> None:
-        """Close the files; they stay."""
-        self._vectors.close()
-        self._references.close()
+        """Close the files; they stay. On a full disk they cannot be written to their end, which ``write`` tells."""
+        for file in (self._vectors, self._references):
+            with suppress(OSError):
+                file.close()

@@ -21,8 +21,3 @@ def stamp_of(path: Path) -> Stamp | None:
     except (OSError, ValueError):
         return None
     return Stamp(status.st_size, status.st_mtime_ns, status.st_ino)
-
-
-def stamps_of(paths: tuple[Path, ...]) -> tuple[Stamp | None, ...]:
-    """The stamps of several files."""
-    return tuple(map(stamp_of, paths))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from patchbank.bank.edge.stamp import Stamp, stamps_of
+from patchbank.bank.edge.stamp import Stamp, stamp_of
 from patchbank.errors import Closed, PatchbankError
 
 T = TypeVar("T")
@@ -22,15 +22,16 @@ class _Files(NamedTuple):
     """Files, and their stamps when they were read."""
 
     paths: tuple[Path, ...]
+    stamp: Callable[[Path], Stamp | None]
     stamps: tuple[Stamp | None, ...]
 
     @classmethod
-    def of(cls, paths: tuple[Path, ...]) -> _Files:
-        return cls(paths, stamps_of(paths))
+    def of(cls, paths: tuple[Path, ...], stamp: Callable[[Path], Stamp | None]) -> _Files:
+        return cls(paths, stamp, tuple(map(stamp, paths)))
 
     @property
     def are_unchanged(self) -> bool:
-        return stamps_of(self.paths) == self.stamps
+        return tuple(map(self.stamp, self.paths)) == self.stamps
 
 
 class Watched(Generic[T]):
@@ -40,8 +41,14 @@ class Watched(Generic[T]):
     ``make`` is remembered as long as the files stay as they are.
     """
 
-    def __init__(self, files: Callable[[], tuple[Path, ...]], make: Callable[[], T]) -> None:
+    def __init__(
+        self,
+        files: Callable[[], tuple[Path, ...]],
+        make: Callable[[], T],
+        stamp: Callable[[Path], Stamp | None] = stamp_of,
+    ) -> None:
         self._files = files
+        self._stamp = stamp
         self._make = make
         self._opening = threading.Lock()
         self._state: tuple[_Files, T] | None = None
@@ -65,7 +72,7 @@ class Watched(Generic[T]):
             known = self._failed[2]
             raise type(known)(known.message, **known.detail)
         self._state = self._failed = None
-        files = _Files.of(self._files())  # before reading: what changes meanwhile is read again
+        files = _Files.of(self._files(), self._stamp)  # before reading: what changes meanwhile is read again
         try:
             made = self._make()
         except PatchbankError as error:
@@ -77,7 +84,7 @@ class Watched(Generic[T]):
     def replace(self, made: T) -> None:
         """Put another thing in its place, until the files change."""
         with self._opening:
-            self._state = (_Files.of(self._files()), made)
+            self._state = (_Files.of(self._files(), self._stamp), made)
 
     def close(self) -> T | None:
         """Let go of it, and return it; a later ``get`` raises ``Closed``."""
