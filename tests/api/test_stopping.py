@@ -19,6 +19,8 @@ from tests.helpers.command_line import teach
 from tests.helpers.pictures import png
 from tests.helpers.uploads import connected, everything_from, unfinished_upload, until
 
+PART = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
+TAIL = b"\r\n--x--\r\n"
 SLACK = 4.0
 """Seconds that a busy machine may take besides."""
 
@@ -74,9 +76,8 @@ def test_a_request_that_runs_is_answered_before_the_service_ends(tmp_path: Path)
     with service(tmp_path / "data", tmp_path / "log") as (process, client), unfinished_upload(client) as half:
         process.send_signal(signal.SIGTERM)
         time.sleep(1)
-        half.sendall(png(0).ljust(100_000 - 90, b"\0")[: 100_000 - 90 - 9] + b"\r\n--x--\r\n")
-        half.sendall(bytes(100_000))
-        assert everything_from(half).startswith(b"HTTP/1.1 ")
+        half.sendall((png(0) + TAIL).ljust(100_000 - len(PART), b"\0"))
+        assert everything_from(half).startswith(b"HTTP/1.1 200 ")
         process.wait(60)
     assert process.returncode == 0
 
@@ -86,7 +87,7 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path, number: signal.Signals)
     with service(tmp_path / "data", tmp_path / "log") as (process, client), unfinished_upload(client):
         took = seconds_to_end(process, number, number)
     assert process.returncode == 0
-    assert took < HURRIED_END
+    assert took < HURRIED_END + SLACK
 
 
 def test_processes_that_hang_neither_keep_it_nor_stay(tmp_path: Path) -> None:
@@ -98,11 +99,7 @@ def test_processes_that_hang_neither_keep_it_nor_stay(tmp_path: Path) -> None:
         for worker in workers:
             os.kill(worker, signal.SIGSTOP)
         with connected(client) as asking:
-            form = (
-                b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
-                + png(0)
-                + b"\r\n--x--\r\n"
-            )
+            form = PART + png(0) + TAIL
             head = "POST /detect HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n"
             asking.sendall(f"{head}Content-Length: {len(form)}\r\n\r\n".encode() + form)
             time.sleep(1)

@@ -63,7 +63,8 @@ class Redaction:
         if isinstance(value, str):
             return self.text(value, status)
         if isinstance(value, dict):
-            return {bounded(storable(str(name)), 100): self.document(part, status) for name, part in value.items()}
+            safe = shown if status >= 400 else storable
+            return {bounded(safe(str(name)), 100): self.document(part, status) for name, part in value.items()}
         if isinstance(value, list | tuple):
             return [self.document(part, status) for part in value]
         return value
