@@ -23,6 +23,7 @@ from PIL import Image
 
 from patchbank.api.app import create_app
 from patchbank.bank.edge.store import EdgeStore
+from patchbank.bank.sealed_document import sealed, unsealed
 from patchbank.embedding.embedder import Embedder
 from patchbank.judging.inspector import Inspector
 from patchbank.settings import Settings, load_settings
@@ -446,9 +447,9 @@ def test_a_bank_of_another_backbone_is_refused_with_409(
     manifest = Teacher(settings, embedder, store).teach("textile", products["textile"].references[:2]).manifest
     store.close()
     path = settings.data_dir / "collections" / manifest.ref.collection / "manifest.json"
-    facts = json.loads(path.read_text())
+    facts = unsealed(json.loads(path.read_text()))
     facts["backbone"]["fingerprint"] = "f" * 16
-    path.write_text(json.dumps(facts))
+    path.write_text(json.dumps(sealed(facts)))
     with serving(settings) as client:
         assert_error(
             post(client, products["textile"].good[0].read_bytes(), class_name="textile"), 409, "backbone_mismatch"

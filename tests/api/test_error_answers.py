@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -121,6 +123,23 @@ def test_no_path_that_can_be_read_tells_where_on_the_machine_something_is(tmp_pa
         assert str(tmp_path).encode() not in answer.content, answer.request.url
 
 
+@pytest.mark.parametrize(("number", "status", "code"), [(28, 507, "disk_full"), (30, 503, "data_dir_not_writable")])
+def test_a_form_that_cannot_be_written_is_no_fault_of_its_sender(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, status: int, code: str
+) -> None:
+    class Full(tempfile.SpooledTemporaryFile[bytes]):
+        """On a disk that takes nothing."""
+
+        def write(self, data: object) -> int:
+            raise OSError(number, os.strerror(number), "/secret/place")
+
+    monkeypatch.setattr("starlette.formparsers.SpooledTemporaryFile", Full)
+    with serving(load_settings(data_dir=tmp_path / "data", search_workers=0)) as client:
+        answer = client.post("/detect", files={"file": png(0)})
+    assert (answer.status_code, error_of(answer)["code"]) == (status, code)
+    assert "secret" not in answer.text
+
+
 @pytest.mark.parametrize(
     ("source", "told"),
     [
@@ -197,6 +216,20 @@ def test_where_nothing_is_taught_the_warning_says_so(tmp_path: Path) -> None:
 def test_folders_are_taken_out_of_failures(text: str, told: str) -> None:
     redaction = Redaction(load_settings(data_dir=Path("/srv/banks"), qdrant_url="http://qdrant:6333"))
     assert redaction.document({"detail": [text]}, 503) == {"detail": [told]}
+
+
+def test_no_answer_tells_where_the_nodes_of_the_server_are() -> None:
+    url = "http://qdrant-1:6333,http://10.0.0.2:6333?grpc_port=7334"
+    redaction = Redaction(load_settings(data_dir=Path("/srv/banks"), qdrant_url=url))
+    for text, told in (
+        ("not reached: the Qdrant servers http://qdrant-1:6333, http://10.0.0.2:6333: refused",
+         "not reached: the Qdrant servers: refused"),
+        ("http://10.0.0.2:6333 says: Failed to connect to http://10.0.0.3:6335/, error: transport",
+         "a Qdrant node says: Failed to connect to a Qdrant node, error: transport"),
+        ("last error: ipv4:10.0.0.2:7334: refused", "last error: a Qdrant node: refused"),
+        ("the certificate at qdrant-1:6334 is not trusted", "the certificate at a Qdrant node is not trusted"),
+    ):  # fmt: skip
+        assert redaction.text(text, 503) == told
 
 
 def test_what_the_client_sent_is_told_as_it_was() -> None:

@@ -212,6 +212,8 @@ def test_the_watch_tells_of_banks_new_versions_and_damage(metrics: Metrics, tmp_
     assert value(found, "patchbank_bank_patches", class_name="tile") is None
     assert value(found, "patchbank_bank_store_up") == 1
     (tmp_path / "aliases.json").write_text("{")
+    assert value(look(), "patchbank_bank_store_up") == 1, "its copy is read"
+    (tmp_path / "aliases.copy.json").write_text("{")
     assert value(look(), "patchbank_bank_store_up") == 0
     store.close()
 

@@ -7,6 +7,7 @@ import json
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -52,7 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             seconds = minutes * 60 * SHARES[name] / rest if minutes != UNBOUNDED else UNBOUNDED
             report = Report(name, seed)
             report.say(f"begins: seed {seed}, form {form}")
-            PARTS[name](scene, Budget(name, form, seed, seconds, asked.case), report)
+            try:
+                PARTS[name](scene, Budget(name, form, seed, seconds, asked.case), report)
+            except Exception as error:  # the other parts go on
+                last = traceback.extract_tb(error.__traceback__)[-1]
+                where = f"{Path(last.filename).name}, line {last.lineno}"
+                report.found("all", f"the attack itself failed: {type(error).__name__}: {error} ({where})")
             minutes -= (time.monotonic() - report.begun) / 60
             reports.append(report)
             sys.stdout.write(report.summary() + "\n")

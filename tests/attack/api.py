@@ -22,6 +22,7 @@ from tests.attack.service import environment, running
 
 _WORKERS: Final = 2
 _KEY: Final = "of-the-attack-" * 3
+_LEAST: Final = 4.0
 _MOST: Final = 1e6
 
 
@@ -33,7 +34,7 @@ def api(scene: Scene, budget: Budget, report: Report) -> None:
     wanted, _, operation = (budget.case or "").partition(":")
     for place, auth in enumerate(("off", "on")):
         if wanted in ("", auth):
-            seconds = min(budget.left() / (2 - place), _MOST)
+            seconds = min(max(_LEAST, budget.left() / (2 - place)), _MOST)
             _run(scene, budget, report, auth, operation, budget.pick(200, 4_000, 15_000), seconds)
 
 

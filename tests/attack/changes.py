@@ -43,7 +43,14 @@ class Change:
 
 
 def prepare(scene: Scene, judge: Judge) -> Ground:
-    """Make the ground: the first class of the scene is the victim."""
+    """Make the ground, once for a scene: the first class is the victim."""
+    if "ground" not in scene.shared:
+        scene.shared["ground"] = _made(scene, judge)
+    ground: Ground = scene.shared["ground"]
+    return ground
+
+
+def _made(scene: Scene, judge: Judge) -> Ground:
     taught = scene.classes[0]
     data, victim = scene.copy("ground"), taught.class_name
 

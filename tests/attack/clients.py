@@ -71,7 +71,7 @@ class Crowd:
             except (OSError, httpx.HTTPError) as error:
                 self.tally[f"{work.__name__.strip('_')}: {type(error).__name__}"] += 1
                 if isinstance(error, httpx.TimeoutException) and not self._stop.is_set():
-                    self._report.found("clients", f"{work.__name__.strip('_')}: no answer within {_PATIENCE:.0f} s")
+                    self._report.found("all", f"{work.__name__.strip('_')}: no answer within {_PATIENCE:.0f} s")
                 time.sleep(0.1)
 
     def _good(self, rng: random.Random) -> None:
@@ -91,13 +91,13 @@ class Crowd:
         if answer.status_code == 200:
             self._compare(question, Judged.of(answer.json()))
         elif answer.status_code not in (429, 503):
-            self._report.found("clients", f"{question}: {answer.status_code} {answer.text[:200]}")
+            self._report.found("all", f"{question}: {answer.status_code} {answer.text[:200]}")
 
     def _compare(self, question: str, said: Judged) -> None:
         if not said.same_as(self._scene.sound[question]):
             self.wrong += 1
             if self.wrong <= 5:
-                self._report.found("clients", f"{question}: {said}, not {self._scene.sound[question]}")
+                self._report.found("all", f"{question}: {said}, not {self._scene.sound[question]}")
 
     def _bad(self, rng: random.Random) -> None:
         answer = httpx.post(
@@ -109,7 +109,7 @@ class Crowd:
         )
         self._count("bad", answer)
         if answer.status_code >= 500 and answer.status_code != 503:
-            self._report.found("clients", f"a hostile file: {answer.status_code} {answer.text[:200]}")
+            self._report.found("all", f"a hostile file: {answer.status_code} {answer.text[:200]}")
 
     def _batch(self, rng: random.Random) -> None:
         questions = [name for name in self._questions if name.endswith(f"@{NO_CLASS}")]

@@ -38,7 +38,7 @@ def disks(scene: Scene, budget: Budget, report: Report) -> None:
             report.note(f"no file system of its own could be mounted ({why}): left out")
             return
         ground, known = prepare(scene, judge), {}
-        for number in budget.numbers(budget.pick(2, 22, 50)):
+        for number in budget.numbers(budget.pick(1, 22, 50)):
             change = CHANGES[(number + budget.seed) % len(CHANGES)]
             if change.name not in known:
                 learnt = learn(ground, change, judge, runner)

@@ -49,10 +49,10 @@ class _File:
 def files(scene: Scene, budget: Budget, report: Report) -> None:
     """The part: see above."""
     tally: Counter[str] = Counter()
-    slowest = _Slowest()
+    slowest = _Slowest(HANG * budget.slack)
     data = scene.copy("files")
     with running(data, scene.root / "files.log", history="false") as service:
-        _post(service, _File("warm", "warm", next(iter(seeds().values()))), Counter(), _Slowest(), None)
+        _post(service, _File("warm", "warm", next(iter(seeds().values()))), Counter(), _Slowest(HANG), None)
         with watched(service.pid) as memory:
             idle = memory.samples[-1][1]
             for file in _hostile(budget):
@@ -139,10 +139,10 @@ def _together(
 
 
 class _Slowest:
-    """The slowest answer."""
+    """The slowest answer, and how long one may take."""
 
-    def __init__(self) -> None:
-        self.seconds, self.name = 0.0, ""
+    def __init__(self, bound: float) -> None:
+        self.bound, self.seconds, self.name = bound, 0.0, ""
 
     def see(self, seconds: float, name: str) -> None:
         if seconds > self.seconds:
@@ -176,7 +176,7 @@ def _post(service: Service, file: _File, tally: Counter[str], slowest: _Slowest,
     wrong = _wrong(answer)
     if wrong is not None:
         report.found(file.case, f"{file.name}: {wrong}")
-    if spent > HANG * max(1, file.batch):
+    if spent > slowest.bound * max(1, file.batch):
         report.found(file.case, f"{file.name}: answered {answer.status_code} after {spent:.1f} s")
 
 

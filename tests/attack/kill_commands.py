@@ -72,7 +72,9 @@ def learn(ground: Ground, change: Change, judge: Judge, runner: Runner) -> Known
     again = runner.run(change.words(ground), data)
     if again.status != 0 and again.code not in change.again:
         return f"cannot be run twice: {again.code}, {again.output[-300:]!r} {again.errors[-300:]}"
-    return Known(before, after, once, DiskUse.of(data), [ran.seconds], needs)
+    return Known(
+        before, after, once, DiskUse.of(data), [each.seconds for each in (ran, again) if each.status == 0], needs
+    )
 
 
 def asked(judge: Judge, data: Path, ground: Ground) -> Verdicts:

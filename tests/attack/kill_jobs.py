@@ -53,7 +53,7 @@ def _order(scene: Scene, service: Service, number: int) -> str:
     elif kind == "teach":
         answer = service.client.post("/classes/of-a-job", files=files, data={"keep_all": "true"})
     elif kind == "calibrate":
-        answer = service.client.post(f"{place}/calibrate", data={"again": "true"})
+        answer = service.client.post(f"{place}/calibrate", files={"again": (None, "true")})
     else:
         answer = service.client.post(f"{place}/{kind}")
     if answer.status_code != 202:

@@ -33,7 +33,7 @@ def kill_workers(scene: Scene, budget: Budget, report: Report, count: int) -> No
     tally: Counter[str] = Counter()
     slowest = [0.0]
     with running(scene.copy("workers"), scene.root / "workers.log", history="false", search_workers=2) as service:
-        load = _Load(scene, service, report)
+        load = _Load(scene, service, report, _TOO_LONG * budget.slack)
         load.start()
         try:
             for number in range(count):
@@ -53,7 +53,7 @@ def kill_workers(scene: Scene, budget: Budget, report: Report, count: int) -> No
                     continue
                 tally[kind.name] += 1
                 report.cases += 1
-                recovered = _recovery(scene, service)
+                recovered = _recovery(scene, service, RECOVERY * budget.slack)
                 if recovered is None:
                     report.found(
                         "workers", f"hit {number}, {kind.name}: not every request is answered {RECOVERY:.0f} s later"
@@ -82,13 +82,13 @@ def _continue(pid: int) -> None:
         return
 
 
-def _recovery(scene: Scene, service: Service) -> float | None:
+def _recovery(scene: Scene, service: Service, patience: float) -> float | None:
     """Seconds until as many requests as there are workers, at once, are all answered right; None where that takes too
     long."""
     begin = time.monotonic()
     probe, path = next(iter(scene.probes.items()))
     class_name, data = scene.class_of(probe), path.read_bytes()
-    while time.monotonic() - begin < RECOVERY:
+    while time.monotonic() - begin < patience:
         answers: list[int] = []
 
         def ask(answers: list[int] = answers) -> None:
@@ -118,8 +118,9 @@ def _recovery(scene: Scene, service: Service) -> float | None:
 class _Load:
     """Clients that judge probes all the time."""
 
-    def __init__(self, scene: Scene, service: Service, report: Report) -> None:
+    def __init__(self, scene: Scene, service: Service, report: Report, patience: float) -> None:
         self._scene, self._service, self._report = scene, service, report
+        self._patience = patience
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._work, args=(number,)) for number in range(_CLIENTS)]
         self.tally: Counter[str] = Counter()
@@ -151,11 +152,11 @@ class _Load:
                 f"{self._service.url}/detect",
                 files={"file": self._scene.probes[probe].read_bytes()},
                 data=fields,
-                timeout=_TOO_LONG,
+                timeout=self._patience,
                 trust_env=False,
             )
         except httpx.TimeoutException:
-            self._report.found("workers", f"{question}: no answer within {_TOO_LONG:.0f} s")
+            self._report.found("workers", f"{question}: no answer within {self._patience:.0f} s")
             return
         except httpx.HTTPError as error:
             if not self._stop.is_set():

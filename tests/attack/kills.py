@@ -15,13 +15,13 @@ from tests.attack.scene import Scene
 def kills(scene: Scene, budget: Budget, report: Report) -> None:
     """The part. A case is the number of a command's kill, ``jobs`` or ``workers``."""
     if budget.case in (None, "workers"):
-        kill_workers(scene, _share(budget, 0.3), report, budget.pick(3, 30, 100))
+        kill_workers(scene, _share(budget, 0.3), report, budget.pick(2, 30, 100))
         report.say(f"workers: {len(report.findings)} found so far")
     if budget.case in (None, "jobs") and budget.form != "short":
         kill_jobs(scene, _share(budget, 0.5), report, budget.pick(0, 8, 40))
         report.say(f"jobs: {len(report.findings)} found so far")
     if budget.case is None or budget.case.isdigit():
-        kill_commands(scene, budget, report, budget.pick(2, 44, 160))
+        kill_commands(scene, budget, report, budget.pick(1, 44, 160))
 
 
 def _share(budget: Budget, share: float) -> Budget:

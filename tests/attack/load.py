@@ -34,13 +34,13 @@ _LONG_ENOUGH: Final = 300.0
 
 def load(scene: Scene, budget: Budget, report: Report) -> None:
     """The part. It has no cases: a seed repeats the order in which clients act."""
-    seconds = min(budget.pick(8, 600, 3600), max(8.0, budget.left() - 10))
+    seconds = min(budget.pick(5, 600, 3600), max(5.0, budget.left() - 10))
     data, log = scene.copy("load"), scene.root / "load.log"
     with running(data, log, history_rows=2_000, history_mb=5) as service, watched(service.pid, 0.5) as memory:
         prober = _start(service)
         time.sleep(_IDLE)
         idle = memory.samples[-1][1]
-        crowd = Crowd(scene, service, report, CLIENTS, budget.seed)
+        crowd = Crowd(scene, service, report, budget.pick(14, CLIENTS, CLIENTS), budget.seed)
         _phase(prober, "load")
         crowd.start()
         time.sleep(seconds)
@@ -48,7 +48,7 @@ def load(scene: Scene, budget: Budget, report: Report) -> None:
         crowd.stop()
         took = _ended(prober)
         report.cases = sum(crowd.tally.values())
-        _tell(report, took, crowd)
+        _tell(report, took, crowd, in_time=budget.form != "short")
         slope = memory.slope()
         report.figures |= {
             "memory": f"idle {idle:.0f} MB, most {memory.peak:.0f} MB, slope {slope:+.2f} MB a minute",
@@ -91,17 +91,18 @@ def _ended(prober: subprocess.Popen[str]) -> dict[str, list[float]]:
     return took
 
 
-def _tell(report: Report, took: dict[str, list[float]], crowd: Crowd) -> None:
+def _tell(report: Report, took: dict[str, list[float]], crowd: Crowd, *, in_time: bool) -> None:
+    """Enter the figures; ``in_time``: hold them to what is promised, which other tests beside it would break."""
     figures: dict[str, Any] = {
         name: f"{len(values)}: p50 {median(values):.1f} ms, p99 {p99(values):.1f} ms, most {max(values):.1f} ms"
         for name, values in sorted(took.items())
     }
     report.figures |= figures | {"answers": dict(crowd.tally), "wrong answers": crowd.wrong}
     live, busy = took.get("load live", []), took.get("load detect 429", [])
-    if live and p99(live) > LIVE_MS:
+    if in_time and live and p99(live) > LIVE_MS:
         idle = p99(took["idle live"]) if took.get("idle live") else 0.0
         report.found("all", f"/health/live: p99 {p99(live):.0f} ms beside the load, {idle:.0f} ms idle")
-    if len(busy) >= 20 and p99(busy) > BUSY_MS:
+    if in_time and len(busy) >= 20 and p99(busy) > BUSY_MS:
         report.found("all", f"429: p99 {p99(busy):.0f} ms")
     if not live:
         report.found("all", "/health/live was never answered beside the load")

@@ -5,7 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final
+
+ALL: Final = "all"
+"""The case of a finding that no single case has made."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,8 @@ class Report:
 
     def found(self, case: object, what: str) -> None:
         """Enter a finding, and say it at once."""
-        repeat = f"python -m tests.attack {self.part} --seed {self.seed} --case {case}"
+        repeat = f"python -m tests.attack {self.part} --seed {self.seed}"
+        repeat += "" if case == ALL else f" --case {case}"
         self.findings.append(Finding(str(case), what, repeat))
         self.say(f"FOUND in case {case}: {what}\n    again: {repeat}")
 

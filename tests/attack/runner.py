@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,7 +36,8 @@ class Runner:
         return process, errors
 
     def run(self, words: Sequence[str | Path], data: Path, kill_after: float | None = None) -> Ran:
-        """Run a command on a data directory; kill it so many seconds after it began."""
+        """Run a command on a data directory; kill it so many seconds after it began. Its seconds are those until it
+        told its result."""
         process, errors = self._ready
         self._ready = self._start()
         assert process.stdin is not None
@@ -42,22 +45,19 @@ class Runner:
         try:
             process.stdout.readline()  # it is ready
             line = [str(word) for word in (*words, "--json", "--data-dir", data)]
-            begin = time.monotonic()
+            begin = told = time.monotonic()
             process.stdin.write(json.dumps(line).encode() + b"\n")
             process.stdin.flush()
-            if kill_after is not None:
-                try:
-                    process.wait(kill_after)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-            try:
-                output, _ = process.communicate(timeout=PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.communicate()
-                return Ran(None, b"", "", time.monotonic() - begin)
-            seconds = time.monotonic() - begin
-            return Ran(process.returncode, output, errors.read_text(errors="replace"), seconds)
+            timer = threading.Timer(PATIENCE if kill_after is None else kill_after, process.kill)
+            timer.start()
+            output = b""
+            for part in process.stdout:
+                output += part
+                told = time.monotonic()  # the last line tells that it is done; what comes then is the process's end
+            process.communicate()
+            timer.cancel()
+            status = None if kill_after is None and process.returncode == -signal.SIGKILL else process.returncode
+            return Ran(status, output, errors.read_text(errors="replace"), told - begin)
         finally:
             errors.unlink(missing_ok=True)
 

@@ -7,9 +7,9 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from PIL import Image
@@ -48,6 +48,8 @@ class Scene:
     classes: tuple[Taught, ...]
     probes: Mapping[str, Path]
     sound: Mapping[str, Judged]
+    shared: dict[str, Any] = field(default_factory=dict)
+    """What several parts need and one makes."""
 
     def copy(self, name: str) -> Path:
         """A fresh copy of the data directory; one of that name before is deleted."""

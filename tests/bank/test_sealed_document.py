@@ -122,7 +122,7 @@ FOREGROUND = {"axis": [1.0] + [0.0] * 7, "threshold": 0.0, "least": 0.1, "places
 def test_a_manifest_with_a_value_that_cannot_be_is_refused(
     manifest: Manifest, change: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> None:
-    stored = manifest.model_dump(mode="json")
+    stored = {**manifest.model_dump(mode="json"), "layout": 4}  # which had no checksum
     assert read_manifest({**stored, "self_test": SELF_TEST, "foreground": FOREGROUND})
     with pytest.raises(ValidationError):
         read_manifest({**stored, **change(stored)})

@@ -76,9 +76,13 @@ class StoreKind(ABC):
     def lose_routers(self) -> None:
         """Delete what class retrieval reads beside the banks, where the store keeps it so."""
 
-    @abstractmethod
     def rewrite_manifest(self, ref: BankRef, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-        """Change the stored manifest of a version."""
+        """Change the manifest of a version; its checksum fits."""
+        self.store_manifest(ref, lambda stored: sealed(change(unsealed(stored))))
+
+    @abstractmethod
+    def store_manifest(self, ref: BankRef, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """Change what is stored as the manifest of a version."""
 
 
 class EdgeKind(StoreKind):
@@ -105,9 +109,9 @@ class EdgeKind(StoreKind):
         for path in (folder / "exact" / "vectors.npy", folder / "cls" / "vectors.npy"):
             os.truncate(path, path.stat().st_size - 1)
 
-    def rewrite_manifest(self, ref: BankRef, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    def store_manifest(self, ref: BankRef, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         path = self.data_dir / "collections" / ref.collection / "manifest.json"
-        path.write_text(json.dumps(_sealed_anew(json.loads(path.read_text()), change)))
+        path.write_text(json.dumps(change(json.loads(path.read_text()))))
 
     def lose_manifest(self, ref: BankRef) -> None:
         (self.data_dir / "collections" / ref.collection / "manifest.json").unlink()
@@ -154,10 +158,10 @@ class ServerKind(StoreKind):
     def lose_manifest(self, ref: BankRef) -> None:
         self.admin.delete(ref.collection, models.PointIdsList(points=[MANIFEST_POINT]), wait=True)
 
-    def rewrite_manifest(self, ref: BankRef, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    def store_manifest(self, ref: BankRef, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         (record,) = self.admin.retrieve(ref.collection, [MANIFEST_POINT])
         payload = record.payload or {}
-        payload = {**payload, "manifest": _sealed_anew(payload["manifest"], change)}
+        payload = {**payload, "manifest": change(payload["manifest"])}
         self.admin.overwrite_payload(ref.collection, payload, [MANIFEST_POINT], wait=True)
 
     def lose_routers(self) -> None:
@@ -200,11 +204,6 @@ class RealKind(ServerKind):
         super().close()
         self._clear()
         self.admin.close()
-
-
-def _sealed_anew(stored: dict[str, Any], change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
-    """A stored manifest that was changed, with a checksum that fits."""
-    return sealed(change(unsealed(stored)))
 
 
 def settings_of(served: Served) -> Settings:

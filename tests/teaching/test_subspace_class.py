@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from patchbank.bank.edge.store import EdgeStore
-from patchbank.bank.manifest import Manifest, ScoringRule
+from patchbank.bank.manifest import Manifest, ScoringRule, stored_manifest
 from patchbank.errors import DamagedBank
 from patchbank.images import read_image
 from patchbank.judging.inspector import Inspector
@@ -96,7 +97,7 @@ def test_a_lost_subspace_is_a_damaged_bank_and_never_another_score(
 ) -> None:
     folder = inspector.settings.data_dir / "collections" / taught.ref.collection
     lost = taught.model_copy(update={"subspace": None})
-    (folder / "manifest.json").write_text(lost.model_dump_json())
+    (folder / "manifest.json").write_text(json.dumps(stored_manifest(lost)))
     with (
         closing(EdgeStore(inspector.settings.data_dir)) as reopened,
         pytest.raises(DamagedBank, match="has lost the subspace"),

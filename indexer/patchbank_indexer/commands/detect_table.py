@@ -71,7 +71,7 @@ def _kind(row: Mapping[str, Any]) -> str:
 
 
 def check_csv_path(path: Path) -> None:
-    """Raise ``StoreUnavailable`` or ``DiskFull`` where the file could not be written: hours of work would be lost."""
+    """Raise ``StoreUnavailable`` or ``DiskFull`` where the file could not be written: hours would be lost."""
     if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         raise StoreUnavailable(f"{path} cannot be written: give a file in a folder that is there and writable")
     require_space(path.parent, 0, f"{path}")

@@ -91,7 +91,9 @@ def _nodes(settings: Settings) -> Iterator[Check]:
             yield Check("store node", "ok", f"{url} answers")
         else:
             status: Status = "warning" if some_answer else "fault"
-            advice = "the others do its work; start it again" if some_answer else ""
+            advice = (
+                "the others do its work; start it again" if some_answer else "docs/deployment.md tells of each code"
+            )
             yield Check("store node", status, f"{trouble.message} [{trouble.code}]", advice)
     if settings.qdrant_key_exposed:
         told = (

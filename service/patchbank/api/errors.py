@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import tempfile
+from pathlib import Path
 from typing import Any, Final, cast
 
 from fastapi import FastAPI, Request
@@ -15,8 +17,9 @@ from patchbank.api.answer_headers import protective
 from patchbank.api.metrics import Metrics
 from patchbank.api.redaction import Redaction
 from patchbank.api.request_id import HEADER, current_request_id
-from patchbank.disk import is_full
+from patchbank.disk import is_full, write_error
 from patchbank.errors import (
+    DataDirNotWritable,
     DeadlinePassed,
     DiskFull,
     InvalidParameters,
@@ -115,8 +118,11 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for this type only
     if isinstance(error, Refusal):
         return await _ours(request, error.error)
-    if error.__cause__ is not None and is_full(error.__cause__):  # which the framework takes for a bad form
-        return await _ours(request, DiskFull(_FULL))
+    if isinstance(error.__cause__, OSError):  # the framework takes a form that it cannot write for one it cannot read
+        folder = Path(tempfile.gettempdir())
+        return await _ours(
+            request, write_error(error.__cause__, "the form cannot be written", DataDirNotWritable, folder)
+        )
     code = _HTTP_CODES.get(error.status_code, "http_error")
     _count(request.app, code)
     return _answer(request, error.status_code, {"code": code, "message": str(error.detail)}, dict(error.headers or {}))

@@ -25,7 +25,7 @@ _MOST: Final = 200
 """Characters of a word, or of something in quotation marks, that an error tells: what is longer was sent."""
 
 
-_PEER: Final = re.compile(r"(https?://|ipv[46]:)(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:\d+)?(?![\w.-])/?")
+_PEER: Final = re.compile(r"(https?://|ipv[46]:)(\[[0-9A-Fa-f:.]+\]|[\w.-]+):\d+(/(?!\w))?(?![\w/])")
 """An address that a node of the cluster tells of another one."""
 
 
@@ -93,4 +93,5 @@ def _server(settings: Settings) -> Iterator[tuple[str, str]]:
         yield f"the Qdrant server{several} {', '.join(node.url for node in nodes)}", f"the Qdrant server{several}"
     for node in nodes:
         yield node.url, "a Qdrant node"
-        yield node.target, "a Qdrant node"
+        for form in (f"ipv4:{node.target}", f"ipv6:{node.target}", node.target):  # the first two as gRPC tells them
+            yield form, "a Qdrant node"

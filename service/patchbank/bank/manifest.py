@@ -16,7 +16,7 @@ from patchbank.bank.part import Part
 from patchbank.bank.pixel_range import PixelRange
 from patchbank.bank.region_of_interest import RegionOfInterest
 from patchbank.bank.resolution import Resolution
-from patchbank.bank.sealed_document import sealed, unsealed
+from patchbank.bank.sealed_document import is_sealed, sealed, unsealed
 from patchbank.bank.subspace_record import SubspaceRecord
 from patchbank.bank.support import Support
 from patchbank.errors import NewerLayout
@@ -27,6 +27,7 @@ LAYOUT: Final = 5
 """The newest layout of manifests. Since 2 a bank is made of parts; since 3 a calibration knows its images; since 4 a
 class has known defects; since 5 parts have digests and stored manifests a checksum."""
 
+_SEALED_FROM: Final = 5
 _MOST_DIMS: Final = 1 << 16
 _MOST_COUNTED: Final = 1 << 40
 _FINEST: Final = 32.0
@@ -301,6 +302,8 @@ def read_manifest(stored: Any) -> Manifest:
             f"the bank was written by a newer Patchbank: its layout is {layout}, and this one reads up to {LAYOUT}. "
             "Update Patchbank, or activate an older version of the class"
         )
+    if isinstance(layout, int) and layout >= _SEALED_FROM and not is_sealed(stored):
+        raise ValueError("it has lost its checksum")
     return Manifest.model_validate(unsealed(stored))
 
 

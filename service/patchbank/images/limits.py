@@ -80,8 +80,8 @@ class ImageLimits:
             )
         if visits > self.most_visits:
             raise ImageTooLarge(
-                f"{name}: {why} would take as long to decode as {visits / 1e6:.0f} megapixels, the limit is "
-                f"{self.most_visits / 1e6:.0f} for a picture of {self.max_megapixels:g} megapixels",
+                f"{name}: {why} would take longer to decode than {self.most_visits / 1e6:.0f} megapixels do, which is "
+                f"the limit for a picture of {self.max_megapixels:g} megapixels",
                 visits=visits,
                 limit=self.most_visits,
             )

@@ -207,7 +207,19 @@ class Worker:
         verdict = self._end(call)
         if self._closed:
             return Closed(f"{self.kind.called} is asked, but the pool is closed")
-        return verdict or self.kind.ended(f"{self.kind.called} ended unexpectedly; it was started again, try once more")
+        return verdict or self._how_it_ended(call)
+
+    def _how_it_ended(self, call: _Call) -> PatchbankError:
+        """By the signal that ended the process: a fault in what it ran, its own limit of time, or anything else."""
+        process, kind = self._process, self.kind
+        if process is not None:
+            process.join(_STOP)  # the pipe breaks a moment before the process has ended
+        status = process.exitcode if process is not None else None
+        if status is not None and -status in _CRASHES:
+            return kind.crashed(f"{kind.called} crashed ({signal.Signals(-status).name})")
+        if status is not None and -status in _OUT_OF_TIME and call.deadlines:
+            return call.deadlines[-1].error()
+        return kind.ended(f"{kind.called} ended unexpectedly; it was started again, try once more")
 
     @property
     def is_lost(self) -> bool:

@@ -17,6 +17,7 @@ from qdrant_client import grpc, models
 
 from patchbank.bank.manifest import LAYOUT
 from patchbank.bank.names import PREFIX
+from patchbank.bank.sealed_document import sealed, unsealed
 from patchbank.bank.server.collection import MANIFEST_POINT
 from patchbank.bank.server.lease import COLLECTION as LEASES
 from patchbank.bank.server.link import ServerLink
@@ -370,7 +371,8 @@ def test_a_bank_of_another_layout_is_an_error_not_guessed_at(
     ref = teach(open_store(), "part")
     records, _ = served.qdrant.client.scroll(ref.collection, limit=100)
     point = next(point for point in records if "manifest" in (point.payload or {}))
-    payload = {"manifest": {**(point.payload or {})["manifest"], "layout": layout}, "indexed": False}
+    content = {**unsealed((point.payload or {})["manifest"]), "layout": layout}
+    payload = {"manifest": sealed(content), "indexed": False}
     served.qdrant.client.upsert(ref.collection, [models.PointStruct(id=point.id, vector={}, payload=payload)])
     with pytest.raises(kind, match="layout") as caught:
         open_store().bank("part")

@@ -56,12 +56,14 @@ def test_every_bank_is_read_and_self_tested(data: Path, tmp_path: Path) -> None:
     report = teach(data, tmp_path / "in2", "bad")
     assert "self-test: passed" in examined(data, 0)["bank bad"][0]["told"]
     folder = data / "collections" / f"patchbank__bad__{report['version']}"
+    shutil.rmtree(folder / "exact")
     shutil.rmtree(folder / "shard")
     checks = examined(data, 1)
     assert (checks["bank bad"][0]["status"], checks["bank whole"][0]["status"]) == ("fault", "ok")
     (folder / "manifest.json").write_text("{")
     assert "damaged_bank" in examined(data, 1)["bank bad"][0]["told"]
-    (data / "aliases.json").write_text("{")
+    for name in ("aliases.json", "aliases.copy.json"):
+        (data / name).write_text("{")
     assert "damaged_bank" in examined(data, 1)["store"][0]["told"]
 
 
@@ -128,6 +130,33 @@ def test_a_server_is_asked_for_its_version_and_whether_it_can_be_written(
     with serving_qdrant(Behaviour(version="1.1.0")) as served:
         monkeypatch.setenv("PATCHBANK_QDRANT_GRPC_PORT", str(served.port))
         assert "writing needs" in examined(data, 1)["store"][1]["told"]
+
+
+def test_each_node_of_a_server_is_looked_at(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving_qdrant() as served:
+        monkeypatch.setenv(
+            "PATCHBANK_QDRANT_URL", f"http://127.0.0.1?grpc_port={served.port},http://127.0.0.1?grpc_port=9"
+        )
+        there, away = examined(data, 0)["store node"]
+    assert (there["status"], "answers" in there["told"]) == ("ok", True)
+    assert (away["status"], "[store_unavailable]" in away["told"]) == ("warning", True)
+    assert "127.0.0.1:9" in away["told"]
+
+
+def test_what_is_wrong_on_the_way_to_a_server_is_told_apart(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving_qdrant(Behaviour(api_key="right")) as served:
+        monkeypatch.setenv("PATCHBANK_QDRANT_URL", "http://127.0.0.1")
+        monkeypatch.setenv("PATCHBANK_QDRANT_GRPC_PORT", str(served.port))
+        monkeypatch.setenv("PATCHBANK_QDRANT_API_KEY", "wrong")
+        (node,) = examined(data, 1)["store node"]
+        assert (node["status"], "[store_refused]" in node["told"]) == ("fault", True)
+        monkeypatch.setenv("PATCHBANK_QDRANT_API_KEY", "right")
+        monkeypatch.setenv("PATCHBANK_QDRANT_URL", "https://127.0.0.1")
+        (node,) = examined(data, 1)["store node"]
+        assert (node["status"], "[store_without_tls]" in node["told"]) == ("fault", True)
+    monkeypatch.setenv("PATCHBANK_QDRANT_URL", "http://10.255.255.1")
+    monkeypatch.setenv("PATCHBANK_QDRANT_TIMEOUT_S", "1")
+    assert any("without TLS" in check["told"] for check in examined(data, 1)["store node"])
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")

@@ -130,11 +130,12 @@ class Catalogue:
         self._was_there = True
 
     def state(self) -> str | None:
-        """What is wrong with the two files; None where both are sound. Raises as ``read`` does."""
+        """What is wrong with the two files; None where both are sound, or there is one alone of an older release.
+        Raises as ``read`` does."""
         self.read()
         if self._trouble is not None:
             return self._trouble
-        if self._was_there and not self._agree():
+        if self._was_there and not self._agree() and (self._copy.exists() or self.is_sealed()):
             return f"{COPY} is missing, damaged or older than {POINTER}"
         return None
 

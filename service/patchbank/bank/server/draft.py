@@ -11,6 +11,7 @@ from qdrant_client import models
 
 from patchbank.arrays import FloatArray, IntArray
 from patchbank.bank.collection import CollectionDraft
+from patchbank.bank.content_digest import require_unit
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import BankRef, reference_point
 from patchbank.bank.part import Part
@@ -19,7 +20,7 @@ from patchbank.bank.server.collection import ServerCollection
 from patchbank.bank.server.lease import Lease
 from patchbank.bank.server.link import READING, WRITING
 from patchbank.bank.server.upload import Upload
-from patchbank.errors import Closed, PatchbankError, StoreUnavailable
+from patchbank.errors import Closed, DamagedBank, PatchbankError, StoreUnavailable
 
 _LOG = logging.getLogger("patchbank")
 
@@ -62,6 +63,7 @@ class ServerDraft(CollectionDraft[ServerCollection]):
 
     def add_reference(self, reference: Reference, cls: FloatArray) -> None:
         collection = self._alive()
+        self._require_unit(cls[None])
         point = models.PointStruct(
             id=reference_point(reference.image_id), vector={"cls": cls.tolist()}, payload=reference.as_payload()
         )
@@ -71,6 +73,7 @@ class ServerDraft(CollectionDraft[ServerCollection]):
     def add_patches(self, image_ids: Sequence[str], cells: IntArray, vectors: FloatArray) -> None:
         """Returns when the last batches have been sent, not yet written."""
         collection = self._alive()
+        self._require_unit(vectors)
         size = max(1, _BATCH_BYTES // max(1, vectors[:1].nbytes))
         for begin in range(0, len(image_ids), size):
             part = slice(begin, begin + size)
@@ -84,6 +87,12 @@ class ServerDraft(CollectionDraft[ServerCollection]):
             self._upload.put(
                 partial(collection.link.ask, f"writing {collection.name}", write, WRITING, self._upload.abandoned)
             )
+
+    def _require_unit(self, vectors: FloatArray) -> None:
+        try:
+            require_unit(vectors)
+        except ValueError as error:
+            raise DamagedBank(f"what was added cannot be a part of a bank: {error}") from error
 
     def seal(self) -> None:
         """Wait until the server has indexed every patch."""

@@ -4,6 +4,10 @@ dies.
 A lease is a point of a small collection. It is taken and renewed by a conditional write: the server changes the point
 only if its payload still says that the lease is free, or our own. So of two takers one wins. Holders compare times of
 different machines, so their clocks must agree to within a few seconds.
+
+On a cluster the writes of a lease go through one node, the highest of those that are thought to be there ("medium"
+ordering; "strong" takes the highest of all, and nothing could be taught while that one is away). Each copy judges the
+condition for itself, and a lease is held only where most copies say so.
 """
 
 from __future__ import annotations
@@ -27,6 +31,8 @@ _LOG = logging.getLogger("patchbank")
 
 COLLECTION: Final = f"{PREFIX}__leases"
 LEASE_SECONDS: Final = 60.0
+_KNOCK: Final = models.PointStruct(id=str(uuid5(NAMESPACE_URL, "patchbank:knock")), vector={}, payload={})
+"""Written through no particular node, by which the server notices that one is away and leaves it out from then on."""
 _OLDEST: Final = (1, 16)
 """The first server version with conditional writes; older ones would ignore the condition."""
 
@@ -88,15 +94,22 @@ class Lease:
         }
         point = models.PointStruct(id=self._point, vector={}, payload=payload)
         doing = f"taking the lease of {self._class_name}"
+        again = False
 
         def write(client: QdrantClient) -> object:
-            ordering = models.WriteOrdering.STRONG
+            nonlocal again
+            if again:
+                client.upsert(COLLECTION, [_KNOCK], wait=True)
+            again = True
+            ordering = models.WriteOrdering.MEDIUM
             return client.upsert(COLLECTION, [point], wait=True, ordering=ordering, update_filter=condition)
 
         self._link.ask(doing, write, WRITING, unwanted=self._end.is_set)
         records = self._link.ask(
             doing,
-            lambda client: client.retrieve(COLLECTION, [self._point], consistency=models.ReadConsistencyType.MAJORITY),
+            lambda client: client.retrieve(COLLECTION, [self._point], consistency=models.ReadConsistencyType.QUORUM),
+            WRITING,
+            unwanted=self._end.is_set,
         )
         holder = (records[0].payload or {}) if records else {}
         if holder.get("owner") != self._owner:

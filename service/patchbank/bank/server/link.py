@@ -40,7 +40,15 @@ _REFUSED: Final = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_D
 _PASSING: Final = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.ABORTED)
 _ELSEWHERE: Final = (*_REFUSED, *_PASSING, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.NOT_FOUND)
 """What another node may do better; a node that has just come back may not know a new collection yet."""
-_PEER_WORDS: Final = ("Failed to connect", "transport error", "currently unavailable", "Healthcheck timeout")
+_PEER_WORDS: Final = (
+    "Failed to connect",
+    "transport error",
+    "currently unavailable",
+    "Healthcheck timeout",
+    "enough active replicas",
+    "leader is not established",
+    "Waiting for consensus",
+)
 """How a node says that it has not reached another one: an error of its own, which passes once that one is left out."""
 _LAST: Final = 4
 _PEER_SECONDS: Final = 15.0

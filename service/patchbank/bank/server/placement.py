@@ -19,7 +19,7 @@ from typing import Any, Final
 import grpc
 from qdrant_client import QdrantClient, models
 
-from patchbank.bank.server.link import READING, WRITING, Missing, Patience, ServerLink
+from patchbank.bank.server.link import ONCE, READING, WRITING, Missing, Patience, ServerLink
 from patchbank.bank.server.spread import EVERYWHERE, Spread
 from patchbank.errors import PatchbankError, StoreNodeMissing
 
@@ -28,7 +28,7 @@ _LOG = logging.getLogger("patchbank")
 Make = Callable[[QdrantClient, dict[str, Any]], object]
 """Creates a collection with a client and these further arguments of ``create_collection``; again if it must."""
 
-CREATING: Final = Patience(3, 20.0, late=True)
+CREATING: Final = Patience(6, 20.0, late=True)
 SETTLING: Final = 2
 """Seconds that the server waits for all copies of a new collection."""
 _SLOW: Final = 2.0
@@ -58,9 +58,11 @@ def create(link: ServerLink, name: str, make: Make, spread: Spread) -> None:
 
 
 def ensure(link: ServerLink, name: str, make: Make, spread: Spread) -> bool:
-    """Create a collection if it is missing, and return whether it was. Another process may create it at the same
-    time."""
+    """Create a collection if it is missing, and return whether it was. Another process may create it at the same time.
+    One that is to be everywhere and is not, because nodes were added or an older release made it, is copied there."""
     if link.exists(name):
+        if spread.replicas == EVERYWHERE:
+            _copy_everywhere(link, name)
         return False
     _create(link, name, make, spread)
     return True
@@ -143,6 +145,30 @@ def _spread_out(link: ServerLink, name: str, make: Make, spread: Spread) -> dict
     factor = models.CollectionParamsDiff(replication_factor=spread.replicas)
     link.ask(f"placing {name}", lambda client: client.update_collection(name, collection_params=factor), WRITING)
     return copies_of(link, name)
+
+
+def _copy_everywhere(link: ServerLink, name: str) -> None:
+    """Have the server copy each shard to one of our nodes that lacks it, in the background. The next change does the
+    same for the next node, or tries again."""
+    if len(link.nodes.all) == 1:
+        return
+    peers = set()
+    for node in (node for node in link.nodes.all if node.away_since is None):
+        with suppress(grpc.RpcError):
+            peers.add(node.client.collection_cluster_info(name).peer_id)
+    for shard, copies in copies_of(link, name).items():
+        lacking = peers - {*copies.active, *copies.waiting}
+        if lacking and copies.active and not copies.waiting:
+            order = models.ReplicateShard(shard_id=shard, from_peer_id=min(copies.active), to_peer_id=min(lacking))
+            operation = models.ReplicateShardOperation(replicate_shard=order)
+            try:
+                link.ask(
+                    f"copying {name}",
+                    lambda client, operation=operation: client.cluster_collection_update(name, operation),  # type: ignore[misc]
+                    ONCE,
+                )
+            except PatchbankError as error:
+                _LOG.warning("%s is not copied to peer %d: %s", name, order.to_peer_id, error.message)
 
 
 def copies_of(link: ServerLink, name: str) -> dict[int, Copies]:
