@@ -38,7 +38,8 @@ def test_failures_of_the_service_name_no_folder_but_the_log_does(
     data.mkdir(parents=True)
     teach(data, tmp_path / "in")
     with serving(load_settings(data_dir=data, search_workers=0)) as client:
-        (data / "aliases.json").write_text("{")
+        for name in ("aliases.json", "aliases.copy.json"):
+            (data / name).write_text("{")
         with caplog.at_level(logging.ERROR, logger="patchbank"):
             answers = [client.post("/detect", files={"file": png(0)}), client.get("/classes")]
             batch = client.post("/detect/batch", files=[("files", png(0))])
@@ -46,7 +47,7 @@ def test_failures_of_the_service_name_no_folder_but_the_log_does(
     failed = [*(error_of(answer) for answer in answers), batch.json()["results"][0]["error"]]
     assert {error["code"] for error in failed} == {"damaged_bank"}
     for error in failed:
-        assert error["message"].startswith("aliases.json cannot be read: ")
+        assert error["message"].startswith("aliases.json is damaged: ")
         assert not any(word in json.dumps(error) for word in ("secret", str(tmp_path), "/data"))
     assert caplog.text.count(str(data / "aliases.json")) == 3
 
