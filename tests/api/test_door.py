@@ -197,9 +197,9 @@ def test_who_reads_slowly_gets_it_all(client: httpx.Client) -> None:
     asked = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n"
     with connected(client) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.sendall((asked + b"\r\n") * 20 + asked + b"Connection: close\r\n\r\n")
+        connection.sendall((asked + b"\r\n") * 4 + asked + b"Connection: close\r\n\r\n")
         came = 0
         while piece := connection.recv(65_536):
             came += len(piece)
             time.sleep(0.02)
-    assert came > 21 * len(client.get("/openapi.json").content)
+    assert came > 5 * len(client.get("/openapi.json").content)

@@ -136,7 +136,7 @@ def strange(document: Any, chance: random.Random) -> Any:
 @pytest.mark.parametrize("name", ["manifest.json", "references.json"])
 def test_strange_values_never_end_in_another_error(snapshot: bytes, tmp_path: Path, name: str) -> None:
     path, chance, entries = tmp_path / "file", random.Random(SEED), entries_of(snapshot)  # noqa: S311
-    document = json.loads(entries[name])
+    document = without_checksum(json.loads(entries[name]))
     refused = 0
     for _ in range(STRUCTURED_DAMAGES):
         path.write_bytes(packed({**entries, name: json.dumps(strange(document, chance)).encode()}))
@@ -145,6 +145,13 @@ def test_strange_values_never_end_in_another_error(snapshot: bytes, tmp_path: Pa
         except (DamagedSnapshot, NewerLayout):
             refused += 1
     assert refused > STRUCTURED_DAMAGES // 3
+
+
+def without_checksum(document: Any) -> Any:
+    """The document as an older release wrote it: whatever is wrong must show by itself."""
+    if not isinstance(document, dict):
+        return document
+    return {name: value for name, value in document.items() if name != CHECKSUM} | {"layout": 4}
 
 
 def array(values: Any) -> bytes:
