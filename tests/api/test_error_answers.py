@@ -22,6 +22,7 @@ from patchbank.settings import load_settings
 from patchbank.text import shown
 from tests.helpers.command_line import teach
 from tests.helpers.http_service import serving
+from tests.helpers.jobs import ended
 from tests.helpers.pictures import png
 
 
@@ -120,6 +121,10 @@ def test_no_path_that_can_be_read_tells_where_on_the_machine_something_is(tmp_pa
         paths = client.get("/openapi.json").json()["paths"]
         readable = [path for path, methods in paths.items() if "get" in methods]
         answers = [client.get(re.sub(r"{(\w+)}", lambda name: stand_ins.get(name[1], "x"), path)) for path in readable]
+        audit = client.post("/classes/part/audit").json()["id"]
+        answers.append(client.delete(f"/classes/part/references/{reference['image_id']}"))
+        assert ended(client, audit)["state"] == "done"
+        answers.append(client.get(f"/jobs/{audit}"))
     assert sum(answer.status_code == 200 for answer in answers) > 15
     for answer in answers:
         assert str(tmp_path).encode() not in answer.content, answer.request.url

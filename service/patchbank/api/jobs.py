@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from patchbank.api.redaction import Redaction
+from patchbank.api.redaction import Redaction, told_sources
 from patchbank.api.state import ApiState, state_of
 from patchbank.errors import UnknownJob
 from patchbank.jobs.events import JobEvents
@@ -92,4 +92,4 @@ def told(request: Request, job: Job) -> Job:
     """The job without what the service does not tell of its machine."""
     redaction: Redaction = request.app.state.redaction
     redacted: dict[str, Any] = redaction.document(job.model_dump(include={"error", "log"}), 500)
-    return Job.model_validate({**job.model_dump(), **redacted})
+    return Job.model_validate({**job.model_dump(), **redacted, "result": told_sources(job.result)})

@@ -77,6 +77,17 @@ def told_source(source: str) -> str:
     return source
 
 
+def told_sources(value: Any) -> Any:
+    """A JSON document with every text in it that is an absolute path told like that."""
+    if isinstance(value, str):
+        return told_source(value)
+    if isinstance(value, dict):
+        return {name: told_sources(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [told_sources(part) for part in value]
+    return value
+
+
 def _folders(settings: Settings) -> Iterator[Path]:
     """Folders that errors of the service may name; never the root, which begins every path, a URL's too."""
     files = (settings.qdrant_ca_file, settings.engine_cache, Path(settings.backbone))

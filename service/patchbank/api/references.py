@@ -11,10 +11,8 @@ from patchbank.api.caller import signed
 from patchbank.api.few_files import few_files
 from patchbank.api.job_forms import AddForm, form_schema, update_request
 from patchbank.api.patience import patiently
-from patchbank.api.redaction import told_source
 from patchbank.api.schemas import Added, ReferenceList, ReferenceOut, Withdrawn
 from patchbank.api.state import ApiState, state_of
-from patchbank.bank.reference import ReferenceFacts
 from patchbank.jobs.references import reference_document, withdrawn_document
 from patchbank.jobs.teach import UpdateRequest, advice_lines, options_of, taught_document
 from patchbank.progress import SILENT
@@ -40,7 +38,7 @@ def list_references(
         class_name=class_name,
         version=bank.manifest.version,
         total=len(references),
-        references=[_told(item) for item in page],
+        references=[ReferenceOut(**reference_document(item)) for item in page],
     )
 
 
@@ -90,10 +88,6 @@ def withdraw_reference(
     job = state.upkeep.look_at(class_name) if activate else None
     told = withdrawn_document(report, report.manifest)
     return Withdrawn(**told, serves=activate, remarks=list(report.remarks), job=job)
-
-
-def _told(item: ReferenceFacts) -> ReferenceOut:
-    return ReferenceOut(**{**reference_document(item), "source": told_source(item.source)})
 
 
 def _add(state: ApiState, asked: UpdateRequest) -> TeachReport:

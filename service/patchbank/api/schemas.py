@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from patchbank.api.redaction import told_source
 from patchbank.api.rejudged import RecentDiff
 
 
@@ -174,6 +175,10 @@ class ClassDetail(ClassSummary):
     known_defects: int = Field(description="number of known defects")
 
 
+Source = Annotated[str, AfterValidator(told_source)]
+"""Where a picture came from, as it may be told."""
+
+
 class ReferenceOut(BaseModel):
     """One reference image."""
 
@@ -181,7 +186,7 @@ class ReferenceOut(BaseModel):
     name: str
     sha256: str
     added_at: str
-    source: str = Field(description="where it came from: a path, or the name that it was sent under")
+    source: Source = Field(description="where it came from: a file's name, or the path that it was sent under")
     added_by: str = Field(default="", description="empty where that is not known")
     note: str = ""
     width: int
@@ -303,7 +308,7 @@ class KnownDefectOut(BaseModel):
     added_at: str
     added_by: str = Field(description="empty where that is not known")
     note: str
-    source: str = Field(description="where its picture came from")
+    source: Source = Field(description="where its picture came from: likewise")
     image_id: str
     box: tuple[int, int, int, int] = Field(description="left, top, right, bottom in its picture, in pixels")
     patches: int
