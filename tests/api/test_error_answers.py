@@ -122,8 +122,8 @@ def test_no_path_that_can_be_read_tells_where_on_the_machine_something_is(tmp_pa
         readable = [path for path, methods in paths.items() if "get" in methods]
         answers = [client.get(re.sub(r"{(\w+)}", lambda name: stand_ins.get(name[1], "x"), path)) for path in readable]
         audit = client.post("/classes/part/audit").json()["id"]
-        answers.append(client.delete(f"/classes/part/references/{reference['image_id']}"))
         assert ended(client, audit)["state"] == "done"
+        answers.append(client.delete(f"/classes/part/references/{reference['image_id']}"))
         answers.append(client.get(f"/jobs/{audit}"))
     assert sum(answer.status_code == 200 for answer in answers) > 15
     for answer in answers:

@@ -163,7 +163,9 @@ def _choose(data: Path, victim: str, rng: random.Random) -> _Harm:
     )
     own = [file for file in files if _class_of(file) == victim]
     groups = {
-        "pointer": [file for file in files if file.parts[0] not in ("collections", "models", "jobs", "history.sqlite3")],
+        "pointer": [
+            file for file in files if file.parts[0] not in ("collections", "models", "jobs", "history.sqlite3")
+        ],
         "retrieval": [file for file in own if "cls" in file.parts],
         "flat": [file for file in own if "exact" in file.parts or len(file.parts) == 3],
         "any": own,

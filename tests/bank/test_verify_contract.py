@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,14 +63,20 @@ def test_a_damaged_class_is_found_and_the_other_is_sound(kind: StoreKind) -> Non
     store.check(BankRef("other", store.active()["other"]))
 
 
+def without_checksum(stored: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in stored.items() if name != "checksum"}
+
+
 def test_a_manifest_that_was_changed_is_damaged_and_one_without_a_checksum_is_older(kind: StoreKind) -> None:
     ref = teach(kind.open(), "part", 0)
     kind.rewrite_manifest(ref, lambda stored: stored)
     assert {finding.state for finding in kind.open().verify()} == {"sound"}
-    kind.store_manifest(ref, lambda stored: {name: value for name, value in stored.items() if name != "checksum"})
+    kind.store_manifest(ref, lambda stored: {**without_checksum(stored), "layout": 4})
     (older,) = (finding for finding in kind.open().verify() if finding.state != "sound")
     assert (older.what, older.state) == ("manifest", "older")
-    kind.store_manifest(ref, lambda stored: sealed(stored) | {"created_at": "2020-01-01T00:00:00+00:00"})
+    kind.store_manifest(
+        ref, lambda stored: sealed(without_checksum(stored)) | {"created_at": "2020-01-01T00:00:00+00:00"}
+    )
     with pytest.raises(DamagedBank, match="checksum"):
         kind.open().bank("part")
     (damaged,) = (finding for finding in kind.open().verify() if finding.state == "damaged")

@@ -36,7 +36,6 @@ _SLACK: Final = 1e-3
 """Rounding: a distance may be that much above 2, a length that much beside 1."""
 
 _Distance = Annotated[float, Field(ge=0, le=2 + _SLACK)]
-_Score = Annotated[float, Field(ge=0)]
 _Rate = Annotated[float, Field(ge=0, le=1)]
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Count = Annotated[int, Field(ge=0, le=_MOST_COUNTED)]
@@ -169,12 +168,12 @@ class Calibration(_Frozen):
 
     method: Literal["leave-one-image-out", "held-out"]
     target_far: _Rate
-    threshold: _Distance
+    threshold: float
     reachable: bool
-    scores: tuple[_Score, ...]
+    scores: tuple[float, ...]
     pixel_target_far: _Rate | None = None
-    pixel_threshold: _Distance | None = None
-    peaks: tuple[_Score, ...] = ()
+    pixel_threshold: float | None = None
+    peaks: tuple[float, ...] = ()
     set_aside: _Count = 0
     together: _Count = 0
     review_far: _Rate | None = None
@@ -258,6 +257,16 @@ class Manifest(_Frozen):
         if scales.finest > _FINEST:
             raise ValueError(f"an input scale of {scales.finest:g} times the usual size")
         return scales
+
+    @field_validator("calibration")
+    @classmethod
+    def _has_scores_that_can_be(cls, calibration: Calibration) -> Calibration:
+        thresholds = [calibration.threshold, calibration.mask_threshold]
+        if not all(0 <= threshold <= 2 + _SLACK for threshold in thresholds):
+            raise ValueError("a threshold that is no distance, 0 to 2")
+        if any(score < 0 for score in (*calibration.scores, *calibration.peaks)):
+            raise ValueError("a score below 0")
+        return calibration
 
     @field_validator("version")
     @classmethod
