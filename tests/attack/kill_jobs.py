@@ -53,9 +53,10 @@ def _order(scene: Scene, service: Service, number: int) -> str:
     elif kind == "teach":
         answer = service.client.post("/classes/of-a-job", files=files, data={"keep_all": "true"})
     elif kind == "calibrate":
-        answer = service.client.post(f"{place}/calibrate", files={"again": (None, "true")})
+        answer = service.client.post(f"{place}/calibrate", files={"again": (None, "all")})
     else:
-        answer = service.client.post(f"{place}/{kind}")
+        form = None if kind == "compact" else files  # the pictures that were sent with jobs lie nowhere else
+        answer = service.client.post(f"{place}/{kind}", files=form)
     if answer.status_code != 202:
         raise RuntimeError(f"{kind}: {answer.status_code} {answer.text[:300]}")
     return str(answer.json()["id"])

@@ -415,14 +415,16 @@ def test_reading_goes_on_while_versions_come_and_go(store: PatchStore) -> None:
     for reader in readers:
         reader.start()
     truth = {}
-    for seed in range(1, 16):
-        version = teach(store, "part", seed).version
-        truth[version] = float(
-            (1.0 - vectors(0, 1) @ np.concatenate([vectors(100 * seed + n) for n in range(3)]).T).min()
-        )
-    stop.set()
-    for reader in readers:
-        reader.join()
+    try:
+        for seed in range(1, 16):
+            version = teach(store, "part", seed).version
+            truth[version] = float(
+                (1.0 - vectors(0, 1) @ np.concatenate([vectors(100 * seed + n) for n in range(3)]).T).min()
+            )
+    finally:
+        stop.set()
+        for reader in readers:
+            reader.join()
     assert errors == []
     assert len({version for version, _ in answers}) > 3
     for version, distance in answers:

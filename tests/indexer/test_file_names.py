@@ -114,8 +114,9 @@ def test_the_data_directory_may_have_any_name(tmp_path: Path) -> None:
     assert indexer_json("list", data=data)["classes"][0]["references"] == len(RAW) + 1
     with serving(load_settings(data_dir=data, search_workers=1)) as client:
         assert client.post("/detect", files={"file": png(0)}).json()["class_name"] == "part"
-        (data / "aliases.json").write_text("{")
-        assert "aliases.json cannot be read" in client.get("/classes").json()["error"]["message"]
+        for name in ("aliases.json", "aliases.copy.json"):
+            (data / name).write_text("{")
+        assert "aliases.json is damaged" in client.get("/classes").json()["error"]["message"]
 
 
 def test_pictures_of_an_audit_are_written_for_any_name(data: Path, tmp_path: Path) -> None:

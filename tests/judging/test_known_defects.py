@@ -107,8 +107,8 @@ def test_only_patches_that_may_match_are_searched_again() -> None:
 def test_patches_that_do_not_count_match_nothing() -> None:
     rng = np.random.default_rng(1)
     bank, defects = unit(rng.normal(size=(20, D))), unit(rng.normal(size=(2, D)))
-    axis = np.zeros(D, np.float32)
-    foreground = Foreground(axis=tuple(axis.tolist()), threshold=1.0, least=0.0, places=(".",))
+    axis = np.eye(D, dtype=np.float32)[0]
+    foreground = Foreground(axis=tuple(axis.tolist()), threshold=2.0, least=0.0, places=(".",))
     judge = Judge(
         ForgetfulIndex(bank, 0.0, 0),
         ScoringRule(),

@@ -310,7 +310,7 @@ def test_one_damaged_file_of_the_two_is_told_and_written_anew_by_the_next_change
     for reader in (catalogue, Catalogue(catalogue.data_dir)):
         caplog.clear()
         assert [reader.read() for _ in range(3)] == [before] * 3
-        assert (reader.state() or "").startswith(file)
+        assert file in (reader.state() or "")
         assert len(caplog.records) == (file == "aliases.json"), "once, where it matters"
     put(Catalogue(catalogue.data_dir), "washer", "v1")
     fresh = Catalogue(catalogue.data_dir)
@@ -324,7 +324,7 @@ def test_one_damaged_file_of_the_two_is_written_anew_by_repairing(catalogue: Cat
     was = (catalogue.data_dir / file).read_bytes()
     damaged(catalogue.data_dir / file, "cut")
     fresh = Catalogue(catalogue.data_dir)
-    assert (fresh.repair() or "").startswith(file)
+    assert file in (fresh.repair() or "")
     assert (fresh.repair(), (catalogue.data_dir / file).read_bytes()) == (None, was)
 
 

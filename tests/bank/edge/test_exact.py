@@ -130,7 +130,7 @@ def test_a_full_disk_is_an_error_with_a_code(tmp_path: Path, monkeypatch: pytest
             return full if mode == "xb" else really(path, mode, *rest, **options)
 
         monkeypatch.setattr(Path, "open", open_full)
-        with pytest.raises(StoreUnavailable, match="No space left"):
+        with pytest.raises(StoreUnavailable, match="the disk is full"):
             draft.seal()
         monkeypatch.undo()
     store.close()

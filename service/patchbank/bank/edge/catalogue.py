@@ -101,14 +101,14 @@ class Catalogue:
     def _without_files(self, lost: _Unusable) -> Pointers:
         """None is right only where no class was ever taught."""
         if self._was_there and not self.data_dir.is_dir():
-            raise StoreUnavailable(f"{POINTER} is gone; is the data directory still in its place?") from lost
+            raise StoreUnavailable(f"{self._file} is gone; is the data directory still in its place?") from lost
         if self._has_finished_versions():
             raise DamagedBank(
                 f"{POINTER} and {COPY} are missing, though there are banks: nobody knows which versions serve; restore "
                 "one of the two from a backup"
             ) from lost
         if self._was_there:
-            raise StoreUnavailable(f"{POINTER} is gone; is the data directory still in its place?") from lost
+            raise StoreUnavailable(f"{self._file} is gone; is the data directory still in its place?") from lost
         return Pointers()
 
     def _has_finished_versions(self) -> bool:
@@ -209,13 +209,13 @@ def _load(path: Path) -> tuple[Pointers, bool]:
     try:
         return parsed(read_regular_text(path, _MOST))
     except FileNotFoundError:
-        raise _Unusable(f"{path.name} is missing", missing=True) from None
+        raise _Unusable(f"{path} is missing", missing=True) from None
     except NotADirectoryError:
-        raise _Unusable(f"{path.name} is missing", missing=True) from None
+        raise _Unusable(f"{path} is missing", missing=True) from None
     except OSError as error:
-        raise _Unusable(f"{path.name} cannot be read: {reason_of(error)}", unreadable=True) from error
+        raise _Unusable(f"{path} cannot be read: {reason_of(error)}", unreadable=True) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise _Unusable(f"{path.name} is damaged: {reason_of(error)}") from error
+        raise _Unusable(f"{path} is damaged: {reason_of(error)}") from error
 
 
 class HeldLock:

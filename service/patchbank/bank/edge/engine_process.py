@@ -78,8 +78,6 @@ def build(source: Path, into: Path, patch_dim: int, cls_dim: int, index_from: in
         shard.update(qe.UpdateOperation.upsert_points(points))
     shard.optimize()
     shard.flush()
-    shard.close()
-    shard = qe.EdgeShard.load(str(into / SHARD))  # completes its configuration, which no later opening changes
     indexed = 0 < shard.count(qe.CountRequest(filter=_PATCHES)) <= shard.info().indexed_vectors_count
     shard.close()
     for path in (into / SHARD).rglob("*"):

@@ -102,7 +102,7 @@ class FlatPart(FlatCollection):
         if not self._has_graph and not any((self._folder / name).exists() for name in (SHARD, SHARD_SUMS)):
             return None
         try:
-            check_sums(self._folder, deep=deep)
+            check_sums(self._folder, deep=deep, older=self._part.digest is None)
         except (OSError, ValueError) as error:
             return reason_of(error)
         return None
@@ -138,7 +138,7 @@ class FlatPart(FlatCollection):
 
     def _load_graph(self) -> Graph | None:
         try:
-            return Graph.load(self._folder, self._part.patches, trusted=self._trusted)
+            return Graph.load(self._folder, self._part.patches, trusted=self._trusted, older=self._part.digest is None)
         except GraphUnusable as error:
             self._warn(error)
             return None

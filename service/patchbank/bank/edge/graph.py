@@ -42,15 +42,15 @@ class Graph:
         self._shard = shard
 
     @classmethod
-    def load(cls, folder: Path, patches: int, *, trusted: bool = False) -> Graph:
+    def load(cls, folder: Path, patches: int, *, trusted: bool = False, older: bool = False) -> Graph:
         """Open the graph of the part below ``folder``, which has so many patches. Raises ``GraphUnusable``.
 
-        Its files are compared with their checksums before the engine touches them, unless they are ``trusted``. The
-        engine writes to some of them, so the directory must be writable.
+        Its files are compared with their checksums before the engine touches them, unless they are ``trusted``; those
+        of an ``older`` release have none. The engine writes to some of them, so the directory must be writable.
         """
         if not trusted:
             try:
-                check_sums(folder, deep=False)
+                check_sums(folder, deep=False, older=older)
             except (OSError, ValueError) as error:
                 raise GraphUnusable(reason_of(error)) from error
         with _translated():

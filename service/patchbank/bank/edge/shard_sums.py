@@ -14,7 +14,10 @@ from patchbank.bank.sealed_document import canonical, sealed, unsealed
 from patchbank.regular_file import open_regular, read_regular_text
 
 _REWRITTEN: Final = frozenset({"edge_config.json", "segment.json"})
-"""Files that the engine writes anew whenever it opens a collection, with the same content."""
+"""Files that the engine writes anew whenever it opens a collection, with the same content but for ``_COMPLETED``."""
+
+_COMPLETED: Final = frozenset({"on_disk_payload", "payload_memory"})
+"""What it adds when it opens a collection for the first time."""
 
 _TOUCHED: Final = frozenset({"deleted.dat", "flags_a.dat", "flags_b.dat", "status.dat", "tracker.dat"})
 """Files that the engine opens for writing, so that their time of change tells nothing."""
@@ -34,13 +37,11 @@ def write_sums(folder: Path) -> None:
     (folder / SHARD_SUMS).write_text(json.dumps(sealed({"files": content}), indent=1), encoding="utf-8")
 
 
-def check_sums(folder: Path, *, deep: bool) -> None:
+def check_sums(folder: Path, *, deep: bool, older: bool) -> None:
     """Raise ``OSError`` or ``ValueError`` where a file of the collection is missing, new or changed. ``deep`` compares
-    vectors too. Collections of older releases have no checksums, and are taken as they are."""
-    if not (folder / SHARD_SUMS).exists():
-        if (folder / SHARD).is_dir():
-            return
-        raise ValueError(f"{SHARD} is missing")
+    vectors too. Those of an ``older`` release have no checksums, and are taken as they are."""
+    if older and (folder / SHARD).is_dir() and not (folder / SHARD_SUMS).exists():
+        return
     expected = read_sums(folder)
     there = dict(_files(folder))
     if set(there) != set(expected):
@@ -60,7 +61,7 @@ def read_sums(folder: Path) -> dict[str, tuple[int, str]]:
     try:
         content = unsealed(json.loads(read_regular_text(folder / SHARD_SUMS, _MOST)))["files"]
         return {str(name): (int(size), str(checksum)) for name, (size, checksum) in content.items()}
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{SHARD_SUMS} is damaged") from error
 
 
@@ -91,7 +92,11 @@ def _sum(path: Path) -> str:
     digest: Any = hashlib.sha256()
     with open_regular(path) as file:
         if path.name in _REWRITTEN:
-            return hashlib.sha256(canonical(json.load(file))).hexdigest()
+            content = json.load(file)
+            if not isinstance(content, dict):
+                raise ValueError(f"{path.name} is damaged")
+            kept = {name: value for name, value in content.items() if name not in _COMPLETED}
+            return hashlib.sha256(canonical(kept)).hexdigest()
         while block := file.read(_BLOCK):
             digest.update(block)
     return str(digest.hexdigest())

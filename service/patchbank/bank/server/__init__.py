@@ -3,4 +3,4 @@
 import os
 
 # gRPC's core writes each failed handshake to standard error, in its own words; errors that we raise say it in ours.
-os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")

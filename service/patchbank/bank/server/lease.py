@@ -16,7 +16,7 @@ import logging
 import re
 import threading
 import time
-from typing import Final
+from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from qdrant_client import QdrantClient, models
@@ -31,6 +31,8 @@ _LOG = logging.getLogger("patchbank")
 
 COLLECTION: Final = f"{PREFIX}__leases"
 LEASE_SECONDS: Final = 60.0
+_AGREE: Final = 3.0
+"""Most seconds until the copies of a lease agree."""
 _KNOCK: Final = models.PointStruct(id=str(uuid5(NAMESPACE_URL, "patchbank:knock")), vector={}, payload={})
 """Written through no particular node, by which the server notices that one is away and leaves it out from then on."""
 _OLDEST: Final = (1, 16)
@@ -105,19 +107,32 @@ class Lease:
             return client.upsert(COLLECTION, [point], wait=True, ordering=ordering, update_filter=condition)
 
         self._link.ask(doing, write, WRITING, unwanted=self._end.is_set)
-        records = self._link.ask(
-            doing,
-            lambda client: client.retrieve(COLLECTION, [self._point], consistency=models.ReadConsistencyType.QUORUM),
-            WRITING,
-            unwanted=self._end.is_set,
-        )
-        holder = (records[0].payload or {}) if records else {}
+        holder = self._holder(doing)
         if holder.get("owner") != self._owner:
             left = max(0.0, float(holder.get("expires_at", 0.0)) - time.time())
             raise ClassBusy(
                 f"another process is changing {self._class_name!r}; try again later "
                 f"(if it has died, its lease expires in {left:.0f} seconds)"
             )
+
+    def _holder(self, doing: str) -> dict[str, Any]:
+        """What most copies say. While they differ, because a write is under way, they say nothing, so they are asked
+        again for a while."""
+        end = time.monotonic() + _AGREE
+        while True:
+            records = self._link.ask(
+                doing,
+                lambda client: client.retrieve(
+                    COLLECTION, [self._point], consistency=models.ReadConsistencyType.QUORUM
+                ),
+                WRITING,
+                unwanted=self._end.is_set,
+            )
+            holder = dict(records[0].payload or {}) if records else {}
+            is_held = float(holder.get("expires_at", 0.0)) > time.time()
+            if holder.get("owner") == self._owner or is_held or time.monotonic() > end:
+                return holder
+            time.sleep(0.05)
 
     def check(self) -> None:
         """Renew the lease now. Raises ``ClassBusy`` where it expired and another process took it."""
