@@ -112,7 +112,7 @@ def strings(value: Any) -> Iterator[str]:
 
 
 def test_no_path_that_can_be_read_tells_where_on_the_machine_something_is(tmp_path: Path) -> None:
-    teach(tmp_path / "data", tmp_path / "in")
+    teach(tmp_path / "data", tmp_path / "in", count=8)
     with serving(load_settings(data_dir=tmp_path / "data", search_workers=0)) as client:
         detection = client.post("/detect", files={"file": ("a.png", png(0))}).json()["detection_id"]
         reference = client.get("/classes/part/references").json()["references"][0]
@@ -122,9 +122,10 @@ def test_no_path_that_can_be_read_tells_where_on_the_machine_something_is(tmp_pa
         readable = [path for path, methods in paths.items() if "get" in methods]
         answers = [client.get(re.sub(r"{(\w+)}", lambda name: stand_ins.get(name[1], "x"), path)) for path in readable]
         audit = client.post("/classes/part/audit").json()["id"]
-        assert ended(client, audit)["state"] == "done"
-        answers.append(client.delete(f"/classes/part/references/{reference['image_id']}"))
+        job = ended(client, audit)
+        assert job["state"] == "done", job["error"]
         answers.append(client.get(f"/jobs/{audit}"))
+        answers.append(client.delete(f"/classes/part/references/{reference['image_id']}"))
     assert sum(answer.status_code == 200 for answer in answers) > 15
     for answer in answers:
         assert str(tmp_path).encode() not in answer.content, answer.request.url
