@@ -34,7 +34,7 @@ def test_a_class_is_added_listed_shown_updated_and_removed(data: Path, tmp_path:
     for words in (("list",), ("show", "part-A"), ("versions", "part-A")):
         assert "part-A" in indexer(*words, data=data).stdout or words[0] == "versions"
     assert indexer("remove", "part-A", "--yes", data=data).exit_code == 0
-    assert indexer_json("list", data=data) == {"classes": []}
+    assert indexer_json("list", data=data) == {"classes": [], "damaged": []}
     assert "indexer add" in indexer("list", data=data).stdout
 
 
