@@ -37,7 +37,7 @@ def test_what_only_looks_decides_nothing(data: Path, tmp_path: Path) -> None:
     result = indexer("detect", tmp_path / "in", data=data)
     assert (result.exit_code, "asking" in result.stderr) == (1, False)
     assert "no product class is taught" in result.stderr
-    assert indexer_json("list", data=data) == {"classes": []}
+    assert indexer_json("list", data=data) == {"classes": [], "damaged": []}
     assert "auto: not decided yet" in lines_on("backbone", data)[0]
     assert BUILT_IN in lines_on("backbone", data)[1]
     assert chosen(data) == []

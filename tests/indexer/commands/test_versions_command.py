@@ -54,7 +54,7 @@ def test_a_class_taught_anew_waits_too_but_its_first_version_does_not(data: Path
     folder = folder_of(tmp_path / "in", 3)
     refused = indexer("add", "part", folder, "--no-activate", "--json", data=data)
     assert (refused.exit_code, json.loads(refused.stdout)["error"]["code"]) == (1, "invalid_parameters")
-    assert indexer_json("list", data=data) == {"classes": []}
+    assert indexer_json("list", data=data) == {"classes": [], "damaged": []}
     taught = indexer_json("add", "part", folder, data=data)
     anew = indexer_json("add", "part", folder_of(tmp_path / "other", 2, first=5), "--no-activate", data=data)
     assert (taught["serves"], anew["serves"], anew["references"]) == (True, False, 2)
