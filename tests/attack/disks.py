@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Final
 
 from tests.attack.budget import Budget
-from tests.attack.changes import CHANGES, Change, Ground, prepare
+from tests.attack.changes import Change, Ground, prepare
 from tests.attack.disk_use import DiskUse
 from tests.attack.judges import Died, Judge
-from tests.attack.kill_commands import Known, asked, equal, first_difference, learn
+from tests.attack.kill_commands import Known, asked, each_change, equal, first_difference
 from tests.attack.report import Report
 from tests.attack.runner import Runner
 from tests.attack.scene import Scene, copied
@@ -37,16 +37,9 @@ def disks(scene: Scene, budget: Budget, report: Report) -> None:
         if why is not None:
             report.note(f"no file system of its own could be mounted ({why}): left out")
             return
-        ground, known = prepare(scene, judge), {}
-        for number in budget.numbers(budget.pick(1, 22, 50)):
-            change = CHANGES[(number + budget.seed) % len(CHANGES)]
-            if change.name not in known:
-                learnt = learn(ground, change, judge, runner)
-                if isinstance(learnt, str):
-                    report.found(number, f"{change.name}: {learnt}")
-                    continue
-                known[change.name] = learnt
-            _fill(ground, change, known[change.name], place, budget, number, judge, runner, report, tally)
+        ground = prepare(scene, judge)
+        for number, change, known in each_change(ground, budget, budget.pick(1, 22, 50), judge, runner, report):
+            _fill(ground, change, known, place, budget, number, judge, runner, report, tally)
             report.cases += 1
             if report.cases % 10 == 0:
                 report.say(f"{report.cases} disks, {len(report.findings)} found so far")

@@ -13,6 +13,7 @@ from typing import Final
 from PIL import Image
 
 from tests.helpers.pictures import bomb, picture
+from tests.images.hostile import chunk, progressive
 
 _SHORT, _LONG = 3, 4
 
@@ -106,11 +107,7 @@ def directory_loop() -> bytes:
 @lru_cache(2)
 def many_scans(scans: int = 2_000, side: int = 7_071) -> bytes:
     """A progressive JPEG whose last scan is repeated so often."""
-    out = io.BytesIO()
-    Image.new("L", (side, side)).save(out, "JPEG", progressive=True, quality=1)
-    whole = out.getvalue()
-    last = whole.rfind(b"\xff\xda")
-    return whole[:-2] + whole[last:-2] * scans + b"\xff\xd9"
+    return progressive(side, scans)
 
 
 def half_jpeg(share: float = 0.5) -> bytes:
@@ -122,15 +119,10 @@ def half_jpeg(share: float = 0.5) -> bytes:
     return whole[: begin + int((len(whole) - begin) * share)] + b"\xff\xd9"
 
 
-def png_chunk(kind: bytes, data: bytes) -> bytes:
-    """A chunk with its checksum."""
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
 def png_of(width: int, height: int, body: bytes, depth: int = 1, colour: int = 0, *more: bytes) -> bytes:
     """A PNG of that header; ``more`` are whole chunks before the pixels."""
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
-    parts = [png_chunk(b"IHDR", header), *more, png_chunk(b"IDAT", body), png_chunk(b"IEND", b"")]
+    parts = [chunk(b"IHDR", header), *more, chunk(b"IDAT", body), chunk(b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
@@ -142,13 +134,13 @@ def strip_png(width: int = 50_000_000, height: int = 1) -> bytes:
 
 def text_bomb(megabytes: int = 60) -> bytes:
     """A small PNG with a text chunk that unpacks to so much."""
-    text = png_chunk(b"zTXt", b"note\0\0" + zlib.compress(bytes(megabytes * 1_000_000), 9))
+    text = chunk(b"zTXt", b"note\0\0" + zlib.compress(bytes(megabytes * 1_000_000), 9))
     return png_of(16, 16, zlib.compress(bytes(3 * 16)), 1, 0, text)
 
 
 def profile_bomb(megabytes: int = 60) -> bytes:
     """A small PNG with a colour profile that unpacks to so much."""
-    profile = png_chunk(b"iCCP", b"p\0\0" + zlib.compress(bytes(megabytes * 1_000_000), 9))
+    profile = chunk(b"iCCP", b"p\0\0" + zlib.compress(bytes(megabytes * 1_000_000), 9))
     return png_of(16, 16, zlib.compress(bytes(3 * 16)), 1, 0, profile)
 
 

@@ -8,7 +8,7 @@ same command then works, and leaves the disk as if nothing had happened.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,24 +39,33 @@ class Known:
 
 def kill_commands(scene: Scene, budget: Budget, report: Report, count: int) -> None:
     """Kill ``count`` times, one change after the other."""
-    known: dict[str, Known] = {}
     tally: Counter[str] = Counter()
     with Judge(scene.probes) as judge, Runner() as runner:
         ground = prepare(scene, judge)
-        for number in budget.numbers(count):
-            # Forms that do not come to all changes take others for each seed.
-            change = CHANGES[(number + budget.seed) % len(CHANGES)]
-            if change.name not in known:
-                learnt = learn(ground, change, judge, runner)
-                if isinstance(learnt, str):
-                    report.found(number, f"{change.name}: {learnt}")
-                    continue
-                known[change.name] = learnt
-            _kill(ground, change, known[change.name], budget, number, judge, runner, report, tally)
+        for number, change, known in each_change(ground, budget, count, judge, runner, report):
+            _kill(ground, change, known, budget, number, judge, runner, report, tally)
             report.cases += 1
             if report.cases % 20 == 0:
                 report.say(f"{report.cases} kills, {len(report.findings)} found so far")
     report.figures["kills of commands"] = dict(tally)
+
+
+def each_change(
+    ground: Ground, budget: Budget, count: int, judge: Judge, runner: Runner, report: Report
+) -> Iterator[tuple[int, Change, Known]]:
+    """So many cases by number, one change after the other, each with what it does undisturbed; what fails even so is
+    found."""
+    known: dict[str, Known] = {}
+    for number in budget.numbers(count):
+        # Forms that do not come to all changes take others for each seed.
+        change = CHANGES[(number + budget.seed) % len(CHANGES)]
+        if change.name not in known:
+            learnt = learn(ground, change, judge, runner)
+            if isinstance(learnt, str):
+                report.found(number, f"{change.name}: {learnt}")
+                continue
+            known[change.name] = learnt
+        yield number, change, known[change.name]
 
 
 def learn(ground: Ground, change: Change, judge: Judge, runner: Runner) -> Known | str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
@@ -13,8 +12,6 @@ from patchbank.arrays import ByteArray, FloatArray
 from patchbank.bank.content_digest import VectorsDigest, require_unit
 from patchbank.bank.edge.npy_file import NpyFile, write_rows
 from patchbank.bank.names import ID_BYTES
-
-CLS_FILES: Final = ("ids.npy", "vectors.npy")
 
 
 @dataclass(frozen=True)

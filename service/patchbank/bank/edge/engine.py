@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from patchbank.bank.store import BankSpec
+from patchbank.disk import free_bytes
 from patchbank.errors import Closed, DiskFull, StoreUnavailable
 from patchbank.text import bounded
 
@@ -103,7 +103,5 @@ class Engine:
 
 
 def _is_full(folder: Path) -> bool:
-    try:
-        return shutil.disk_usage(folder).free < _NO_SPACE
-    except OSError:
-        return False
+    free = free_bytes(folder)
+    return free is not None and free < _NO_SPACE

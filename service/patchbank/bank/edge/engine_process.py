@@ -24,6 +24,7 @@ from patchbank.bank.edge.folders import CLS_COPY, EXACT_COPY, REFERENCES, SHARD
 from patchbank.bank.edge.npy_file import NpyFile, write_header, write_rows
 from patchbank.bank.edge.reference_shelf import write_shelf
 from patchbank.bank.edge.shard_sums import write_sums
+from patchbank.bank.edge.synced import sync_tree
 from patchbank.bank.names import reference_point
 from patchbank.bank.reference import Reference
 
@@ -80,10 +81,7 @@ def build(source: Path, into: Path, patch_dim: int, cls_dim: int, index_from: in
     shard.flush()
     indexed = 0 < shard.count(qe.CountRequest(filter=_PATCHES)) <= shard.info().indexed_vectors_count
     shard.close()
-    for path in (into / SHARD).rglob("*"):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
+    sync_tree(into / SHARD)
     write_sums(into)
     return indexed
 

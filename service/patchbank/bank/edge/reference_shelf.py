@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
@@ -12,6 +11,7 @@ from patchbank.bank.content_digest import ReferencesDigest
 from patchbank.bank.names import is_image_id
 from patchbank.bank.reference import Reference, ReferenceFacts
 from patchbank.bank.sealed_document import canonical
+from patchbank.regular_file import open_regular
 
 UNREADABLE: Final = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 """What reading a damaged file may raise."""
@@ -72,9 +72,7 @@ class FileShelf:
 def read_shelf(path: Path, digest: str | None, count: int) -> Shelf:
     """The references in a file. Raises what ``UNREADABLE`` lists where it is missing or damaged, where it holds more or
     less than ``count``, or is not what the ``digest`` tells; files of older parts have none, and are in one line."""
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise ValueError(f"{path.name} is no file")
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         shelf, own = _lines(path, file) if file.readline(8) == b"[\n" else (_whole(path), None)
     if len(shelf.facts) != count:
         raise ValueError(f"{path.name} holds {len(shelf.facts)} references, not {count}")

@@ -2,74 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Final, Protocol
+from typing import Protocol
 
 from patchbank.arrays import FloatArray
+from patchbank.bank import verification
 from patchbank.bank.content_digest import require_unit
 from patchbank.bank.finding import Finding
 from patchbank.bank.manifest import Manifest
-from patchbank.bank.names import BankRef, check_class_name
+from patchbank.bank.names import BankRef
 from patchbank.bank.part import Part
 from patchbank.bank.server.collection import ServerCollection
 from patchbank.bank.server.link import Missing
-from patchbank.bank.view import unknown_class
 from patchbank.errors import DamagedBank
-from patchbank.progress import Progress
 from patchbank.reason import reason_of
 
-_OLDER: Final = "without a checksum: the next version has one"
 
-
-class Verified(Protocol):
+class Verified(verification.Verified, Protocol):
     """What of the store is verified."""
 
-    @property
-    def place(self) -> str: ...
-    def active(self) -> Mapping[str, str]: ...
-    def versions(self, class_name: str) -> list[str]: ...
     def collection(self, ref: BankRef) -> ServerCollection: ...
 
 
-class Verification:
+class Verification(verification.Verification):
     """Reads everything from the server."""
 
     def __init__(self, store: Verified) -> None:
+        super().__init__(store)
         self._store = store
 
-    def of(self, class_name: str | None, progress: Progress) -> list[Finding]:
-        """The findings of a class, or of all. Raises ``UnknownClass``."""
-        active = self._store.active()
-        if class_name is not None and check_class_name(class_name) not in active:
-            raise unknown_class(class_name, active, self._store.place)
-        findings: list[Finding] = []
-        names = sorted(active) if class_name is None else [class_name]
-        steps = progress.begin("verifying", len(names))
-        for name in names:
-            findings += self._class(name, active[name])
-            steps.advance()
-        steps.done()
-        return findings
-
-    def _class(self, class_name: str, active: str) -> Iterator[Finding]:
-        done: set[str] = set()
-        for version in sorted({*self._store.versions(class_name), active}):
-            ref = BankRef(class_name, version)
-            try:
-                manifest, is_sealed = self._manifest(ref)
-            except DamagedBank as error:
-                yield Finding(class_name, version, "manifest", "damaged", error.message)
-                continue
-            if is_sealed:
-                yield Finding(class_name, version, "manifest", "sound")
-            else:
-                yield Finding(class_name, version, "manifest", "older", _OLDER)
-            for part in manifest.shares:
-                if part.version not in done:
-                    done.add(part.version)
-                    yield self._part(BankRef(class_name, part.version), part, manifest)
-
-    def _manifest(self, ref: BankRef) -> tuple[Manifest, bool]:
+    def _manifest(self, ref: BankRef, *, serves: bool) -> tuple[Manifest, bool]:
         collection = self._store.collection(ref)
         try:
             manifest = collection.manifest()

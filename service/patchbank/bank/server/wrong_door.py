@@ -49,7 +49,7 @@ def why_closed(node: ServerUrl, authority: bytes | None) -> StoreUnavailable | N
 
 
 def _behind_tls(node: ServerUrl, connected: socket.socket, authority: bytes | None) -> StoreUnavailable | None:
-    context = ssl.create_default_context(cadata=None if authority is None else authority.decode("ascii", "replace"))
+    context = _trusting(authority)
     context.set_alpn_protocols(["h2"])
     try:
         with context.wrap_socket(connected, server_hostname=node.host) as secured:
@@ -69,7 +69,7 @@ def _behind_tls(node: ServerUrl, connected: socket.socket, authority: bytes | No
             "it with PATCHBANK_QDRANT_CA_FILE"
         )
     except TimeoutError:
-        return StoreUnavailable(f"{node.target} accepts connections and says nothing: does the node hang?")
+        return _silent(node)
     except OSError:
         return StoreWithoutTls(
             f"{node.target} speaks without TLS: write http:// in PATCHBANK_QDRANT_URL, or switch TLS on in Qdrant "
@@ -83,7 +83,7 @@ def _behind_plain(node: ServerUrl, connected: socket.socket) -> StoreUnavailable
         connected.sendall(_PREFACE)
         answer = connected.recv(9)
     except TimeoutError:
-        return StoreUnavailable(f"{node.target} accepts connections and says nothing: does the node hang?")
+        return _silent(node)
     except OSError:
         answer = b""
     if answer[3:4] == bytes([_SETTINGS]):
@@ -91,6 +91,14 @@ def _behind_plain(node: ServerUrl, connected: socket.socket) -> StoreUnavailable
     if answer.startswith(_ALERT) or _has_tls(node):
         return StoreWithTls(f"{node.target} speaks with TLS alone: write https:// in PATCHBANK_QDRANT_URL")
     return why_no_qdrant(node, None)
+
+
+def _silent(node: ServerUrl) -> StoreUnavailable:
+    return StoreUnavailable(f"{node.target} accepts connections and says nothing: does the node hang?")
+
+
+def _trusting(authority: bytes | None) -> ssl.SSLContext:
+    return ssl.create_default_context(cadata=None if authority is None else authority.decode("ascii", "replace"))
 
 
 def _speaks(secured: ssl.SSLSocket) -> bool:
@@ -118,7 +126,7 @@ def _front_page(node: ServerUrl, authority: bytes | None) -> bytes:
     with suppress(OSError), socket.create_connection((node.host, node.grpc_port), PATIENCE) as connected:
         if not node.tls:
             return _asked(node, connected)
-        context = ssl.create_default_context(cadata=None if authority is None else authority.decode("ascii", "replace"))
+        context = _trusting(authority)
         with context.wrap_socket(connected, server_hostname=node.host) as secured:
             return _asked(node, secured)
     return b""
