@@ -86,7 +86,7 @@ def test_paths_that_the_system_refuses_are_one_line(data: Path, tmp_path: Path) 
         (["detect", "a" * 300], "File name too long"),
         (["add", "part", "a" * 300], "File name too long"),
         (["restore", tmp_path / "missing"], "cannot be read: No such file or directory"),
-        (["restore", tmp_path / "file"], "is not a snapshot of a class: File is not a zip file"),
+        (["restore", tmp_path / "file"], "is no snapshot of a class, or a damaged one: it is no zip file"),
         (["detect", tmp_path / "in", "--out", tmp_path / "file"], "is a file; name a folder"),
         (["audit", "part", "--out", tmp_path / "file" / "in"], "is a file; name a folder"),
     ]

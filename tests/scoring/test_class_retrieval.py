@@ -128,6 +128,16 @@ def test_limits_follow_the_references_and_one_reference_makes_a_strict_one() -> 
     assert retrieval_limit(unit(np.eye(3)), [0.9]).coherence <= 0.39
 
 
+@given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(1, 4), st.floats(0, 1))
+def test_references_however_unlike_have_limits_that_a_manifest_takes(
+    seed: int, count: int, dim: int, usual: float
+) -> None:
+    cls = unit(np.random.default_rng(seed).standard_normal((count, dim)))
+    for embeddings in (cls, np.concatenate([cls, -cls])):
+        limit = retrieval_limit(embeddings, [usual])
+        assert RetrievalLimit.model_validate(limit.model_dump()) == limit
+
+
 def test_an_image_is_not_coherently_away_from_itself() -> None:
     patches = unit(np.random.default_rng(0).normal(size=(50, 8)))
     assert coherence(patches, patches) == 0.0

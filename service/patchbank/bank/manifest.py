@@ -210,10 +210,11 @@ class RetrievalLimit(_Frozen):
 
     It is if its CLS embedding is at least as similar to the nearest reference as ``similarity``, or if its patches'
     residuals against the nearest references are no more coherent than ``coherence``. ``similarity`` was computed from
-    ``count`` references, ``coherence`` from ``witnesses`` of them.
+    ``count`` references, ``coherence`` from ``witnesses`` of them. ``similarity`` may be below -1, 1 less a
+    multiple of a distance: it lets every image through.
     """
 
-    similarity: float = Field(ge=-1 - _SLACK, le=1 + _SLACK)
+    similarity: float = Field(ge=-3 - _SLACK, le=1 + _SLACK)
     coherence: float = Field(ge=-1 - _SLACK, le=1 + _SLACK)
     count: _Count
     witnesses: _Count

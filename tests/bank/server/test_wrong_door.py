@@ -19,6 +19,7 @@ from patchbank.bank.server.store import ServerStore
 from patchbank.errors import StoreUnavailable
 from patchbank.settings import load_settings
 from tests.helpers.grpc_qdrant import Behaviour, serving_qdrant
+from tests.helpers.tcp_proxy import proxy_to
 
 
 class _Page(BaseHTTPRequestHandler):
@@ -121,6 +122,13 @@ def test_the_port_for_http() -> None:
     with page(_Page.text) as port:
         error = error_at(port)
     assert (error.code, "PATCHBANK_QDRANT_GRPC_PORT" in error.message) == ("store_other_port", True)
+
+
+def test_a_port_that_is_forwarded_to_nothing_is_a_server_that_is_away(authority: trustme.CA, folder: Path) -> None:
+    with proxy_to(1) as proxy:
+        for url, ca in (("http://127.0.0.1", None), ("https://localhost", folder / "ca.pem")):
+            error = error_at(proxy.port, url, ca=ca)
+            assert (error.code, "is Qdrant up behind it?" in error.message) == ("store_unavailable", True)
 
 
 def test_another_program() -> None:

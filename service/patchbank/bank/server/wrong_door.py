@@ -71,6 +71,8 @@ def _behind_tls(node: ServerUrl, connected: socket.socket, authority: bytes | No
     except TimeoutError:
         return _silent(node)
     except OSError:
+        if not _said(node, _PREFACE):
+            return _wordless(node)
         return StoreWithoutTls(
             f"{node.target} speaks without TLS: write http:// in PATCHBANK_QDRANT_URL, or switch TLS on in Qdrant "
             "(service.enable_tls)"
@@ -90,11 +92,18 @@ def _behind_plain(node: ServerUrl, connected: socket.socket) -> StoreUnavailable
         return None
     if answer.startswith(_ALERT) or _has_tls(node):
         return StoreWithTls(f"{node.target} speaks with TLS alone: write https:// in PATCHBANK_QDRANT_URL")
-    return why_no_qdrant(node, None)
+    return why_no_qdrant(node, None) if answer or _front_page(node, None) else _wordless(node)
 
 
 def _silent(node: ServerUrl) -> StoreUnavailable:
     return StoreUnavailable(f"{node.target} accepts connections and says nothing: does the node hang?")
+
+
+def _wordless(node: ServerUrl) -> StoreUnavailable:
+    """What forwards a port, a container's or a balancer's, takes connections for a server that is not up."""
+    return StoreUnavailable(
+        f"{node.target} closes connections without a word: something forwards this port, is Qdrant up behind it?"
+    )
 
 
 def _trusting(authority: bytes | None) -> ssl.SSLContext:
@@ -129,6 +138,15 @@ def _front_page(node: ServerUrl, authority: bytes | None) -> bytes:
         context = _trusting(authority)
         with context.wrap_socket(connected, server_hostname=node.host) as secured:
             return _asked(node, secured)
+    return b""
+
+
+def _said(node: ServerUrl, words: bytes) -> bytes:
+    """What the port answers first to ``words`` without TLS; empty where it does not answer."""
+    with suppress(OSError), socket.create_connection((node.host, node.grpc_port), PATIENCE) as connected:
+        connected.settimeout(PATIENCE)
+        connected.sendall(words)
+        return connected.recv(9)
     return b""
 
 
