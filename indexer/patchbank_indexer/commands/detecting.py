@@ -101,6 +101,10 @@ def _detect(settings: Settings, out: Output, request: _Request) -> int:
     return int(asked.left_out.hides_images or any("error" in row for row in results))
 
 
+def _whole(ms: float | None) -> int | None:
+    return None if ms is None else round(ms)
+
+
 def _tell(out: Output, results: Sequence[dict[str, Any]]) -> None:
     """The table, what went wrong, and each warning once."""
     out.table(
@@ -113,7 +117,7 @@ def _tell(out: Output, results: Sequence[dict[str, Any]]) -> None:
                 row.get("anomaly_score"),
                 row.get("threshold"),
                 row.get("p_value"),
-                row.get("processing_time_ms"),
+                _whole(row.get("processing_time_ms")),
             )
             for row in results
         ],
