@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import logging.config
 import sys
@@ -72,6 +73,13 @@ def _check_backbone(settings: Settings) -> None:
             settled(settings, store)
 
 
+def _keep() -> None:
+    """Leave what the start made out of garbage collections: looking through it takes 0.1 to 0.2 s, in which nothing
+    else is done."""
+    gc.collect()
+    gc.freeze()
+
+
 def _failing_in_a_line(app: ASGIApp) -> ASGIApp:
     """The application; an error of ours that keeps it from starting is logged as its message, without a traceback."""
 
@@ -79,6 +87,8 @@ def _failing_in_a_line(app: ASGIApp) -> ASGIApp:
         failed: list[Message] = []
 
         async def hold_failure(message: Message) -> None:
+            if message["type"] == "lifespan.startup.complete":
+                _keep()
             if message["type"] == "lifespan.startup.failed":
                 failed.append(message)
             else:

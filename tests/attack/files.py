@@ -28,9 +28,9 @@ from tests.attack.tree import Memory, watched
 HANG: Final = 5.0
 """Seconds within which every file must be answered, beside one other."""
 
-MEMORY: Final = 1_500.0
+MEMORY: Final = 5_800.0
 """Megabytes that a service and its processes may hold beyond what they hold when idle, whatever files come: two at a
-time, each within the decoder's bound of 256 MB and what a picture of 50 megapixels takes (docs/attack.md)."""
+time, each within the decoder's bound and what a picture of 50 megapixels takes beside it (docs/limits.md)."""
 
 _CODES: Final = {error.code for error in all_errors()}
 _CLIENTS: Final = 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -28,6 +29,9 @@ BUSY_MS: Final = 50.0
 SLOPE: Final = 2.0
 """Megabytes a minute by which memory may grow over a load of ten minutes and more."""
 
+_QUEUE: Final = 8
+"""Requests that may wait: so few that many of the clients are refused."""
+
 _IDLE: Final = 3.0
 _LONG_ENOUGH: Final = 300.0
 
@@ -36,8 +40,12 @@ def load(scene: Scene, budget: Budget, report: Report) -> None:
     """The part. It has no cases: a seed repeats the order in which clients act."""
     seconds = min(budget.pick(5, 600, 3600), max(5.0, budget.left() - 10))
     data, log = scene.copy("load"), scene.root / "load.log"
-    with running(data, log, history_rows=2_000, history_mb=5) as service, watched(service.pid, 0.5) as memory:
+    with (
+        running(data, log, history_rows=2_000, history_mb=5, max_queue=_QUEUE) as service,
+        watched(service.pid, 0.5) as memory,
+    ):
         prober = _start(service)
+        _give_way()
         time.sleep(_IDLE)
         idle = memory.samples[-1][1]
         crowd = Crowd(scene, service, report, budget.pick(14, CLIENTS, CLIENTS), budget.seed)
@@ -69,6 +77,12 @@ def load(scene: Scene, budget: Budget, report: Report) -> None:
         report.found("all", f"{service.tracebacks()} tracebacks in the service's log")
 
 
+def _give_way() -> None:
+    """Clients run on machines of their own; here they get the time that the service and the prober leave."""
+    with contextlib.suppress(OSError):  # no such groups on this system, or changed too often
+        Path("/proc/self/autogroup").write_text("10")
+
+
 def _start(service: Service) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "tests.attack.prober", service.url],
@@ -76,6 +90,7 @@ def _start(service: Service) -> subprocess.Popen[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        start_new_session=True,  # a scheduling group of its own, too: not one with the clients
     )
 
 

@@ -77,8 +77,11 @@ class Memory:
         return max((megabytes for at, megabytes in self.samples if at >= moment), default=0.0)
 
     def slope(self, skip: float = 0.2) -> float:
-        """Megabytes per minute by least squares, without the first share of the samples, in which caches fill."""
-        rows = self.samples[int(len(self.samples) * skip) :]
+        """Megabytes a minute by which the least of each sixtieth of the time grows, by least squares: pictures come and
+        go, what leaks stays. The first share of the samples is left out, in which caches fill."""
+        late = self.samples[int(len(self.samples) * skip) :]
+        step = max(1, len(late) // 60)
+        rows = [min(late[begin : begin + step], key=lambda row: row[1]) for begin in range(0, len(late), step)]
         if len(rows) < 3:
             return 0.0
         mean_x = sum(at for at, _ in rows) / len(rows)

@@ -57,8 +57,8 @@ def _seconds_since(moment: float | None) -> float | None:
 
 
 @router.get("/health/live")
-def live() -> dict[str, str]:
-    """The process answers."""
+async def live() -> dict[str, str]:
+    """The process answers."""  # in the event loop itself: a thread would have to be waited for
     return {"status": "ok"}
 
 
