@@ -12,8 +12,8 @@ demo: $(VENV)/ready  ## Teach three real products, detect held-out images throug
 serve: $(VENV)/ready  ## Serve the demo's banks on http://127.0.0.1:8000.
 	PATCHBANK_DATA_DIR=$${PATCHBANK_DATA_DIR:-demo/bank} $(BIN)/patchbank serve
 
-test: $(VENV)/ready  ## Run the tests.
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile -m "not attack"
+test: $(VENV)/ready  ## Run the tests, three at once: many wait for processes. Matrix products in threads would wait for each other.
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 3 --dist loadfile -m "not attack"
 
 attack: $(VENV)/ready  ## Attack a scratch copy for ten minutes; LONG=1 the whole, hours; PARTS=..., SEED=N.
 	$(BIN)/python -m tests.attack $(PARTS) $(if $(LONG),--long) $(if $(SEED),--seed $(SEED))

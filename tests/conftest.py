@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.embedding.embedder import Embedder
@@ -20,6 +22,9 @@ BACKBONE = "efficientnet-lite2"
 DETAIL = "fast"
 """Pictures are seen at one scale, which takes a fifth of the time, where a test does not ask for more."""
 
+THREADS = "1"
+"""Several tests run at once: threads of each forward pass would only wait for each other."""
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _named_backbone() -> Iterator[None]:
@@ -27,6 +32,8 @@ def _named_backbone() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATCHBANK_BACKBONE", BACKBONE)
         patch.setenv("PATCHBANK_DETAIL", DETAIL)
+        patch.setenv("PATCHBANK_THREADS", THREADS)
+        patch.setattr("typer.testing._get_command", cache(get_command))  # it takes longer than many a command
         yield
 
 
@@ -42,6 +49,7 @@ def _no_settings_from_outside(_named_backbone: None, monkeypatch: pytest.MonkeyP
     monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.setenv("PATCHBANK_BACKBONE", BACKBONE)
     monkeypatch.setenv("PATCHBANK_DETAIL", DETAIL)
+    monkeypatch.setenv("PATCHBANK_THREADS", THREADS)
     monkeypatch.chdir(tmp_path)
 
 

@@ -470,6 +470,13 @@ class HistoryUnavailable(PatchbankError):
     status = 503
 
 
+class HistoryFull(HistoryUnavailable):
+    """The disk of the database of what was judged has no room."""
+
+    code = "history_full"
+    status = 507
+
+
 class NewerHistory(HistoryUnavailable):
     """The tables of the history were made by a newer release; they are not damaged."""
 

@@ -41,6 +41,11 @@ class _Harm:
             return harm.swap(*paths)
         return harm.KINDS[self.kind](paths[0], random.Random(self.seed))  # noqa: S311
 
+    def contents(self, data: Path) -> list[bytes | None]:
+        """What the files hold; None for one that is not there."""
+        paths = [data / file for file in self.files]
+        return [path.read_bytes() if path.exists() else None for path in paths]
+
 
 def damage(scene: Scene, budget: Budget, report: Report) -> None:
     """The part: see above."""
@@ -67,6 +72,7 @@ def _open_anew(
 ) -> None:
     data = scene.copy("damaged")
     done = chosen.apply(data)
+    harmed = chosen.contents(data)
     what = f"{chosen.files[0]} {done}, opened anew"
     try:
         error = judge.open(data)
@@ -77,7 +83,7 @@ def _open_anew(
             for untyped in judge.look():
                 report.found(number, f"{what}: reading references: {untyped}")
         judge.close_store()
-        _verify(judge, data, chosen, report, number, what)
+        _verify(judge, data, chosen, harmed, report, number, what)
     except Died as died:
         report.found(number, f"{what}: {died}")
 
@@ -138,16 +144,16 @@ def _is_said(said: Judged, victim: str) -> bool:
     return said.status == "unknown_product" and any(victim in warning for warning in said.said)
 
 
-def _verify(judge: Judge, data: Path, chosen: _Harm, report: Report, number: int, what: str) -> None:
-    harmed = [(data / file).read_bytes() if (data / file).exists() else None for file in chosen.files]
+def _verify(
+    judge: Judge, data: Path, chosen: _Harm, harmed: list[bytes | None], report: Report, number: int, what: str
+) -> None:
     status, output = judge.command("verify", "--all", "--json", "--data-dir", data)
     if status == 2 and "No such command" in output:
         if "no verify" not in report.figures:
             report.figures["no verify"] = True
             report.note("there is no command `verify`: not asked")
         return
-    after = [(data / file).read_bytes() if (data / file).exists() else None for file in chosen.files]
-    if status == 0 and after == harmed:
+    if status == 0 and chosen.contents(data) == harmed:  # else it was made anew, when it was opened or now
         report.found(number, f"{what}: `verify --all` calls it sound: {output[:200]}")
     elif status not in (0, 1):
         report.found(number, f"{what}: `verify --all` ended with {status}: {output[-300:]}")

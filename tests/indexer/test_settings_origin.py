@@ -13,7 +13,7 @@ from tests.helpers.command_line import indexer, indexer_json
 
 
 def test_config_tells_each_setting_its_value_and_its_origin(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    Path(".env").write_text("PATCHBANK_THREADS=3\nPATCHBANK_PORT=9000\nPATCHBANK_QDRANT_API_KEY=s3cret\n")
+    Path(".env").write_text("PATCHBANK_MAX_QUEUE=3\nPATCHBANK_PORT=9000\nPATCHBANK_QDRANT_API_KEY=s3cret\n")
     monkeypatch.setenv("patchbank_port", "9001")
     monkeypatch.setenv("PATCHBANK_PROVIDERS", "cuda,cpu")
     document = indexer_json("config", data=data)
@@ -22,7 +22,7 @@ def test_config_tells_each_setting_its_value_and_its_origin(data: Path, monkeypa
     assert told["PATCHBANK_DATA_DIR"] == (str(data), "option")
     assert told["PATCHBANK_PORT"] == (9001, "environment")
     assert told["PATCHBANK_PROVIDERS"] == ("cuda,cpu", "environment")
-    assert told["PATCHBANK_THREADS"] == (3, ".env")
+    assert told["PATCHBANK_MAX_QUEUE"] == (3, ".env")
     assert told["PATCHBANK_MAX_BATCH"] == (64, "default")
     assert told["PATCHBANK_QDRANT_API_KEY"] == ("(hidden)", ".env")
     for words in (("config",), ("config", "--json")):

@@ -77,7 +77,7 @@ def test_commands_keep_to_the_width_of_the_terminal(
         assert table, words
         assert max(map(cell_len, table)) <= width, (words, result.stdout)
     shown = indexer("detect", folder, "--class-name", name, data=data).stdout
-    assert "name-0001.png" in shown
+    assert "0001.png" in shown
 
 
 def test_in_a_pipe_every_row_is_one_whole_line(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

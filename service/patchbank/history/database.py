@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from filelock import FileLock
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from patchbank.disk import require_space
-from patchbank.errors import DiskFull, HistoryUnavailable, InvalidSettings, NewerHistory
+from patchbank.disk import free_bytes, is_full, require_space
+from patchbank.errors import DiskFull, HistoryFull, HistoryUnavailable, InvalidSettings, NewerHistory
 from patchbank.reason import reason_of
 from patchbank.settings import Settings
 
@@ -28,6 +28,12 @@ _PAGES_GIVEN_BACK: Final = 4_096
 _RESERVE: Final = 12 << 20
 """Bytes that stay free for the log of changes, so that what is full can still be cleared."""
 
+_FULL: Final = "database or disk is full"
+_PERHAPS_FULL: Final = ("disk I/O error", "unable to open database file")
+_FEW: Final = 1 << 20
+_SERVER_FULL: Final = "53100"
+"""PostgreSQL's code for a disk without room."""
+
 _LOCK: Final = 0x70617463
 """Of PostgreSQL's advisory locks that which keeps two processes from making the tables at the same time."""
 
@@ -36,7 +42,7 @@ class Database:
     """Connections to the database, and its tables, which are made or brought up to date at the first use.
 
     Nothing is opened before that, so a service starts where the database does not answer. Thread-safe; call ``close``.
-    All errors of the database are raised as ``HistoryUnavailable``.
+    All errors of the database are raised as ``HistoryUnavailable``, and ``HistoryFull`` where its disk is full.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -85,10 +91,26 @@ class Database:
             if self._ready:
                 return
             if self._file is not None:
-                _make(self._file)
+                self._make(self._file)
             with self._writing() as connection:
                 self._migrate(connection)
             self._ready = True
+
+    def _make(self, file: Path) -> None:
+        """Make the file, so that readers go on while somebody writes (WAL), and room that becomes free can be given
+        back; both can be said only once."""
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            # The change to WAL does not wait for others that make the same change, so they take turns.
+            with FileLock(file.with_suffix(".lock")), closing(sqlite3.connect(file, timeout=_TIMEOUT_S)) as raw:
+                if raw.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+                    raw.execute("PRAGMA auto_vacuum=INCREMENTAL")
+                    raw.execute("PRAGMA journal_mode=WAL")
+        except OSError as error:
+            kind = HistoryFull if is_full(error) else HistoryUnavailable
+            raise kind(f"the history in {file} cannot be made: {reason_of(error)}") from error
+        except sqlite3.Error as error:
+            raise self._unavailable(error) from error
 
     def _migrate(self, connection: sa.Connection) -> None:
         from alembic import command  # noqa: PLC0415  # only who opens a history needs it, and not each command
@@ -119,18 +141,31 @@ class Database:
         try:
             yield
         except SQLAlchemyError as error:
-            reason = str(error.orig if isinstance(error, DBAPIError) else error).strip().split("\n")[0]
-            raise HistoryUnavailable(f"the history in {self.place} does not work: {reason}") from error
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: SQLAlchemyError | sqlite3.Error) -> HistoryUnavailable:
+        cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+        reason = str(cause).strip().split("\n")[0]
+        if self._is_full(cause, reason):
+            return HistoryFull(f"the disk of the history in {self.place} is full ({reason}). Make room, then try again")
+        return HistoryUnavailable(f"the history in {self.place} does not work: {reason}")
+
+    def _is_full(self, cause: BaseException, reason: str) -> bool:
+        """SQLite says so of its own file alone; its log and the index of that fail with an I/O error."""
+        if self._file is None:
+            return getattr(cause, "sqlstate", None) == _SERVER_FULL
+        free = free_bytes(self._file.parent)
+        return reason == _FULL or (reason in _PERHAPS_FULL and free is not None and free < _FEW)
 
     def require_space(self, size: int) -> None:
-        """Raise ``HistoryUnavailable`` where so many bytes do not fit beside what the database needs to work; a server
+        """Raise ``HistoryFull`` where so many bytes do not fit beside what the database needs to work; a server
         knows by itself."""
         if self._file is None:
             return
         try:
             require_space(self._file.parent, _RESERVE + 2 * size, "the history")  # first into the log, then the file
         except DiskFull as error:
-            raise HistoryUnavailable(error.message, **error.detail) from error
+            raise HistoryFull(error.message, **error.detail) from error
 
     def shrink(self) -> None:
         """Give room that became free back to the file system, a part of it; a server does so by itself."""
@@ -141,22 +176,6 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
-
-
-def _make(file: Path) -> None:
-    """Make the file, so that readers go on while somebody writes (WAL), and room that becomes free can be given back;
-    both can be said only once. Raises ``HistoryUnavailable``."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        # The change to WAL does not wait for others that make the same change, so they take turns.
-        with FileLock(file.with_suffix(".lock")), closing(sqlite3.connect(file, timeout=_TIMEOUT_S)) as raw:
-            if raw.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-                raw.execute("PRAGMA auto_vacuum=INCREMENTAL")
-                raw.execute("PRAGMA journal_mode=WAL")
-    except OSError as error:
-        raise HistoryUnavailable(f"the history in {file} cannot be made: {reason_of(error)}") from error
-    except sqlite3.Error as error:
-        raise HistoryUnavailable(f"the history in {file} does not work: {error}") from error
 
 
 def _server(url: str) -> sa.Engine:
