@@ -15,8 +15,8 @@ serve: $(VENV)/ready  ## Serve the demo's banks on http://127.0.0.1:8000.
 test: $(VENV)/ready  ## Run the tests, three at once: many wait for processes. Matrix products in threads would wait for each other.
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 3 --dist loadfile -m "not attack"
 
-attack: $(VENV)/ready  ## Attack a scratch copy for ten minutes; LONG=1 the whole, hours; PARTS=..., SEED=N.
-	$(BIN)/python -m tests.attack $(PARTS) $(if $(LONG),--long) $(if $(SEED),--seed $(SEED))
+attack: $(VENV)/ready  ## Attack a scratch copy for ten minutes; SHORT=1 two, LONG=1 the whole, hours; PARTS=..., SEED=N.
+	$(BIN)/python -m $(if $(SHORT),pytest -m attack,tests.attack $(PARTS) $(if $(LONG),--long) $(if $(SEED),--seed $(SEED)))
 
 check: $(VENV)/ready  ## Linter, types, import contract.
 	$(BIN)/ruff check .

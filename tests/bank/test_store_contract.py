@@ -213,6 +213,15 @@ def test_a_new_version_replaces_the_old_one_for_every_open_store(open_store: Ope
     assert hits[0].similarity == pytest.approx(1.0, abs=1e-6)
 
 
+@pytest.mark.parametrize("version", ["nothing", "..", "a/../b", "a\0b", "a__b", "x" * 300, "\N{SNOWMAN}"])
+def test_whatever_is_asked_for_as_a_version_is_a_version_or_unknown(store: PatchStore, version: str) -> None:
+    ref = teach(store, "part", 0)
+    for ask in (lambda: store.bank("part", version), lambda: store.activate(BankRef("part", version))):
+        with pytest.raises(UnknownVersion):
+            ask()
+    assert store.bank("part", ref.version).manifest.ref == ref
+
+
 def test_an_earlier_version_can_serve_again_and_old_ones_go(store: PatchStore) -> None:
     first, second = teach(store, "part", 0), teach(store, "part", 5)
     store.activate(first)

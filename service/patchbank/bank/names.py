@@ -40,9 +40,14 @@ def check_class_name(name: str) -> str:
 
 def check_version(version: str) -> str:
     """The name of a version itself. Raises ``ValueError`` for what cannot be one: it is part of a folder's name."""
-    if not _VERSION_NAME.fullmatch(version):
+    if not is_version(version):
         raise ValueError(f"{quoted(version)} is no name of a version")
     return version
+
+
+def is_version(text: str) -> bool:
+    """Whether a version can have this name."""
+    return _VERSION_NAME.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, order=True)

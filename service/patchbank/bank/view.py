@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 
 from patchbank.arrays import FloatArray
-from patchbank.bank.names import BankRef, check_class_name
+from patchbank.bank.names import BankRef, check_class_name, is_version
 from patchbank.bank.store import Bank, Retrieved, RouterHit, ViewSource
 from patchbank.errors import DamagedBank, UnknownClass, UnknownVersion
 from patchbank.text import quoted
@@ -34,7 +34,10 @@ class View:
         active = self.active.get(class_name)
         if active is None:
             raise unknown_class(class_name, self.active, self._source.place)
-        return self._source.open_bank(BankRef(class_name, version or active), serves=version in (None, active))
+        ref = BankRef(class_name, version or active)
+        if version and not is_version(version):  # it would be part of a file's name
+            raise unknown_version(ref)
+        return self._source.open_bank(ref, serves=version in (None, active))
 
     def retrieve(self, fingerprint: str, cls: FloatArray, k: int) -> Retrieved:
         """The k reference images nearest to ``cls`` (D',) among active banks of that preprocessing fingerprint, and
