@@ -41,10 +41,16 @@ class _Harm:
             return harm.swap(*paths)
         return harm.KINDS[self.kind](paths[0], random.Random(self.seed))  # noqa: S311
 
-    def contents(self, data: Path) -> list[bytes | None]:
-        """What the files hold; None for one that is not there."""
+    def contents(self, data: Path) -> list[object]:
+        """What the files hold, None for one that is not there, and the names of all that lie beside and below them: the
+        engine gives what it makes anew other names."""
+        names = sorted(str(path) for file in self.files for path in (data / self._folder(file)).rglob("*"))
         paths = [data / file for file in self.files]
-        return [path.read_bytes() if path.exists() else None for path in paths]
+        return [*(path.read_bytes() if path.exists() else None for path in paths), *names]
+
+    @staticmethod
+    def _folder(file: Path) -> Path:
+        return Path(*file.parts[:2]) if len(file.parts) > 2 else file.parent / "nothing"
 
 
 def damage(scene: Scene, budget: Budget, report: Report) -> None:
@@ -145,7 +151,7 @@ def _is_said(said: Judged, victim: str) -> bool:
 
 
 def _verify(
-    judge: Judge, data: Path, chosen: _Harm, harmed: list[bytes | None], report: Report, number: int, what: str
+    judge: Judge, data: Path, chosen: _Harm, harmed: list[object], report: Report, number: int, what: str
 ) -> None:
     status, output = judge.command("verify", "--all", "--json", "--data-dir", data)
     if status == 2 and "No such command" in output:

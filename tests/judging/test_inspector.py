@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.embedding.embedder import Embedder
-from patchbank.errors import Closed, UndecodableImage, UnknownClass
+from patchbank.errors import Closed, DamagedBank, UndecodableImage, UnknownClass
 from patchbank.images import DecodedImage, read_image
 from patchbank.judging.inspector import Inspector
 from patchbank.settings import load_settings
@@ -92,6 +94,26 @@ def test_a_named_class_is_judged_without_retrieval_and_a_mismatch_is_warned_of(
     assert any("solar_mono" in warning for warning in inspection.warnings)
     with pytest.raises(UnknownClass):
         inspector.inspect(products["textile"].good[0], "no-such-class")
+
+
+def test_a_named_class_is_judged_though_the_picture_is_most_like_a_class_that_is_damaged(
+    inspector: Inspector, embedder: Embedder, products: dict[str, Product], tmp_path: Path
+) -> None:
+    picture = products["solar_mono"].good[0]
+    sound = inspector.inspect(picture, "textile").verdict
+    assert sound is not None
+    data = shutil.copytree(inspector.settings.data_dir, tmp_path / "copy")
+    (manifest,) = data.glob("collections/patchbank__solar_mono__*/manifest.json")
+    manifest.write_bytes(manifest.read_bytes()[:-40])
+    with closing(EdgeStore(data)) as store:
+        judging = Inspector(inspector.settings.model_copy(update={"data_dir": data}), embedder, store)
+        said = judging.inspect(picture, "textile")
+        assert said.verdict is not None
+        assert (said.verdict.class_name, said.verdict.anomaly_score) == ("textile", sound.anomaly_score)
+        assert any("solar_mono" in warning for warning in said.warnings)
+        for name in (None, "solar_mono"):
+            with pytest.raises(DamagedBank):
+                judging.inspect(picture, name)
 
 
 def test_regions_lie_on_what_is_above_the_threshold_and_name_their_nearest_normal_patch(

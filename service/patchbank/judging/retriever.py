@@ -58,7 +58,7 @@ class ClassRetriever:
                 if hits[0].class_name == name and not quick:
                     raise
             except DamagedBank as error:  # the other classes go on; its own images must not be taken for theirs
-                if hits[0].class_name == name:
+                if hits[0].class_name == name and not quick:
                     raise
                 self._silent[name] = error.message
 

@@ -176,6 +176,10 @@ def empty(path: Path) -> None:
     path.write_bytes(b"")
 
 
+def grow(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"\n{}")
+
+
 def become_a_directory(path: Path) -> None:
     path.unlink()
     path.mkdir()
@@ -186,6 +190,7 @@ DAMAGE: Final[dict[str, Callable[[Path], None]]] = {
     "cut": cut,
     "deleted": Path.unlink,
     "empty": empty,
+    "with more behind it": grow,
     "a directory": become_a_directory,
 }
 

@@ -84,7 +84,7 @@ def read_shelf(path: Path, digest: str | None, count: int) -> Shelf:
 def _lines(path: Path, file: BinaryIO) -> tuple[Shelf, str | None]:
     facts: dict[str, ReferenceFacts] = {}
     places: dict[str, tuple[int, int]] = {}
-    digest, offset = ReferencesDigest(), file.tell()
+    digest, offset, line = ReferencesDigest(), file.tell(), b""
     for line in file:
         if line == b"]\n":
             break
@@ -94,6 +94,8 @@ def _lines(path: Path, file: BinaryIO) -> tuple[Shelf, str | None]:
         facts[reference.image_id] = reference.facts()
         places[reference.image_id] = (offset, len(text))
         offset += len(line)
+    if line != b"]\n" or file.read(1):
+        raise ValueError(f"{path.name} does not end where it should")
     return FileShelf(path, facts, places), digest.hexdigest()
 
 
