@@ -109,7 +109,7 @@ def test_a_named_class_is_judged_though_the_picture_is_most_like_a_class_that_is
         judging = Inspector(inspector.settings.model_copy(update={"data_dir": data}), embedder, store)
         said = judging.inspect(picture, "textile")
         assert said.verdict is not None
-        assert (said.verdict.class_name, said.verdict.anomaly_score) == ("textile", sound.anomaly_score)
+        assert (said.verdict.class_name, said.verdict.score) == ("textile", sound.score)
         assert any("solar_mono" in warning for warning in said.warnings)
         for name in (None, "solar_mono"):
             with pytest.raises(DamagedBank):
