@@ -49,3 +49,9 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
 def test_it_is_never_loaded_at_run_time(loaded: set[str], name: str) -> None:
     assert "onnxruntime" in loaded
     assert name not in loaded
+
+
+def test_starting_does_not_load_what_few_commands_need() -> None:
+    script = "import sys, patchbank.__main__, patchbank_indexer.cli; print('scipy.stats' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.strip() == "False"

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scipy.stats import binomtest
-
 from patchbank.judging.verdict import Decision, Reason
+from patchbank.teaching.tuning_choice import interval
 from patchbank_indexer.datasets.dataset import LabelledImage
 from patchbank_indexer.evaluate.truth import Overlap, ratio
 
@@ -54,17 +53,10 @@ def alarm_figures(judged: Sequence[Judged], alarms: Sequence[Judged]) -> dict[st
     return {
         "precision": ratio(hits, len(alarms)),
         "recall": ratio(hits, defective),
-        "recall_interval": _interval(hits, defective),
+        "recall_interval": interval(hits, defective),
         "false_alarm_rate": ratio(false, good),
-        "false_alarm_interval": _interval(false, good),
+        "false_alarm_interval": interval(false, good),
         "found": hits,
         "missed": defective - hits,
         "false_alarms": false,
     }
-
-
-def _interval(part: int, whole: int) -> tuple[float, float] | None:
-    if not whole:
-        return None
-    interval = binomtest(part, whole).proportion_ci(0.95)
-    return float(interval.low), float(interval.high)

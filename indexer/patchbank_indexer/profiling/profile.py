@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from scipy import stats
 
 from patchbank.errors import PatchbankError
 from patchbank.images import UNKNOWN, ImageLimits, PictureReader, RangeRule
@@ -177,5 +176,7 @@ def _apart(references: Sequence[float], others: Sequence[float]) -> float | None
     middle = float(np.median(references))
     deviation = _MAD_TO_DEVIATION * float(np.median(np.abs(np.asarray(references) - middle)))
     apart = (float(np.median(others)) - middle) / max(deviation, _TINY * max(abs(middle), _TINY))
-    chance = float(stats.mannwhitneyu(references, others).pvalue)
+    from scipy.stats import mannwhitneyu  # noqa: PLC0415  # it takes half a second to load, and few need it
+
+    chance = float(mannwhitneyu(references, others).pvalue)
     return apart if abs(apart) >= APART and chance < _CHANCE else None

@@ -23,7 +23,6 @@ from typing import Any, Final, Literal, get_args
 
 import numpy as np
 from scipy.special import comb
-from scipy.stats import mannwhitneyu
 
 from patchbank.arrays import DoubleArray
 
@@ -190,6 +189,8 @@ def _p_value(above: float, calibration: int, recent: int) -> float:
     pairs = math.floor(above * calibration * recent + _ROUNDING)
     if 2 * pairs <= calibration * recent:
         return 1.0
+    from scipy.stats import mannwhitneyu  # noqa: PLC0415  # it takes half a second to load, and few need it
+
     # Samples of that statistic: so many recent values above all others, one in between, the rest below.
     full, between = divmod(pairs, calibration)
     ranks = np.zeros(recent)

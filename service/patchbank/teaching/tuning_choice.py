@@ -13,7 +13,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binomtest, rankdata
 
 from patchbank.arrays import BoolArray
 from patchbank.scoring.threshold import Targets, calibrate
@@ -183,6 +182,8 @@ def exchange_test(trials: Sequence[Trial], present: int, winner: int, draws: int
     """
     if winner == present:
         return 1.0
+    from scipy.stats import rankdata  # noqa: PLC0415  # it takes half a second to load, and few need it
+
     rows = [rankdata(np.concatenate([trial.defects, trial.normal, trial.good])) for trial in trials]
     ranks, count = np.stack(rows), len(trials[present].defects)
     own = np.broadcast_to(ranks[present], ranks.shape)
@@ -209,6 +210,8 @@ def _stands_out(ranks: Scores, defects: int) -> Scores:
 
 def sign_test(more: int, less: int) -> float:
     """One-sided p-value of the sign test; 1 where nothing differs."""
+    from scipy.stats import binomtest  # noqa: PLC0415  # it takes half a second to load, and few need it
+
     return float(binomtest(more, more + less, alternative="greater").pvalue) if more + less else 1.0
 
 
@@ -216,5 +219,7 @@ def interval(part: int, whole: int) -> tuple[float, float] | None:
     """The exact (Clopper-Pearson) interval of a share, 95 %; None of nothing."""
     if not whole:
         return None
+    from scipy.stats import binomtest  # noqa: PLC0415  # it takes half a second to load, and few need it
+
     limits = binomtest(part, whole).proportion_ci(0.95)
     return float(limits.low), float(limits.high)
