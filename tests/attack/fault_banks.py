@@ -6,6 +6,7 @@ import io
 import json
 import random
 import shutil
+import time
 import zipfile
 from collections.abc import Iterator
 from typing import Any
@@ -19,6 +20,9 @@ from tests.attack.outcome import Outcome, Stage, outcome
 from tests.attack.service import running
 
 _LEFT = 4_096
+_TOLD = 15.0
+"""Seconds after which health must know of damage; it looks every 10 s."""
+
 _ENTRIES = ("manifest.json", "references.json", "cls.npy", "ids.npy", "vectors.npy")
 
 
@@ -196,9 +200,11 @@ def health(stage: Stage) -> Outcome:
     with stage.service("fault") as (service, data):
         for file in data.glob(f"collections/patchbank__{victim}__*/manifest.json"):
             harm.cut(file, random.Random(3))  # noqa: S311
-        told = service.client.get("/health").json()
-        if told["status"] == "ok":
-            wrong.append("manifests are cut: /health says ok")
+        end = time.monotonic() + _TOLD
+        while time.monotonic() < end and service.client.get("/health").json()["status"] == "ok":
+            time.sleep(0.2)
+        if service.client.get("/health").json()["status"] == "ok":
+            wrong.append(f"manifests are cut: /health says ok for {_TOLD:.0f} s")
         other = next(name for name in stage.scene.probes if stage.scene.class_of(name) != victim)
         status, _ = stage.post(service, other)
         if status != 200:
