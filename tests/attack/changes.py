@@ -35,11 +35,14 @@ class Ground:
 
 @dataclass(frozen=True)
 class Change:
-    """A command. ``again`` are the error codes with which it may refuse to be run once more after it is done."""
+    """A command. ``again`` are the error codes with which it may refuse to be run once more after it is done. One that
+    makes two versions, of which the first is sound by itself, may be killed between them: ``then`` makes the second, as
+    a service does by itself."""
 
     name: str
     words: Callable[[Ground], Words]
     again: frozenset[str] = frozenset()
+    then: Callable[[Ground], Words] | None = None
 
 
 def prepare(scene: Scene, judge: Judge) -> Ground:
@@ -99,6 +102,7 @@ CHANGES: Final = (
         "references remove",
         lambda on: ["references", "remove", on.victim, on.facts["references"][0]],
         frozenset({"unknown_reference"}),
+        lambda on: ["calibrate", on.victim, "--again"],
     ),
     Change("calibrate", lambda on: ["calibrate", on.victim, "--target-far", "0.4", "--review-far", "0.5"]),
     Change("calibrate again", lambda on: ["calibrate", on.victim, "--again"]),
@@ -108,7 +112,7 @@ CHANGES: Final = (
     Change("remove", lambda on: ["remove", on.victim, "--yes"], frozenset({"unknown_class"})),
     Change("restore", lambda on: ["restore", on.facts["snapshot"]]),
     Change("restore as", lambda on: ["restore", on.facts["snapshot"], "--as", "brand-new"]),
-    Change("snapshot", lambda on: ["snapshot", on.victim, on.facts["out"]], frozenset({"file_exists"})),
+    Change("snapshot", lambda on: ["snapshot", on.victim, on.facts["out"]]),
     Change("rebuild", lambda on: ["rebuild", on.victim, on.facts["accepted"]]),
     Change("tune", lambda on: ["tune", on.victim, "--defects", on.facts["defects"], "--apply"]),
     Change("history accept", lambda on: ["history", "accept", on.facts["detection"]], frozenset({"already_known"})),

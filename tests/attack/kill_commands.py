@@ -150,6 +150,8 @@ def _kill(
             told = again.crashed or f"{again.code}: {again.output[-200:]!r}"
             report.found(number, f"{how}: the same command then fails: {told}")
             return
+        if refused and not acknowledged and change.then is not None:
+            runner.run(change.then(ground), data)
         if not refused and acknowledged and change.again:
             report.found(number, f"{how}: acknowledged, and yet it can be done once more")
         end = asked(judge, data, ground)
