@@ -160,11 +160,10 @@ def _verify(
             report.figures["no verify"] = True
             report.note("there is no command `verify`: not asked")
         return
-    retired = chosen.kind == "delete" and chosen.files[0].name == MANIFEST
     # A version that does not serve is retired by removing its manifest; of one that serves, the verdicts have told.
-    if (
-        status == 0 and not retired and chosen.contents(data) == harmed
-    ):  # else it was made anew, when it was opened or now
+    retired = chosen.kind == "delete" and chosen.files[0].name == MANIFEST
+    made_anew = chosen.contents(data) != harmed  # when it was opened, or now
+    if status == 0 and not (retired or made_anew):
         report.found(number, f"{what}: `verify --all` calls it sound: {output[:200]}")
     elif status not in (0, 1):
         report.found(number, f"{what}: `verify --all` ended with {status}: {output[-300:]}")

@@ -71,7 +71,7 @@ def _behind_tls(node: ServerUrl, connected: socket.socket, authority: bytes | No
     except TimeoutError:
         return _silent(node)
     except OSError:
-        if not _said(node, _PREFACE):
+        if not _answers_without_tls(node):
             return _wordless(node)
         return StoreWithoutTls(
             f"{node.target} speaks without TLS: write http:// in PATCHBANK_QDRANT_URL, or switch TLS on in Qdrant "
@@ -141,13 +141,13 @@ def _front_page(node: ServerUrl, authority: bytes | None) -> bytes:
     return b""
 
 
-def _said(node: ServerUrl, words: bytes) -> bytes:
-    """What the port answers first to ``words`` without TLS; empty where it does not answer."""
+def _answers_without_tls(node: ServerUrl) -> bool:
+    """Whether the port says anything at all to HTTP/2 without TLS."""
     with suppress(OSError), socket.create_connection((node.host, node.grpc_port), PATIENCE) as connected:
         connected.settimeout(PATIENCE)
-        connected.sendall(words)
-        return connected.recv(9)
-    return b""
+        connected.sendall(_PREFACE)
+        return bool(connected.recv(9))
+    return False
 
 
 def _asked(node: ServerUrl, connected: socket.socket) -> bytes:
