@@ -11,10 +11,12 @@ from typer.main import get_command
 
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.embedding.embedder import Embedder
+from patchbank.embedding.session import OnnxSession
 from patchbank.judging.inspector import Inspector
 from patchbank.settings import Settings, load_settings
 from patchbank.teaching.teacher import Teacher
 from patchbank_indexer.demo.products import Product, load_products
+from tests.helpers.forward_passes import remembering
 
 BACKBONE = "efficientnet-lite2"
 """The backbone of the tests: ``auto``, the default, would ask the model hub."""
@@ -34,6 +36,7 @@ def _named_backbone() -> Iterator[None]:
         patch.setenv("PATCHBANK_DETAIL", DETAIL)
         patch.setenv("PATCHBANK_THREADS", THREADS)
         patch.setattr("typer.testing._get_command", cache(get_command))  # it takes longer than many a command
+        patch.setattr(OnnxSession, "run", remembering(OnnxSession.run))
         yield
 
 

@@ -10,10 +10,12 @@ import json
 import sys
 
 from patchbank_indexer.cli import app
+from tests.attack import low_graphs
 
 
 def main() -> None:
     """Run one command; its exit status."""
+    low_graphs.build()
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     app(json.loads(sys.stdin.readline()))

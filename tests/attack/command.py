@@ -13,7 +13,7 @@ from typing import Any, Final
 from tests.attack.service import environment
 
 PATIENCE: Final = 180.0
-_MAIN: Final = "from patchbank_indexer.cli import main; main()"
+_MAIN: Final = "from tests.attack import low_graphs; low_graphs.build(); from patchbank_indexer.cli import main; main()"
 
 
 @dataclass(frozen=True)

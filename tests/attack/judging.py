@@ -23,6 +23,7 @@ from patchbank.judging.inspector import Inspector
 from patchbank.scales import BASE, Scales
 from patchbank.settings import load_settings
 from patchbank_indexer.cli import app
+from tests.attack import low_graphs
 from tests.attack.judged import Judged
 
 
@@ -142,6 +143,7 @@ class Judging:
 
 def main() -> None:
     """Answer until standard input ends."""
+    low_graphs.build()
     told, sys.stdout = sys.stdout, sys.stderr
     judging = Judging()
     for line in sys.stdin:

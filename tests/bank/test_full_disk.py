@@ -21,12 +21,18 @@ from tests.helpers.small_disk import fill, read_only, small_disk
 DIM = 256
 """Numbers of a patch: 3,000 of them take 3 MB."""
 
+INDEX_FROM = 2_000
+
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """In memory, where the engine's files have no holes: 90 MB for a class of any size."""
+    """In memory, where the engine's files have no holes: 90 MB for a part of any size."""
     with small_disk(tmp_path / "disk", 400) as mounted:
         yield mounted
+
+
+def opened(data_dir: Path) -> EdgeStore:
+    return EdgeStore(data_dir, index_from=INDEX_FROM)
 
 
 def used(disk: Path) -> int:
@@ -34,7 +40,7 @@ def used(disk: Path) -> int:
 
 
 def teach_much(store: EdgeStore, name: str, images: int = 3) -> None:
-    """A version of 3 MB; the first one of a class is a copy of the engine's besides."""
+    """A version of 3 MB, and a graph."""
     with store.draft(name, BankSpec(DIM, 4)) as draft:
         fill_draft(draft, [vectors(number, 1_000, DIM) for number in range(images)], vectors(7, images, 4))
         draft.seal()
@@ -43,7 +49,7 @@ def teach_much(store: EdgeStore, name: str, images: int = 3) -> None:
 
 @pytest.mark.parametrize("leave", [0, 100_000, 1_000_000, 3_500_000, 5_000_000, 8_000_000])
 def test_a_change_on_a_full_disk_ends_with_the_old_version_and_gives_all_back(disk: Path, leave: int) -> None:
-    with closing(EdgeStore(disk / "data")) as store:
+    with closing(opened(disk / "data")) as store:
         ref = teach(store, "part")
         fill(disk, leave)
         before = used(disk)
@@ -54,23 +60,23 @@ def test_a_change_on_a_full_disk_ends_with_the_old_version_and_gives_all_back(di
         assert abs(used(disk) - before) <= 64 * 1024  # pages of folders
         assert len(store.bank("part").references()) == 3
         (disk / "filler").unlink()
-    with closing(EdgeStore(disk / "data")) as store:
+    with closing(opened(disk / "data")) as store:
         assert store.versions("part") == [ref.version]
 
 
 def test_room_is_asked_for_before_anything_is_written(disk: Path) -> None:
-    with closing(EdgeStore(disk / "data")) as store:
+    with closing(opened(disk / "data")) as store:
         teach(store, "part")
         fill(disk, 7_000_000)
         before = used(disk)
-        store.require_space("part", BankSpec(DIM, 4), 3, 1_000, extends=True)
-        with pytest.raises(DiskFull, match=r"a new version of 'part' needs about 1[0-9]\.\d MB on the disk, 7\.\d MB"):
-            store.require_space("part", BankSpec(DIM, 4), 3, 3_000, extends=False)
+        store.require_space("part", BankSpec(DIM, 4), 3, 1_000)
+        with pytest.raises(DiskFull, match=r"a new version of 'part' needs about 2[0-9]\.\d MB on the disk, 7\.\d MB"):
+            store.require_space("part", BankSpec(DIM, 4), 3, 3_000)
         assert used(disk) == before
 
 
 def test_a_snapshot_that_does_not_fit_leaves_nothing(disk: Path, tmp_path: Path) -> None:
-    with closing(EdgeStore(tmp_path / "data")) as store:
+    with closing(opened(tmp_path / "data")) as store:
         teach_much(store, "part")
         for leave in (0, 50_000, 1_000_000):
             filler = fill(disk, leave)
@@ -82,13 +88,13 @@ def test_a_snapshot_that_does_not_fit_leaves_nothing(disk: Path, tmp_path: Path)
 
 
 def test_a_restore_that_does_not_fit_leaves_nothing(disk: Path, tmp_path: Path) -> None:
-    with closing(EdgeStore(tmp_path / "data")) as store:
+    with closing(opened(tmp_path / "data")) as store:
         teach_much(store, "part")
         write_archive(tmp_path / "file", store.bank("part"))
     filler = fill(disk, 2_000_000)
     with (
         Archive(tmp_path / "file") as archive,
-        closing(EdgeStore(disk / "data")) as target,
+        closing(opened(disk / "data")) as target,
         pytest.raises(DiskFull, match="nothing was changed"),
     ):
         put_class(archive, target)
@@ -96,7 +102,7 @@ def test_a_restore_that_does_not_fit_leaves_nothing(disk: Path, tmp_path: Path) 
 
 
 def test_versions_are_pruned_and_classes_removed_on_a_full_disk(disk: Path) -> None:
-    with closing(EdgeStore(disk / "data")) as store:
+    with closing(opened(disk / "data")) as store:
         first, second = teach(store, "part"), teach(store, "part", 1)
         teach(store, "other")
         fill(disk)
@@ -105,10 +111,10 @@ def test_versions_are_pruned_and_classes_removed_on_a_full_disk(disk: Path) -> N
 
 
 def test_a_read_only_disk_serves_all_that_is_on_it(disk: Path) -> None:
-    with closing(EdgeStore(disk / "data")) as store:
+    with closing(opened(disk / "data")) as store:
         ref = teach(store, "part")
     read_only(disk)
-    with closing(EdgeStore(disk / "data")) as store:
+    with closing(opened(disk / "data")) as store:
         store.check(ref)
         assert store.bank("part").nearest(vectors(1), 1).distances.shape == (6, 1)
         assert len(store.bank("part").references()) == 3

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from qdrant_client import QdrantClient, models
 
-from patchbank.bank.edge.graph import INDEX_FROM
 from patchbank.bank.edge.pool import PooledStore
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.names import PREFIX, BankRef
@@ -92,7 +91,7 @@ class EdgeKind(StoreKind):
         super().__init__()
         self.data_dir = data_dir
         self._workers = workers
-        self._index_from = index_from or INDEX_FROM
+        self._index_from = index_from
 
     def _make(self) -> PatchStore:
         if self._workers:
@@ -105,7 +104,6 @@ class EdgeKind(StoreKind):
 
     def damage(self, ref: BankRef) -> None:
         folder = self.data_dir / "collections" / ref.collection
-        shutil.rmtree(folder / "shard", ignore_errors=True)
         for path in (folder / "exact" / "vectors.npy", folder / "cls" / "vectors.npy"):
             os.truncate(path, path.stat().st_size - 1)
 

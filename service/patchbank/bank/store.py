@@ -282,9 +282,9 @@ class PatchStore(ViewSource, Protocol):
         """Raise what a change of a class would raise where nothing can be written. No class is touched."""
         ...
 
-    def require_space(self, class_name: str, spec: BankSpec, references: int, patches: int, *, extends: bool) -> None:
+    def require_space(self, class_name: str, spec: BankSpec, references: int, patches: int) -> None:
         """Raise ``DiskFull`` where a version with so many new references and patches would not fit, as far as that is
-        known before anything is written; ``extends``: beside those of another version."""
+        known before anything is written."""
         ...
 
     def close(self) -> None:

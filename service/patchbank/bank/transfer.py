@@ -27,7 +27,7 @@ def put_class(
     """
     manifest = content.manifest
     spec, name = BankSpec(manifest.patch_dim, manifest.cls_dim), name or manifest.class_name
-    target.require_space(name, spec, manifest.references, manifest.patches, extends=False)
+    target.require_space(name, spec, manifest.references, manifest.patches)
     with target.draft(name, spec, replaces=replaces) as draft:
         pour_bank(content, draft, progress)
         indexing = progress.begin("building the index", None)

@@ -195,7 +195,7 @@ class VersionedStore(ABC, Generic[Held]):
         with suppress(ClassBusy), self._holding(NO_CLASS):  # held by another process: then it can be written
             pass
 
-    def require_space(self, class_name: str, spec: BankSpec, references: int, patches: int, *, extends: bool) -> None:
+    def require_space(self, class_name: str, spec: BankSpec, references: int, patches: int) -> None:
         """A server knows by itself, and says so while points are written."""
 
     def remove(self, class_name: str) -> None:

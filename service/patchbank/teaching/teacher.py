@@ -11,7 +11,7 @@ from typing import Final
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import check_class_name
 from patchbank.bank.reference import ReferenceFacts
-from patchbank.bank.store import Bank, PatchStore
+from patchbank.bank.store import Bank, BankSpec, PatchStore
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.stream import Skipped
 from patchbank.errors import DamagedBank, InvalidParameters, MixedReferences, NoReferences, StoreUnavailable
@@ -136,7 +136,7 @@ class Teacher:
                         provenance=options.provenance,
                         keep=partial(originals.keep, class_name),
                         base=base,
-                        require_space=partial(self._require_space, class_name, plan, left),
+                        require_space=partial(self._require_space, class_name, plan.spec, left),
                     )
                     builder.add(left, options.turns, without={aside.picture.image_id for aside in odd})
                     if not plan.is_served_by(len(builder.joined), len(builder.duplicates)):
@@ -169,10 +169,10 @@ class Teacher:
         )
 
     def _require_space(
-        self, class_name: str, plan: TeachPlan, files: Sequence[Path], references: int, patches: int
+        self, class_name: str, spec: BankSpec, files: Sequence[Path], references: int, patches: int
     ) -> None:
         """Raise ``DiskFull`` where the version, and the pictures that are kept with it, would not fit."""
-        self.store.require_space(class_name, plan.spec, references, patches, extends=plan.base is not None)
+        self.store.require_space(class_name, spec, references, patches)
         Originals(self.settings).require_space(files)
 
     def _check(

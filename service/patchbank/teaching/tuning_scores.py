@@ -113,9 +113,7 @@ class DetailScorer:
                 len(references),
                 self._areas,
                 self._progress,
-                lambda images, patches: store.require_space(
-                    "trial", spec, images, min(patches, MOST_PATCHES), extends=False
-                ),
+                lambda images, patches: store.require_space("trial", spec, images, min(patches, MOST_PATCHES)),
             )
             for seen in reader.read(list(references.values()), f"{name}: references", turns):
                 if seen.picture.image_id in references:

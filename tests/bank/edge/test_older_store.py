@@ -18,8 +18,8 @@ from tests.helpers.banks import FINGERPRINT, SPEC, image_id, manifest, reference
 
 
 def made_older(data_dir: Path) -> None:
-    """Write what such a release wrote: no digests, no checksums, one pointer file, references of large parts in the
-    engine alone and those of small ones in one line."""
+    """Write what such a release wrote: no digests, no checksums, one pointer file, references of first parts in the
+    engine alone and those of later ones in one line."""
     for path in data_dir.glob("collections/*/manifest.json"):
         stored = json.loads(path.read_text())
         del stored["checksum"]
@@ -55,7 +55,7 @@ def extended(store: EdgeStore, ref: BankRef) -> BankRef:
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
     folder = tmp_path / "data"
-    with closing(EdgeStore(folder, index_from=32)) as store:
+    with closing(EdgeStore(folder, index_from=16)) as store:
         extended(store, teach(store, "part", 0, images=20))
         teach(store, "other", 1)
     made_older(folder)

@@ -57,7 +57,6 @@ def test_every_bank_is_read_and_self_tested(data: Path, tmp_path: Path) -> None:
     assert "self-test: passed" in examined(data, 0)["bank bad"][0]["told"]
     folder = data / "collections" / f"patchbank__bad__{report['version']}"
     shutil.rmtree(folder / "exact")
-    shutil.rmtree(folder / "shard")
     checks = examined(data, 1)
     assert (checks["bank bad"][0]["status"], checks["bank whole"][0]["status"]) == ("fault", "ok")
     (folder / "manifest.json").write_text("{")

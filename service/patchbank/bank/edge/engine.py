@@ -36,10 +36,10 @@ class Engine:
         self._running: set[subprocess.Popen[str]] = set()
         self._closed = False
 
-    def build(self, source: Path, into: Path, spec: BankSpec, index_from: int) -> bool:
+    def build(self, source: Path, into: Path, spec: BankSpec) -> bool:
         """Make a collection, with its checksums, below the directory ``into`` from the flat files below ``source``.
-        Returns whether it has a graph. Raises ``StoreUnavailable``, of which ``DiskFull`` is one."""
-        task = {"patch_dim": spec.patch_dim, "cls_dim": spec.cls_dim, "index_from": index_from}
+        Returns whether all of it is in the graph. Raises ``StoreUnavailable``, of which ``DiskFull`` is one."""
+        task = {"patch_dim": spec.patch_dim, "cls_dim": spec.cls_dim}
         return bool(json.loads(self._run("build", source, into, task))["indexed"])
 
     def export(self, source: Path, into: Path, pieces: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
 """The engine in a process of its own: ``main`` makes a collection from flat files, or flat files from a collection.
 
 What the engine writes is memory-mapped: a full disk, or a file that is cut, ends its process without an exception. So
-that process is this one. It imports little, because every new class waits for it.
+that process is this one.
 """
 
 from __future__ import annotations
@@ -60,17 +60,16 @@ def _end_with(parent: int) -> None:
             os._exit(3)
 
 
-def build(source: Path, into: Path, patch_dim: int, cls_dim: int, index_from: int) -> bool:
-    """Make a collection below ``into`` from the flat files below ``source``. From about ``index_from`` patches on it
-    gets a graph over quantised vectors; returns whether it has."""
+def build(source: Path, into: Path, patch_dim: int, cls_dim: int) -> bool:
+    """Make a collection with a graph over quantised vectors below ``into`` from the flat files below ``source``;
+    returns whether all of them are in the graph."""
     int8 = qe.ScalarQuantizationConfig(qe.ScalarType.Int8, quantile=0.99, memory=qe.Memory.Pinned)
     hnsw = qe.HnswIndexConfig(m=16, ef_construct=100, full_scan_threshold=1)
     vectors = {
         "cls": qe.EdgeVectorParams(cls_dim, qe.Distance.Dot),
         "patch": qe.EdgeVectorParams(patch_dim, qe.Distance.Dot, quantization_config=int8, hnsw_config=hnsw),
     }
-    threshold = max(1, index_from * patch_dim * 4 // 1024)
-    optimizers = qe.EdgeOptimizersConfig(default_segment_number=1, indexing_threshold=threshold)
+    optimizers = qe.EdgeOptimizersConfig(default_segment_number=1, indexing_threshold=1)
     config = qe.EdgeConfig(vectors=vectors, optimizers=optimizers, wal_enabled=False)
     (into / SHARD).mkdir()
     shard = qe.EdgeShard.create(str(into / SHARD), config)

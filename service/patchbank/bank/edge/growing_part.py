@@ -1,4 +1,4 @@
-"""What a change adds to a bank: in flat files, which the engine's collection is made from where there is much."""
+"""What a change adds to a bank: in flat files, over which the engine builds its graph where there is much."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from patchbank.bank.edge.flat_part import FlatPart
 from patchbank.bank.edge.spool import Spool
 from patchbank.bank.edge.synced import sync_tree
 from patchbank.bank.forwarding import Forwarding
-from patchbank.bank.part import MERGED_AT_ONCE, Part
+from patchbank.bank.part import Part
 from patchbank.bank.reference import Reference
 from patchbank.bank.store import BankSpec
 from patchbank.disk import write_error
@@ -24,17 +24,13 @@ _SPOOL: Final = "spool"
 
 
 class GrowingPart(Forwarding):
-    """A part in work below ``folder``. It gets a collection of the engine where it is the ``bulk`` of a bank, or more
-    than a change adds; from ``index_from`` patches on that has a graph."""
+    """A part in work below ``folder``. From ``index_from`` patches on it gets a graph of the engine."""
 
-    def __init__(
-        self, folder: Path, spec: BankSpec, engine: Engine, index_from: int, *, bulk: bool, mapped: bool = True
-    ) -> None:
+    def __init__(self, folder: Path, spec: BankSpec, engine: Engine, index_from: int, *, mapped: bool = True) -> None:
         self._folder = folder
         self._spec = spec
         self._engine = engine
         self._index_from = index_from
-        self._bulk = bulk
         self._mapped = mapped
         self._read: MemoryPart | None = None
         self._sealed: FlatPart | None = None
@@ -71,8 +67,8 @@ class GrowingPart(Forwarding):
             raise DamagedBank(f"what was added cannot be a part of a bank: {reason_of(error)}") from error
         self._spool = None
         part = Part(version=version, references=spool.references, patches=spool.patches, digest=digest)
-        if self._bulk or part.patches > MERGED_AT_ONCE:
-            indexed = self._engine.build(self._folder, self._folder, self._spec, self._index_from)
+        if part.patches >= self._index_from:
+            indexed = self._engine.build(self._folder, self._folder, self._spec)
             part = part.model_copy(update={"indexed": indexed})
         self._sealed = FlatPart(self._folder, part, self._spec, mapped=self._mapped, trusted=True)
         return part

@@ -55,11 +55,11 @@ class PartMender:
             _put(beside / PIECES[piece], folder / PIECES[piece])
         self._note(folder, f"{PIECES[piece]} was made anew from the engine's files", reason)
 
-    def mend_graph(self, folder: Path, spec: BankSpec, index_from: int, reason: str) -> None:
+    def mend_graph(self, folder: Path, spec: BankSpec, reason: str) -> None:
         """Make the engine's collection anew from the flat files, which were checked. Raises ``DamagedBank`` with the
         ``reason``."""
         with self._mending(folder, reason) as beside:
-            self._engine.build(folder, beside, spec, index_from)
+            self._engine.build(folder, beside, spec)
             if (folder / SHARD).exists():
                 (folder / SHARD).rename(beside / "old")
             (beside / SHARD).rename(folder / SHARD)

@@ -22,8 +22,8 @@ def flat_bytes(spec: BankSpec, references: int, patches: int) -> int:
     return patches * (4 * spec.patch_dim + _FLAT_POINT) + references * (4 * spec.cls_dim + _FLAT_POINT + _THUMBNAIL)
 
 
-def engine_bytes(spec: BankSpec, references: int, patches: int, *, indexed: bool) -> int:
+def engine_bytes(spec: BankSpec, references: int, patches: int) -> int:
     """Bytes of the same in the engine, at most: a graph is built over a second copy, before the first one goes, and has
     a size of its own. File systems that do not leave holes out, such as one in memory, take more."""
     points = patches * (4 * spec.patch_dim + _ENGINE_POINT) + references * (4 * spec.cls_dim + _THUMBNAIL)
-    return _ENGINE_FILES + points * (3 if indexed else 1)
+    return _ENGINE_FILES + 3 * points

@@ -4,7 +4,7 @@ Layout of the data directory::
 
     aliases.json, aliases.copy.json              which version of each class serves, and whose removal goes on
     collections/patchbank__<class>__<version>/   manifest.json, and what the version added: exact/, cls/ and
-                                                 references.json; for much of it also shard/ and shard.json
+                                                 references.json; over a large part also shard/ and shard.json
     collections/...partial                       a version in work; the class's next change removes leftovers
     locks/                                       the operating system's file locks
 
@@ -27,13 +27,13 @@ from patchbank.arrays import FloatArray
 from patchbank.bank.cache import OpenCache
 from patchbank.bank.collection import CollectionBank
 from patchbank.bank.deferred import Deferred
+from patchbank.bank.edge import graph
 from patchbank.bank.edge.catalogue import Catalogue, HeldLock
 from patchbank.bank.edge.cls_table import ClsTable
 from patchbank.bank.edge.draft import EdgeDraft
 from patchbank.bank.edge.engine import Engine
 from patchbank.bank.edge.flat_part import FlatPart
 from patchbank.bank.edge.folders import CLS_COPY, COLLECTIONS, MANIFEST, MENDING, PARTIAL, PENDING
-from patchbank.bank.edge.graph import INDEX_FROM
 from patchbank.bank.edge.growing_part import GrowingPart
 from patchbank.bank.edge.later import Later
 from patchbank.bank.edge.mending import PartMender
@@ -44,7 +44,7 @@ from patchbank.bank.edge.verification import Verification
 from patchbank.bank.finding import Finding
 from patchbank.bank.manifest import Manifest, read_manifest
 from patchbank.bank.names import BankRef
-from patchbank.bank.part import MERGED_AT_ONCE, Part
+from patchbank.bank.part import Part
 from patchbank.bank.parted import Collection, view_of
 from patchbank.bank.pointers import Pointers, Route
 from patchbank.bank.router import ROUTER_PREFIX
@@ -72,13 +72,13 @@ class EdgeStore(VersionedStore[HeldLock]):
     """
 
     def __init__(
-        self, data_dir: Path, keep_versions: int = 3, index_from: int = INDEX_FROM, *, mapped: bool = True
+        self, data_dir: Path, keep_versions: int = 3, index_from: int | None = None, *, mapped: bool = True
     ) -> None:
         super().__init__(keep_versions)
         self.data_dir = data_dir
         self._folder = data_dir / COLLECTIONS
         self._catalogue = Catalogue(data_dir)
-        self._index_from = index_from
+        self._index_from = index_from or graph.INDEX_FROM
         self._mapped = mapped
         self._engine = Engine()
         self._held: dict[str, HeldLock] = {}
@@ -163,7 +163,7 @@ class EdgeStore(VersionedStore[HeldLock]):
     def mend_graph(self, ref: BankRef, spec: BankSpec, trouble: str) -> None:
         """Make the engine's files of a part anew. Raises ``DamagedBank`` where that cannot be done."""
         reason = f"the engine's files of {ref.collection} cannot be used: {trouble}"
-        self._mender.mend_graph(self._folder / ref.collection, spec, self._index_from, reason)
+        self._mender.mend_graph(self._folder / ref.collection, spec, reason)
 
     def verify(self, class_name: str | None = None, progress: Progress = SILENT) -> list[Finding]:
         return Verification(self, self._catalogue).of(class_name, progress)
@@ -287,9 +287,7 @@ class EdgeStore(VersionedStore[HeldLock]):
             self._publish,
             ref,
             folder,
-            lambda: GrowingPart(
-                folder, spec, self._engine, self._index_from, bulk=not parts, mapped=self._mapped
-            ),  # a first part is the bulk of a bank
+            lambda: GrowingPart(folder, spec, self._engine, self._index_from, mapped=self._mapped),
             held,
             self._settle,
             base,
@@ -303,11 +301,11 @@ class EdgeStore(VersionedStore[HeldLock]):
         self._acknowledge(ref)
         self._retire_old(ref.class_name, self._keep)
 
-    def require_space(self, class_name: str, spec: BankSpec, references: int, patches: int, *, extends: bool) -> None:
+    def require_space(self, class_name: str, spec: BankSpec, references: int, patches: int) -> None:
         flat = flat_bytes(spec, references, patches)
         most = 2 * flat  # while they are brought into the order of their ids
-        if not extends or patches > MERGED_AT_ONCE:
-            most = max(most, flat + engine_bytes(spec, references, patches, indexed=patches >= self._index_from))
+        if patches >= self._index_from:
+            most = max(most, flat + engine_bytes(spec, references, patches))
         require_space(self.data_dir, most, f"a new version of {class_name!r}")
 
     def _serve(self, ref: BankRef, held: HeldLock) -> None:
