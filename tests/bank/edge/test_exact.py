@@ -147,7 +147,7 @@ from tests.helpers.banks import fill, unit
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
-store = EdgeStore(Path(sys.argv[1]))
+store = EdgeStore(Path(sys.argv[1]), index_from=300)
 try:
     with store.draft("part", BankSpec(16, 4)) as draft:
         fill(draft, [unit(np.random.default_rng(0).normal(size=(300, 16)))], unit(np.ones((1, 4))))
@@ -172,7 +172,7 @@ def test_an_engine_that_cannot_write_is_an_error_with_a_code_and_leaves_nothing(
 def test_a_bank_without_its_flat_files_gets_them_back_from_the_engines(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     vectors, queries = unit(rng.normal(size=(300, 16))), unit(rng.normal(size=(20, 16)))
-    store = EdgeStore(tmp_path)
+    store = EdgeStore(tmp_path, index_from=300)
     with store.draft("part", BankSpec(16, 4)) as draft:
         fill(draft, [vectors], unit(np.ones((1, 4))))
         draft.seal()
