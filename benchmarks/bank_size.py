@@ -19,6 +19,7 @@ import numpy as np
 
 from patchbank.arrays import FloatArray
 from patchbank.bank.edge.flat_part import FlatPart
+from patchbank.bank.edge.int8_product import Int8Product
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.part import Part
 from patchbank.bank.reference import Reference
@@ -31,13 +32,10 @@ from patchbank_indexer.demo.products import load_products
 
 _CELLS = 32
 _PARTS = {
-    "vectors": "vector_storage-patch/matrix",
-    "CLS slots": "vector_storage-cls/matrix",
-    "int8": "quantized.data",
+    "flat files": "/exact/",
+    "bytes of the engine": "vector_storage-patch/matrix",
     "graph": "vector_index-patch",
-    "payload": "payload_storage|payload_index",
-    "ids": "id_tracker",
-    "flat copy": "/exact/",
+    "ids of the engine": "id_tracker",
     "rest": "",
 }
 
@@ -104,7 +102,7 @@ def _memory(folder: Path, part: Part, spec: BankSpec, queries: FloatArray) -> st
         return int(own[1]) / 1e3, int(mapped[1]) / 1e3
 
     before = used()
-    opened = FlatPart(folder, part, spec)
+    opened = FlatPart(folder, part, spec, product=Int8Product())
     opened.nearest(queries, 1)
     opened.nearest(queries[:32], 1, exact=True)
     after = used()

@@ -13,13 +13,13 @@ from patchbank.bank.view import View
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.first_choice import BUILT_IN
 from patchbank.embedding.model_files import find_backbone, model_path
-from patchbank.embedding.onnx_runtime import onnx_runtime
 from patchbank.embedding.providers import PROVIDERS, Runtime, provider_arguments
 from patchbank.embedding.self_test import self_test_picture
 from patchbank.errors import PatchbankError
 from patchbank.judging.backbone_choice import known_choice, with_backbone
 from patchbank.judging.choice_file import Choice
 from patchbank.judging.compatibility import compare
+from patchbank.onnx_runtime import onnx_runtime
 from patchbank.settings import AUTO, Settings
 from patchbank_indexer.diagnosis.check import Check, Status, looked_at
 

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-from patchbank.embedding.onnx_runtime import EXTRAS
+from patchbank.onnx_runtime import EXTRAS
 from patchbank.settings import Settings, unknown_variables
 from patchbank_indexer.diagnosis.check import Check, Status
 from patchbank_indexer.settings_origin import dotenv_variables, effective_settings

@@ -11,8 +11,8 @@ from patchbank.embedding.download import pull_model, verify_model
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.input_size import parse_size
 from patchbank.embedding.model_files import model_path
-from patchbank.embedding.onnx_runtime import onnx_runtime
 from patchbank.errors import ModelUnavailable, PatchbankError
+from patchbank.onnx_runtime import onnx_runtime
 from patchbank.settings import Settings
 
 BUILT_IN: Final = "efficientnet-lite2"

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from patchbank.disk import write_error
-from patchbank.embedding.onnx_runtime import onnx_runtime
 from patchbank.errors import DataDirNotWritable, ProviderUnavailable
+from patchbank.onnx_runtime import onnx_runtime
 
 Precision = Literal["fp32", "fp16", "bf16"]
 

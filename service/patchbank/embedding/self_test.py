@@ -16,8 +16,8 @@ import numpy as np
 import PIL
 
 from patchbank.arrays import FloatArray, IntArray
-from patchbank.embedding.onnx_runtime import onnx_runtime
 from patchbank.images import DecodedImage
+from patchbank.onnx_runtime import onnx_runtime
 
 TOLERANCE: Final = 3e-4
 """Largest shift of an embedding that passes. Runtimes of the same precision differ by far less, another precision by

@@ -8,9 +8,9 @@ from typing import Any
 
 from patchbank.arrays import FloatArray
 from patchbank.embedding.model_hash import model_sha256
-from patchbank.embedding.onnx_runtime import onnx_runtime
 from patchbank.embedding.providers import DEFAULT, Runtime, provider_arguments, session_options, verify_providers
 from patchbank.errors import Closed, ModelUnavailable
+from patchbank.onnx_runtime import onnx_runtime
 
 
 class OnnxSession:

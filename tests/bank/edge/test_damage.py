@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -21,6 +22,7 @@ import pytest
 
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.names import BankRef
+from patchbank.bank.sealed_document import sealed
 from patchbank.bank.store import Bank, BankSpec
 from patchbank.errors import DamagedBank
 from tests.helpers.banks import FINGERPRINT, fill, image_id, manifest, reference, unit, vectors
@@ -199,45 +201,41 @@ DAMAGE: Final[dict[str, Callable[[Path], None]]] = {
 @pytest.mark.parametrize(
     "file", ["exact/vectors.npy", "exact/ids.npy", "cls/vectors.npy", "cls/ids.npy", "references.json"]
 )
-def test_flat_files_are_made_anew_from_the_engines_files(
+def test_a_damaged_flat_file_is_an_error_of_that_class_alone(
     data_dir: Path, expected: dict[str, dict[str, Any]], file: str, how: str
 ) -> None:
     DAMAGE[how](truth(data_dir, file))
     with closing(opened(data_dir)) as store:
-        assert check(store, expected, truth(data_dir, file)) == ""
-        if file == "cls/vectors.npy":
-            assert store.bank("part").cls_vectors()[0]
-        assert [finding.state for finding in store.verify("part")] == ["sound"] * 6
-    assert truth(data_dir, file).is_file()
-    assert not list((data_dir / "collections").glob("*/.mending-*"))
+        assert "there is no second copy" in check(store, expected, truth(data_dir, file))
+        with pytest.raises(DamagedBank, match=file.split("/", maxsplit=1)[0]):
+            store.check(BankRef("part", store.active()["part"]))
+        (damaged,) = (finding for finding in store.verify() if finding.state != "sound")
+        assert (damaged.state, damaged.class_name, damaged.what) == ("damaged", "part", "part")
 
 
 def test_verifying_mends_and_tells(data_dir: Path) -> None:
-    flip(truth(data_dir, "exact/vectors.npy"))
     flip(truth(data_dir, "shard.json"))
     with closing(opened(data_dir)) as store:
         (healed,) = (finding for finding in store.verify() if finding.state != "sound")
         assert (healed.state, healed.class_name, healed.what) == ("healed", "part", "part")
-        assert "exact was made anew" in healed.message
-        assert "the engine's files were made anew" in healed.message
+        assert "its graph was made anew" in healed.message
         assert {finding.state for finding in store.verify()} == {"sound"}
+        assert not store.bank("part").nearest(QUERIES, 1).exact, "it is searched by its graph again"
+    assert not list((data_dir / "collections").glob("*/.mending-*"))
 
 
-def test_what_has_no_second_copy_is_damaged_and_only_there(data_dir: Path, expected: dict[str, dict[str, Any]]) -> None:
-    truth(data_dir, "shard.json").unlink()
-    flip(truth(data_dir, "exact/vectors.npy"))
-    shutil.rmtree(truth(data_dir, "shard"))
+def test_a_graph_of_an_earlier_release_is_made_anew(data_dir: Path) -> None:
+    stored = json.loads(truth(data_dir, "shard.json").read_text())
+    truth(data_dir, "shard.json").write_text(json.dumps(sealed({"files": stored["files"]})))
     with closing(opened(data_dir)) as store:
-        assert "there is no second copy" in check(store, expected, data_dir)
-        with pytest.raises(DamagedBank, match="exact"):
-            store.check(BankRef("part", store.active()["part"]))
-        (damaged,) = (finding for finding in store.verify() if finding.state == "damaged")
-        assert damaged.class_name == "part"
+        assert store.bank("part").nearest(QUERIES, 1).exact, "exhaustively"
+        (healed,) = (finding for finding in store.verify() if finding.state != "sound")
+        assert "older release" in healed.message or "made anew" in healed.message
+        assert not store.bank("part").nearest(QUERIES, 1).exact
 
 
 def test_a_class_whose_cls_embeddings_are_lost_has_no_vote_and_that_is_told(data_dir: Path) -> None:
     flip(truth(data_dir, "cls/vectors.npy"))
-    shutil.rmtree(truth(data_dir, "shard"))
     with closing(opened(data_dir)) as store:
         found = store.find_references(store.pointers(), FINGERPRINT, vectors(1, 1, 4)[0], 100)
         assert {hit.class_name for hit in found.hits} == {"other"}

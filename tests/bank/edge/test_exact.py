@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,7 +22,7 @@ from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.names import PatchId, patch_point
 from patchbank.bank.store import BankSpec
 from patchbank.errors import StoreUnavailable
-from tests.helpers.banks import fill, image_id, manifest, unit
+from tests.helpers.banks import fill, image_id, unit
 from tests.helpers.places import ROOT
 
 
@@ -167,24 +166,3 @@ def test_an_engine_that_cannot_write_is_an_error_with_a_code_and_leaves_nothing(
     told, left = done.stdout.splitlines()
     assert told.startswith("store_unavailable the bank store's engine failed")
     assert left == "[]"
-
-
-def test_a_bank_without_its_flat_files_gets_them_back_from_the_engines(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    vectors, queries = unit(rng.normal(size=(300, 16))), unit(rng.normal(size=(20, 16)))
-    store = EdgeStore(tmp_path, index_from=300)
-    with store.draft("part", BankSpec(16, 4)) as draft:
-        fill(draft, [vectors], unit(np.ones((1, 4))))
-        draft.seal()
-        draft.activate(manifest(draft, references=1, patches=300, dims=(16, 4)))
-    before = store.bank("part").nearest(queries, 3, exact=True)
-    store.close()
-    folder = next(tmp_path.glob("collections/*part*/exact"))
-    was = {path.name: path.read_bytes() for path in folder.iterdir()}
-    shutil.rmtree(folder)
-    store = EdgeStore(tmp_path)
-    after = store.bank("part").nearest(queries, 3, exact=True)
-    store.close()
-    assert (before.distances == after.distances).all()
-    assert (before.ids == after.ids).all()
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == was, "bit by bit"

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from patchbank.embedding.onnx_runtime import onnx_runtime
 from patchbank.errors import ProviderUnavailable
+from patchbank.onnx_runtime import onnx_runtime
 from tests.helpers.command_line import indexer, teach
 from tests.helpers.grpc_qdrant import Behaviour, serving_qdrant
 from tests.helpers.pictures import folder_of

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,7 +28,7 @@ _MOST_TOLD: Final = 300
 
 
 class Engine:
-    """Makes collections of the engine from flat files, and flat files from them. Thread-safe."""
+    """Makes graphs over flat files. Thread-safe."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
@@ -37,15 +36,14 @@ class Engine:
         self._closed = False
 
     def build(self, source: Path, into: Path, spec: BankSpec) -> bool:
-        """Make a collection, with its checksums, below the directory ``into`` from the flat files below ``source``.
-        Returns whether all of it is in the graph. Raises ``StoreUnavailable``, of which ``DiskFull`` is one."""
-        task = {"patch_dim": spec.patch_dim, "cls_dim": spec.cls_dim}
-        return bool(json.loads(self._run("build", source, into, task))["indexed"])
+        """Make a graph, with its checksums, below the directory ``into`` over the flat files below ``source``. Returns
+        whether all patches are in it. Raises ``StoreUnavailable``, of which ``DiskFull`` is one."""
+        return bool(json.loads(self._run("build", source, into, {"patch_dim": spec.patch_dim}))["indexed"])
 
-    def export(self, source: Path, into: Path, pieces: Sequence[str]) -> None:
-        """Write flat files below the directory ``into`` from the collection below ``source``: of ``pieces``, which are
-        ``patches``, ``cls`` and ``references``. Raises as ``build`` does."""
-        self._run("export", source, into, {"pieces": list(pieces)})
+    def export(self, source: Path, into: Path) -> None:
+        """Write the references below the directory ``into`` that a collection of an older release below ``source``
+        holds. Raises as ``build`` does."""
+        self._run("export", source, into, {})
 
     def _run(self, work: str, source: Path, into: Path, task: dict[str, Any]) -> str:
         told = json.dumps({"work": work, "source": str(source), "into": str(into), "parent": os.getpid(), **task})

@@ -17,8 +17,9 @@ from patchbank.bank.content_digest import VectorsDigest, require_unit
 from patchbank.bank.edge.cls_table import ClsTable
 from patchbank.bank.edge.exact import ExactIndex
 from patchbank.bank.edge.flat_collection import BLOCK, FlatCollection
-from patchbank.bank.edge.folders import CLS_COPY, EXACT_COPY, REFERENCES, SHARD, SHARD_SUMS
-from patchbank.bank.edge.graph import INDEX_FROM, Graph, GraphUnusable
+from patchbank.bank.edge.folders import CLS_COPY, EXACT_COPY, REFERENCES
+from patchbank.bank.edge.graph import Graph, GraphUnusable
+from patchbank.bank.edge.int8_product import Int8Product
 from patchbank.bank.edge.npy_file import FileRows, NpyFile
 from patchbank.bank.edge.reference_shelf import UNREADABLE, Shelf, read_shelf
 from patchbank.bank.edge.shard_sums import check_sums, engine_stamp, watched_files
@@ -33,16 +34,17 @@ _LOG = logging.getLogger("patchbank")
 
 T = TypeVar("T")
 
+_OVERSAMPLING: Final = 2
+"""So many more neighbours are asked of the graph, which knows vectors as bytes."""
+
+_REMEDY: Final = "there is no second copy: restore the class from a backup, or teach it again"
+
 PIECES: Final = {"patches": EXACT_COPY, "cls": CLS_COPY, "references": REFERENCES}
 """The pieces of a part, named as their digests, and where they lie."""
 
 
-class Mender(Protocol):
-    """Makes a piece of a part anew where it is lost or damaged."""
-
-    def mend(self, folder: Path, part: Part, spec: BankSpec, piece: str, reason: str) -> None:
-        """Make the piece anew. Raises ``DamagedBank`` where that cannot be done."""
-        ...
+class Older(Protocol):
+    """Reads what older releases wrote elsewhere."""
 
     def shelf(self, folder: Path, count: int) -> Shelf:
         """The references of a part of an older layout, which the engine's files hold. Raises ``DamagedBank``."""
@@ -53,8 +55,8 @@ class FlatPart(FlatCollection):
     """The part below ``folder``, which is what ``part`` says of it, for embeddings of the sizes ``spec``.
 
     Without ``mapped`` nothing is memory-mapped, and no engine is opened: a file that is cut then ends no process.
-    What is ``trusted`` was written by this process a moment ago. Damaged pieces are given to ``mender``. Methods raise
-    ``DamagedBank`` where that is to no avail, and ``Closed``.
+    What is ``trusted`` was written by this process a moment ago. ``product`` multiplies for the search by upper bounds.
+    Methods raise ``DamagedBank`` and ``Closed``.
     """
 
     def __init__(
@@ -65,23 +67,23 @@ class FlatPart(FlatCollection):
         *,
         mapped: bool = True,
         trusted: bool = False,
-        mender: Mender | None = None,
-        index_from: int = INDEX_FROM,
+        older: Older | None = None,
+        product: Int8Product | None = None,
     ) -> None:
         self._folder = folder
         self._part = part
         self._spec = spec
         self._mapped = mapped
         self._trusted = trusted
-        self._mender = mender
+        self._older = older
+        self._product = product
         exact, cls = folder / EXACT_COPY, folder / CLS_COPY
         self._index = Watched(
             lambda: (exact / "ids.npy", exact / "vectors.npy"), self._piece("patches", self._read_patches)
         )
         self._cls = Watched(lambda: (cls / "ids.npy", cls / "vectors.npy"), self._piece("cls", self._read_table))
         self._references = Watched(lambda: (folder / REFERENCES,), self._piece("references", self._read_references))
-        older = part.digest is None and part.patches >= index_from and (folder / SHARD).is_dir()
-        self._has_graph: Final = part.indexed or older
+        self._has_graph: Final = part.indexed and part.digest is not None
         self._sums = Watched(lambda: watched_files(folder), lambda: self._engine_trouble(deep=False), engine_stamp)
         self._graph: Watched[Graph | None] | None = None
         if self._has_graph and mapped:
@@ -99,10 +101,10 @@ class FlatPart(FlatCollection):
         return self._engine_trouble(deep=True) if deep else self._sums.get()
 
     def _engine_trouble(self, *, deep: bool) -> str | None:
-        if not self._has_graph and not any((self._folder / name).exists() for name in (SHARD, SHARD_SUMS)):
+        if not self._has_graph:
             return None
         try:
-            check_sums(self._folder, deep=deep, older=self._part.digest is None)
+            check_sums(self._folder, deep=deep)
         except (OSError, ValueError) as error:
             return reason_of(error)
         return None
@@ -132,13 +134,16 @@ class FlatPart(FlatCollection):
             index = self._patches()
 
             def search(asked: FloatArray, most: int, left_out: Sequence[str]) -> tuple[FloatArray, ByteArray]:
-                return index.among(asked, graph.propose(asked, most, left_out), left_out)
+                if left_out:  # the few queries all of whose nearest are left out
+                    exactly = index.nearest(asked, most, left_out)
+                    return exactly.distances, exactly.ids
+                return index.among(asked, graph.propose(asked, _OVERSAMPLING * most), most)
 
             return Neighbours(*nearest_without(search, queries, k, exclude_images), exact=False)
 
     def _load_graph(self) -> Graph | None:
         try:
-            return Graph.load(self._folder, self._part.patches, trusted=self._trusted, older=self._part.digest is None)
+            return Graph.load(self._folder, self._part.patches, trusted=self._trusted)
         except GraphUnusable as error:
             self._warn(error)
             return None
@@ -153,20 +158,14 @@ class FlatPart(FlatCollection):
         _LOG.warning("%s: searched exhaustively, because its graph cannot be used: %s", self._folder.name, error)
 
     def _piece(self, piece: str, read: Callable[[], T]) -> Callable[[], T]:
-        """``read``; where it finds damage, the piece is made anew and read again."""
+        """``read``; where it finds damage, that is said."""
 
         def checked() -> T:
             try:
                 return read()
             except UNREADABLE as error:
-                reason = f"{self._folder.name}/{PIECES[piece]} cannot be used: {reason_of(error)}"
-                if self._mender is None:
-                    raise DamagedBank(reason) from error
-                self._mender.mend(self._folder, self._part, self._spec, piece, reason)
-            try:
-                return read()
-            except UNREADABLE as error:
-                raise DamagedBank(f"{self._folder.name}/{PIECES[piece]} changes: {reason_of(error)}") from error
+                what = f"{self._folder.name}/{PIECES[piece]} cannot be used: {reason_of(error)}"
+                raise DamagedBank(f"{what}; {_REMEDY}") from error
 
         return checked
 
@@ -179,7 +178,7 @@ class FlatPart(FlatCollection):
         ids = ids_file.read()
         if not self._trusted:
             self._compare(ids, file)
-        return ExactIndex(file.mapped() if self._mapped else FileRows(file), ids)
+        return ExactIndex(file.mapped() if self._mapped else FileRows(file), ids, self._product)
 
     def _compare(self, ids: ByteArray, file: NpyFile) -> None:
         """Read all vectors, not through the map, and compare them with what was written."""
@@ -201,8 +200,8 @@ class FlatPart(FlatCollection):
 
     def _read_references(self) -> Shelf:
         path, digest = self._folder / REFERENCES, self._part.digest
-        if digest is None and self._mender is not None and not path.exists():
-            return self._mender.shelf(self._folder, self._part.references)
+        if digest is None and self._older is not None and not path.exists():
+            return self._older.shelf(self._folder, self._part.references)
         return read_shelf(path, None if digest is None else digest.references, self._part.references)
 
     @contextmanager

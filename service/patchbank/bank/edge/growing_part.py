@@ -10,6 +10,7 @@ from patchbank.arrays import FloatArray, IntArray
 from patchbank.bank.edge.engine import Engine
 from patchbank.bank.edge.flat_collection import FlatCollection, MemoryPart
 from patchbank.bank.edge.flat_part import FlatPart
+from patchbank.bank.edge.int8_product import Int8Product
 from patchbank.bank.edge.spool import Spool
 from patchbank.bank.edge.synced import sync_tree
 from patchbank.bank.forwarding import Forwarding
@@ -26,11 +27,21 @@ _SPOOL: Final = "spool"
 class GrowingPart(Forwarding):
     """A part in work below ``folder``. From ``index_from`` patches on it gets a graph of the engine."""
 
-    def __init__(self, folder: Path, spec: BankSpec, engine: Engine, index_from: int, *, mapped: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        spec: BankSpec,
+        engine: Engine,
+        index_from: int,
+        product: Int8Product,
+        *,
+        mapped: bool = True,
+    ) -> None:
         self._folder = folder
         self._spec = spec
         self._engine = engine
         self._index_from = index_from
+        self._product = product
         self._mapped = mapped
         self._read: MemoryPart | None = None
         self._sealed: FlatPart | None = None
@@ -70,7 +81,9 @@ class GrowingPart(Forwarding):
         if part.patches >= self._index_from:
             indexed = self._engine.build(self._folder, self._folder, self._spec)
             part = part.model_copy(update={"indexed": indexed})
-        self._sealed = FlatPart(self._folder, part, self._spec, mapped=self._mapped, trusted=True)
+        self._sealed = FlatPart(
+            self._folder, part, self._spec, mapped=self._mapped, trusted=True, product=self._product
+        )
         return part
 
     def _open(self) -> Spool:

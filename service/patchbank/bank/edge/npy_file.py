@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Literal
+from typing import Any, BinaryIO, Final, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -110,6 +110,14 @@ def write_rows(path: Path, kind: Kind, rows: npt.NDArray[Any]) -> None:
     with path.open("xb") as file:
         write_header(file, kind, *rows.shape)
         file.write(np.ascontiguousarray(rows, dtype=kind).tobytes())
+
+
+class Rows(Protocol):
+    """Vectors (N, D), wherever they are. Reading may raise ``OSError``."""
+
+    def __len__(self) -> int: ...
+    def rows(self, begin: int, end: int) -> FloatArray: ...
+    def gather(self, places: IntArray) -> FloatArray: ...
 
 
 class ArrayRows:

@@ -11,7 +11,7 @@ _THUMBNAIL: Final = 60_000
 
 _FLAT_POINT: Final = 16
 _ENGINE_POINT: Final = 200
-"""Bytes of a point beside its vector: the engine's payload, ids and index of images."""
+"""Bytes of a point beside its vector: its id and its links."""
 
 _ENGINE_FILES: Final = 6 << 20
 """Files that the engine makes for any number of points."""
@@ -22,8 +22,7 @@ def flat_bytes(spec: BankSpec, references: int, patches: int) -> int:
     return patches * (4 * spec.patch_dim + _FLAT_POINT) + references * (4 * spec.cls_dim + _FLAT_POINT + _THUMBNAIL)
 
 
-def engine_bytes(spec: BankSpec, references: int, patches: int) -> int:
-    """Bytes of the same in the engine, at most: a graph is built over a second copy, before the first one goes, and has
-    a size of its own. File systems that do not leave holes out, such as one in memory, take more."""
-    points = patches * (4 * spec.patch_dim + _ENGINE_POINT) + references * (4 * spec.cls_dim + _THUMBNAIL)
-    return _ENGINE_FILES + 3 * points
+def engine_bytes(spec: BankSpec, patches: int) -> int:
+    """Bytes of a graph over them, at most: it is built over a second copy, before the first one goes, and has a size of
+    its own. File systems that do not leave holes out, such as one in memory, take more."""
+    return _ENGINE_FILES + 3 * patches * (spec.patch_dim + _ENGINE_POINT)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from patchbank.bank.edge.codes import Codes
 from patchbank.bank.edge.folders import SHARD, SHARD_SUMS
 from patchbank.bank.edge.stamp import Stamp, stamp_of
 from patchbank.bank.sealed_document import canonical, sealed, unsealed
@@ -23,7 +24,7 @@ _TOUCHED: Final = frozenset({"deleted.dat", "flags_a.dat", "flags_b.dat", "statu
 """Files that the engine opens for writing, so that their time of change tells nothing."""
 
 _BULKY: Final = frozenset({"matrix.dat"})
-"""Vectors in full length: damage there makes the engine propose other neighbours, no more. They are compared only where
+"""The vectors: damage there makes the engine propose other neighbours, no more. They are compared only where
 all is to be; their length always is."""
 
 _BLOCK: Final = 1 << 20
@@ -31,17 +32,26 @@ _MOST: Final = 1 << 24
 """Most bytes of the file of checksums."""
 
 
-def write_sums(folder: Path) -> None:
-    """Write the checksums of all files of the collection below ``folder``. Raises ``OSError``."""
+def write_sums(folder: Path, codes: Codes) -> None:
+    """Write the checksums of all files of the collection below ``folder``, and what ``codes`` its vectors are. Raises
+    ``OSError``."""
     content = {name: [path.stat().st_size, _sum(path)] for name, path in _files(folder)}
-    (folder / SHARD_SUMS).write_text(json.dumps(sealed({"files": content}), indent=1), encoding="utf-8")
+    told = sealed({"files": content, "limit": codes.limit})
+    (folder / SHARD_SUMS).write_text(json.dumps(told, indent=1), encoding="utf-8")
 
 
-def check_sums(folder: Path, *, deep: bool, older: bool) -> None:
-    """Raise ``OSError`` or ``ValueError`` where a file of the collection is missing, new or changed. ``deep`` compares
-    vectors too. Those of an ``older`` release have no checksums, and are taken as they are."""
-    if older and (folder / SHARD).is_dir() and not (folder / SHARD_SUMS).exists():
-        return
+def read_codes(folder: Path) -> Codes:
+    """What the vectors of the collection are. Raises ``OSError``, and ``ValueError`` for one of an older release."""
+    limit = _content(folder).get("limit")
+    if not isinstance(limit, float) or not 0 < limit <= 1:
+        raise ValueError(f"{SHARD_SUMS} is that of an older release")
+    return Codes(limit)
+
+
+def check_sums(folder: Path, *, deep: bool) -> None:
+    """Raise ``OSError`` or ``ValueError`` where a file of the collection is missing, new or changed, or is of an older
+    release. ``deep`` compares vectors too."""
+    read_codes(folder)
     expected = read_sums(folder)
     there = dict(_files(folder))
     if set(there) != set(expected):
@@ -59,8 +69,15 @@ def check_sums(folder: Path, *, deep: bool, older: bool) -> None:
 def read_sums(folder: Path) -> dict[str, tuple[int, str]]:
     """Length and checksum of each file. Raises ``OSError`` and ``ValueError``."""
     try:
-        content = unsealed(json.loads(read_regular_text(folder / SHARD_SUMS, _MOST)))["files"]
-        return {str(name): (int(size), str(checksum)) for name, (size, checksum) in content.items()}
+        files = _content(folder)["files"]
+        return {str(name): (int(size), str(checksum)) for name, (size, checksum) in files.items()}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{SHARD_SUMS} is damaged") from error
+
+
+def _content(folder: Path) -> dict[str, Any]:
+    try:
+        return dict(unsealed(json.loads(read_regular_text(folder / SHARD_SUMS, _MOST))))
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{SHARD_SUMS} is damaged") from error
 

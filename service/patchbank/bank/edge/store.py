@@ -35,6 +35,7 @@ from patchbank.bank.edge.engine import Engine
 from patchbank.bank.edge.flat_part import FlatPart
 from patchbank.bank.edge.folders import CLS_COPY, COLLECTIONS, MANIFEST, MENDING, PARTIAL, PENDING
 from patchbank.bank.edge.growing_part import GrowingPart
+from patchbank.bank.edge.int8_product import Int8Product
 from patchbank.bank.edge.later import Later
 from patchbank.bank.edge.mending import PartMender
 from patchbank.bank.edge.room import engine_bytes, flat_bytes
@@ -81,6 +82,7 @@ class EdgeStore(VersionedStore[HeldLock]):
         self._index_from = index_from or graph.INDEX_FROM
         self._mapped = mapped
         self._engine = Engine()
+        self._product = Int8Product()
         self._held: dict[str, HeldLock] = {}
         self._swept = False
         self._mended: dict[str, list[str]] = {}
@@ -121,7 +123,14 @@ class EdgeStore(VersionedStore[HeldLock]):
         folder = self._folder / BankRef(class_name, part.version).collection
         if not folder.is_dir():
             raise DamagedBank(f"the files of {folder.name} are missing")
-        return FlatPart(folder, part, spec, mapped=self._mapped, mender=self._mender, index_from=self._index_from)
+        return FlatPart(
+            folder,
+            part,
+            spec,
+            mapped=self._mapped,
+            older=self._mender,
+            product=self._product,
+        )
 
     def _manifest(self, ref: BankRef, serves: bool) -> Manifest:
         return self._manifests.get(ref.collection, lambda: self.read_manifest(ref, serves=serves)[0])
@@ -287,7 +296,7 @@ class EdgeStore(VersionedStore[HeldLock]):
             self._publish,
             ref,
             folder,
-            lambda: GrowingPart(folder, spec, self._engine, self._index_from, mapped=self._mapped),
+            lambda: GrowingPart(folder, spec, self._engine, self._index_from, self._product, mapped=self._mapped),
             held,
             self._settle,
             base,
@@ -305,7 +314,7 @@ class EdgeStore(VersionedStore[HeldLock]):
         flat = flat_bytes(spec, references, patches)
         most = 2 * flat  # while they are brought into the order of their ids
         if patches >= self._index_from:
-            most = max(most, flat + engine_bytes(spec, references, patches))
+            most = max(most, flat + engine_bytes(spec, patches))
         require_space(self.data_dir, most, f"a new version of {class_name!r}")
 
     def _serve(self, ref: BankRef, held: HeldLock) -> None:
