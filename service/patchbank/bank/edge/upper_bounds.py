@@ -55,15 +55,15 @@ class UpperBounds:
         levels = product.levels
         self._left = levels.left
         spans = [(begin, min(begin + block, len(rows))) for begin in range(0, len(rows), block)]
-        projected = [self._projected(rows.rows(*span)) for span in spans]
-        self._step = max(float(np.abs(part).max(initial=0.0)) for part in projected) / levels.right or 1.0
+        # Twice, so that a bank of gigabytes is never held in float32.
+        self._step = max(float(np.abs(self._projected(rows.rows(*span))).max()) for span in spans) / levels.right or 1.0
         self._codes: list[Codes] = []
         self._errors: list[float] = []
-        for number, part in enumerate(projected):
-            codes = np.round(part / self._step)
-            self._errors.append(float(np.linalg.norm(part - codes * self._step, axis=1).max()))
+        for span in spans:
+            projected = self._projected(rows.rows(*span))
+            codes = np.round(projected / self._step)
+            self._errors.append(float(np.linalg.norm(projected - codes * self._step, axis=1).max()))
             self._codes.append(np.ascontiguousarray(codes.T, dtype=np.int8))
-            projected[number] = np.empty((0, 0), dtype=np.float32)  # it takes four times as much
 
     def __len__(self) -> int:
         """Number of blocks."""
