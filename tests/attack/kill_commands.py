@@ -27,12 +27,14 @@ Verdicts = Mapping[str, Judged]
 @dataclass(frozen=True)
 class Known:
     """What a change does when nothing disturbs it: verdicts before and after, the disk after it was done once and
-    twice, the seconds in which it was done, and the bytes that it adds to the disk."""
+    twice, and after what is to be done then (``Change.then``), the seconds in which it was done, and the bytes that it
+    adds to the disk."""
 
     before: Verdicts
     after: Verdicts
     once: DiskUse
     twice: DiskUse
+    then: DiskUse
     seconds: list[float]
     needs: int
 
@@ -81,9 +83,11 @@ def learn(ground: Ground, change: Change, judge: Judge, runner: Runner) -> Known
     again = runner.run(change.words(ground), data)
     if again.status != 0 and again.code not in change.again:
         return f"cannot be run twice: {again.code}, {again.output[-300:]!r} {again.errors[-300:]}"
-    return Known(
-        before, after, once, DiskUse.of(data), [each.seconds for each in (ran, again) if each.status == 0], needs
-    )
+    twice = DiskUse.of(data)
+    if change.then is not None:
+        runner.run(change.then(ground), data)
+    seconds = [each.seconds for each in (ran, again) if each.status == 0]
+    return Known(before, after, once, twice, DiskUse.of(data), seconds, needs)
 
 
 def asked(judge: Judge, data: Path, ground: Ground) -> Verdicts:
@@ -150,8 +154,9 @@ def _kill(
             told = again.crashed or f"{again.code}: {again.output[-200:]!r}"
             report.found(number, f"{how}: the same command then fails: {told}")
             return
-        if refused and not acknowledged and change.then is not None:
-            runner.run(change.then(ground), data)
+        then = change.then if refused and not acknowledged else None
+        if then is not None:
+            runner.run(then(ground), data)
         if not refused and acknowledged and change.again:
             report.found(number, f"{how}: acknowledged, and yet it can be done once more")
         end = asked(judge, data, ground)
@@ -163,9 +168,8 @@ def _kill(
     use = DiskUse.of(data)
     # Where it had not been done, it was done once; what verdicts do not tell may be either.
     clear = is_before != is_after or acknowledged
-    legal = (
-        [known.twice] if clear and (acknowledged or is_after) else [known.once] if clear else [known.once, known.twice]
-    )
+    done = [known.twice, *([known.then] if then is not None else [])]
+    legal = done if clear and (acknowledged or is_after) else [known.once] if clear else [known.once, *done]
     differences = [use.beside(each) for each in legal]
     if all(differences):
         report.found(number, f"{how}: after it was done again, the disk has {differences[0]}")
