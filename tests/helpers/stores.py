@@ -226,7 +226,7 @@ def store_kind(name: str, data_dir: Path, index_from: int | None = None) -> Iter
     if name == "server":
         kind = RealKind(REAL_SERVER, index_from)
     else:
-        kind = EdgeKind(data_dir, 2 if name == "pooled" else 0, index_from)
+        kind = EdgeKind(data_dir, 1 if name == "pooled" else 0, index_from)
     try:
         yield kind
     finally:

@@ -173,7 +173,8 @@ def _start_add(folder: Path, data: Path) -> subprocess.Popen[bytes]:
 
 
 def _await_draft(data: Path, process: subprocess.Popen[bytes]) -> None:
-    while not list((data / "collections").glob("*part__*.partial")):
+    """Until something is written to it."""
+    while not list((data / "collections").glob("*part__*.partial/spool")):
         assert process.poll() is None
         time.sleep(0.01)
 

@@ -292,15 +292,19 @@ class EdgeStore(VersionedStore[HeldLock]):
             folder.mkdir(parents=True)
         except OSError as error:
             raise write_error(error, f"{self.data_dir}", DataDirNotWritable, self.data_dir) from error
-        return EdgeDraft(
-            self._publish,
-            ref,
-            folder,
-            lambda: GrowingPart(folder, spec, self._engine, self._index_from, self._product, mapped=self._mapped),
-            held,
-            self._settle,
-            base,
-        )
+        try:
+            return EdgeDraft(
+                self._publish,
+                ref,
+                folder,
+                lambda: GrowingPart(folder, spec, self._engine, self._index_from, self._product, mapped=self._mapped),
+                held,
+                self._settle,
+                base,
+            )
+        except BaseException:  # a base that cannot be read, or an interruption
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
     def _publish(self, ref: BankRef, held: HeldLock, *, serve: bool = True) -> None:
         if serve:
