@@ -178,9 +178,9 @@ HOSTILE = [
 ]
 
 
-def named_evil(folder: Path) -> set[str]:
+def named_evil(folder: Path) -> set[Path]:
     """What lies below a folder under such a name; folders may go meanwhile, which ``rglob`` does not bear."""
-    return {os.path.join(where, name) for where, *both in os.walk(folder) for name in chain(*both) if "evil" in name}
+    return {Path(where) / name for where, *both in os.walk(folder) for name in chain(*both) if "evil" in name}
 
 
 def test_hostile_names_never_become_paths_and_are_told_as_they_came(
