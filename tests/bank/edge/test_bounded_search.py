@@ -31,7 +31,7 @@ class Sixteen(Int8Product):
     def levels(self) -> int8_product.Levels:
         return NARROW
 
-    def __call__(self, left: npt.NDArray[np.uint8], right: int8_product.Codes) -> int8_product.Sums:
+    def __call__(self, left: npt.NDArray[np.uint8], right: int8_product.Int8Array) -> int8_product.Sums:
         products = left.astype(np.int64)[:, :, None] * right.astype(np.int64)[None]
         pairs = np.add.reduceat(products, np.arange(0, left.shape[1], 2), axis=1)
         saturated = np.clip(pairs, -(2**15), 2**15 - 1).sum(axis=1)

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_info
 
 from patchbank.onnx_runtime import onnx_runtime
 
-Codes = npt.NDArray[np.int8]
+Int8Array = npt.NDArray[np.int8]
 Sums = npt.NDArray[np.int32]
 
 ZERO: Final = 128
@@ -51,7 +51,7 @@ class Int8Product:
         self._loaded()
         return self._levels
 
-    def __call__(self, left: npt.NDArray[np.uint8], right: Codes) -> Sums:
+    def __call__(self, left: npt.NDArray[np.uint8], right: Int8Array) -> Sums:
         """(``left`` - ``ZERO``) (Q, K) times ``right`` (K, N): int32 (Q, N)."""
         return _run(self._loaded(), left, right)
 
@@ -75,7 +75,7 @@ def _session() -> Any:
     return runtime.InferenceSession(product_graph(), options, providers=["CPUExecutionProvider"])
 
 
-def _run(session: Any, left: npt.NDArray[np.uint8], right: Codes) -> Sums:
+def _run(session: Any, left: npt.NDArray[np.uint8], right: Int8Array) -> Sums:
     (sums,) = session.run(["sums"], {"left": left, "right": right})
     return np.asarray(sums, dtype=np.int32)
 

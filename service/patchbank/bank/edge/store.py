@@ -123,14 +123,7 @@ class EdgeStore(VersionedStore[HeldLock]):
         folder = self._folder / BankRef(class_name, part.version).collection
         if not folder.is_dir():
             raise DamagedBank(f"the files of {folder.name} are missing")
-        return FlatPart(
-            folder,
-            part,
-            spec,
-            mapped=self._mapped,
-            older=self._mender,
-            product=self._product,
-        )
+        return FlatPart(folder, part, spec, mapped=self._mapped, older=self._mender, product=self._product)
 
     def _manifest(self, ref: BankRef, serves: bool) -> Manifest:
         return self._manifests.get(ref.collection, lambda: self.read_manifest(ref, serves=serves)[0])

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from patchbank.arrays import FloatArray
-from patchbank.bank.edge.int8_product import ZERO, Codes, Int8Product, Sums
+from patchbank.bank.edge.int8_product import ZERO, Int8Array, Int8Product, Sums
 from patchbank.bank.edge.npy_file import Rows
 
 BLOCK: Final = 2_048
@@ -57,7 +57,7 @@ class UpperBounds:
         spans = [(begin, min(begin + block, len(rows))) for begin in range(0, len(rows), block)]
         # Twice, so that a bank of gigabytes is never held in float32.
         self._step = max(float(np.abs(self._projected(rows.rows(*span))).max()) for span in spans) / levels.right or 1.0
-        self._codes: list[Codes] = []
+        self._codes: list[Int8Array] = []
         self._errors: list[float] = []
         for span in spans:
             projected = self._projected(rows.rows(*span))

@@ -27,7 +27,7 @@ class Verified(verification.Verified, Protocol):
 
 
 class Verification(verification.Verification):
-    """Reads all files; what has a second copy is made anew."""
+    """Reads all files; graphs and the pointer are made anew."""
 
     def __init__(self, store: Verified, catalogue: Catalogue) -> None:
         super().__init__(store)
