@@ -16,8 +16,10 @@ import pytest
 import qdrant_edge as qe
 
 from patchbank.bank.edge import flat_part
+from patchbank.bank.edge.codes import Codes
 from patchbank.bank.edge.flat_part import FlatPart
 from patchbank.bank.edge.reference_shelf import Shelf, read_shelf
+from patchbank.bank.edge.shard_sums import read_codes, write_sums
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.errors import DamagedBank, DataDirNotWritable, PatchbankError, UnknownVersion
 from tests.helpers.banks import FINGERPRINT, SPEC, image_id, teach, vectors
@@ -100,6 +102,14 @@ def test_what_the_engine_proposes_is_never_believed(tmp_path: Path, monkeypatch:
     quick.close()
 
 
+def test_vectors_of_one_number_have_codes_that_can_be_read_again(tmp_path: Path) -> None:
+    """Their limit is that of what is stored, though rounding makes them longer than 1."""
+    codes = Codes.fitting(np.full((4, 1), np.nextafter(np.float32(1), np.float32(2))))
+    (tmp_path / "shard").mkdir()
+    write_sums(tmp_path, codes)
+    assert read_codes(tmp_path) == codes
+
+
 def test_a_data_directory_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     store = EdgeStore(tmp_path / "file" / "data")
@@ -112,6 +122,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from tests.helpers.banks import SPEC, fill, manifest, vectors
+from patchbank.bank.edge.shard_sums import read_codes, write_sums
 from patchbank.bank.edge.store import EdgeStore
 
 store = EdgeStore(Path(sys.argv[1]), keep_versions=2)

@@ -25,7 +25,7 @@ class Codes:
     def fitting(cls, vectors: FloatArray) -> Codes:
         """What suits these vectors (N, D)."""
         limit = float(np.quantile(np.abs(vectors), _QUANTILE)) if vectors.size else 0.0
-        return cls(limit or 1.0)
+        return cls(min(limit, 1.0) or 1.0)  # of vectors with one number each it is 1, and rounding may add to it
 
     def of(self, vectors: FloatArray) -> FloatArray:
         """The codes (N, D), as whole float32 numbers, which the engine makes bytes of."""
