@@ -19,8 +19,8 @@ import numpy as np
 
 from patchbank.arrays import FloatArray
 from patchbank.bank.edge.flat_part import FlatPart
-from patchbank.bank.edge.int8_product import Int8Product
 from patchbank.bank.edge.store import EdgeStore
+from patchbank.bank.exact.int8_product import Int8Product
 from patchbank.bank.part import Part
 from patchbank.bank.reference import Reference
 from patchbank.bank.store import BankSpec

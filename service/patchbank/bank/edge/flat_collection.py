@@ -11,8 +11,8 @@ import numpy as np
 
 from patchbank.arrays import FloatArray
 from patchbank.bank.edge.cls_table import ClsTable
-from patchbank.bank.edge.exact import ExactIndex
 from patchbank.bank.edge.reference_shelf import MemoryShelf, Shelf
+from patchbank.bank.exact.index import ExactIndex
 from patchbank.bank.reference import Reference, ReferenceFacts
 from patchbank.bank.store import Neighbours, PatchBlock
 from patchbank.errors import UnknownReference

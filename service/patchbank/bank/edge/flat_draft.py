@@ -9,8 +9,8 @@ import numpy as np
 from patchbank.arrays import ByteArray, FloatArray, IntArray
 from patchbank.bank.content_digest import keys_of
 from patchbank.bank.edge.cls_table import ClsTable
-from patchbank.bank.edge.exact import ExactIndex
 from patchbank.bank.edge.flat_collection import MemoryPart
+from patchbank.bank.exact.index import ExactIndex
 from patchbank.bank.names import point_ids
 from patchbank.bank.reference import Reference
 

@@ -15,15 +15,15 @@ from typing import Final, Protocol, TypeVar
 from patchbank.arrays import ByteArray, FloatArray
 from patchbank.bank.content_digest import VectorsDigest, require_unit
 from patchbank.bank.edge.cls_table import ClsTable
-from patchbank.bank.edge.exact import ExactIndex
 from patchbank.bank.edge.flat_collection import BLOCK, FlatCollection
 from patchbank.bank.edge.folders import CLS_COPY, EXACT_COPY, REFERENCES
 from patchbank.bank.edge.graph import Graph, GraphUnusable
-from patchbank.bank.edge.int8_product import Int8Product
 from patchbank.bank.edge.npy_file import FileRows, NpyFile
 from patchbank.bank.edge.reference_shelf import UNREADABLE, Shelf, read_shelf
 from patchbank.bank.edge.shard_sums import check_sums, engine_stamp, watched_files
 from patchbank.bank.edge.watched import Watched
+from patchbank.bank.exact.index import ExactIndex
+from patchbank.bank.exact.int8_product import Int8Product
 from patchbank.bank.excluding import nearest_without
 from patchbank.bank.part import Part
 from patchbank.bank.store import BankSpec, Neighbours

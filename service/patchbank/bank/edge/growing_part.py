@@ -10,9 +10,9 @@ from patchbank.arrays import FloatArray, IntArray
 from patchbank.bank.edge.engine import Engine
 from patchbank.bank.edge.flat_collection import FlatCollection, MemoryPart
 from patchbank.bank.edge.flat_part import FlatPart
-from patchbank.bank.edge.int8_product import Int8Product
 from patchbank.bank.edge.spool import Spool
 from patchbank.bank.edge.synced import sync_tree
+from patchbank.bank.exact.int8_product import Int8Product
 from patchbank.bank.forwarding import Forwarding
 from patchbank.bank.part import Part
 from patchbank.bank.reference import Reference

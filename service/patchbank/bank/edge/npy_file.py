@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Literal, Protocol
+from typing import Any, BinaryIO, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -110,32 +110,6 @@ def write_rows(path: Path, kind: Kind, rows: npt.NDArray[Any]) -> None:
     with path.open("xb") as file:
         write_header(file, kind, *rows.shape)
         file.write(np.ascontiguousarray(rows, dtype=kind).tobytes())
-
-
-class Rows(Protocol):
-    """Vectors (N, D), wherever they are. Reading may raise ``OSError``."""
-
-    def __len__(self) -> int: ...
-    def rows(self, begin: int, end: int) -> FloatArray: ...
-    def gather(self, places: IntArray) -> FloatArray: ...
-
-
-class ArrayRows:
-    """Vectors (N, D) in memory, or mapped."""
-
-    def __init__(self, vectors: FloatArray) -> None:
-        self._vectors = vectors
-
-    def __len__(self) -> int:
-        return len(self._vectors)
-
-    def rows(self, begin: int, end: int) -> FloatArray:
-        """Those from ``begin`` to ``end``."""
-        return self._vectors[begin:end]
-
-    def gather(self, places: IntArray) -> FloatArray:
-        """Those at these places."""
-        return self._vectors[places]
 
 
 class FileRows:

@@ -12,12 +12,12 @@ import numpy as np
 from patchbank.arrays import ByteArray, FloatArray, IntArray
 from patchbank.bank.content_digest import VectorsDigest
 from patchbank.bank.edge.cls_table import ClsTable
-from patchbank.bank.edge.exact import ExactIndex
 from patchbank.bank.edge.flat_collection import BLOCK, MemoryPart
 from patchbank.bank.edge.flat_draft import last_of_each, table_of
 from patchbank.bank.edge.folders import CLS_COPY, EXACT_COPY, REFERENCES
 from patchbank.bank.edge.npy_file import FileRows, NpyFile, write_header, write_rows
 from patchbank.bank.edge.reference_shelf import FileShelf, write_shelf
+from patchbank.bank.exact.index import ExactIndex
 from patchbank.bank.names import point_ids
 from patchbank.bank.part import PartDigest
 from patchbank.bank.reference import Reference, ReferenceFacts

@@ -35,13 +35,13 @@ from patchbank.bank.edge.engine import Engine
 from patchbank.bank.edge.flat_part import FlatPart
 from patchbank.bank.edge.folders import CLS_COPY, COLLECTIONS, MANIFEST, MENDING, PARTIAL, PENDING
 from patchbank.bank.edge.growing_part import GrowingPart
-from patchbank.bank.edge.int8_product import Int8Product
 from patchbank.bank.edge.later import Later
 from patchbank.bank.edge.mending import PartMender
 from patchbank.bank.edge.room import engine_bytes, flat_bytes
 from patchbank.bank.edge.router import EdgeRouter
 from patchbank.bank.edge.stamp import Stamp, stamp_of
 from patchbank.bank.edge.verification import Verification
+from patchbank.bank.exact.int8_product import Int8Product
 from patchbank.bank.finding import Finding
 from patchbank.bank.manifest import Manifest, read_manifest
 from patchbank.bank.names import BankRef

@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from patchbank.arrays import FloatArray
-from patchbank.bank.edge import exact
-from patchbank.bank.edge.exact import ExactIndex
 from patchbank.bank.edge.npy_file import FileRows, NpyFile, write_rows
 from patchbank.bank.edge.store import EdgeStore
+from patchbank.bank.exact import index as exact_index
+from patchbank.bank.exact.index import ExactIndex
 from patchbank.bank.names import PatchId, patch_point
 from patchbank.bank.store import BankSpec
 from patchbank.errors import StoreUnavailable
@@ -49,7 +49,7 @@ def test_it_finds_what_sorting_finds(
     rng = np.random.default_rng(seed)
     vectors, asked = unit(rng.normal(size=(count, 6))), unit(rng.normal(size=(queries, 6)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(exact, "_BLOCK", block)
+        patch.setattr(exact_index, "_BLOCK", block)
         neighbours = index_of(vectors).nearest(asked, k, [image_id(number) for number in left_out])
     distances = 1.0 - asked @ vectors.T
     distances[:, np.isin(np.arange(count) % 4, left_out)] = np.inf

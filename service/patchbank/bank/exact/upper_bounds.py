@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from patchbank.arrays import FloatArray
-from patchbank.bank.edge.int8_product import ZERO, Int8Array, Int8Product, Sums
-from patchbank.bank.edge.npy_file import Rows
+from patchbank.bank.exact.int8_product import ZERO, Int8Array, Int8Product, Sums
+from patchbank.bank.exact.rows import Rows
 
 BLOCK: Final = 2_048
 """Bank patches per product. Its sums for 512 queries take 4 MB."""

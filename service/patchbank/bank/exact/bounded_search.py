@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from patchbank.arrays import BoolArray, FloatArray, IntArray
-from patchbank.bank.edge.nearest_so_far import merge
-from patchbank.bank.edge.npy_file import Rows
-from patchbank.bank.edge.upper_bounds import Asked, UpperBounds
+from patchbank.bank.exact.nearest_so_far import merge
+from patchbank.bank.exact.rows import Rows
+from patchbank.bank.exact.upper_bounds import Asked, UpperBounds
 
 QUERIES: Final = 512
 """Queries of one pass over the bank."""

@@ -14,11 +14,11 @@ from typing import Any, Final
 import numpy as np
 
 from patchbank.arrays import ByteArray, FloatArray, IntArray
-from patchbank.bank.edge.bounded_search import QUERIES, BoundedSearch
-from patchbank.bank.edge.int8_product import Int8Product
-from patchbank.bank.edge.nearest_so_far import merge
-from patchbank.bank.edge.npy_file import ArrayRows, Rows
-from patchbank.bank.edge.upper_bounds import UpperBounds
+from patchbank.bank.exact.bounded_search import QUERIES, BoundedSearch
+from patchbank.bank.exact.int8_product import Int8Product
+from patchbank.bank.exact.nearest_so_far import merge
+from patchbank.bank.exact.rows import ArrayRows, Rows
+from patchbank.bank.exact.upper_bounds import UpperBounds
 from patchbank.bank.excluding import are_of
 from patchbank.bank.store import Neighbours
 

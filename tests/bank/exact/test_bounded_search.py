@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from patchbank.arrays import FloatArray, IntArray
-from patchbank.bank.edge import int8_product
-from patchbank.bank.edge.bounded_search import BoundedSearch
-from patchbank.bank.edge.exact import BOUNDED_FROM, ExactIndex
-from patchbank.bank.edge.int8_product import FULL, NARROW, ZERO, Int8Product, product_graph
-from patchbank.bank.edge.npy_file import ArrayRows
-from patchbank.bank.edge.upper_bounds import UpperBounds
+from patchbank.bank.exact import int8_product
+from patchbank.bank.exact.bounded_search import BoundedSearch
+from patchbank.bank.exact.index import BOUNDED_FROM, ExactIndex
+from patchbank.bank.exact.int8_product import FULL, NARROW, ZERO, Int8Product, product_graph
+from patchbank.bank.exact.rows import ArrayRows
+from patchbank.bank.exact.upper_bounds import UpperBounds
 from patchbank.bank.names import point_ids
 from tests.helpers.banks import image_id, unit
 

@@ -1,0 +1,1 @@
+"""Exact search over vectors that this process can read, faster than comparing all; both stores use it."""
