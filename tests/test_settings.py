@@ -60,6 +60,7 @@ BAD = [
     ("QDRANT_GRPC_PORT", "0"),
     ("QDRANT_TIMEOUT_S", "0"),
     ("REQUEST_TIMEOUT_S", "0"),
+    ("QDRANT_CACHE_MB", "-1"),
     ("QDRANT_SHARDS", "0"),
     ("QDRANT_REPLICAS", "0"),
     ("QDRANT_WRITE_CONSISTENCY", "0"),

@@ -69,6 +69,12 @@ class Settings(BaseSettings):
     qdrant_on_disk: bool = Field(
         default=False, description="Keep full vectors on the Qdrant server's disk and only int8 ones in its memory."
     )
+    qdrant_cache_mb: float = Field(
+        default=500.0,
+        ge=0,
+        description="Megabytes (10^6 bytes) of the Qdrant server's patches that the service keeps in its memory and "
+        "searches itself, of the classes that are searched often (docs/search.md); 0: none.",
+    )
     backbone: str = Field(
         default=AUTO,
         description="Name of the backbone that embeds images; `auto`: that of the banks that are there; where there "

@@ -20,7 +20,7 @@ from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.names import BankRef
 from patchbank.bank.pointers import Pointers
-from patchbank.bank.store import BankSpec, PatchStore
+from patchbank.bank.store import BankSpec, CacheState, PatchStore
 from patchbank.errors import StoreUnavailable
 from patchbank.judging.compatibility import Compatibility
 from patchbank.judging.verdict import Decision
@@ -216,6 +216,18 @@ def test_the_watch_tells_of_banks_new_versions_and_damage(metrics: Metrics, tmp_
     (tmp_path / "aliases.copy.json").write_text("{")
     assert value(look(), "patchbank_bank_store_up") == 0
     store.close()
+
+
+def test_what_is_kept_of_a_server_s_patches_is_told_as_it_is_at_the_scrape(metrics: Metrics) -> None:
+    assert value(shown(metrics), "patchbank_patch_cache_bytes") == 0
+    state: CacheState | None = None
+    metrics.serving("1", "net", ["cpu"], lambda: 0, 1, lambda: state)
+    assert value(shown(metrics), "patchbank_part_searches_total", answered_by="memory") == 0
+    state = CacheState(parts=2, size=300, limit=1_000, found=7, missed=16)
+    now = shown(metrics)
+    sizes = [value(now, f"patchbank_patch_cache_{name}") for name in ("parts", "bytes", "limit_bytes")]
+    searches = [value(now, "patchbank_part_searches_total", answered_by=who) for who in ("memory", "server")]
+    assert (sizes, searches) == ([2, 300, 1_000], [7, 16])
 
 
 def test_callers_cannot_make_series(settings: Settings) -> None:

@@ -115,7 +115,7 @@ def _opened(settings: Settings, taught: bool) -> Iterator[Inspector]:
     """An inspector on the taught banks, or on an embedded store deleted afterwards; it searches as the API does."""
     with ExitStack() as stack:
         if taught:
-            store = open_store(settings, settings.search_workers)
+            store = open_store(settings, settings.search_workers, caching=True)
         else:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="patchbank-evaluate-"))
             store = _embedded(Path(folder), settings.search_workers)

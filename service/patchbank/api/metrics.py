@@ -12,7 +12,9 @@ from typing import Final, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 
+from patchbank.api.cache_series import CacheSeries
 from patchbank.api.class_series import AGREEMENTS, BankFacts, BankGauges, DriftFacts, DriftGauges, ShadowCounters
+from patchbank.bank.store import CacheState
 from patchbank.errors import all_errors
 from patchbank.jobs.job import KINDS, STATES, Kind, State
 from patchbank.judging.verdict import Decision
@@ -101,15 +103,23 @@ class Metrics:
         self.jobs({})
         self._banks = BankGauges(registry)
         self._drift = DriftGauges(registry)
+        self._cache = CacheSeries(registry)
 
     def serving(
-        self, version: str, backbone: str, providers: Sequence[str], admitted: Callable[[], int], most: int
+        self,
+        version: str,
+        backbone: str,
+        providers: Sequence[str],
+        admitted: Callable[[], int],
+        most: int,
+        cache: Callable[[], CacheState | None],
     ) -> None:
-        """Record what the service runs. ``admitted`` tells at every scrape how many detections run or wait; ``most`` is
-        the limit."""
+        """Record what the service runs. ``admitted`` tells at every scrape how many detections run or wait, of ``most``
+        that may; ``cache`` tells what is kept in memory of the bank store's server."""
         self._build.info({"version": version, "backbone": backbone, "providers": ",".join(providers)})
         self._admitted.set_function(admitted)
         self._admitted_max.set(most)
+        self._cache.read = cache
 
     def judged(
         self,

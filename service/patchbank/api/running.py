@@ -100,6 +100,7 @@ def _state(inspector: Inspector, history: History, metrics: Metrics, stopping: C
         embedder.providers,
         lambda: admission.inside,
         admission.most,
+        store.cache,
     )
     board = JobBoard(settings, lambda class_name: store.active().get(class_name))
     upkeep = Upkeep(store, board)

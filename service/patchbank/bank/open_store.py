@@ -11,14 +11,15 @@ from patchbank.errors import StoreUnavailable
 from patchbank.settings import Settings
 
 
-def open_store(settings: Settings, search_workers: int = 0) -> PatchStore:
+def open_store(settings: Settings, search_workers: int = 0, *, caching: bool = False) -> PatchStore:
     """The Qdrant server's store if the settings name one, else the embedded store. With ``search_workers`` the embedded
-    store's searches run in that many processes of their own."""
+    store's searches run in that many processes of their own; with ``caching`` the server's store keeps patches that are
+    searched often in memory."""
     if settings.qdrant_url:
         # Importing the client takes a second; the embedded store does not need it.
         from patchbank.bank.server.store import ServerStore  # noqa: PLC0415
 
-        return ServerStore.open(settings)
+        return ServerStore.open(settings, caching=caching)
     if search_workers:
         return PooledStore(settings.data_dir, search_workers, settings.keep_versions)
     return EdgeStore(settings.data_dir, settings.keep_versions)

@@ -59,6 +59,18 @@ class NodeState:
 
 
 @dataclass(frozen=True)
+class CacheState:
+    """What this process keeps in memory of the patches on a server: number of ``parts`` and their ``size`` in bytes, at
+    most ``limit``. Of the searches of a part so far, ``found`` were answered from memory, and ``missed`` were not."""
+
+    parts: int
+    size: int
+    limit: int
+    found: int
+    missed: int
+
+
+@dataclass(frozen=True)
 class Retrieved:
     """What class retrieval found: ``hits``, nearest first. The classes that are ``silent`` could not be asked, for
     these reasons: their images may be taken for another class's."""
@@ -262,6 +274,10 @@ class PatchStore(ViewSource, Protocol):
 
     def nodes(self) -> list[NodeState]:
         """The nodes of the store's server as they were when they were last asked; none for an embedded store."""
+        ...
+
+    def cache(self) -> CacheState | None:
+        """What of the server's patches is kept in memory; None where nothing is to be."""
         ...
 
     def check(self, ref: BankRef) -> None:

@@ -14,7 +14,7 @@ from patchbank.bank.finding import Finding
 from patchbank.bank.names import NO_CLASS, BankRef, check_class_name, new_version
 from patchbank.bank.part import Part
 from patchbank.bank.pointers import Pointers
-from patchbank.bank.store import Bank, BankSpec, Draft, NodeState, Retrieved, RouterHit
+from patchbank.bank.store import Bank, BankSpec, CacheState, Draft, NodeState, Retrieved, RouterHit
 from patchbank.bank.view import View, unknown_class, unknown_version, with_view
 from patchbank.errors import ClassBusy, DamagedBank, InvalidParameters, StoreNodeMissing
 from patchbank.progress import SILENT, Progress
@@ -181,6 +181,9 @@ class VersionedStore(ABC, Generic[Held]):
 
     def nodes(self) -> list[NodeState]:
         return []
+
+    def cache(self) -> CacheState | None:
+        return None
 
     @abstractmethod
     def check(self, ref: BankRef) -> None: ...

@@ -84,7 +84,7 @@ class Inspector:
         """Backbone and store as the settings say. Searches run in this process unless ``search_workers`` are asked for,
         and so does the decoding of pictures unless ``decoders`` are: strangers' files are safe in these alone."""
         settings = settings or load_settings()
-        store = open_store(settings, search_workers)
+        store = open_store(settings, search_workers, caching=True)
         try:
             choice = choose(settings, store)
             settings = with_backbone(settings, choice)

@@ -41,6 +41,10 @@ class ExactIndex:
     def __len__(self) -> int:
         return len(self._ids)
 
+    def prepare(self) -> None:
+        """Make now what the first search would make."""
+        _ = self._bounds
+
     def nearest(self, queries: FloatArray, k: int, exclude_images: Sequence[str] = ()) -> Neighbours:
         """The k nearest patches of each query. Multiplying releases Python's global lock."""
         left_out = self._places_of(exclude_images)

@@ -24,6 +24,9 @@ BLOCK: Final = 2_048
 AXES: Final = 127
 """Principal axes; with the length of the rest 128 numbers, whatever the backbone (docs/search.md)."""
 
+BYTES_A_PATCH: Final = AXES + 1
+"""Memory of a patch's codes; of fewer axes than ``AXES`` it is less."""
+
 SLACK: Final = 1e-5
 """What rounding in float32 may add up to, with much to spare."""
 

@@ -91,8 +91,7 @@ class Points:
             ),
             timeout=self._timeout,
         )
-        outputs = [point.vectors.vectors.vectors[vector] for point in answer.result]
-        vectors = np.asarray([_numbers(output) for output in outputs], dtype=np.float32)
+        vectors = _unpacked(collection, [point.vectors.vectors.vectors[vector] for point in answer.result])
         _check_unit(collection, vectors)
         more = answer.next_page_offset.uuid if answer.HasField("next_page_offset") else None
         return Page(PatchBlock(_raw_ids([point.id.uuid for point in answer.result]), vectors), more)
@@ -161,8 +160,20 @@ def _varint(number: int) -> bytes:
     return bytes(out)
 
 
-def _numbers(vector: grpc.VectorOutput) -> Sequence[float]:
-    return list(vector.dense.data or vector.data)  # servers before 1.16 fill the second
+def _unpacked(collection: str, outputs: Sequence[grpc.VectorOutput]) -> FloatArray:
+    """The vectors (M, D), by way of their wire format: a tenth of the time of lists of numbers."""
+    dense = [
+        output.dense if output.dense.data else grpc.DenseVector(data=output.data)  # servers before 1.16
+        for output in outputs
+    ]
+    raw = [vector.SerializeToString() for vector in dense]
+    if len(set(map(len, raw))) > 1:
+        raise DamagedBank(f"{collection} holds vectors of several lengths: they are damaged")
+    if not raw:
+        return np.empty((0, 0), dtype=np.float32)
+    size = 4 * len(dense[0].data)
+    table = np.frombuffer(b"".join(raw), dtype=np.uint8).reshape(len(raw), -1)
+    return np.ascontiguousarray(table[:, table.shape[1] - size :]).view("<f4").astype(np.float32, copy=False)
 
 
 def _table(queries: Sequence[Sequence[tuple[float, str]]], k: int) -> tuple[FloatArray, ByteArray]:

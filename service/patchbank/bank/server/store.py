@@ -26,16 +26,18 @@ from patchbank.bank.names import PREFIX, BankRef
 from patchbank.bank.part import Part
 from patchbank.bank.parted import Collection, view_of
 from patchbank.bank.pointers import Pointers
+from patchbank.bank.server.cached_part import CachedPart
 from patchbank.bank.server.collection import ServerCollection
 from patchbank.bank.server.draft import ServerDraft
 from patchbank.bank.server.lease import LEASE_SECONDS, Lease, Leases
 from patchbank.bank.server.link import WRITING, Missing, ServerLink
+from patchbank.bank.server.patch_cache import PatchCache
 from patchbank.bank.server.placement import SETTLING
 from patchbank.bank.server.router import ServerRouter
 from patchbank.bank.server.spread import Spread
 from patchbank.bank.server.verification import Verification
 from patchbank.bank.server.voters import Voters
-from patchbank.bank.store import BankSpec, NodeState, Retrieved
+from patchbank.bank.store import BankSpec, CacheState, NodeState, Retrieved
 from patchbank.bank.versioned_store import VersionedStore
 from patchbank.bank.view import unknown_version
 from patchbank.errors import DamagedBank, PatchbankError, StoreNodeMissing
@@ -61,8 +63,9 @@ class ServerStore(VersionedStore[Lease]):
         spread: Spread | None = None,
         index_from: int = INDEX_FROM,
         lease_seconds: float = LEASE_SECONDS,
+        cache: PatchCache | None = None,
     ) -> None:
-        """Takes over ``link`` and closes it."""
+        """Takes over ``link`` and ``cache``, and closes them."""
         super().__init__(keep_versions)
         self._link = link
         self._spread = spread or Spread()
@@ -72,11 +75,15 @@ class ServerStore(VersionedStore[Lease]):
         self._voters = Voters(self._router, lambda ref: self.open_bank(ref, serves=True))
         self._threads = ThreadPoolExecutor(_SEARCHES, thread_name_prefix="search")
         self._manifests: OpenCache[Manifest] = OpenCache(_CACHED)
+        self._cache = cache
 
     @classmethod
-    def open(cls, settings: Settings) -> ServerStore:
-        """The store that the settings name. Nothing is sent yet: the server may be away now and come back."""
-        return cls(ServerLink.open(settings), settings.keep_versions, Spread.of(settings))
+    def open(cls, settings: Settings, *, caching: bool = False) -> ServerStore:
+        """The store that the settings name; with ``caching`` it keeps patches in memory as they say. Nothing is sent
+        yet: the server may be away now and come back."""
+        limit = round(settings.qdrant_cache_mb * 1e6)
+        cache = PatchCache(limit) if caching and limit else None
+        return cls(ServerLink.open(settings), settings.keep_versions, Spread.of(settings), cache=cache)
 
     def engine(self) -> str:
         return f"Qdrant {self._link.ask('asking for its version', lambda client: client.info().version)}"
@@ -87,6 +94,9 @@ class ServerStore(VersionedStore[Lease]):
 
     def nodes(self) -> list[NodeState]:
         return self._link.states()
+
+    def cache(self) -> CacheState | None:
+        return None if self._cache is None else self._cache.state()
 
     def pointers(self) -> Pointers:
         """Takes one call. The routers' names follow from the fingerprint, so there are no pointers to them."""
@@ -99,11 +109,12 @@ class ServerStore(VersionedStore[Lease]):
 
     def open_bank(self, ref: BankRef, *, serves: bool) -> CollectionBank:
         manifest = self._manifests.peek(ref.collection) or self._read_manifest(ref, serves)
-        view = self._view(ref.class_name, manifest.shares)
+        view = view_of(manifest.shares, lambda part: self._finished(ref.class_name, part))
         return CollectionBank(manifest, lambda: view)
 
-    def _view(self, class_name: str, parts: Sequence[Part]) -> Collection:
-        return view_of(parts, lambda part: self._part(class_name, part))
+    def _finished(self, class_name: str, part: Part) -> Collection:
+        collection = self._part(class_name, part)
+        return collection if self._cache is None else CachedPart(collection, part, self._cache)
 
     def _part(self, class_name: str, part: Part) -> ServerCollection:
         return self._collection(BankRef(class_name, part.version), indexed=part.indexed)
@@ -203,16 +214,16 @@ class ServerStore(VersionedStore[Lease]):
         self._router.forget(retired)
         for ref in retired:
             self._collection(ref).delete_manifest()
-        gone = {ref.collection for ref in retired}
-        self._manifests.keep(lambda name: name not in gone)
+        self._forget(retired)
 
     def _drop(self, refs: Iterable[BankRef]) -> None:
         dropped = list(refs)
         for ref in dropped:
             self._collection(ref).drop()
         self._router.forget(dropped)
-        gone = {ref.collection for ref in dropped}
-        self._manifests.keep(lambda name: name not in gone)
+        self._forget(dropped)
+        if self._cache is not None:
+            self._cache.forget({ref.collection for ref in dropped})
 
     def check(self, ref: BankRef) -> None:
         self.open_bank(ref, serves=True)
@@ -224,10 +235,17 @@ class ServerStore(VersionedStore[Lease]):
         """The collection of a version."""
         return self._collection(ref)
 
+    def _forget(self, refs: Iterable[BankRef]) -> None:
+        """Forget what was read of them."""
+        gone = {ref.collection for ref in refs}
+        self._manifests.keep(lambda name: name not in gone)
+
     def close(self) -> None:
         """Close the connection; any later use raises ``Closed``."""
         self._link.close()
         self._voters.close()
+        if self._cache is not None:
+            self._cache.close()
         self._threads.shutdown(wait=True)
 
 

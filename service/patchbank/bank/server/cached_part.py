@@ -1,0 +1,33 @@
+"""A finished part on a Qdrant server, searched in this process's memory where it is kept there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from patchbank.arrays import FloatArray
+from patchbank.bank.forwarding import Forwarding
+from patchbank.bank.part import Part
+from patchbank.bank.server.collection import ServerCollection
+from patchbank.bank.server.patch_cache import PatchCache
+from patchbank.bank.store import Neighbours
+
+
+class CachedPart(Forwarding):
+    """``collection``, which holds what ``part`` says. Everything but its searches asks the server."""
+
+    def __init__(self, collection: ServerCollection, part: Part, cache: PatchCache) -> None:
+        self._collection = collection
+        self._part = part
+        self._cache = cache
+
+    def _content(self) -> ServerCollection:
+        return self._collection
+
+    def nearest(
+        self, queries: FloatArray, k: int, *, exact: bool = False, exclude_images: Sequence[str] = ()
+    ) -> Neighbours:
+        """Exact where the part is kept in memory, whatever is asked for."""
+        index = self._cache.find(self._collection.name, self._part.patches, queries.shape[1], self._collection.patches)
+        if index is None:
+            return super().nearest(queries, k, exact=exact, exclude_images=exclude_images)
+        return index.nearest(queries, k, exclude_images)
