@@ -11,12 +11,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from qdrant_client import grpc
 
 from patchbank.arrays import FloatArray
 from patchbank.bank.names import BankRef, point_ids
 from patchbank.bank.open_store import open_store
+from patchbank.bank.server import cached_part
 from patchbank.bank.server.link import ServerLink
 from patchbank.bank.server.patch_cache import PatchCache, bytes_of
+from patchbank.bank.server.points import search_request
 from patchbank.bank.server.store import ServerStore
 from patchbank.bank.store import BankSpec, PatchBlock
 from patchbank.errors import DamagedBank, PatchbankError, StoreUnavailable
@@ -220,6 +223,33 @@ def test_a_search_in_memory_decides_as_numpy_does_and_asks_the_server_for_no_pat
     left = np.concatenate([block.vectors[np.array(block.image_ids) != image_id(2)] for block in bank.patches()])
     assert without.distances.mean(axis=1) == pytest.approx(brute_force(queries, left, k), abs=1e-5)
     assert served.qdrant.calls["QueryBatch"] == 0
+
+
+def test_of_a_large_part_the_first_look_is_the_server_s_and_the_second_one_in_memory(
+    store: ServerStore, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cached_part, "GRAPH_FROM", 30)
+    patches = vectors(1, 30)
+    teach(store, [patches])
+    bank, queries = store.bank("part"), vectors(2, 12)
+    for _ in range(2):
+        assert not bank.nearest(queries, 1).exact
+        assert bank.nearest(queries, 1, exact=True).exact
+    until(lambda: kept(store) == 1)
+    served.qdrant.requests.clear()
+    assert_searches_exactly(bank, queries, patches, (4, 3), 1)
+    asked = [r.query_points[0].params.exact for r in served.qdrant.requests if isinstance(r, grpc.QueryBatchPoints)]
+    assert asked
+    assert not any(asked)
+    state = store.cache()
+    assert state is not None
+    assert state.missed == 4 + len(asked)
+
+
+@pytest.mark.parametrize(("k", "times"), [(1, 16), (4, 4), (8, 2), (40, 2)])
+def test_the_graph_proposes_sixteen_patches_or_two_for_each_that_is_wanted(k: int, times: int) -> None:
+    request = search_request("part", vectors(1), k, False, None)
+    assert request.query_points[0].params.quantization.oversampling == times
 
 
 def test_no_search_waits_while_a_part_is_read(store: ServerStore, behaviour: Behaviour) -> None:

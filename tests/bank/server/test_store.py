@@ -178,6 +178,7 @@ def test_a_version_serves_only_when_the_server_has_indexed_all_of_it(
     assert bank.nearest(vectors(1), 1, exact=True).exact
     first, second = (r.query_points[0].params for r in served.qdrant.requests if isinstance(r, grpc.QueryBatchPoints))
     assert (first.exact, first.hnsw_ef, first.quantization.rescore) == (False, 32, True)
+    assert first.quantization.oversampling == 16
     assert (second.exact, second.quantization.ignore) == (True, True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from patchbank.arrays import FloatArray
 from patchbank.bank.forwarding import Forwarding
@@ -10,6 +11,9 @@ from patchbank.bank.part import Part
 from patchbank.bank.server.collection import ServerCollection
 from patchbank.bank.server.patch_cache import PatchCache
 from patchbank.bank.store import Neighbours
+
+GRAPH_FROM: Final = 40_000
+"""From so many patches on, the first look at an image is faster by the server's graph (docs/search.md)."""
 
 
 class CachedPart(Forwarding):
@@ -26,7 +30,10 @@ class CachedPart(Forwarding):
     def nearest(
         self, queries: FloatArray, k: int, *, exact: bool = False, exclude_images: Sequence[str] = ()
     ) -> Neighbours:
-        """Exact where the part is kept in memory, whatever is asked for."""
+        """Exact where the part is kept in memory, but for first looks at large parts."""
+        if not exact and self._part.indexed and self._part.patches >= GRAPH_FROM:
+            self._cache.pass_on()
+            return super().nearest(queries, k, exact=exact, exclude_images=exclude_images)
         index = self._cache.find(self._collection.name, self._part.patches, queries.shape[1], self._collection.patches)
         if index is None:
             return super().nearest(queries, k, exact=exact, exclude_images=exclude_images)

@@ -91,6 +91,11 @@ class PatchCache:
                 self._thread.submit(self._fill, name, patches, dim, read)
         return None
 
+    def pass_on(self) -> None:
+        """Count a search that is the server's, whatever is in memory."""
+        with self._guard:
+            self._number += 1
+
     def _wanted(self, name: str) -> bool:
         """Count a search, and return whether the part has had enough of them."""
         if self._closed or name in self._reading or name in self._useless:

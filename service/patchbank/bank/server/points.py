@@ -21,7 +21,10 @@ from patchbank.bank.store import PatchBlock
 from patchbank.errors import DamagedBank
 
 _EF: Final = 32
-_OVERSAMPLING: Final = 2.0
+_CANDIDATES: Final = 16
+"""So many proposals of the graph, which knows vectors as int8, are compared in full, and two for each neighbour that is
+wanted: of near twins int8 cannot tell which is nearer (docs/search.md)."""
+
 _ROUNDING: Final = 1e-3
 _DATA_FIELD: Final = b"\x0a"
 """Tag of ``DenseVector.data``: field 1, length-delimited."""
@@ -118,7 +121,7 @@ def search_request(
     quantization = grpc.QuantizationSearchParams(ignore=True)
     params = grpc.SearchParams(exact=True, quantization=quantization)
     if not exact:
-        quantization = grpc.QuantizationSearchParams(rescore=True, oversampling=_OVERSAMPLING)
+        quantization = grpc.QuantizationSearchParams(rescore=True, oversampling=max(2.0, _CANDIDATES / k))
         params = grpc.SearchParams(hnsw_ef=_EF, quantization=quantization)
     common = grpc.QueryPoints(
         collection_name=collection,
