@@ -157,6 +157,8 @@ class GrpcQdrant:
 
     def upsert(self, r: Any) -> Any:
         points = [GrpcToRest.convert_point_struct(point) for point in r.points]
+        for point in points:
+            point.payload = _kept(point.payload)
         condition = GrpcToRest.convert_filter(r.update_filter) if r.HasField("update_filter") else None
         self.client.upsert(r.collection_name, points, update_filter=condition)
         return _completed()
@@ -218,6 +220,18 @@ class GrpcQdrant:
         ids = [str(record.id) for record in records]
         table = queries @ bank.T if len(bank) else np.empty((len(queries), 0), dtype=np.float32)
         return grpc.QueryBatchResponse(result=[_best(row, ids, first.limit) for row in table])
+
+
+def _kept(value: Any) -> Any:
+    """A payload as a server gives it back, which keeps it as JSON: a number that is not whole may have another last
+    digit (here each has)."""
+    if isinstance(value, dict):
+        return {name: _kept(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_kept(each) for each in value]
+    if isinstance(value, float) and not value.is_integer():
+        return float(np.nextafter(value, np.inf))
+    return value
 
 
 def _named(vector: Any) -> dict[str, list[float]]:

@@ -20,6 +20,7 @@ from patchbank.bank.names import PREFIX, BankRef
 from patchbank.bank.sealed_document import sealed, unsealed
 from patchbank.bank.server.collection import MANIFEST_POINT
 from patchbank.bank.server.link import ServerLink
+from patchbank.bank.server.manifest_payload import packed, unpacked
 from patchbank.bank.server.spread import Spread
 from patchbank.bank.server.store import ServerStore
 from patchbank.bank.store import PatchStore
@@ -159,7 +160,7 @@ class ServerKind(StoreKind):
     def store_manifest(self, ref: BankRef, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         (record,) = self.admin.retrieve(ref.collection, [MANIFEST_POINT])
         payload = record.payload or {}
-        payload = {**payload, "manifest": change(payload["manifest"])}
+        payload = packed(change(unpacked(payload)), payload["indexed"])
         self.admin.overwrite_payload(ref.collection, payload, [MANIFEST_POINT], wait=True)
 
     def lose_routers(self) -> None:

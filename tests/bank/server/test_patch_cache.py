@@ -213,6 +213,7 @@ def test_a_search_in_memory_decides_as_numpy_does_and_asks_the_server_for_no_pat
     whole = np.concatenate([block.vectors for block in bank.patches()])
     assert len(whole) == 160
     queries = unit(rng.normal(size=(30, DIM)))
+    of_images = [bank.image_patches(image_id(number)) for number in range(4)]
     assert not bank.nearest(queries, k).exact
     bank.nearest(queries, k)
     until(lambda: kept(store) == 2)
@@ -223,6 +224,10 @@ def test_a_search_in_memory_decides_as_numpy_does_and_asks_the_server_for_no_pat
     left = np.concatenate([block.vectors[np.array(block.image_ids) != image_id(2)] for block in bank.patches()])
     assert without.distances.mean(axis=1) == pytest.approx(brute_force(queries, left, k), abs=1e-5)
     assert served.qdrant.calls["QueryBatch"] == 0
+    served.qdrant.calls.clear()
+    for number, before in enumerate(of_images):
+        assert np.array_equal(bank.image_patches(image_id(number)), before)
+    assert not served.qdrant.calls
 
 
 def test_of_a_large_part_the_first_look_is_the_server_s_and_the_second_one_in_memory(

@@ -21,8 +21,10 @@ from qdrant_client import models
 
 from patchbank.bank.open_store import open_store
 from patchbank.bank.server.collection import MANIFEST_POINT
+from patchbank.bank.server.manifest_payload import unpacked
 from patchbank.bank.store import BankSpec
 from patchbank.errors import ClassBusy
+from patchbank.scoring.threshold import calibrate
 from tests.bank.test_search import assert_searches_exactly
 from tests.helpers.banks import SPEC, brute_force, fill, manifest, teach, unit
 from tests.helpers.stores import RealKind, store_kind
@@ -128,11 +130,18 @@ def test_a_real_collection_is_laid_out_as_asked_and_indexed_before_it_serves(ser
     assert info.config.params.on_disk_payload
 
 
+def test_a_manifest_full_of_numbers_comes_back_from_a_real_server(server: RealKind) -> None:
+    calibration = calibrate(np.random.default_rng(0).random(500).tolist(), "held-out", 0.4)
+    ref = teach(server.open(), "part", calibration=calibration)
+    manifest = server.open().bank("part").manifest
+    assert (manifest.ref, manifest.calibration) == (ref, calibration)
+
+
 def test_a_real_snapshot_carries_the_manifest(server: RealKind) -> None:
     ref = teach(server.open(), "part")
     assert server.admin.create_snapshot(ref.collection, wait=True) is not None
     records = server.admin.retrieve(ref.collection, [MANIFEST_POINT])
-    assert (records[0].payload or {})["manifest"]["version"] == ref.version
+    assert unpacked(records[0].payload or {})["version"] == ref.version
 
 
 def test_of_many_who_want_a_real_lease_one_gets_it(server: RealKind) -> None:

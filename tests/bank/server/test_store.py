@@ -21,10 +21,12 @@ from patchbank.bank.sealed_document import sealed, unsealed
 from patchbank.bank.server.collection import MANIFEST_POINT
 from patchbank.bank.server.lease import COLLECTION as LEASES
 from patchbank.bank.server.link import ServerLink
+from patchbank.bank.server.manifest_payload import packed, unpacked
 from patchbank.bank.server.points import _packed
 from patchbank.bank.server.store import ServerStore
 from patchbank.bank.store import BankSpec
 from patchbank.errors import ClassBusy, DamagedBank, InvalidSettings, NewerLayout, StoreRefused, StoreUnavailable
+from patchbank.scoring.threshold import calibrate
 from patchbank.settings import load_settings
 from tests.helpers.banks import FINGERPRINT, SPEC, brute_force, fill, manifest, teach, unit, vectors
 from tests.helpers.grpc_qdrant import Behaviour, Served, serving_qdrant
@@ -372,9 +374,21 @@ def test_a_bank_of_another_layout_is_an_error_not_guessed_at(
     ref = teach(open_store(), "part")
     records, _ = served.qdrant.client.scroll(ref.collection, limit=100)
     point = next(point for point in records if "manifest" in (point.payload or {}))
-    content = {**unsealed((point.payload or {})["manifest"]), "layout": layout}
-    payload = {"manifest": sealed(content), "indexed": False}
+    content = {**unsealed(unpacked(point.payload or {})), "layout": layout}
+    payload = packed(sealed(content), indexed=False)
     served.qdrant.client.upsert(ref.collection, [models.PointStruct(id=point.id, vector={}, payload=payload)])
     with pytest.raises(kind, match="layout") as caught:
         open_store().bank("part")
     assert type(caught.value) is kind
+
+
+def test_a_manifest_comes_back_to_the_last_digit_from_a_server_that_keeps_numbers_less_exactly(
+    open_store: OpenServer, served: Served
+) -> None:
+    calibration = calibrate(np.random.default_rng(0).random(50).tolist(), "held-out", 0.4)
+    ref = teach(open_store(), "part", calibration=calibration)
+    assert open_store().bank("part").manifest.calibration == calibration
+    payload = served.qdrant.client.retrieve(ref.collection, [MANIFEST_POINT])[0].payload or {}
+    earlier = {"manifest": {**unsealed(unpacked(payload)), "layout": 4}, "indexed": False}
+    served.qdrant.client.overwrite_payload(ref.collection, earlier, [MANIFEST_POINT])
+    assert open_store().bank("part").manifest.calibration == calibration, "as earlier releases kept it"

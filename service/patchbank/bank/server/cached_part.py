@@ -1,9 +1,11 @@
-"""A finished part on a Qdrant server, searched in this process's memory where it is kept there."""
+"""A finished part on a Qdrant server, searched and read in this process's memory where it is kept there."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
+
+import numpy as np
 
 from patchbank.arrays import FloatArray
 from patchbank.bank.forwarding import Forwarding
@@ -17,7 +19,7 @@ GRAPH_FROM: Final = 40_000
 
 
 class CachedPart(Forwarding):
-    """``collection``, which holds what ``part`` says. Everything but its searches asks the server."""
+    """``collection``, which holds what ``part`` says. Everything but patches comes from the server."""
 
     def __init__(self, collection: ServerCollection, part: Part, cache: PatchCache) -> None:
         self._collection = collection
@@ -38,3 +40,9 @@ class CachedPart(Forwarding):
         if index is None:
             return super().nearest(queries, k, exact=exact, exclude_images=exclude_images)
         return index.nearest(queries, k, exclude_images)
+
+    def image_patches(self, image_id: str) -> FloatArray:
+        """Patches (M, D) of one reference image; class retrieval compares those of several with each image."""
+        index = self._cache.peek(self._collection.name)
+        patches = super().image_patches(image_id) if index is None else index.of_image(image_id)
+        return patches if len(patches) else np.empty((0, 0), dtype=np.float32)

@@ -20,6 +20,7 @@ from patchbank.bank.reference import FACTS, Reference, ReferenceFacts
 from patchbank.bank.sealed_document import is_sealed
 from patchbank.bank.server import placement
 from patchbank.bank.server.link import WRITING, Patience, ServerLink
+from patchbank.bank.server.manifest_payload import packed, unpacked
 from patchbank.bank.server.points import Page, Points
 from patchbank.bank.server.spread import Spread
 from patchbank.bank.store import BankSpec, Neighbours, PatchBlock
@@ -31,7 +32,8 @@ MANIFEST_POINT: Final = str(uuid5(NAMESPACE_URL, "patchbank:manifest"))
 """The point that holds the manifest, so that a snapshot of the collection includes it. It is written last and marks a
 version as finished."""
 
-_PAGE: Final = 1_000
+_PAGE: Final = 2_048
+"""Points per call; an image's patches are fewer."""
 _BATCH_BYTES: Final = 4_000_000
 """Most bytes of vectors per search request. An image is one request; the server spreads it over its cores by itself."""
 _POLL: Final = 0.2
@@ -157,7 +159,7 @@ class ServerCollection:
             return None
         payload = records[0].payload or {}
         try:
-            manifest = read_manifest(payload["manifest"])
+            manifest = read_manifest(unpacked(payload))
             if manifest.parts:
                 return manifest
             (own,) = manifest.shares  # layout 1 says beside the manifest whether there is a graph
@@ -168,11 +170,11 @@ class ServerCollection:
     def is_sealed(self) -> bool:
         """Whether the manifest has a checksum; those of older releases have none."""
         records = self.link.ask(f"reading {self.name}", lambda client: client.retrieve(self.name, [MANIFEST_POINT]))
-        return any(is_sealed((record.payload or {}).get("manifest")) for record in records)
+        return any(is_sealed(unpacked(record.payload or {})) for record in records)
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Write the manifest, which finishes the version."""
-        payload = {"manifest": stored_manifest(manifest), "indexed": self.indexed}
+        payload = packed(stored_manifest(manifest), self.indexed)
         self.upsert([models.PointStruct(id=MANIFEST_POINT, vector={}, payload=payload)])
 
     def delete_manifest(self) -> None:

@@ -91,6 +91,12 @@ class PatchCache:
                 self._thread.submit(self._fill, name, patches, dim, read)
         return None
 
+    def peek(self, name: str) -> ExactIndex | None:
+        """The part of that name if it is in memory, to be read."""
+        with self._guard:
+            kept = self._kept.get(name)
+            return None if kept is None else kept.index
+
     def pass_on(self) -> None:
         """Count a search that is the server's, whatever is in memory."""
         with self._guard:
