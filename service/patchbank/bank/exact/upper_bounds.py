@@ -103,8 +103,11 @@ class UpperBounds:
 def _principal_axes(rows: Rows) -> FloatArray:
     """The axes (D, at most ``AXES``) that hold most of the patches' squared lengths."""
     begins = np.unique(np.linspace(0, max(0, len(rows) - _RUN), _RUNS).astype(np.int64))
-    sample = np.concatenate([rows.rows(int(begin), min(int(begin) + _RUN, len(rows))) for begin in begins])
-    _, vectors = np.linalg.eigh(sample.T.astype(np.float64) @ sample)
+    products: npt.NDArray[np.float64] = np.zeros(())
+    for begin in begins.tolist():  # one after the other, so that little memory is taken
+        run = rows.rows(begin, min(begin + _RUN, len(rows))).astype(np.float64)
+        products = products + run.T @ run
+    _, vectors = np.linalg.eigh(products)
     return np.ascontiguousarray(vectors[:, ::-1][:, :AXES], dtype=np.float32)
 
 
