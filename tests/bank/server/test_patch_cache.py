@@ -22,7 +22,7 @@ from patchbank.bank.server.patch_cache import PatchCache, bytes_of
 from patchbank.bank.server.points import search_request
 from patchbank.bank.server.store import ServerStore
 from patchbank.bank.store import BankSpec, PatchBlock
-from patchbank.errors import DamagedBank, PatchbankError, StoreUnavailable
+from patchbank.errors import DamagedBank, StoreUnavailable
 from patchbank.settings import load_settings
 from tests.bank.test_search import assert_searches_exactly
 from tests.helpers.banks import brute_force, fill, image_id, manifest, unit, vectors
@@ -47,7 +47,7 @@ class Parts:
         self.cache = cache
         self.read: list[str] = []
         self.ended = 0
-        self.error: PatchbankError | None = None
+        self.error: Exception | None = None
         self.given = 20
 
     def search(self, name: str, patches: int = 20) -> bool:
@@ -142,9 +142,11 @@ def test_after_an_outage_a_part_is_read_again_and_a_damaged_one_never(
     assert caplog.text.count("a is searched on the server") == 2
     parts.error = None
     assert [parts.search("a") for _ in range(3)] == [False, False, True]
-    parts.error = DamagedBank("no unit vectors")
-    assert not any(parts.search("b") for _ in range(8))
-    assert parts.read[3:] == ["b"]
+    for name, error in (("b", DamagedBank("no unit vectors")), ("c", MemoryError())):
+        parts.error = error
+        assert not any(parts.search(name) for _ in range(8))
+        assert f"{name} is searched on the server" in caplog.text
+    assert parts.read[3:] == ["b", "c"]
     assert parts.cache.state().size == SIZE
 
 

@@ -21,7 +21,8 @@ from patchbank.bank.exact.index import ExactIndex
 from patchbank.bank.exact.int8_product import Int8Product
 from patchbank.bank.exact.upper_bounds import BYTES_A_PATCH
 from patchbank.bank.store import CacheState, PatchBlock
-from patchbank.errors import Closed, DamagedBank, PatchbankError
+from patchbank.errors import Closed, DamagedBank, StoreUnavailable
+from patchbank.reason import reason_of
 
 _LOG = logging.getLogger("patchbank")
 
@@ -141,12 +142,9 @@ class PatchCache:
             index.prepare()
         except Closed:
             pass
-        except PatchbankError as error:
-            useless = isinstance(error, DamagedBank)
-            _LOG.warning("%s is searched on the server, because it was not read whole: %s", name, error.message)
-        except MemoryError:
-            useless = True
-            _LOG.warning("%s is searched on the server, because there is no memory for it here", name)
+        except Exception as error:  # nobody waits for this thread, so it is told here
+            useless = not isinstance(error, StoreUnavailable)  # an outage passes
+            _LOG.warning("%s is searched on the server, because it was not read whole: %s", name, reason_of(error))
         finally:
             with self._guard:
                 size = self._reading.pop(name, None)
