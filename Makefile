@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EXTRAS := cpu,demo,dev,attack
 
-.PHONY: demo serve test attack check audit docs bench dinov2-check constraints clean
+.PHONY: demo serve test attack check audit docs console bench dinov2-check constraints clean
 
 demo: $(VENV)/ready  ## Teach three real products, detect held-out images through the HTTP API, draw what was found.
 	$(BIN)/indexer demo
@@ -29,6 +29,9 @@ audit: $(VENV)/ready  ## Known vulnerabilities of what the images and this envir
 
 docs: $(VENV)/ready  ## Write the generated parts of the documentation.
 	$(BIN)/python -m docs.reference
+
+console:  ## Build the console's files; needs Node 20, and npm's registry once.
+	cd console && npm ci --no-audit --no-fund && npm run build
 
 bench: $(VENV)/ready  ## Measure search and service.
 	$(BIN)/python -m benchmarks.search

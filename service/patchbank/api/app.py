@@ -16,6 +16,7 @@ from starlette.middleware.cors import CORSMiddleware
 from patchbank.api import (
     actions,
     classes,
+    console,
     defects,
     detect,
     detections,
@@ -65,6 +66,7 @@ _PARTS: Final = (
     job_orders,
     jobs,
     health,
+    console,
 )
 
 

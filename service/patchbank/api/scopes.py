@@ -26,6 +26,8 @@ NEEDS: Final[Mapping[Route, Need]] = {
     ("GET", "/docs/oauth2-redirect"): "public",
     ("GET", "/docs-files/{file}"): "public",
     ("GET", "/openapi.json"): "public",
+    ("GET", "/"): "public",
+    ("GET", "/console-files/{name}"): "public",
     # What a line needs.
     ("POST", "/detect"): "detect",
     ("POST", "/detect/batch"): "detect",
@@ -86,4 +88,4 @@ def needed(method: str, path: str) -> Need:
     """What a request needs, by its method and path as the framework will route them. Whatever the table does not know
     needs ``admin``, paths that do not exist too."""
     # HEAD tells less than GET. One slash too many is redirected.
-    return _TABLE.get("GET" if method == "HEAD" else method, path.rstrip("/")) or "admin"
+    return _TABLE.get("GET" if method == "HEAD" else method, path.rstrip("/") or "/") or "admin"

@@ -1,0 +1,85 @@
+import { type Detection, detect, Refused } from "./service";
+
+export interface Item {
+  readonly id: number;
+  readonly file: File;
+  readonly url: string;
+  state: "waiting" | "judging" | "judged" | "failed";
+  detection?: Detection;
+  failure?: string;
+}
+
+const BUSY = [0, 429, 502, 503, 504];
+
+/** Judges pictures one after another, in the order in which they came. A service that is busy, or away for a while, is
+ * asked again; a picture that it refuses fails alone. */
+export class Queue {
+  items: readonly Item[] = [];
+  /** Why nothing goes on at present; empty where it does. */
+  hitch = "";
+  private working = false;
+  private next = 1;
+
+  constructor(
+    private readonly changed: () => void,
+    private readonly keyAsked: () => void,
+  ) {}
+
+  add(files: readonly File[], className: string): void {
+    const added = files.map((file) => ({
+      id: this.next++,
+      file,
+      url: URL.createObjectURL(file),
+      state: "waiting" as const,
+    }));
+    this.items = [...this.items, ...added];
+    this.changed();
+    if (!this.working) void this.work(className);
+  }
+
+  clear(): void {
+    for (const item of this.items) URL.revokeObjectURL(item.url);
+    this.items = [];
+    this.hitch = "";
+    this.changed();
+  }
+
+  private async work(className: string): Promise<void> {
+    this.working = true;
+    for (let item = this.waiting(); item; item = this.waiting()) {
+      this.put(item, { state: "judging" });
+      await this.judge(item, className);
+    }
+    this.working = false;
+  }
+
+  private waiting(): Item | undefined {
+    return this.items.find((item) => item.state === "waiting");
+  }
+
+  private async judge(item: Item, className: string): Promise<void> {
+    while (this.items.some((held) => held.id === item.id)) {
+      try {
+        const detection = await detect(item.file, className, this.items.length === 1);
+        this.hitch = "";
+        this.put(item, { state: "judged", detection });
+        return;
+      } catch (error) {
+        if (!(error instanceof Refused)) throw error;
+        if (error.status === 401) this.keyAsked();
+        if (!BUSY.includes(error.status)) {
+          this.put(item, { state: "failed", failure: `${error.message} (${error.code})` });
+          return;
+        }
+        this.hitch = error.message || error.code;
+        this.changed();
+        await new Promise((resume) => setTimeout(resume, 1000 * error.retryAfter));
+      }
+    }
+  }
+
+  private put(item: Item, change: Partial<Item>): void {
+    this.items = this.items.map((held) => (held.id === item.id ? { ...held, ...change } : held));
+    this.changed();
+  }
+}

@@ -1,0 +1,88 @@
+"""The console's built files: those of its sources, and served so that a browser runs them and nothing else."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from patchbank.api.console import FOLDER
+from patchbank.settings import load_settings
+from tests.helpers.http_service import serving
+from tests.helpers.places import ROOT
+
+SOURCES = ROOT / "console"
+PLACES = ("index.html", "package-lock.json", "src", "tsconfig.json", "vite.config.js")
+GENERATED = SOURCES / "src" / "schema.d.ts"
+LARGEST = 300_000
+"""Compressed bytes that the page may take."""
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    with serving(load_settings(data_dir=tmp_path_factory.mktemp("bank"), search_workers=0)) as opened:
+        yield opened
+
+
+def files_in(path: Path) -> list[Path]:
+    return [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file() and file != GENERATED]
+
+
+def test_the_built_files_are_those_of_the_sources() -> None:
+    files = {file.relative_to(SOURCES).as_posix(): file for place in PLACES for file in files_in(SOURCES / place)}
+    lines = [f"{name}\0{hashlib.sha256(files[name].read_bytes()).hexdigest()}\n" for name in sorted(files)]
+    recorded = (FOLDER / "sources.sha256").read_text().strip()
+    assert hashlib.sha256("".join(lines).encode()).hexdigest() == recorded, "run: make console"
+
+
+def test_all_languages_have_the_same_words_with_the_same_places() -> None:
+    read = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((SOURCES / "src/words").glob("*.json"))]
+    assert len(read) == 2
+    first, second = read
+    assert list(first) == list(second)
+    for name in first:
+        assert re.findall(r"{\w+}", first[name]) == re.findall(r"{\w+}", second[name]), name
+        assert first[name].strip() and second[name].strip(), name
+
+
+def test_the_page_takes_its_files_from_the_service_alone(client: httpx.Client) -> None:
+    page = client.get("/")
+    named = re.findall(r"""(?:src|href)="([^"]+)\"""", page.text)
+    assert len(named) == 3, "script, style and icon"
+    assert not re.search(r"<style|<script(?![^>]* src=)| style=| on\w+=", page.text)
+    sizes = [len(gzip.compress(page.content))]
+    for path in named:
+        answer = client.get(path)
+        assert (path.startswith("/console-files/"), answer.status_code) == (True, 200), path
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+        sizes.append(len(gzip.compress(answer.content)))
+    assert sum(sizes) < LARGEST
+
+
+def test_the_page_may_run_the_service_s_scripts_and_no_others(client: httpx.Client) -> None:
+    headers = client.get("/").headers
+    policy = headers["content-security-policy"]
+    assert "unsafe" not in policy
+    for rule in ("default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'"):
+        assert rule in policy
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+
+
+def test_a_browser_asks_for_a_newer_page_and_is_told_that_there_is_none(client: httpx.Client) -> None:
+    page = client.get("/")
+    assert page.headers["cache-control"] == "no-cache"
+    again = client.get("/", headers={"If-None-Match": page.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert client.head("/").headers["etag"] == page.headers["etag"]
+
+
+@pytest.mark.parametrize("name", ["nothing.js", "index.html", "sources.sha256", "..%2f..%2f__init__.py", "%2e%2e"])
+def test_nothing_else_is_a_file_of_the_page(client: httpx.Client, name: str) -> None:
+    assert client.get(f"/console-files/{name}").status_code == 404

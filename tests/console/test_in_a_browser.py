@@ -1,0 +1,186 @@
+"""The console in a real browser: verdicts, failed pictures, hostile names, keys, languages, themes."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from patchbank.bank.edge.store import EdgeStore
+from patchbank.embedding.embedder import Embedder
+from patchbank.settings import Settings, load_settings
+from patchbank.teaching.teacher import Teacher
+from patchbank_indexer.demo.products import Product
+from tests.helpers.http_service import serving
+from tests.helpers.places import ROOT
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed (apt-get install chromium)")
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+AXE = ROOT / "console" / "node_modules" / "axe-core" / "axe.min.js"
+ADMIN_KEY = "of-the-environment-" * 2
+LONG_TASKS = """
+window.longest = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) window.longest = Math.max(window.longest, entry.duration);
+}).observe({ type: "longtask", buffered: true });
+"""
+
+
+@dataclass(frozen=True)
+class Taught:
+    """A data directory with one class, and pictures to judge."""
+
+    settings: Settings
+    good: Path
+    other: Path
+    black: Path
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder, products: dict[str, Product]) -> Taught:
+    folder = tmp_path_factory.mktemp("console")
+    settings = load_settings(data_dir=folder / "data", search_workers=0)
+    store = EdgeStore(settings.data_dir)
+    Teacher(settings, embedder, store).teach("solar", products["solar_mono"].references)
+    store.close()
+    black = folder / "black.png"
+    Image.fromarray(np.zeros((300, 300), np.uint8)).save(black)
+    return Taught(settings, products["solar_mono"].good[0], products["textile"].good[0], black)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def address(taught: Taught) -> Iterator[str]:
+    with serving(taught.settings) as client:
+        yield str(client.base_url)
+
+
+@contextmanager
+def opened(browser: Browser, address: str, language: str = "en-GB", refused: int = 0) -> Iterator[Page]:
+    """The console; so many requests may be refused, and nothing else may be wrong on the browser's console."""
+    context = browser.new_context(locale=language)
+    page = context.new_page()
+    wrong: list[str] = []
+    page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.add_init_script(LONG_TASKS)
+    page.goto(address)
+    yield page
+    context.close()
+    faults = [text for text in wrong if "Failed to load resource" not in text]
+    assert (faults, len(wrong)) == ([], refused), wrong
+
+
+def choose(page: Page, *files: Path | dict[str, object]) -> None:
+    page.locator("input[type=file]").first.set_input_files(list(files))  # type: ignore[arg-type]
+
+
+def verdict(page: Page, text: str) -> None:
+    expect(page.locator(".badge.large")).to_have_text(text, timeout=30_000)
+
+
+def test_a_known_product_an_unknown_one_and_a_camera_fault_are_told_apart(
+    browser: Browser, address: str, taught: Taught
+) -> None:
+    with opened(browser, address) as page:
+        seen = {}
+        for name, file, text in (
+            ("", taught.good, "OK"),
+            ("", taught.other, "Unknown product"),
+            ("solar", taught.other, "Unlike the class"),
+            ("solar", taught.black, "Camera fault"),
+        ):
+            page.reload()
+            page.get_by_label("Product class").select_option(name)
+            choose(page, file)
+            verdict(page, text)
+            badge = page.locator(".badge.large")
+            seen[text] = (badge.locator("path").get_attribute("d"), badge.evaluate("it => getComputedStyle(it).border"))
+        assert len(set(seen.values())) == 4, "each has a shape and an edge of its own"
+
+
+def test_a_failed_picture_fails_alone_and_names_are_text(browser: Browser, address: str, taught: Taught) -> None:
+    hostile = "<img src=x onerror=window.hurt=1>.png"
+    with opened(browser, address, refused=1) as page:
+        good = {"name": hostile, "mimeType": "image/png", "buffer": taught.good.read_bytes()}
+        choose(page, good, {"name": "torn.png", "mimeType": "image/png", "buffer": b"no picture"}, good)
+        expect(page.get_by_text("3 of 3 judged")).to_be_visible(timeout=60_000)
+        expect(page.locator(".results .pass")).to_have_count(2)
+        expect(page.locator(".results .failed")).to_have_count(1)
+        expect(page.locator(".results .name").first).to_have_text(hostile)
+        page.get_by_role("button", name="torn.png").click()
+        expect(page.get_by_text("undecodable_image")).to_be_visible()
+        assert page.evaluate("window.hurt") is None
+
+
+def test_two_hundred_pictures_do_not_hold_the_page_up(browser: Browser, address: str, taught: Taught) -> None:
+    with opened(browser, address) as page:
+        picture = {"mimeType": "image/png", "buffer": taught.black.read_bytes()}
+        choose(page, *({"name": f"{number}.png", **picture} for number in range(200)))
+        expect(page.locator(".results li")).to_have_count(200)
+        expect(page.locator(".results .badge svg").first).to_be_visible(timeout=30_000)
+        sys.stdout.write(f"longest task {page.evaluate('window.longest'):.0f} ms\n")  # pytest -s shows it
+        page.get_by_role("button", name="Clear").click()
+        expect(page.locator(".results")).to_have_count(0)
+
+
+def test_a_service_with_keys_asks_for_one_and_forgets_it_at_sign_out(
+    browser: Browser, taught: Taught, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"  # one service a data directory
+    shutil.copytree(taught.settings.data_dir, data)
+    settings = load_settings(data_dir=data, search_workers=0, auth="keys", admin_key=ADMIN_KEY)
+    with serving(settings) as client, opened(browser, str(client.base_url), refused=3) as page:
+        page.get_by_label("API key").fill("wrong")
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("alert")).to_be_visible()
+        page.get_by_label("API key").fill(ADMIN_KEY)
+        page.get_by_role("button", name="Sign in").click()
+        choose(page, taught.good)
+        verdict(page, "OK")
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_label("API key")).to_be_visible()
+        assert page.evaluate("sessionStorage.length + localStorage.length + document.cookie.length") == 0
+
+
+def test_a_spanish_browser_reads_spanish(browser: Browser, address: str, taught: Taught) -> None:
+    with opened(browser, address, "es-MX") as page:
+        choose(page, taught.good)
+        verdict(page, "Correcta")
+        assert page.evaluate("document.documentElement.lang") == "es"
+
+
+@pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not installed (make console)")
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious(browser: Browser, address: str, taught: Taught, theme: str) -> None:
+    with opened(browser, address) as page:
+        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        choose(page, taught.good, taught.other, taught.black)
+        expect(page.get_by_text("3 of 3 judged")).to_be_visible(timeout=60_000)
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+        found = page.evaluate("async () => (await axe.run()).violations.map(({id, impact}) => [id, impact])")
+        assert [rule for rule in found if rule[1] in ("serious", "critical")] == []
