@@ -94,6 +94,13 @@ def test_the_built_in_model_is_in_with_its_licence(names: set[str]) -> None:
     assert {"LICENSE", "service/patchbank/embedding/models/efficientnet-lite2.LICENSE"} == licences
 
 
+def test_the_console_is_in(names: set[str]) -> None:
+    folder = ROOT / "service"
+    files = {str(file.relative_to(folder)) for file in (folder / "patchbank" / "console" / "static").iterdir()}
+    assert len(files) > 3
+    assert {name for name in names if name.startswith("patchbank/console/")} == files
+
+
 def test_the_files_of_monitoring_are_data_of_the_command_line(names: set[str]) -> None:
     folder = ROOT / "monitoring"
     files = [folder / "prometheus.yml", *(folder / "rules").rglob("*"), *(folder / "grafana").rglob("*")]

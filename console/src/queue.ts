@@ -4,6 +4,8 @@ export interface Item {
   readonly id: number;
   readonly file: File;
   readonly url: string;
+  /** The class that was named when it came; empty: it is to be found. */
+  readonly className: string;
   state: "waiting" | "judging" | "judged" | "failed";
   detection?: Detection;
   failure?: string;
@@ -30,11 +32,12 @@ export class Queue {
       id: this.next++,
       file,
       url: URL.createObjectURL(file),
+      className,
       state: "waiting" as const,
     }));
     this.items = [...this.items, ...added];
     this.changed();
-    if (!this.working) void this.work(className);
+    if (!this.working) void this.work();
   }
 
   clear(): void {
@@ -44,23 +47,26 @@ export class Queue {
     this.changed();
   }
 
-  private async work(className: string): Promise<void> {
+  private async work(): Promise<void> {
     this.working = true;
-    for (let item = this.waiting(); item; item = this.waiting()) {
-      this.put(item, { state: "judging" });
-      await this.judge(item, className);
+    try {
+      for (let item = this.waiting(); item; item = this.waiting()) {
+        this.put(item, { state: "judging" });
+        await this.judge(item);
+      }
+    } finally {
+      this.working = false;
     }
-    this.working = false;
   }
 
   private waiting(): Item | undefined {
     return this.items.find((item) => item.state === "waiting");
   }
 
-  private async judge(item: Item, className: string): Promise<void> {
+  private async judge(item: Item): Promise<void> {
     while (this.items.some((held) => held.id === item.id)) {
       try {
-        const detection = await detect(item.file, className, this.items.length === 1);
+        const detection = await detect(item.file, item.className, this.items.length === 1);
         this.hitch = "";
         this.put(item, { state: "judged", detection });
         return;
