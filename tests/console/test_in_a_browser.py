@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,7 +95,7 @@ def opened(browser: Browser, address: str, language: str = "en-GB", refused: int
     assert (faults, len(wrong)) == ([], refused), wrong
 
 
-def choose(page: Page, *files: Path | dict[str, object]) -> None:
+def choose(page: Page, *files: Path | Mapping[str, object]) -> None:
     page.locator("input[type=file]").first.set_input_files(list(files))  # type: ignore[arg-type]
 
 
