@@ -19,7 +19,7 @@ _MANY: Final = 16
 """A query that so many patches of a block come near is compared with all of them: one matrix product costs less."""
 
 _OFTEN: Final = 8
-"""Where so many patches of a block come near a query on average, more is to be found out about them first."""
+"""Where so many patches of a block come near a query on average, it is looked for queries that ``_MANY`` come near."""
 
 _SAME: Final = np.float32(1.0 - 2e-7)
 """Nothing is more similar than the same patch, of which a bank may hold thousands: a plain background."""
@@ -51,38 +51,41 @@ class BoundedSearch:
     def _block(self, number: int, asked: Asked, begin: int, gone: IntArray) -> None:
         sums = self._bounds.sums(number, asked)
         sums[:, gone] = _NOT
-        if number == 0:
-            self._take_likely(sums, begin)
-        reached = sums >= self._floor(number, asked)
-        if number and np.count_nonzero(reached) > _OFTEN * len(self._queries):
-            self._take_likely(sums, begin)
-            reached = sums >= self._floor(number, asked)
-        if np.count_nonzero(reached) > _OFTEN * len(self._queries):
+        queries = np.arange(len(sums))
+        # The most promising patch first: once it is known, few others are left to be looked at, mostly none.
+        for _ in range(self.similarity.shape[1] if number == 0 else 1):
+            queries = self._take_likely(sums, queries, self._floor(number, asked), begin)
+        sums = sums[queries]
+        reached = sums >= self._floor(number, asked)[queries, None]
+        if np.count_nonzero(reached) > _OFTEN * len(queries):
             many = np.flatnonzero(np.count_nonzero(reached, axis=1) > _MANY)
             if len(many):
-                self._compare(many, begin, sums[many] == _NOT)
+                self._compare(queries[many], begin, sums[many] == _NOT)
                 reached[many] = False
         hits = np.flatnonzero(reached)
         if len(hits):
             who, where = np.divmod(hits, reached.shape[1])
-            self._verify(who, where + begin)
+            self._verify(queries[who], where + begin)
 
     def _floor(self, number: int, asked: Asked) -> npt.NDArray[np.int32]:
         least = self.similarity.min(axis=1)
         floor = self._bounds.floor(number, asked, least.astype(np.float64))
         floor[least >= _SAME] = np.iinfo(np.int32).max
-        return floor[:, None]
+        return floor
 
-    def _take_likely(self, sums: npt.NDArray[np.int32], begin: int) -> None:
-        """Look at the most promising patch of each query in each of k parts of the block, so that few others are left
-        to be looked at."""
-        who = np.arange(len(sums))
-        for part in np.array_split(np.arange(sums.shape[1]), self.similarity.shape[1]):
-            if len(part):
-                best = sums[:, part[0] : part[-1] + 1].argmax(axis=1) + part[0]
-                there = sums[who, best] > _NOT
-                self._verify(who[there], best[there] + begin)
-                sums[who, best] = _NOT  # it is known now
+    def _take_likely(
+        self, sums: npt.NDArray[np.int32], queries: IntArray, floor: npt.NDArray[np.int32], begin: int
+    ) -> IntArray:
+        """Look at the most promising patch of a block for each of some ``queries``; returns those that had one which
+        reached the ``floor``."""
+        whole = len(queries) == len(sums)
+        best = (sums if whole else sums[queries]).argmax(axis=1)
+        promised = sums[queries, best]
+        there = (promised >= floor[queries]) & (promised > _NOT)
+        queries, best = queries[there], best[there]
+        self._verify(queries, best + begin)
+        sums[queries, best] = _NOT  # it is known now
+        return queries
 
     def _compare(self, many: IntArray, begin: int, known: BoolArray) -> None:
         """Compare some queries with all patches of a block, but for those that are ``known`` or left out."""
