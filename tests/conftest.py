@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import hypothesis
 import pytest
 from typer.main import get_command
 
@@ -17,6 +18,9 @@ from patchbank.settings import Settings, load_settings
 from patchbank.teaching.teacher import Teacher
 from patchbank_indexer.demo.products import Product, load_products
 from tests.helpers.forward_passes import remembering
+
+hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no fault of the code's
+hypothesis.settings.load_profile("untimed")
 
 BACKBONE = "efficientnet-lite2"
 """The backbone of the tests: ``auto``, the default, would ask the model hub."""

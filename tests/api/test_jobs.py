@@ -253,7 +253,7 @@ def test_what_cannot_be_is_refused(client: httpx.Client) -> None:
     assert refusal(client.post("/classes/new/calibrate", files=files(1))) == (404, "unknown_class")
     telling = [("files", ("part/defect/1.png", png(1)))]
     assert refusal(client.post("/classes/new", files=telling)) == (422, "invalid_parameters")
-    for unknown in ("20260101-000000-000000-abcdef", "..", "%2e%2e%2fdata", "x"):
+    for unknown in ("20260101-000000-000000-abcdef", "%2e%2e%2fdata", "x"):  # a client makes "/" of "jobs/.."
         for answer in (client.get(f"/jobs/{unknown}"), client.post(f"/jobs/{unknown}/cancel")):
             assert answer.status_code == 404
     unknown = "20260101-000000-000000-abcdef"
