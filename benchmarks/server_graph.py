@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from qdrant_client import QdrantClient, grpc, models
 
+from benchmarks.solar_bank import PICTURE, embed_cells, exhaustive
 from patchbank.arrays import FloatArray
 from patchbank.bank.manifest import ScoringRule
 from patchbank.bank.names import PREFIX
@@ -28,14 +29,10 @@ from patchbank.bank.server.collection import ServerCollection
 from patchbank.bank.server.link import ServerLink
 from patchbank.bank.server.points import read_hits, search_request
 from patchbank.bank.store import Neighbours
-from patchbank.embedding.embedder import Embedder
-from patchbank.embedding.first_choice import BUILT_IN
-from patchbank.images import read_image
 from patchbank.scoring.anomaly_map import mask_and_score_demand
 from patchbank.scoring.image_score import image_score
 from patchbank.scoring.inspected_area import InspectedArea
 from patchbank.settings import load_settings
-from patchbank_indexer.demo.products import load_products
 
 _EF: Final = (16, 32, 64)
 _OVERSAMPLING: Final = (2.0, 4.0, 16.0)
@@ -93,7 +90,7 @@ def main() -> None:
     data = dict(np.load(given.features)) if given.features else _data(given.images)
     bank = data["bank"][np.random.default_rng(0).permutation(len(data["bank"]))[: given.patches]]
     settings = load_settings(qdrant_url=given.url, qdrant_grpc_port=given.grpc_port, qdrant_timeout_s=300.0)
-    threshold = max(image_score(_exhaustive(image, bank), ScoringRule()) for image in data["good"]) + 1e-6
+    threshold = max(image_score(_square(image, bank), ScoringRule()) for image in data["good"]) + 1e-6
     print(f"{len(bank)} patches of {bank.shape[1]} numbers")
     print("| images | graph over | ef | oversampling | first ms | missed | largest error | asked twice | whole ms |")
     print("|---|---|---|---|---|---|---|---|---|")
@@ -121,7 +118,7 @@ def _looks(
     looks = [Look(ef, oversampling) for ef in _EF for oversampling in (*_OVERSAMPLING, None)]
     for kind in ("good", "bad"):
         chosen = data[kind][:images]
-        truths = [_exhaustive(image, bank).ravel() for image in chosen]
+        truths = [exhaustive(image, bank) for image in chosen]
         for look in looks if quantised else [look for look in looks if look.oversampling is None]:
             rows = [_searched(Index(client, name, look), *pair, threshold) for pair in zip(chosen, truths, strict=True)]
             first, missed, error, asked, whole = np.array(rows).T
@@ -136,17 +133,16 @@ def _looks(
 def _searched(index: Index, image: FloatArray, truth: FloatArray, threshold: float) -> tuple[float, ...]:
     side = round(len(image) ** 0.5)
     area = InspectedArea.everything((side, side))
-    demand = mask_and_score_demand(ScoringRule(), threshold, (300, 300), area)
+    demand = mask_and_score_demand(ScoringRule(), threshold, PICTURE, area)
     answer = search_patches(index, image, area.cells, 1, demand)
     error = index.distances - truth
     return index.first, float((error > 1e-5).mean()), float(error.max()), answer.asked, index.first + index.second
 
 
-def _exhaustive(image: FloatArray, bank: FloatArray) -> FloatArray:
+def _square(image: FloatArray, bank: FloatArray) -> FloatArray:
     """Distances (rows, columns) of a square image."""
     side = round(len(image) ** 0.5)
-    nearest = np.maximum.reduce([(image @ bank[at : at + 8_192].T).max(axis=1) for at in range(0, len(bank), 8_192)])
-    return np.asarray(np.maximum(1.0 - nearest, 0.0).reshape(side, side), dtype=np.float32)
+    return exhaustive(image, bank).reshape(side, side)
 
 
 def _fill(collection: ServerCollection, bank: FloatArray, quantised: bool) -> float:
@@ -172,13 +168,9 @@ def _fill(collection: ServerCollection, bank: FloatArray, quantised: bool) -> fl
 
 
 def _data(images: int) -> dict[str, FloatArray]:
-    product = load_products(150, images)[0]
-    with Embedder.open(load_settings(backbone=BUILT_IN)) as embedder:
-        return {
-            "bank": np.concatenate([embedder.embed(read_image(file)).patches for file in product.references]),
-            "good": np.stack([embedder.embed(read_image(file)).patches for file in product.good]),
-            "bad": np.stack([embedder.embed(read_image(file)).patches for file in product.defective]),
-        }
+    cells = embed_cells(images)
+    good, bad = (np.stack([image.patches for image in cells.images[kind]]) for kind in ("good", "defective"))
+    return {"bank": cells.patches, "good": good, "bad": bad}
 
 
 if __name__ == "__main__":

@@ -18,27 +18,20 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from benchmarks.solar_bank import PICTURE, decides_alike, embed_cells, exhaustive, teach
 from patchbank.arrays import FloatArray
 from patchbank.bank.edge.pool import PooledStore
-from patchbank.bank.manifest import BackboneFacts, Manifest, RetrievalLimit, ScoringRule
+from patchbank.bank.manifest import ScoringRule
 from patchbank.bank.open_store import open_store
-from patchbank.bank.reference import Reference
 from patchbank.bank.search import search_patches
-from patchbank.bank.store import Bank, BankSpec, PatchStore
-from patchbank.embedding.embedder import Embedder
+from patchbank.bank.store import Bank, PatchStore
 from patchbank.embedding.embedding import Embedding
-from patchbank.embedding.first_choice import BUILT_IN
-from patchbank.images import read_image
-from patchbank.scoring.anomaly_map import anomaly_map, mask_and_score_demand
-from patchbank.scoring.image_score import image_score
+from patchbank.scoring.anomaly_map import mask_and_score_demand
 from patchbank.scoring.inspected_area import InspectedArea
-from patchbank.scoring.threshold import calibrate
 from patchbank.settings import load_settings
-from patchbank_indexer.demo.products import load_products
 
 _CLASS: Final = "bench-search"
 _QUIET: Final = 0.1
-_PICTURE: Final = (300, 300)
 
 
 class Outcome(NamedTuple):
@@ -57,22 +50,14 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[27_000, 80_000])
     parser.add_argument("--images", type=int, default=12, help="good, and as many defective ones")
     given = parser.parse_args()
-    product = load_products(150, given.images)[0]
-    with Embedder.open(load_settings(backbone=BUILT_IN)) as embedder:
-        known = np.concatenate([embedder.embed(read_image(file)).patches for file in product.references])
-        images = {
-            kind: [embedder.embed(read_image(file)) for file in files]
-            for kind, files in (("good", product.good), ("defective", product.defective))
-        }
+    cells = embed_cells(given.images)
     for size in given.sizes:
-        bank = known[np.random.default_rng(0).permutation(len(known))[:size]]
-        normal = [image_score(_exhaustive(embedding.patches, bank), ScoringRule()) for embedding in images["good"]]
-        threshold = max(normal) + 1e-6  # as calibration sets it; matrix products of other shapes round otherwise
+        bank, threshold = cells.bank(size)
         with _banks(given.url, given.grpc_port, bank, threshold) as banks:
             print(f"{len(bank)} patches of {bank.shape[1]} numbers")
             print(f"| images | BLAS ms | {' ms | '.join(banks)} ms | asked twice | decided alike |")
             print("|---" * (len(banks) + 4) + "|")
-            for kind, embeddings in images.items():
+            for kind, embeddings in cells.images.items():
                 print(f"| {len(embeddings)} {kind} | {_row(banks, bank, embeddings, threshold)} |", flush=True)
 
 
@@ -89,7 +74,7 @@ def _banks(url: str, grpc_port: int, patches: FloatArray, threshold: float) -> I
             if _CLASS in store.active():
                 store.remove(_CLASS)
             begin = time.perf_counter()
-            _teach(store, patches, threshold)
+            teach(store, _CLASS, patches, threshold)
             print(f"taught in {time.perf_counter() - begin:.1f} s", flush=True)
         stack.callback(server.remove, _CLASS)
         _read(caching, patches)
@@ -113,40 +98,13 @@ def _read(store: PatchStore, patches: FloatArray) -> None:
     print(f"read into memory in {time.perf_counter() - begin:.2f} s: {state.size / 1e6 if state else 0:.0f} MB")
 
 
-def _exhaustive(queries: FloatArray, bank: FloatArray) -> FloatArray:
-    return np.asarray(np.maximum(1.0 - (queries @ bank.T).max(axis=1), 0.0), dtype=np.float32)
-
-
-def _teach(store: PatchStore, bank: FloatArray, threshold: float) -> None:
-    image_id = f"{1:024x}"
-    with store.draft(_CLASS, BankSpec(bank.shape[1], 1)) as draft:
-        draft.add_reference(Reference(image_id, "", "", "", "", 1, 1, 1, 1, b""), np.ones(1, dtype=np.float32))
-        cells = np.stack(np.divmod(np.arange(len(bank)), 1000), axis=1)
-        draft.add_patches([image_id] * len(bank), cells, bank)
-        draft.seal()
-        draft.activate(
-            Manifest(
-                class_name=_CLASS,
-                version=draft.ref.version,
-                created_at="",
-                backbone=BackboneFacts(name="bench", sha256="0" * 64, fingerprint="0" * 16),
-                patch_dim=bank.shape[1],
-                cls_dim=1,
-                references=1,
-                patches=len(bank),
-                calibration=calibrate([threshold], "held-out", 0.01),
-                retrieval=RetrievalLimit(similarity=0, coherence=1, count=1, witnesses=1),
-            )
-        )
-
-
 def _row(banks: dict[str, Bank], patches: FloatArray, embeddings: Sequence[Embedding], threshold: float) -> str:
     blas: list[float] = []
     outcomes: dict[str, list[Outcome]] = {way: [] for way in banks}
     for embedding in (embeddings[0], *embeddings):  # the first one warms everything up
         time.sleep(_QUIET)  # OpenBLAS's threads go on spinning for a while after a product
         begin = time.perf_counter()
-        truth = _exhaustive(embedding.patches, patches).reshape(embedding.grid)
+        truth = exhaustive(embedding.patches, patches).reshape(embedding.grid)
         blas.append(time.perf_counter() - begin)
         for way, index in banks.items():
             outcomes[way].append(_searched(index, embedding, truth, threshold))
@@ -158,16 +116,13 @@ def _row(banks: dict[str, Bank], patches: FloatArray, embeddings: Sequence[Embed
 
 
 def _searched(index: Bank, embedding: Embedding, truth: FloatArray, threshold: float) -> Outcome:
-    rule, area = ScoringRule(), InspectedArea.everything(embedding.grid)
-    demand = mask_and_score_demand(rule, threshold, _PICTURE, area)
+    area = InspectedArea.everything(embedding.grid)
+    demand = mask_and_score_demand(ScoringRule(), threshold, PICTURE, area)
     time.sleep(_QUIET)
     begin = time.perf_counter()
     answer = search_patches(index, embedding.patches, area.cells, 1, demand)
     seconds = time.perf_counter() - begin
-    score, expected = image_score(answer.scores, rule), image_score(truth, rule)
-    mask, right = (anomaly_map(scores, rule, _PICTURE, area) > threshold for scores in (answer.scores, truth))
-    alike = abs(score - expected) <= 1e-5 and (score > threshold) == (expected > threshold)
-    return Outcome(seconds, answer.asked, alike and bool((mask == right).all()))
+    return Outcome(seconds, answer.asked, decides_alike(answer.scores, truth, threshold))
 
 
 if __name__ == "__main__":

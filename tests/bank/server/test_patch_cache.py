@@ -26,7 +26,7 @@ from patchbank.errors import DamagedBank, StoreUnavailable
 from patchbank.settings import load_settings
 from tests.bank.test_search import assert_searches_exactly
 from tests.helpers.banks import brute_force, fill, image_id, manifest, unit, vectors
-from tests.helpers.grpc_qdrant import Behaviour, Served, serving_qdrant
+from tests.helpers.grpc_qdrant import Behaviour, Served
 from tests.helpers.stores import settings_of
 
 DIM = 8
@@ -165,17 +165,6 @@ def test_what_is_gone_is_forgotten(make: Callable[..., Parts]) -> None:
     parts.search("a")
     parts.cache.forget({"a", "never known"})
     assert parts.cache.state().parts == 0
-
-
-@pytest.fixture
-def behaviour() -> Behaviour:
-    return Behaviour()
-
-
-@pytest.fixture
-def served(behaviour: Behaviour) -> Iterator[Served]:
-    with serving_qdrant(behaviour) as running:
-        yield running
 
 
 @pytest.fixture

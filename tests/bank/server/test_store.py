@@ -38,17 +38,6 @@ UNAVAILABLE = wire.StatusCode.UNAVAILABLE
 
 
 @pytest.fixture
-def behaviour() -> Behaviour:
-    return Behaviour()
-
-
-@pytest.fixture
-def served(behaviour: Behaviour) -> Iterator[Served]:
-    with serving_qdrant(behaviour) as running:
-        yield running
-
-
-@pytest.fixture
 def open_store(served: Served) -> Iterator[OpenServer]:
     opened: list[ServerStore] = []
 

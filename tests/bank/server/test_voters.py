@@ -20,17 +20,11 @@ from patchbank.bank.server.store import ServerStore
 from patchbank.bank.view import View
 from patchbank.errors import DamagedBank
 from tests.helpers.banks import FINGERPRINT, teach, vectors
-from tests.helpers.grpc_qdrant import Behaviour, Served, serving_qdrant
+from tests.helpers.grpc_qdrant import Served
 from tests.helpers.stores import settings_of
 
 ROUTER = f"{PREFIX}__router__{FINGERPRINT}"
 Damage = Callable[[Served, BankRef], object]
-
-
-@pytest.fixture
-def served() -> Iterator[Served]:
-    with serving_qdrant(Behaviour()) as running:
-        yield running
 
 
 @pytest.fixture

@@ -80,8 +80,7 @@ class BoundedSearch:
         reached the ``floor``."""
         whole = len(queries) == len(sums)
         best = (sums if whole else sums[queries]).argmax(axis=1)
-        promised = sums[queries, best]
-        there = (promised >= floor[queries]) & (promised > _NOT)
+        there = sums[queries, best] >= floor[queries]  # which is above what stands for those left out
         queries, best = queries[there], best[there]
         self._verify(queries, best + begin)
         sums[queries, best] = _NOT  # it is known now
