@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { defineConfig } from "vite";
 
 const SOURCES = ["index.html", "package-lock.json", "src", "tsconfig.json", "vite.config.js"];
-const GENERATED = "src/schema.d.ts"; // types alone: nothing of it is in what is built
+const GENERATED = "src/api/schema.d.ts"; // types alone: nothing of it is in what is built
 
 function filesIn(path) {
   if (!statSync(path).isDirectory()) return [path];

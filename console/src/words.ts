@@ -1,8 +1,44 @@
-import en from "./words/en.json";
-import es from "./words/es.json";
+import enClasses from "./words/en/classes.json";
+import enInspect from "./words/en/inspect.json";
+import enLine from "./words/en/line.json";
+import enOverview from "./words/en/overview.json";
+import enReview from "./words/en/review.json";
+import enShared from "./words/en/shared.json";
+import enShell from "./words/en/shell.json";
+import enTeach from "./words/en/teach.json";
+import esClasses from "./words/es/classes.json";
+import esInspect from "./words/es/inspect.json";
+import esLine from "./words/es/line.json";
+import esOverview from "./words/es/overview.json";
+import esReview from "./words/es/review.json";
+import esShared from "./words/es/shared.json";
+import esShell from "./words/es/shell.json";
+import esTeach from "./words/es/teach.json";
+
+const en = {
+  ...enShared,
+  ...enShell,
+  ...enInspect,
+  ...enTeach,
+  ...enReview,
+  ...enLine,
+  ...enClasses,
+  ...enOverview,
+};
 
 export type Word = keyof typeof en;
 type Catalogue = Record<Word, string>;
+
+const es: Catalogue = {
+  ...esShared,
+  ...esShell,
+  ...esInspect,
+  ...esTeach,
+  ...esReview,
+  ...esLine,
+  ...esClasses,
+  ...esOverview,
+};
 
 export const language: "en" | "es" = navigator.language.toLowerCase().startsWith("es") ? "es" : "en";
 const catalogue: Catalogue = language === "es" ? es : en;
@@ -14,4 +50,19 @@ export function say(word: Word, places: Record<string, string | number> = {}): s
 
 export function figure(value: number, digits = 4): string {
   return value.toLocaleString(language, { maximumSignificantDigits: digits });
+}
+
+/** A share as a percentage. */
+export function percent(share: number, digits = 2): string {
+  return share.toLocaleString(language, { style: "percent", maximumSignificantDigits: digits });
+}
+
+/** A moment, in the browser's time zone: the time alone where it was today. */
+export function moment(time: string | Date): string {
+  const at = new Date(time);
+  const today = at.toDateString() === new Date().toDateString();
+  return at.toLocaleString(
+    language,
+    today ? { timeStyle: "medium" } : { dateStyle: "medium", timeStyle: "short" },
+  );
 }

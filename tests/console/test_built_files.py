@@ -19,7 +19,7 @@ from tests.helpers.places import ROOT
 
 SOURCES = ROOT / "console"
 PLACES = ("index.html", "package-lock.json", "src", "tsconfig.json", "vite.config.js")
-GENERATED = SOURCES / "src" / "schema.d.ts"
+GENERATED = SOURCES / "src" / "api" / "schema.d.ts"
 LARGEST = 300_000
 """Compressed bytes that the page may take."""
 
@@ -42,13 +42,21 @@ def test_the_built_files_are_those_of_the_sources() -> None:
 
 
 def test_all_languages_have_the_same_words_with_the_same_places() -> None:
-    read = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((SOURCES / "src/words").glob("*.json"))]
-    assert len(read) == 2
-    first, second = read
+    first, second = (words_of(language) for language in ("en", "es"))
     assert list(first) == list(second)
     for name in first:
         assert re.findall(r"{\w+}", first[name]) == re.findall(r"{\w+}", second[name]), name
         assert first[name].strip() and second[name].strip(), name
+
+
+def words_of(language: str) -> dict[str, str]:
+    """The words of all views, each of which is named once."""
+    words: dict[str, str] = {}
+    for path in sorted((SOURCES / "src" / "words" / language).glob("*.json")):
+        of_view = json.loads(path.read_text(encoding="utf-8"))
+        assert not words.keys() & of_view.keys(), path
+        words |= of_view
+    return words
 
 
 def test_the_page_takes_its_files_from_the_service_alone(client: httpx.Client) -> None:

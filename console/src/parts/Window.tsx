@@ -1,0 +1,37 @@
+import * as dialog from "@zag-js/dialog";
+import { normalizeProps, useMachine } from "@zag-js/preact";
+import type { ComponentChildren } from "preact";
+import { useId } from "preact/hooks";
+import { say } from "../words";
+
+interface Given {
+  title: string;
+  onClose: () => void;
+  children: ComponentChildren;
+}
+
+/** A window over the page: it has the keyboard until it is closed, by Escape too. */
+export function Window({ title, onClose, children }: Given) {
+  const machine = useMachine(dialog.machine, {
+    id: useId(),
+    defaultOpen: true,
+    onOpenChange: ({ open }) => open || onClose(),
+  });
+  const api = dialog.connect(machine, normalizeProps);
+  return (
+    <>
+      <div {...api.getBackdropProps()} class="backdrop" />
+      <div {...api.getPositionerProps()} class="over">
+        <div {...api.getContentProps()} class="window">
+          <div class="head">
+            <h2 {...api.getTitleProps()}>{title}</h2>
+            <button {...api.getCloseTriggerProps()} type="button" class="button plain">
+              {say("close")}
+            </button>
+          </div>
+          {children}
+        </div>
+      </div>
+    </>
+  );
+}

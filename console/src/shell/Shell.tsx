@@ -1,0 +1,87 @@
+import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
+import { Link, Route, Router, Switch, useLocation } from "wouter-preact";
+import { useHashLocation } from "wouter-preact/use-hash-location";
+import { type ClassSummary, key, Refused, Service } from "../api/service";
+import { SessionContext } from "../api/session";
+import { Failure } from "../parts/Failure";
+import { say } from "../words";
+import { SignIn } from "./SignIn";
+import { switchTheme } from "./theme";
+import { VIEWS } from "./views";
+
+/** The page around the views: navigation, sign-in, and what is wrong with the service. */
+export function Shell() {
+  const [classes, setClasses] = useState<readonly ClassSummary[] | null>(null);
+  const [failure, setFailure] = useState<Refused | null>(null);
+  const [asksKey, setAsksKey] = useState(false);
+  const service = useMemo(() => new Service(() => setAsksKey(true)), []);
+  const reload = useCallback(async () => {
+    try {
+      setClasses((await service.ask(service.api.GET("/classes"))).classes);
+      setAsksKey(false);
+      setFailure(null);
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      setFailure(error.code === "key_required" ? null : error);
+      if (error.status === 0 || error.status === 503) setTimeout(reload, 1000 * error.retryAfter);
+    }
+  }, [service]);
+  useEffect(() => void reload(), [reload]);
+  const session = useMemo(
+    () => classes && { service, classes, reload: () => void reload() },
+    [service, classes, reload],
+  );
+  return (
+    <Router hook={useHashLocation}>
+      <Head signedIn={key.get() !== "" && !asksKey} />
+      {failure && <Failure failure={failure} />}
+      {asksKey && <SignIn onDone={reload} />}
+      {session && (
+        <SessionContext.Provider value={session}>
+          <div hidden={asksKey}>
+            <Switch>
+              {VIEWS.map(({ path, view: View }) => (
+                <Route key={path} path={path === "/" ? path : `${path}/*?`}>
+                  <View />
+                </Route>
+              ))}
+              <Route>
+                <p class="note">{say("notHere")}</p>
+              </Route>
+            </Switch>
+          </div>
+        </SessionContext.Provider>
+      )}
+    </Router>
+  );
+}
+
+function Head({ signedIn }: { signedIn: boolean }) {
+  const [path] = useLocation();
+  const current = (of: string) => (of === "/" ? path === of : path === of || path.startsWith(`${of}/`));
+  const signOut = () => {
+    key.clear();
+    location.reload();
+  };
+  return (
+    <header>
+      <strong>Patchbank</strong>
+      <nav aria-label={say("views")}>
+        {VIEWS.map(({ path: to, title }) => (
+          <Link key={to} href={to} aria-current={current(to) ? "page" : undefined}>
+            {say(title)}
+          </Link>
+        ))}
+      </nav>
+      <span class="space" />
+      <button type="button" class="button plain" onClick={switchTheme}>
+        {say("theme")}
+      </button>
+      {signedIn && (
+        <button type="button" class="button plain" onClick={signOut}>
+          {say("signOut")}
+        </button>
+      )}
+    </header>
+  );
+}
