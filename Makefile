@@ -33,9 +33,10 @@ docs: $(VENV)/ready  ## Write the generated parts of the documentation.
 console:  ## Build the console's files; needs Node 20, and npm's registry once.
 	cd console && npm ci --no-audit --no-fund && npm run build
 
-bench: $(VENV)/ready  ## Measure search and service.
+bench: $(VENV)/ready  ## Measure search, service and throughput.
 	$(BIN)/python -m benchmarks.search
 	$(BIN)/python -m benchmarks.service
+	$(BIN)/python -m benchmarks.throughput
 
 dinov2-check: $(VENV)/ready  ## Pull DINOv2 and measure it beside the built-in backbone; DATA=FOLDER on a labelled data set.
 	$(BIN)/python -m benchmarks.dinov2_check $(if $(DATA),--data $(DATA))

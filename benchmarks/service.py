@@ -1,7 +1,8 @@
 """Where the time of ``/detect`` goes: ``python -m benchmarks.service``.
 
 Teaches one class, serves it, sends held-out images over HTTP one at a time, and prints every stage's median and the
-share of the answer's time that is not the backbone's forward pass (measured alone, in the same run, same input).
+share of the answer's time that is not the backbone's forward pass (measured alone, in the same run, same inputs: one
+for each of the class's scales).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from patchbank.bank.open_store import open_store
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.first_choice import BUILT_IN
 from patchbank.embedding.model_files import model_path
-from patchbank.embedding.preprocess import plan_geometry, to_input
+from patchbank.embedding.preprocess import plan_levels, to_input
 from patchbank.embedding.providers import Runtime
 from patchbank.embedding.session import OnnxSession
 from patchbank.images import read_image
@@ -58,9 +59,11 @@ def main() -> None:
                     stages = answer["timings_ms"]
                     rows.append([answer["processing_time_ms"], *stages.values()])
                     image = read_image(file)
-                    inputs = to_input(image.pixels, plan_geometry(image.size, backbone), backbone)[None]
+                    levels = plan_levels(image.size, backbone, manifest.scales)
+                    inputs = [to_input(image.pixels, level, backbone)[None] for level in levels]
                     begin = time.perf_counter()
-                    session.run([backbone.patch_output, backbone.cls_output], inputs)
+                    for values in inputs:
+                        session.run([backbone.patch_output, backbone.cls_output], values)
                     forward.append((time.perf_counter() - begin) * 1e3)
                 whole = np.median(np.array(rows[1:]), axis=0)
                 alone = float(np.median(forward[1:]))

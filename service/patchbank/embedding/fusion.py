@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from math import log2
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from scipy import sparse
 
 from patchbank.arrays import FloatArray
 from patchbank.embedding.unit import unit
@@ -51,13 +52,16 @@ def fusion_weights(scales: Scales) -> list[float]:
 def resampled(vectors: FloatArray, grid: Grid, wanted: Grid) -> FloatArray:
     """Vectors (n, D) of one grid on another grid over the same picture: means of the cells that a larger one covers, or
     interpolated bilinearly between the centres of cells."""
-    planes = vectors.reshape(*grid, -1)
-    planes = np.tensordot(_weights(grid[0], wanted[0]), planes, axes=(1, 0))
-    planes = np.tensordot(planes, _weights(grid[1], wanted[1]), axes=(1, 1)).transpose(0, 2, 1)
-    return np.ascontiguousarray(planes, dtype=np.float32).reshape(wanted[0] * wanted[1], -1)
+    return np.asarray(_means(grid, wanted) @ vectors, dtype=np.float32)
 
 
 @lru_cache(_GRIDS)
+def _means(grid: Grid, wanted: Grid) -> Any:
+    """How much each cell of ``grid`` adds to each of ``wanted``, sparse: a few cells each. As products of full matrices
+    it is many times the arithmetic, in threads that wait for each other where the cores have other work."""
+    return sparse.csr_array(sparse.kron(_weights(grid[0], wanted[0]), _weights(grid[1], wanted[1]), format="csr"))
+
+
 def _weights(cells: int, wanted: int) -> FloatArray:
     """How much each of ``cells`` adds to each of the ``wanted`` ones along one side: (wanted, cells), rows of sum 1."""
     weights = np.zeros((wanted, cells))

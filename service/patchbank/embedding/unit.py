@@ -9,8 +9,9 @@ import numpy as np
 from patchbank.arrays import FloatArray
 from patchbank.errors import ModelUnavailable
 
-_BLOCK: Final = 4_096
-"""Vectors whose lengths are computed at once: in float64, those of a large picture would take gigabytes."""
+_BLOCK: Final = 1 << 15
+"""Values whose lengths are computed at once: in float64, those of a large picture would take gigabytes, and large
+blocks are fresh memory from the system time and again."""
 
 
 def unit(vectors: FloatArray) -> FloatArray:
@@ -19,8 +20,9 @@ def unit(vectors: FloatArray) -> FloatArray:
         raise ModelUnavailable("the backbone's output is not finite")
     made = np.empty(vectors.shape, dtype=np.float32)
     rows, flat = vectors.reshape(-1, vectors.shape[-1]), made.reshape(-1, vectors.shape[-1])
-    for begin in range(0, len(rows), _BLOCK):
-        block = rows[begin : begin + _BLOCK]
+    step = max(1, _BLOCK // max(1, vectors.shape[-1]))
+    for begin in range(0, len(rows), step):
+        block = rows[begin : begin + step]
         lengths = np.linalg.norm(block.astype(np.float64), axis=-1, keepdims=True)
-        flat[begin : begin + _BLOCK] = block / np.maximum(lengths, 1e-12)
+        np.divide(block, np.maximum(lengths, 1e-12), out=flat[begin : begin + step], casting="same_kind")
     return made
