@@ -91,6 +91,11 @@ def post(client: httpx.Client, data: bytes, **form: Any) -> httpx.Response:
     return client.post("/detect", files={"file": ("image.png", data)}, data=form)
 
 
+def nearest(client: httpx.Client, data: bytes, x: float, y: float, **form: str) -> httpx.Response:
+    fields = {"class_name": "solar_mono", "x": str(x), "y": str(y), **form}
+    return client.post("/detect/nearest", files={"file": ("image.png", data)}, data=fields)
+
+
 def assert_error(response: httpx.Response, status: int, code: str) -> None:
     assert response.status_code == status, response.text
     body = response.json()
@@ -164,6 +169,8 @@ def test_a_class_with_a_mask_tells_how_much_is_inspected_and_nothing_of_the_rest
         inside[30:150, 30:270] = True
         assert not values[~inside].any()
         assert answer["anomaly_percentage"] == pytest.approx(100 * (values[inside] > 0.05).mean(), abs=0.5)
+        seen = [nearest(client, out.getvalue(), 100, y, class_name="solar-masked").json() for y in (80, 200)]
+        assert [place["counts"] for place in seen] == [True, False]
         assert answer["regions"]
         for region in answer["regions"]:
             left, top, right, bottom = region["box"]
@@ -206,12 +213,68 @@ def test_the_16_bit_map_holds_the_scores_that_the_regions_report(
     for region in answer["regions"]:
         left, top, right, bottom = region["box"]
         assert values[top:bottom, left:right].max() >= region["score"] - 1e-4
-        assert set(region["nearest"]) == {"reference_id", "name", "box", "distance"}
+        assert set(region["nearest"]) == {"reference_id", "name", "box", "distance", "width", "height"}
+        x, y = region["peak"]
+        assert values[y, x] == pytest.approx(region["score"], abs=1e-4)
     reference = answer["regions"][0]["nearest"]["reference_id"]
     thumbnail = client.get(f"/classes/solar_mono/references/{reference}/thumbnail")
     assert thumbnail.headers["content-type"] == "image/jpeg"
     with Image.open(io.BytesIO(thumbnail.content)) as picture:
         assert max(picture.size) <= 512
+
+
+def test_a_place_of_an_image_is_compared_with_what_its_region_names(
+    client: httpx.Client, products: dict[str, Product]
+) -> None:
+    data = products["solar_mono"].defective[0].read_bytes()
+    regions = post(client, data, class_name="solar_mono", threshold="0.1", explain="true").json()["regions"]
+    before = client.get("/detections/counts").json()
+    for region in regions[:2]:
+        x, y = region["peak"]
+        answer = nearest(client, data, x, y).json()
+        left, top, right, bottom = answer["box"]
+        assert left <= x < right
+        assert top <= y < bottom
+        assert answer["counts"] is True
+        assert answer["nearest"].pop("source").endswith(answer["nearest"]["name"])
+        assert answer["nearest"].pop("distance") == pytest.approx(region["nearest"].pop("distance"), abs=1e-5)
+        assert answer["nearest"] == region["nearest"]
+    assert client.get("/detections/counts").json() == before
+
+
+def test_a_place_of_a_reference_is_its_own_nearest_normal_patch(
+    client: httpx.Client, products: dict[str, Product]
+) -> None:
+    reference = products["textile"].references[3]
+    answer = nearest(client, reference.read_bytes(), 150.5, 20, class_name="textile").json()
+    found = answer["nearest"]
+    assert (found["name"], found["box"]) == (reference.name, answer["box"])
+    assert found["distance"] == pytest.approx(0.0, abs=1e-5)
+    with Image.open(reference) as picture:
+        assert (found["width"], found["height"]) == picture.size
+    versions = client.get("/classes/textile").json()["versions"]
+    named = nearest(client, reference.read_bytes(), 150, 20, class_name="textile", version=versions[0]).json()
+    assert named["bank_version"] == versions[0]
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "code"),
+    [
+        ({"x": "300"}, 422, "invalid_parameters"),
+        ({"y": "-1"}, 422, "invalid_parameters"),
+        ({"x": "inf"}, 422, "invalid_parameters"),
+        ({"y": "1e999"}, 422, "invalid_parameters"),
+        ({"explain": "true"}, 422, "invalid_parameters"),
+        ({"class_name": ""}, 422, "invalid_parameters"),
+        ({"class_name": "never-taught"}, 404, "unknown_class"),
+        ({"version": "never-made"}, 404, "unknown_version"),
+    ],
+)
+def test_a_place_that_cannot_be_compared_is_a_coded_error(
+    client: httpx.Client, products: dict[str, Product], form: dict[str, str], status: int, code: str
+) -> None:
+    data = products["solar_mono"].good[0].read_bytes()
+    assert_error(nearest(client, data, **{"x": 1, "y": 1, **form}), status, code)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from patchbank.api import (
     health,
     job_orders,
     jobs,
+    nearest,
     references,
     shadow,
     versions,
@@ -41,7 +42,7 @@ from patchbank.api.http_metrics import http_metrics
 from patchbank.api.in_progress import InProgress
 from patchbank.api.key_middleware import KeyMiddleware
 from patchbank.api.key_rule import keys_are_asked_for
-from patchbank.api.limits import DETECT, DETECT_BATCH, body_limits, form_sizes, one_image
+from patchbank.api.limits import DETECT, DETECT_BATCH, DETECT_NEAREST, body_limits, form_sizes, one_image
 from patchbank.api.lingering_close import LingeringClose
 from patchbank.api.metrics import Metrics
 from patchbank.api.panics import Panics
@@ -55,6 +56,7 @@ from patchbank.settings import Settings
 
 _PARTS: Final = (
     detect,
+    nearest,
     detections,
     actions,
     drift,
@@ -107,7 +109,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(HeadAsGet)
     app.add_middleware(RelativeRedirects)
     app.add_middleware(FormLimit, sizes=form_sizes(settings))
-    app.add_middleware(AdmissionMiddleware, routes=(DETECT, DETECT_BATCH))
+    app.add_middleware(AdmissionMiddleware, routes=(DETECT, DETECT_BATCH, DETECT_NEAREST))
     app.add_middleware(BodyLimit, limits=body_limits(settings))
     if known_keys:
         app.add_middleware(KeyMiddleware, keys=known_keys)

@@ -66,11 +66,12 @@ class OnlyKnownFields:
     """Refuses a form with a field that the endpoint does not have, or with two of one that counts once.
 
     Such a field would be passed over otherwise: an image would not be judged, or not as asked. ``singles`` are the
-    endpoint's own fields beside ``Options``, ``lists`` those that may come several times.
+    endpoint's own fields beside ``Options``, ``lists`` those that may come several times. An endpoint without
+    ``options`` has its own fields alone.
     """
 
-    def __init__(self, *singles: str, lists: tuple[str, ...] = ()) -> None:
-        self._singles = (*singles, *_OPTIONS)
+    def __init__(self, *singles: str, lists: tuple[str, ...] = (), options: bool = True) -> None:
+        self._singles = (*singles, *(_OPTIONS if options else ()))
         self._lists = lists
 
     async def __call__(self, request: Request) -> None:
@@ -96,7 +97,7 @@ async def detect(
     asked = _asked(request, file, options)
 
     async def judged(waiting: Waiting) -> IO[bytes]:
-        data = await _read(state, file)
+        data = await read_image(state, file)
         return await state.admission.run_for(
             waiting, lambda: _document(_judge(state, data, options, return_map, asked))
         )
@@ -129,7 +130,7 @@ async def detect_batch(
             document.write(b"," if number else b'{"results":[')
             try:
                 work = partial(_judge_into, document, state, options, return_maps, _asked(request, file, options))
-                await state.admission.run_for(waiting, partial(work, await _read(state, file), file.filename))
+                await state.admission.run_for(waiting, partial(work, await read_image(state, file), file.filename))
             except PatchbankError as error:
                 state.metrics.failed(error.code)
                 failed = FailedDetection(file_name=file.filename, error=ErrorBody(**error_body(request, error)))
@@ -178,7 +179,8 @@ def _judge_into(
     judged.write(document, BatchDetection(**dict(judged.answer), file_name=file_name))
 
 
-async def _read(state: ApiState, file: UploadFile) -> bytes:
+async def read_image(state: ApiState, file: UploadFile) -> bytes:
+    """The bytes of an image that was sent. Raises ``ImageTooLarge``."""
     limit = state.settings.max_upload_mb
     if file.size is not None and file.size > limit * 1e6:
         raise ImageTooLarge(f"{file.filename}: {file.size / 1e6:.1f} MB, the limit is {limit:g} MB")

@@ -12,6 +12,7 @@ from patchbank.settings import Settings
 
 DETECT: Final = ("POST", "/detect")
 DETECT_BATCH: Final = ("POST", "/detect/batch")
+DETECT_NEAREST: Final = ("POST", "/detect/nearest")
 
 _FORM_BYTES: Final = 1_000_000
 """Room in a body for what is not the file: other fields, and the form's own lines."""
@@ -30,6 +31,7 @@ def body_limits(settings: Settings) -> dict[Route, Limit]:
     job = Limit(int(settings.max_job_mb * 1e6) + _FORM_BYTES, UploadTooLarge)
     return {
         DETECT: Limit(image),
+        DETECT_NEAREST: Limit(image),
         DETECT_BATCH: Limit(image * settings.max_batch),
         **{("POST", f"/classes/{{class_name}}{path}"): job for path in _JOBS},
         ("POST", "/classes/{class_name}/references"): Limit(image * settings.max_batch),
@@ -40,4 +42,5 @@ def body_limits(settings: Settings) -> dict[Route, Limit]:
 def form_sizes(settings: Settings) -> dict[Route, FormSize]:
     """What the forms may hold that the framework reads; those that ``uploads.receive`` reads are bounded there."""
     file_bytes = int(settings.max_upload_mb * 1e6)
-    return {DETECT: FormSize(settings.max_batch, file_bytes), DETECT_BATCH: FormSize(settings.max_batch, file_bytes)}
+    size = FormSize(settings.max_batch, file_bytes)
+    return {DETECT: size, DETECT_BATCH: size, DETECT_NEAREST: size}

@@ -30,7 +30,9 @@ class NearestPatchOut(BaseModel):
     reference_id: str
     name: str
     box: tuple[int, int, int, int] = Field(description="left, top, right, bottom in the reference image's pixels")
-    distance: float
+    distance: float = Field(description="cosine distance of the two patches, 0..2")
+    width: int = Field(description="of the reference image, in pixels: its thumbnail is smaller")
+    height: int
 
 
 class NamedDefectOut(BaseModel):
@@ -46,6 +48,7 @@ class RegionOut(BaseModel):
 
     box: tuple[int, int, int, int] = Field(description="left, top, right, bottom in original pixels")
     score: float
+    peak: tuple[int, int] = Field(description="x, y of the pixel with the highest score, in original pixels")
     area: int = Field(description="pixels")
     nearest: NearestPatchOut | None = None
     defect: NamedDefectOut | None = Field(default=None, description="null where it shows no known defect")

@@ -31,6 +31,7 @@ NEEDS: Final[Mapping[Route, Need]] = {
     # What a line needs.
     ("POST", "/detect"): "detect",
     ("POST", "/detect/batch"): "detect",
+    ("POST", "/detect/nearest"): "detect",
     ("GET", "/health"): "detect",
     ("GET", "/classes"): "detect",
     ("GET", _TAUGHT): "detect",

@@ -23,7 +23,7 @@ from patchbank.judging.backbone_choice import NAMED, choose, with_backbone
 from patchbank.judging.choice_file import Choice
 from patchbank.judging.clock import StageClock
 from patchbank.judging.compatibility import CompatibilityChecks
-from patchbank.judging.explanation import nearest_normal
+from patchbank.judging.explanation import Compared, compared_at, nearest_normal
 from patchbank.judging.frame import FrameLook
 from patchbank.judging.frozen import FrozenWatch
 from patchbank.judging.judge import Judge
@@ -125,6 +125,31 @@ class Inspector:
         return with_view(
             source or self.store, lambda view: self._answer(view, recogniser, frames, class_name, asked, explain, clock)
         )
+
+    def nearest(
+        self,
+        image: Path | str | bytes | DecodedImage,
+        class_name: str,
+        point: tuple[int, int],
+        *,
+        version: str | None = None,
+    ) -> Compared:
+        """The patch of an image at a ``point`` (x, y), in pixels of the upright original, beside its nearest normal
+        patch of a class. Raises what ``inspect`` raises, and ``InvalidParameters`` for a point beside the image."""
+        clock = StageClock()
+        check_deadline()
+        recogniser = Recogniser(self._open(image), self.embedder, self.retriever, clock)
+
+        def compared(view: View) -> Compared:
+            check_deadline()
+            bank = self.serving_bank(class_name, view, version)
+            seen = recogniser.recognise(view, class_name)
+            embedding = recogniser.embedding_of(seen, bank.manifest.scales)
+            check_deadline()
+            found = compared_at(bank, self.embedder, embedding, self._areas_of(bank.manifest), point)
+            return replace(found, warnings=(*seen.image.warnings, *seen.notes))
+
+        return with_view(self.store, compared)
 
     def _answer(
         self,

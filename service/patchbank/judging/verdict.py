@@ -18,12 +18,15 @@ Decision = Literal["pass", "review", "reject"]
 
 @dataclass(frozen=True)
 class NearestPatch:
-    """The normal patch that a region's worst patch was compared with: where it lies in its reference image."""
+    """The normal patch that a patch was compared with: where it lies in its reference image, whose ``width`` and
+    ``height`` are in pixels."""
 
     reference_id: str
     name: str
     box: tuple[int, int, int, int]
     distance: float
+    width: int
+    height: int
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,14 @@ class Explained:
         region = self.region
         nearest = None if self.nearest is None else asdict(self.nearest)
         defect = None if self.defect is None else asdict(self.defect)
-        return {"box": region.box, "score": region.score, "area": region.area, "nearest": nearest, "defect": defect}
+        return {
+            "box": region.box,
+            "score": region.score,
+            "peak": region.peak,
+            "area": region.area,
+            "nearest": nearest,
+            "defect": defect,
+        }
 
 
 @dataclass(frozen=True)
