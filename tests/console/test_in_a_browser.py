@@ -5,42 +5,23 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.embedding.embedder import Embedder
 from patchbank.settings import Settings, load_settings
 from patchbank.teaching.teacher import Teacher
 from patchbank_indexer.demo.products import Product
+from tests.helpers.browser import barriers, opened
 from tests.helpers.http_service import serving
-from tests.helpers.places import ROOT
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed (apt-get install chromium)")
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-AXE = ROOT / "console" / "node_modules" / "axe-core" / "axe.min.js"
 ADMIN_KEY = "of-the-environment-" * 2
-LONG_TASKS = """
-window.longest = 0;
-new PerformanceObserver((list) => {
-  for (const entry of list.getEntries()) window.longest = Math.max(window.longest, entry.duration);
-}).observe({ type: "longtask", buffered: true });
-"""
 
 
 @dataclass(frozen=True)
@@ -66,33 +47,9 @@ def taught(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder, product
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        yield opened
-        opened.close()
-
-
-@pytest.fixture(scope="module")
 def address(taught: Taught) -> Iterator[str]:
     with serving(taught.settings) as client:
         yield str(client.base_url)
-
-
-@contextmanager
-def opened(browser: Browser, address: str, language: str = "en-GB", refused: int = 0) -> Iterator[Page]:
-    """The console; so many requests may be refused, and nothing else may be wrong on the browser's console."""
-    context = browser.new_context(locale=language)
-    page = context.new_page()
-    wrong: list[str] = []
-    page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.add_init_script(LONG_TASKS)
-    page.goto(address)
-    yield page
-    context.close()
-    faults = [text for text in wrong if "Failed to load resource" not in text]
-    assert (faults, len(wrong)) == ([], refused), wrong
 
 
 def choose(page: Page, *files: Path | Mapping[str, object]) -> None:
@@ -174,13 +131,11 @@ def test_a_spanish_browser_reads_spanish(browser: Browser, address: str, taught:
         assert page.evaluate("document.documentElement.lang") == "es"
 
 
-@pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not installed (make console)")
+@pytest.mark.usefixtures("axe")
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing_serious(browser: Browser, address: str, taught: Taught, theme: str) -> None:
     with opened(browser, address) as page:
         page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
         choose(page, taught.good, taught.other, taught.black)
         expect(page.get_by_text("3 of 3 judged")).to_be_visible(timeout=60_000)
-        page.evaluate(AXE.read_text(encoding="utf-8"))
-        found = page.evaluate("async () => (await axe.run()).violations.map(({id, impact}) => [id, impact])")
-        assert [rule for rule in found if rule[1] in ("serious", "critical")] == []
+        assert barriers(page) == []
