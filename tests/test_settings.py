@@ -90,6 +90,25 @@ def test_a_bad_value_is_an_error_that_names_the_variable(
         load_settings()
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)",
+        "host",
+        "https://me:secret@host",
+        "https://",
+        "http://host/a b",
+        "http://host\n",
+        "//host/x",
+    ],
+)
+def test_a_link_is_an_address_of_the_web(url: str) -> None:
+    for name in ("grafana_url", "dashboard_url"):
+        with pytest.raises(InvalidSettings, match=f"^PATCHBANK_{name.upper()}: "):
+            load_settings(**{name: url})
+    assert load_settings(grafana_url="http://[::1]:3000/d/x?orgId=1").grafana_url == "http://[::1]:3000/d/x?orgId=1"
+
+
 def test_every_number_is_tried_with_a_bad_value() -> None:
     numbers = {name.upper() for name, field in Settings.model_fields.items() if field.annotation in (int, float)}
     assert numbers == {name for name, _ in BAD}

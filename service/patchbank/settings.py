@@ -26,6 +26,8 @@ REVIEW_FAR: Final = 0.05
 
 _ORIGIN: Final = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d{1,5})?")
 
+_LINK: Final = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?([/?#][!-~]*)?")
+
 _HOST: Final = re.compile(r"\*|[A-Za-z0-9._-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 
 _LEAST_KEY: Final = 32
@@ -224,6 +226,13 @@ class Settings(BaseSettings):
         description="Host names that the service answers to, separated by commas, without ports, or `*` for all; "
         "empty: all where keys are asked for, else those of loopback and the address that it listens on.",
     )
+    grafana_url: str = Field(
+        default="", description="Where people find Grafana, `http(s)://...`; the console links to it."
+    )
+    dashboard_url: str = Field(
+        default="",
+        description="Where people find the Qdrant server's dashboard, `http(s)://...`; the console links to it.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Level of the service's log: `debug`, `info`, `warning`, `error`."
     )
@@ -271,6 +280,13 @@ class Settings(BaseSettings):
     def _check_url(cls, value: str) -> str:
         if value:
             check_server_urls(value)
+        return value
+
+    @field_validator("grafana_url", "dashboard_url")
+    @classmethod
+    def _check_link(cls, value: str) -> str:
+        if value and not _LINK.fullmatch(value):
+            raise ValueError(f"{shown(value)}: use http(s)://host, or with :port and a path; without a password")
         return value
 
     @field_validator("history_url")

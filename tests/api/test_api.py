@@ -52,6 +52,7 @@ DETECTION_FIELDS = {
     "p_value",
     "anomaly_percentage",
     "anomaly_map_base64",
+    "grey_values",
     "regions",
     "all_class_scores",
     "bank_version",
@@ -205,7 +206,9 @@ def test_the_16_bit_map_holds_the_scores_that_the_regions_report(
     data = products["solar_mono"].defective[0].read_bytes()
     answer = post(client, data, class_name="solar_mono", map_format="gray16", threshold="0.1", explain="true").json()
     with Image.open(io.BytesIO(base64.b64decode(answer["anomaly_map_base64"]))) as picture:
-        values = np.asarray(picture).astype(np.float64) / 65535 * 2
+        grey = answer["grey_values"]
+        values = np.asarray(picture).astype(np.float64) * grey["scale"] + grey["offset"]
+    assert post(client, data, class_name="solar_mono", map_format="overlay").json()["grey_values"] is None
     assert values.shape == (300, 300)
     assert 100 * (values > 0.1).mean() == pytest.approx(answer["anomaly_percentage"], abs=0.2)
     assert answer["threshold"] == 0.1
@@ -275,6 +278,32 @@ def test_a_place_that_cannot_be_compared_is_a_coded_error(
 ) -> None:
     data = products["solar_mono"].good[0].read_bytes()
     assert_error(nearest(client, data, **{"x": 1, "y": 1, **form}), status, code)  # type: ignore[arg-type]
+
+
+def test_the_mask_at_each_sensitivity_follows_from_the_16_bit_map(
+    client: httpx.Client, products: dict[str, Product]
+) -> None:
+    told = client.get("/classes/solar_mono/sensitivity").json()
+    shown = client.get("/classes/solar_mono").json()
+    assert (told["version"], told["present"]["threshold"]) == (shown["version"], shown["threshold"])
+    assert told["present"]["false_alarms_per_1000"] == pytest.approx(10)
+    assert [told["settings"][end]["false_alarms_per_1000"] for end in (0, -1)] == pytest.approx([0.1, 100])
+    assert told["images"] == told["independent"] == 12
+    assert told["least_false_alarms_per_1000"] == pytest.approx(1000 / 13)
+    assert [row["within_sample"] for row in told["settings"]] == [
+        row["false_alarms_per_1000"] >= 1000 / 13 for row in told["settings"]
+    ]
+    assert "too few" in told["warnings"][0]
+    data = products["solar_mono"].defective[0].read_bytes()
+    sent = {"class_name": "solar_mono", "map_format": "gray16"}
+    answer = post(client, data, **sent).json()
+    with Image.open(io.BytesIO(base64.b64decode(answer["anomaly_map_base64"]))) as picture:
+        scores = np.asarray(picture) * answer["grey_values"]["scale"] + answer["grey_values"]["offset"]
+    row = told["settings"][-1]
+    cut = post(client, data, **sent, pixel_threshold=str(row["pixel_threshold"])).json()
+    assert cut["anomaly_percentage"] == pytest.approx(100 * (scores > row["pixel_threshold"]).mean(), abs=0.02)
+    assert_error(client.get("/classes/never-taught/sensitivity"), 404, "unknown_class")
+    assert_error(client.get("/classes/solar_mono/sensitivity?version=none"), 404, "unknown_version")
 
 
 @pytest.mark.parametrize(

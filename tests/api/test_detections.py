@@ -116,6 +116,21 @@ def test_what_is_exported_is_what_is_listed(client: httpx.Client) -> None:
     assert sum(row["detections"] for row in counts) == len(listed)
 
 
+def test_the_overview_counts_what_is_listed(client: httpx.Client) -> None:
+    detect(client, 55)
+    told_of = told(client.get("/overview", params={"hours": 2, "bucket": 10}))
+    counts = told(client.get("/detections/counts"))["counts"]
+    assert sum(each["total"]["images"] for each in told_of["classes"]) == sum(row["detections"] for row in counts)
+    (part,) = (each for each in told_of["classes"] if each["class_name"] == "part")
+    total = part["total"]
+    assert total["images"] == total["passed"] + total["review"] + total["rejected"]
+    assert sum(bucket["images"] for bucket in part["buckets"]) == total["images"]
+    assert 0 < total["p50_ms"] <= total["p95_ms"]
+    alone = told(client.get("/overview", params={"hours": 2, "class_name": "part"}))
+    assert [each["class_name"] for each in alone["classes"]] == ["part"]
+    assert told(client.get("/links")) == {"grafana": None, "dashboard": None}
+
+
 def test_a_dry_run_an_acceptance_and_its_undoing_agree(client: httpx.Client) -> None:
     scratched = marked(55)
     detect(client, 58, data=marked(58))
@@ -200,6 +215,10 @@ def test_a_defect_is_tried_learnt_named_and_forgotten(client: httpx.Client) -> N
         ("GET", "/detections?since=yesterday", None, (422, "invalid_parameters")),
         ("GET", "/detections?order=nearest&after=zz", None, (422, "invalid_parameters")),
         ("GET", "/detections?limit=0", None, (422, "invalid_parameters")),
+        ("GET", "/overview?hours=0", None, (422, "invalid_parameters")),
+        ("GET", "/overview?hours=nan", None, (422, "invalid_parameters")),
+        ("GET", "/overview?bucket=0", None, (422, "invalid_parameters")),
+        ("GET", "/overview?hours=100&bucket=1", None, (422, "invalid_parameters")),
     ],
 )
 def test_what_cannot_be_is_a_coded_error(
@@ -216,14 +235,24 @@ def test_a_page_of_another_site_can_say_and_change_nothing(client: httpx.Client)
 
 
 def test_without_a_history_detections_go_on_and_nothing_is_written(running: Settings, tmp_path: Path) -> None:
-    settings = load_settings(data_dir=tmp_path / "data", search_workers=0, history=False)
+    settings = load_settings(
+        data_dir=tmp_path / "data", search_workers=0, history=False, grafana_url="https://grafana.example.com/d/1?x=%20"
+    )
     with serving(settings) as client:
         answer = told(client.post("/detect", files={"file": png(1)}))
         assert answer["detection_id"] is None
         assert not any("recorded" in warning for warning in answer["warnings"])
-        for path in ("/detections", "/actions", "/detections/export", "/detections/counts", "/detections/x"):
+        for path in (
+            "/detections",
+            "/actions",
+            "/detections/export",
+            "/detections/counts",
+            "/detections/x",
+            "/overview",
+        ):
             assert refusal(client.get(path)) == (409, "history_off")
         assert refusal(client.post("/detections/x/accept", json={})) == (409, "history_off")
+        assert told(client.get("/links")) == {"grafana": settings.grafana_url, "dashboard": None}
     assert not (settings.data_dir / FILE).exists()
 
 

@@ -91,6 +91,22 @@ def test_a_browser_asks_for_a_newer_page_and_is_told_that_there_is_none(client: 
     assert client.head("/").headers["etag"] == page.headers["etag"]
 
 
+@pytest.mark.parametrize(
+    ("accepted", "packed"),
+    [("gzip, deflate, br", True), ("br;q=1, *;q=0.1", True), ("identity", False), ("gzip;q=0", False), ("", False)],
+)
+def test_a_browser_that_takes_gzip_is_sent_less_of_the_same(client: httpx.Client, accepted: str, packed: bool) -> None:
+    plain = client.get("/", headers={"Accept-Encoding": "identity"})
+    sent = client.get("/", headers={"Accept-Encoding": accepted})
+    assert ("content-encoding" in sent.headers) is packed
+    assert sent.headers["vary"] == "Accept-Encoding"
+    assert sent.content == plain.content
+    assert (sent.headers["etag"] != plain.headers["etag"]) is packed
+    assert (int(sent.headers["content-length"]) < len(plain.content)) is packed
+    known = client.get("/", headers={"Accept-Encoding": accepted, "If-None-Match": sent.headers["etag"]})
+    assert (known.status_code, "content-encoding" in known.headers) == (304, False)
+
+
 @pytest.mark.parametrize("name", ["nothing.js", "index.html", "sources.sha256", "..%2f..%2f__init__.py", "%2e%2e"])
 def test_nothing_else_is_a_file_of_the_page(client: httpx.Client, name: str) -> None:
     assert client.get(f"/console-files/{name}").status_code == 404

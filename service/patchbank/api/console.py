@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -32,6 +34,7 @@ _POLICY: Final = (
 @dataclass(frozen=True)
 class _File:
     content: bytes
+    packed: bytes
     kind: str
     tag: str
 
@@ -54,10 +57,33 @@ def _answer(request: Request, name: str, kept: str) -> Response:
     held = _files().get(name)
     if held is None:
         raise HTTPException(404)
-    headers = {"Cache-Control": kept, "ETag": held.tag, "Content-Security-Policy": _POLICY}
-    if held.tag in request.headers.get("if-none-match", ""):
+    packs = _takes_gzip(request.headers.getlist("accept-encoding"))
+    tag = f'"{held.tag}-gzip"' if packs else f'"{held.tag}"'
+    headers = {
+        "Cache-Control": kept,
+        "ETag": tag,
+        "Vary": "Accept-Encoding",
+        "Content-Security-Policy": _POLICY,
+    }
+    if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    return Response(held.content, media_type=held.kind, headers=headers)
+    if packs:
+        headers["Content-Encoding"] = "gzip"
+    return Response(held.packed if packs else held.content, media_type=held.kind, headers=headers)
+
+
+def _takes_gzip(accepted: Sequence[str]) -> bool:
+    """Whether the values of ``Accept-Encoding`` name gzip, or everything, and not with a weight of 0 (RFC 9110,
+    12.5.3)."""
+    weights: dict[str, float] = {}
+    for each in ",".join(accepted).split(","):
+        name, _, weight = each.partition(";")
+        _, _, number = weight.partition("=")
+        try:
+            weights[name.strip().lower()] = float(number) if number.strip() else 1.0
+        except ValueError:
+            return False
+    return weights.get("gzip", weights.get("*", 0.0)) > 0.0
 
 
 @cache
@@ -65,6 +91,11 @@ def _files() -> dict[str, _File]:
     """The files by name, read once: no path is ever made of what a request says."""
     read = {path.name: path.read_bytes() for path in FOLDER.iterdir() if path.suffix in _TYPES}
     return {
-        name: _File(content, _TYPES[Path(name).suffix], f'"{hashlib.sha256(content).hexdigest()[:32]}"')
+        name: _File(
+            content,
+            gzip.compress(content, mtime=0),
+            _TYPES[Path(name).suffix],
+            hashlib.sha256(content).hexdigest()[:32],
+        )
         for name, content in read.items()
     }

@@ -17,13 +17,13 @@ from patchbank.api.errors import error_body
 from patchbank.api.form_fields import check_fields
 from patchbank.api.json_answer import JsonAnswer, json_with
 from patchbank.api.request_id import current_request_id
-from patchbank.api.schemas import BatchAnswer, BatchDetection, Detection, ErrorBody, FailedDetection
+from patchbank.api.schemas import BatchAnswer, BatchDetection, Detection, ErrorBody, FailedDetection, GreyValues
 from patchbank.api.state import ApiState, state_of
 from patchbank.api.waiting import Waiting, while_waiting
 from patchbank.errors import ImageTooLarge, InvalidParameters, PatchbankError
 from patchbank.history.recorder import Asked
 from patchbank.judging.verdict import Inspection
-from patchbank.scoring.heatmap import MapFormat, render
+from patchbank.scoring.heatmap import GREY_STEP, MapFormat, render
 
 router = APIRouter(tags=["detection"])
 
@@ -58,6 +58,8 @@ _IN_MEMORY: Final = 16_000_000
 Form_ = Annotated[Options, Depends()]
 
 _NOT_RECORDED: Final = "this detection was not recorded: the history does not answer (the service's log says why)"
+
+_GREY_VALUES: Final = GreyValues(scale=GREY_STEP, offset=0.0)
 
 _OPTIONS: Final = tuple(inspect.signature(Options).parameters)
 
@@ -214,6 +216,7 @@ def _judge(state: ApiState, data: bytes, options: Options, return_map: bool, ask
     told = {
         **inspection.as_dict(),
         "anomaly_map_base64": None,
+        "grey_values": _GREY_VALUES if picture is not None and options.map_format == "gray16" else None,
         "timings_ms": {stage: round(ms, 3) for stage, ms in timings.items()},
         "processing_time_ms": round((done - begin) * 1e3, 3),
         "detection_id": recorded,

@@ -54,6 +54,13 @@ class RegionOut(BaseModel):
     defect: NamedDefectOut | None = Field(default=None, description="null where it shows no known defect")
 
 
+class GreyValues(BaseModel):
+    """How the grey values of a map become scores: score = value x scale + offset."""
+
+    scale: float
+    offset: float
+
+
 class Detection(BaseModel):
     """The answer for one image."""
 
@@ -88,6 +95,7 @@ class Detection(BaseModel):
         description="share of the inspected pixels above the pixel threshold, 0..100"
     )
     anomaly_map_base64: str | None = Field(description="PNG of the original size")
+    grey_values: GreyValues | None = Field(description="how the map tells scores; null unless it is of format gray16")
     regions: list[RegionOut]
     all_class_scores: dict[str, float]
     bank_version: str | None

@@ -30,6 +30,11 @@ _ANCHORS: Final = np.array(
 )
 """Eight colours from matplotlib's "inferno" map (CC0): lightness rises evenly, so colour-blind viewers can read it."""
 
+_GREYS: Final = 65_535
+
+GREY_STEP: Final = float(FARTHEST) / _GREYS
+"""Score of one grey value of a ``gray16`` map: score = value x step."""
+
 _AT_ONCE: Final = 1 << 20
 _OUTLINE: Final = (0, 255, 255)
 
@@ -56,7 +61,7 @@ def render(
     if kind == "gray16":
         levels = np.empty(values.shape, dtype=np.uint16)
         for rows in _bands(values):
-            levels[rows] = np.round(np.clip(values[rows] / FARTHEST, 0.0, 1.0) * 65535.0)
+            levels[rows] = np.round(np.clip(values[rows] / FARTHEST, 0.0, 1.0) * float(_GREYS))
         return png_file(levels)
     colours = _colours(values, threshold)
     if kind == "heatmap":
