@@ -166,6 +166,13 @@ class TooManyConnections(PatchbankError):
     status = 503
 
 
+class TooManyListeners(PatchbankError):
+    """More clients follow what is recorded than the service tells."""
+
+    code = "too_many_listeners"
+    status = 503
+
+
 class KeyRequired(PatchbankError):
     """A request without an API key, where one is asked for."""
 

@@ -247,6 +247,7 @@ def test_without_a_history_detections_go_on_and_nothing_is_written(running: Sett
             "/actions",
             "/detections/export",
             "/detections/counts",
+            "/detections/events",
             "/detections/x",
             "/overview",
         ):

@@ -286,7 +286,7 @@ def test_mask_boxes_and_calibration_images_are_taken(client: httpx.Client) -> No
 
 
 def test_a_quiet_stream_shows_that_it_is_alive(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("patchbank.api.jobs._HEARTBEAT", 0.1)
+    monkeypatch.setattr("patchbank.api.jobs.HEARTBEAT_S", 0.1)
     running, waiting = order(client, "long", MANY), order(client, "quiet", 1)
     with client.stream("GET", f"/jobs/{waiting}/events") as events:
         lines = (line for line in events.iter_lines() if line)

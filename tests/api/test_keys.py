@@ -24,6 +24,7 @@ from patchbank.history.keys import SCOPES, KeyRing
 from patchbank.settings import Settings, load_settings
 from tests.helpers.http_service import serving
 from tests.helpers.pictures import png
+from tests.helpers.uploads import until
 
 SITE = "https://line.example.com"
 ADMIN_KEY = "of-the-environment-" * 2
@@ -43,7 +44,10 @@ class Service:
 
     def ask(self, method: str, path: str, key: str | None = None, **more: object) -> httpx.Response:
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-        return self.client.request(method, path, headers=headers, **more)  # type: ignore[arg-type]
+        with self.client.stream(method, path, headers=headers, **more) as answer:  # type: ignore[arg-type]
+            if not answer.headers.get("content-type", "").startswith("text/event-stream"):  # which may have no end
+                answer.read()
+        return answer
 
 
 @pytest.fixture(scope="module")
@@ -206,6 +210,16 @@ def test_the_history_and_jobs_name_the_key(service: Service) -> None:
     job = service.ask("POST", "/classes/part", service.keys["teach"], files={"files": png(3)}, data=form).json()
     assert job["asked_by"] == "key-teach"
     assert service.ask("POST", f"/jobs/{job['id']}/cancel", service.keys["teach"]).status_code in (200, 409)
+
+
+def test_who_follows_detections_with_a_key_is_told_nothing_more_once_it_is_revoked(service: Service) -> None:
+    made, key = service.ring.create("monitor", "review")
+    until(lambda: service.ask("GET", "/detections", key).status_code == 200, SOON)
+    with service.client.stream("GET", "/detections/events", headers={"X-API-Key": key}) as answer:
+        lines = answer.iter_lines()
+        assert next(lines).startswith("retry: ")
+        service.ring.revoke(made.id)
+        assert list(lines)[-1] == ""
 
 
 def test_a_new_key_counts_and_a_revoked_one_stops_within_seconds_without_a_restart(service: Service) -> None:

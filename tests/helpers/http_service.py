@@ -18,8 +18,10 @@ from patchbank.settings import Settings
 @contextmanager
 def serving(settings: Settings, around: Callable[[ASGIApp], ASGIApp] = lambda app: app) -> Iterator[httpx.Client]:
     """A client of a service with these settings; ``around`` wraps the application before it is served."""
-    app = around(create_app(settings))
+    made = create_app(settings)
+    app = around(made)
     server = server_of(app, "127.0.0.1", 0, log_level="error")
+    made.state.stopping = lambda: server.should_exit
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

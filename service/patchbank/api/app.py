@@ -19,6 +19,7 @@ from patchbank.api import (
     console,
     defects,
     detect,
+    detection_events,
     detections,
     drift,
     health,
@@ -35,6 +36,7 @@ from patchbank.api.admission_middleware import AdmissionMiddleware
 from patchbank.api.answer_headers import AnswerHeaders
 from patchbank.api.body_limit import BodyLimit
 from patchbank.api.cors import cors_options
+from patchbank.api.described_errors import describe_errors
 from patchbank.api.described_keys import describe_keys
 from patchbank.api.errors import add_error_handlers
 from patchbank.api.form_limit import FormLimit
@@ -59,6 +61,7 @@ from patchbank.settings import Settings
 _PARTS: Final = (
     detect,
     nearest,
+    detection_events,  # before /detections/{detection_id}
     detections,
     overview,
     actions,
@@ -108,6 +111,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.stopping = lambda: False  # who runs the server knows better
     add_error_handlers(app, settings)
     describe_keys(app)
+    describe_errors(app)
     # Each middleware is put around those before it.
     app.add_middleware(Panics)
     app.add_middleware(HeadAsGet)

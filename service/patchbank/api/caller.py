@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import Request
@@ -10,6 +11,12 @@ from starlette.requests import Request
 def caller_of(request: Request) -> str:
     """The name of the caller's key; empty where no key was asked for."""
     return str(request.scope.get("state", {}).get("caller", ""))
+
+
+def still_may(request: Request) -> bool:
+    """Whether the caller's key, where one was asked for, is still good for this request."""
+    check: Callable[[], bool] | None = request.scope.get("state", {}).get("still_may")
+    return check is None or check()
 
 
 def signed(request: Request, asked: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from patchbank.api.scopes import NEEDS
 from patchbank.settings import Settings
 
 _METHODS: Final = tuple(sorted({method for method, _ in NEEDS}))
-_SENT: Final = ("Authorization", "X-API-Key", HEADER)
+_SENT: Final = ("Authorization", "X-API-Key", HEADER, "Last-Event-ID")
 _READ: Final = (HEADER, "Location", "Retry-After", "WWW-Authenticate")
 _AGE_S: Final = 600
 

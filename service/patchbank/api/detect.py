@@ -221,6 +221,8 @@ def _judge(state: ApiState, data: bytes, options: Options, return_map: bool, ask
         "processing_time_ms": round((done - begin) * 1e3, 3),
         "detection_id": recorded,
     }
+    if recorded is not None:
+        state.feed.recorded()
     if recorded is not None and not asked.own_rule:
         state.shadowing.offer(recorded, inspection, data)
     if state.history.on and recorded is None:

@@ -27,6 +27,7 @@ from patchbank.errors import (
     KeyRequired,
     PatchbankError,
     TooBusy,
+    TooManyListeners,
 )
 from patchbank.reason import message_of
 from patchbank.settings import Settings
@@ -48,6 +49,7 @@ _FIELDS_TOLD: Final = 20
 _HEADERS: Final[dict[type[PatchbankError], dict[str, str]]] = {
     TooBusy: {"Retry-After": "1"},
     DeadlinePassed: {"Retry-After": "1"},
+    TooManyListeners: {"Retry-After": "10"},
     KeyRequired: {"WWW-Authenticate": "Bearer"},
     KeyInvalid: {"WWW-Authenticate": "Bearer"},
 }

@@ -9,22 +9,19 @@ from typing import Annotated, Any, Final
 import anyio
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
+from patchbank.api.caller import still_may
+from patchbank.api.event_stream import HEARTBEAT_S, STILL_HERE, EventStream, event
 from patchbank.api.redaction import Redaction, told_sources
 from patchbank.api.state import ApiState, state_of
 from patchbank.errors import UnknownJob
 from patchbank.jobs.events import JobEvents
 from patchbank.jobs.job import Job, JobSummary, State
-from patchbank.text import json_line
 
 router = APIRouter(tags=["jobs"])
 
 _PERIOD: Final = 0.3
-_HEARTBEAT: Final = 15.0
-"""Seconds of silence after which a comment shows that the connection is alive."""
-
 _MOST: Final = 1_000
 
 
@@ -61,29 +58,28 @@ def cancel_job(request: Request, job_id: str) -> Job:
     return told(request, job)
 
 
-@router.get("/jobs/{job_id}/events", response_class=StreamingResponse)
-async def follow_job(request: Request, job_id: str) -> StreamingResponse:
+@router.get("/jobs/{job_id}/events", response_class=EventStream)
+async def follow_job(request: Request, job_id: str) -> EventStream:
     """Server-sent events until the job ends: ``state``, ``log``, ``progress``, and at last ``end`` with the job."""
     state = state_of(request)
     await to_thread.run_sync(state.jobs.job, job_id)
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_events(request, state, job_id), media_type="text/event-stream", headers=headers)
+    return EventStream(_events(request, state, job_id))
 
 
 async def _events(request: Request, state: ApiState, job_id: str) -> AsyncIterator[str]:
     events, spoke = JobEvents(), time.monotonic()
-    while not state.stopping():
+    while not state.stopping() and still_may(request):
         try:
             job = told(request, await to_thread.run_sync(state.jobs.job, job_id))
         except UnknownJob:  # removed to make room
             return
-        for event in events.since(job):
-            yield f"event: {event.name}\ndata: {json_line(event.data)}\n\n"
+        for happening in events.since(job):
+            yield event(happening.name, happening.data)
             spoke = time.monotonic()
         if job.ended:
             return
-        if time.monotonic() - spoke >= _HEARTBEAT:
-            yield ": still here\n\n"
+        if time.monotonic() - spoke >= HEARTBEAT_S:
+            yield STILL_HERE
             spoke = time.monotonic()
         await anyio.sleep(_PERIOD)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as Asked
 
 from patchbank.api.errors import refuse
 from patchbank.api.scopes import needed
 from patchbank.errors import KeyInvalid, KeyRequired, PatchbankError, ScopeTooSmall
+from patchbank.history.keys import Scope
 from patchbank.history.known_keys import KnownKeys
 
 
@@ -22,7 +24,7 @@ class KeyMiddleware:
         self._app = app
         self._keys = keys
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Asked, receive: Receive, send: Send) -> None:
         """Pass the request on, where it may go."""
         if scope["type"] == "websocket":  # there is none to talk to
             await send({"type": "websocket.close", "code": 1008})
@@ -35,7 +37,7 @@ class KeyMiddleware:
                 return
         await self._app(scope, receive, send)
 
-    def _admit(self, scope: Scope) -> None:
+    def _admit(self, scope: Asked) -> None:
         need = needed(scope["method"], scope["path"])
         if need == "public":
             return
@@ -48,7 +50,14 @@ class KeyMiddleware:
                 scope=holder.scope,
                 needed=need,
             )
-        scope.setdefault("state", {})["caller"] = holder.name
+        scope.setdefault("state", {}).update(caller=holder.name, still_may=lambda: self._still_may(key, need))
+
+    def _still_may(self, key: str, need: Scope) -> bool:
+        """Whether the key is good for this by now, too: an answer may go on for days."""
+        try:
+            return self._keys.holder(key.encode("latin-1")).may(need)
+        except PatchbankError:
+            return False
 
 
 def _given(headers: Headers) -> str:

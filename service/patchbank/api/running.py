@@ -14,6 +14,7 @@ from patchbank.api.admission import Admission
 from patchbank.api.bank_watch import BankWatch
 from patchbank.api.class_watch import ClassWatch
 from patchbank.api.drift_loop import DriftLoop
+from patchbank.api.feed import Feed
 from patchbank.api.job_loop import JobLoop
 from patchbank.api.key_watch import KeyWatch
 from patchbank.api.metrics import Metrics
@@ -81,6 +82,7 @@ async def running(
                 if key_watch:
                     tasks.start_soon(key_watch.run)
                 if history.on:
+                    tasks.start_soon(state.feed.run)
                     tasks.start_soon(DriftLoop(state.drift, metrics).run)
                 try:
                     yield state
@@ -115,6 +117,7 @@ def _state(inspector: Inspector, history: History, metrics: Metrics, stopping: C
         uploads=Admission(_UPLOADS, 0),
         upkeep=upkeep,
         history=history,
+        feed=Feed(history.database),
         learner=Learner(settings, embedder, store, history.database),
         learning=Admission(1, _LEARNING),
         drift=DriftWatch(history, store),

@@ -44,6 +44,7 @@ NEEDS: Final[Mapping[Route, Need]] = {
     ("GET", "/detections"): "review",
     ("GET", "/detections/counts"): "review",
     ("GET", "/detections/export"): "review",
+    ("GET", "/detections/events"): "review",
     ("GET", _SEEN): "review",
     ("GET", f"{_SEEN}/thumbnail"): "review",
     ("GET", f"{_SEEN}/picture"): "review",

@@ -10,6 +10,7 @@ from fastapi import Request
 
 from patchbank.api.admission import Admission
 from patchbank.api.class_watch import ClassWatch
+from patchbank.api.feed import Feed
 from patchbank.api.job_loop import JobLoop
 from patchbank.api.metrics import Metrics
 from patchbank.api.shadowing import Shadowing
@@ -25,11 +26,11 @@ from patchbank.settings import Settings
 
 @dataclass(frozen=True)
 class ApiState:
-    """One running service. ``uploads`` admits forms with files for jobs, ``upkeep`` orders jobs that
-    banks need, ``history`` keeps what is judged, ``learner`` learns from it what people say, one
-    request of ``learning`` at a time, ``drift`` tells how far classes have drifted, ``shadowing`` judges with the
-    candidates of the classes, ``classes`` knows whose banks are damaged, ``stopping`` says whether the service is about
-    to stop, so that answers that could go on for long end."""
+    """One running service. ``uploads`` admits forms with files for jobs, ``upkeep`` orders jobs that banks need,
+    ``history`` keeps what is judged, ``feed`` tells of it those who listen, ``learner`` learns from it what people
+    say, one request of ``learning`` at a time, ``drift`` tells how far classes have drifted, ``shadowing`` judges
+    with the candidates of the classes, ``classes`` knows whose banks are damaged, ``stopping`` says whether the
+    service is about to stop, so that answers that could go on for long end."""
 
     settings: Settings
     inspector: Inspector
@@ -40,6 +41,7 @@ class ApiState:
     uploads: Admission
     upkeep: Upkeep
     history: History
+    feed: Feed
     learner: Learner
     learning: Admission
     drift: DriftWatch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from datetime import datetime, timezone
 from typing import Any, Final, Literal, get_args
@@ -22,6 +23,7 @@ Label = Literal["defect", "good"]
 
 _TIME_DIGITS: Final = 12
 _RANDOM_BYTES: Final = 10
+_ID: Final = re.compile(rf"[0-9a-f]{{{_TIME_DIGITS + 2 * _RANDOM_BYTES}}}")
 
 
 class RecordedDetection(BaseModel):
@@ -88,6 +90,16 @@ def first_id(at: datetime) -> str:
     """What lies before all ids of that moment and after all earlier ones."""
     since_1970 = int(at.astimezone(timezone.utc).timestamp() * 1e3)
     return f"{max(0, since_1970):0{_TIME_DIGITS}x}"
+
+
+def time_of(detection_id: str) -> datetime:
+    """The moment in an id. Raises ``InvalidParameters`` where it is none."""
+    if not _ID.fullmatch(detection_id):
+        raise InvalidParameters("this is no id of a detection")
+    try:
+        return datetime.fromtimestamp(int(detection_id[:_TIME_DIGITS], 16) / 1e3, timezone.utc)
+    except (ValueError, OverflowError, OSError):
+        raise InvalidParameters("this is no id of a detection") from None
 
 
 def utc_now() -> datetime:
