@@ -26,6 +26,7 @@ from patchbank.images.pixels import Loaded
 from patchbank.images.tiff import BrokenTiff
 from patchbank.images.tiff_layout import TiffLayout, read_by_tifffile, several, tiff_layout
 from patchbank.images.white import CERTAIN, FULL, UNKNOWN, RangeRule
+from patchbank.processes.limits import has_room
 
 DECODER: Final = 1
 """Version of the rules that make pixels; part of the preprocessing fingerprint."""
@@ -140,7 +141,7 @@ def _load_by_pillow(picture: Image.Image, data: bytes, layout: TiffLayout | None
     except MemoryError as error:
         raise _too_costly(name) from error
     except Exception as error:  # decoders raise struct.error, TypeError and more on damaged files
-        raise _undecodable(name, f"truncated or damaged {label}: {error}") from error
+        raise _undecodable(name, f"truncated or damaged {label}: {error}", picture.size) from error
     if frames > 1:
         raise several(label, frames, name, most=frames + 1)
     damage = jpeg_damage(data) if label == "JPEG" else None
@@ -186,7 +187,7 @@ def _load_by_tifffile(data: bytes, layout: TiffLayout, name: str) -> Loaded:
     except MemoryError as error:
         raise _too_costly(name) from error
     except Exception as error:  # as above
-        raise UndecodableImage(f"{name}: truncated or damaged TIFF: {error}") from error
+        raise _undecodable(name, f"truncated or damaged TIFF: {error}", layout.size) from error
     highest = int(values[..., :3].max(initial=0))
     if layout.white is not None and highest > layout.white:
         raise UnsupportedImage(
@@ -220,7 +221,9 @@ def _open(data: bytes, kind: FileKind | None, layout: TiffLayout | None, limits:
     except MemoryError as error:
         raise _too_costly(name) from error
     except Exception as error:  # decoders raise RuntimeError, struct.error and more on damaged files
-        raise _undecodable(name, f"truncated or damaged: {error}") from error
+        # Pillow makes room for a WebP when it opens it.
+        size = headers.webp_size(data) if kind is not None and kind.name == "WebP" else (0, 0)
+        raise _undecodable(name, f"truncated or damaged: {error}", size) from error
     try:
         limits.check_pixels(picture.width, picture.height, name)
     except ImageTooLarge:
@@ -229,9 +232,11 @@ def _open(data: bytes, kind: FileKind | None, layout: TiffLayout | None, limits:
     return picture
 
 
-def _undecodable(name: str, what: str) -> PatchbankError:
-    """The error for a picture that a decoder gave up; some of them tell of memory in words alone."""
-    return _too_costly(name) if "memory" in what.lower() else UndecodableImage(f"{name}: {what}")
+def _undecodable(name: str, what: str, size: tuple[int, int] = (0, 0)) -> PatchbankError:
+    """The error for a picture of that (width, height) that a decoder gave up. Some decoders tell of memory in words
+    alone, libjpeg and libwebp not at all: where there is none left for such a picture, that is why."""
+    lacking = "memory" in what.lower() or not has_room(ImageLimits.likely_memory(*size))
+    return _too_costly(name) if lacking else UndecodableImage(f"{name}: {what}")
 
 
 def _too_costly(name: str) -> ImageTooCostly:

@@ -40,6 +40,11 @@ class ImageLimits:
         """Bytes that decoding may take beside the file itself."""
         return int(_BYTES_A_PIXEL * self.max_megapixels * 1e6) + _BYTES_BESIDE
 
+    @staticmethod
+    def likely_memory(width: int, height: int) -> int:
+        """Bytes that decoding a picture of that size is likely to take: half of what it takes at most."""
+        return _BYTES_A_PIXEL * width * height // 2
+
     @property
     def most_visits(self) -> int:
         """Visits of a pixel, each about 2.5 ns, that decoding may take."""

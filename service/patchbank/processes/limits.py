@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import signal
 import sys
 from pathlib import Path
@@ -28,6 +29,15 @@ def limit_this_process(memory_mb: float | None) -> None:
     if hard != resource.RLIM_INFINITY:
         most = min(most, hard)
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
+def has_room(memory: int) -> bool:
+    """Whether this process may take so many bytes more; they are asked for, and given back untouched."""
+    try:
+        mmap.mmap(-1, max(1, memory)).close()
+    except OSError:
+        return False
+    return True
 
 
 def end_after(seconds: float) -> None:
