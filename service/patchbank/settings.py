@@ -84,8 +84,8 @@ class Settings(BaseSettings):
     )
     providers: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("cpu",),
-        description="Execution providers in order of preference, separated by commas: `cpu`, `cuda`, `tensorrt`, "
-        "`openvino`.",
+        description="Execution providers in order of preference, separated by commas: `cpu` (OpenVINO or ONNX Runtime, "
+        "docs/inference.md), `onnxruntime`, `openvino`, `cuda`, `tensorrt`.",
     )
     input_size: str = Field(
         default="",
@@ -115,7 +115,8 @@ class Settings(BaseSettings):
     )
     engine_cache: Path | None = Field(
         default=None,
-        description="Directory where TensorRT and OpenVINO keep compiled engines, so that the next start is quick.",
+        description="Directory where TensorRT, and OpenVINO within ONNX Runtime, keep compiled engines, so that the "
+        "next start is quick.",
     )
     search_workers: int = Field(
         default=2,

@@ -72,6 +72,11 @@ def bounded(text: str, most: int = _MESSAGE) -> str:
     return text if len(text) <= most else f"{text[:most]}... ({len(text)} characters)"
 
 
+def one_line(error: BaseException) -> str:
+    """What an exception says, without breaks of lines."""
+    return " ".join(str(error).split())
+
+
 def _escaped(match: re.Match[str]) -> str:
     code = ord(match[0])
     if 0xDC80 <= code <= 0xDCFF:

@@ -11,8 +11,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from patchbank.embedding.model_hash import file_sha256, model_sha256
+from patchbank.embedding.providers import Runtime
 from patchbank.embedding.session import OnnxSession
 from patchbank.errors import ModelUnavailable
+from patchbank.openvino_runtime import is_openvino_installed
 
 WIDTH = 1 << 16
 
@@ -73,8 +75,11 @@ def test_missing_weights_are_an_error_of_the_model(tmp_path: Path) -> None:
         OnnxSession(path)
 
 
-def test_weights_that_are_cut_while_they_are_used_change_nothing(tmp_path: Path) -> None:
-    session = OnnxSession(with_weights_beside_it(tmp_path))
+@pytest.mark.parametrize("provider", ["onnxruntime", "openvino"])
+def test_weights_that_are_cut_while_they_are_used_change_nothing(tmp_path: Path, provider: str) -> None:
+    if provider == "openvino" and not is_openvino_installed():
+        pytest.skip("OpenVINO has no wheel for this machine")
+    session = OnnxSession(with_weights_beside_it(tmp_path), Runtime((provider,)))
     inputs = np.ones((1, 3), dtype=np.float32)
     (before,) = session.run(["y"], inputs)
     os.truncate(tmp_path / "weights.bin", 100)

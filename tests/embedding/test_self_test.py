@@ -103,7 +103,7 @@ def test_graph_optimisation_does_not_matter(embedder: Embedder, monkeypatch: pyt
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         return options
 
-    monkeypatch.setattr("patchbank.embedding.session.session_options", unoptimised)
+    monkeypatch.setattr("patchbank.embedding.onnxruntime_engine.session_options", unoptimised)
     with running() as other:
         assert embedder.self_test().shift(other.self_test()) < TOLERANCE / 10
 

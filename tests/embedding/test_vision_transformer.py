@@ -19,7 +19,10 @@ from typer.testing import CliRunner
 
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.model_manifest import read_model_manifest
+from patchbank.embedding.self_test import TOLERANCE
 from patchbank.images import read_image
+from patchbank.judging.inspector import Inspector
+from patchbank.openvino_runtime import is_openvino_installed
 from patchbank.settings import Settings, load_settings
 from patchbank_indexer.cli import app
 from patchbank_indexer.demo.products import Product
@@ -104,6 +107,30 @@ def test_the_command_line_and_the_service_agree(line: Line) -> None:
         assert detect(line, file.read_bytes(), class_name="solar")["anomaly_score"] == pytest.approx(
             row["anomaly_score"], abs=1e-5
         )
+
+
+@pytest.mark.skipif(not is_openvino_installed(), reason="OpenVINO has no wheel for this machine")
+def test_a_bank_taught_in_openvino_gives_the_same_scores_in_onnx_runtime(line: Line, tmp_path: Path) -> None:
+    health = line.client.get("/health").json()
+    assert health["providers"] == ["OpenVINO"]
+    assert health["runs_on"].startswith("OpenVINO 2")
+    data_dir = shutil.copytree(line.settings.data_dir, tmp_path / "data")
+    files = [*line.product.good[2:5], *line.product.defective[2:5]]
+    plain = line.settings.model_copy(update={"providers": ("onnxruntime",), "data_dir": data_dir})
+    with Inspector.open(plain) as inspector:
+        manifest = inspector.store.bank("solar").manifest
+        assert manifest.self_test is not None
+        assert manifest.self_test.runtime["providers"] == "OpenVINO"
+        found = inspector.compatibility.look(manifest)
+        assert found.outcome == "passed"
+        assert found.shift is not None
+        assert 0 < found.shift < TOLERANCE / 10, "the engines differ, and by far less than is allowed"
+        for file in files:
+            verdict = inspector.inspect(file, class_name="solar").verdict
+            assert verdict is not None
+            answer = detect(line, file.read_bytes(), class_name="solar")
+            assert answer["is_anomalous"] == verdict.is_anomalous
+            assert answer["anomaly_score"] == pytest.approx(verdict.score, abs=1e-5)
 
 
 def test_a_picture_embeds_alike_alone_and_in_a_batch(line: Line) -> None:

@@ -73,6 +73,23 @@ def write_blocks(path: Path, stride: int = 16) -> Path:
     return _write(path, nodes, {"patch_tokens": 3, "shifted_tokens": 3, "cls_token": 2}, None)
 
 
+def write_attending(path: Path, stride: int = 16, kind: type = np.float32) -> Path:
+    """As ``write_grid``, with a ``Softmax`` twice in the way, as in a transformer; one constant is of type ``kind``."""
+    cells = _cells(stride, 1.0)
+    cells[-1].output[0] = "colours"
+    nodes = [
+        *cells,
+        helper.make_node("Softmax", ["colours"], ["once"], axis=-1),
+        helper.make_node("Softmax", ["once"], ["twice"], axis=-1),
+        _constant("nothing", np.zeros(3, dtype=kind)),
+        helper.make_node("Cast", ["nothing"], ["none"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["twice", "none"], ["zeros"]),
+        helper.make_node("Add", ["colours", "zeros"], ["patch_tokens"]),
+        *_whole(),
+    ]
+    return _write(path, nodes, {"patch_tokens": 3, "cls_token": 2}, None)
+
+
 def write_sequence(path: Path, stride: int = 16, registers: int = 2) -> Path:
     """``last_hidden_state`` (B, 1 + registers + N, 3); each register is (9, 9, 9) away from any colour."""
     nodes = [

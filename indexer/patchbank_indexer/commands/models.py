@@ -177,7 +177,7 @@ def _verify(settings: Settings, out: Output, names: Sequence[str]) -> int:
             out.say(
                 f"{name}: right. SHA-256 {facts['sha256']}; patch embeddings of {facts['patch_dim']}, CLS of "
                 f"{facts['cls_dim']} numbers; {facts['seconds']:.2f} s an image at {facts['input']} on "
-                f"{', '.join(facts['providers'])}"
+                f"{', '.join(facts['providers'])} ({facts['runs_on']})"
             )
     out.result(results)
     return int(not all(result["ok"] for result in results))
@@ -237,4 +237,5 @@ def _try(settings: Settings) -> dict[str, Any]:
             "seconds": time.perf_counter() - begin,
             "providers": embedder.providers,
             "nodes": embedder.nodes,
+            "runs_on": embedder.runs_on,
         }

@@ -11,15 +11,17 @@ from patchbank.bank.open_store import open_store, server_troubles
 from patchbank.bank.store import PatchStore
 from patchbank.bank.view import View
 from patchbank.embedding.embedder import Embedder
+from patchbank.embedding.engine_choice import way_of
 from patchbank.embedding.first_choice import BUILT_IN
 from patchbank.embedding.model_files import find_backbone, model_path
-from patchbank.embedding.providers import PROVIDERS, Runtime, provider_arguments
+from patchbank.embedding.providers import PROVIDERS, Runtime
 from patchbank.embedding.self_test import self_test_picture
-from patchbank.errors import PatchbankError
+from patchbank.errors import PatchbankError, ProviderUnavailable
 from patchbank.judging.backbone_choice import known_choice, with_backbone
 from patchbank.judging.choice_file import Choice
 from patchbank.judging.compatibility import compare
 from patchbank.onnx_runtime import onnx_runtime
+from patchbank.openvino_runtime import is_openvino_installed, openvino
 from patchbank.settings import AUTO, Settings
 from patchbank_indexer.diagnosis.check import Check, Status, looked_at
 
@@ -28,10 +30,18 @@ _RUNS: Final = 3
 
 def look_at_providers(settings: Settings) -> Iterator[Check]:
     """Execution providers asked for and available; raises ``ProviderUnavailable``."""
-    provider_arguments(Runtime(settings.providers, precision=settings.precision))
+    way_of(Runtime(settings.providers, precision=settings.precision))
     short = {name: key for key, name in PROVIDERS.items()}
     available = [short.get(name, name) for name in onnx_runtime().get_available_providers()]
     told = f"{', '.join(settings.providers)} asked for, {', '.join(available)} available"
+    if not is_openvino_installed():
+        yield Check("execution providers", "ok", f"{told}; OpenVINO is not installed by itself")
+        return
+    try:
+        told = f"{told}; and OpenVINO {openvino().__version__} by itself"
+    except ProviderUnavailable as error:
+        yield Check("execution providers", "warning", f"{told}; {error.message}", "ONNX Runtime runs in its place")
+        return
     yield Check("execution providers", "ok", told)
 
 
@@ -55,7 +65,8 @@ def look_at_backbone(settings: Settings) -> Iterator[Check]:
         spent = (time.perf_counter() - begin) / _RUNS
         told = (
             f"{settings.backbone}: {path}, {path.stat().st_size / 1e6:.1f} MB, SHA-256 {embedder.model_sha256}; "
-            f"{spent:.2f} s per image of {image.size[0]} x {image.size[1]} on {', '.join(embedder.providers)}"
+            f"{spent:.2f} s per image of {image.size[0]} x {image.size[1]} on {', '.join(embedder.providers)} "
+            f"({embedder.runs_on})"
         )
     yield Check("backbone", "ok", told)
 

@@ -42,7 +42,8 @@ def look_at_libraries() -> Iterator[Check]:
     """Versions; exactly one ONNX Runtime must be installed."""
     runtimes = {name: installed for name in _RUNTIMES if (installed := _version(name)) is not None}
     others = {name: _version(name) for name in _LIBRARIES}
-    named = ", ".join(f"{name} {number}" for name, number in {**others, **runtimes}.items() if number is not None)
+    found = {**others, **runtimes, "openvino": _version("openvino")}
+    named = ", ".join(f"{name} {number}" for name, number in found.items() if number is not None)
     if len(runtimes) != 1:
         told = f"{', '.join(runtimes) or 'no ONNX Runtime'} installed"
         yield Check("libraries", "warning" if runtimes else "fault", told, EXTRAS)

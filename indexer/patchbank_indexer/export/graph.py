@@ -15,6 +15,7 @@ import torch
 from onnx import numpy_helper
 
 from patchbank.errors import ExportFailed
+from patchbank.onnx_runtime import onnx_runtime
 from patchbank_indexer.export.network import Features, fold_layer_scale, make_positions_traceable
 from patchbank_indexer.export.request import ExportRequest
 
@@ -91,6 +92,7 @@ def _fuse(features: Features, request: ExportRequest, path: Path, target: Path) 
     its projections as products to quantise and is the faster of the two; OpenVINO would run neither int8 kind well.
     Level 0: the levels above turn products into ``Gemm`` first, and then no attention is found.
     """
+    onnx_runtime()
     from onnxruntime.transformers.fusion_options import FusionOptions  # noqa: PLC0415 - puts a folder on sys.path
     from onnxruntime.transformers.optimizer import optimize_model  # noqa: PLC0415
 
@@ -144,6 +146,7 @@ def _bypass_casts(graph: Any, makers: dict[str, Any]) -> None:
 
 def _quantise(path: Path, target: Path) -> Path:
     """Weights of the products in int8, each output channel with its own scale; activations are scaled as they come."""
+    onnx_runtime()
     from onnxruntime.quantization import QuantType, quantize_dynamic  # noqa: PLC0415 - slow to import
 
     quantize_dynamic(

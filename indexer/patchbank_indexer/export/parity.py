@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 import torch
 
 from patchbank.arrays import DoubleArray, FloatArray
 from patchbank.errors import ExportFailed, InvalidParameters
+from patchbank.onnx_runtime import onnx_runtime
 from patchbank_indexer.export.checkpoints import Checkpoint
 from patchbank_indexer.export.network import Features
 from patchbank_indexer.export.request import ExportRequest, Parity, SizeParity, Stats
@@ -74,6 +75,7 @@ def pictures(batch: int, size: tuple[int, int], mean: Stats, std: Stats) -> Floa
 
 def compare(expected: Sequence[Expected], path: Path) -> Parity:
     """Run the graph with ONNX Runtime's CPU provider on the same images; ``ExportFailed`` where it does not run."""
+    ort = onnx_runtime()
     options = ort.SessionOptions()
     options.log_severity_level = 3
     try:
@@ -83,7 +85,7 @@ def compare(expected: Sequence[Expected], path: Path) -> Parity:
         raise ExportFailed(f"the exported graph does not run in ONNX Runtime: {error}") from error
 
 
-def _compare_size(session: ort.InferenceSession, expected: Expected) -> SizeParity:
+def _compare_size(session: Any, expected: Expected) -> SizeParity:
     patches, cls = session.run(["patch_tokens", "cls_token"], {"pixel_values": expected.images})
     return figures(expected, np.asarray(patches), np.asarray(cls))
 

@@ -42,6 +42,7 @@ def health(request: Request) -> Health:
         backbone=embedder.backbone.name,
         backbone_choice=BackboneChoice(**state.inspector.choice.as_dict()),
         providers=embedder.providers,
+        runs_on=embedder.runs_on,
         classes=None if look is None else look.classes,
         refused={} if look is None else look.refused,
         damaged={} if look is None else look.damaged,

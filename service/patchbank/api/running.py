@@ -63,6 +63,7 @@ async def running(
         History(inspector.settings) as history,
     ):
         _LOG.info("backbone %s", inspector.choice.line)
+        _LOG.info("it runs on %s", inspector.embedder.runs_on)
         inspector.embedder.self_test()
         inspector.store.sweep()
         sweep_leftovers(settings.data_dir)

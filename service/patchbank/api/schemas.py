@@ -249,7 +249,8 @@ class Health(BaseModel):
     version: str
     backbone: str
     backbone_choice: BackboneChoice
-    providers: list[str]
+    providers: list[str] = Field(description="execution providers in use; OpenVINO where it runs the graph by itself")
+    runs_on: str = Field(description="what runs the backbone, its version, and why it is that one; for people")
     classes: int | None
     refused: dict[str, str] = Field(description="classes whose bank fails the self-test, and why")
     damaged: dict[str, Damage] = Field(description="classes whose bank cannot be read, and why; the others are served")

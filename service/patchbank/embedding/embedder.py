@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from types import TracebackType
+from typing import Final
 
 from patchbank.arrays import ByteArray, FloatArray
 from patchbank.embedding.backbones import Backbone
@@ -31,6 +32,8 @@ from patchbank.embedding.unit import unit
 from patchbank.images import DecodedImage, PictureReader
 from patchbank.scales import BASE, Scales
 from patchbank.settings import Settings
+
+_NAMES: Final = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
 
 
 class Embedder:
@@ -94,8 +97,14 @@ class Embedder:
 
     @property
     def nodes(self) -> dict[str, int]:
-        """Nodes of the graph that each execution provider runs; empty where ONNX Runtime does not tell."""
+        """Nodes of the graph that each execution provider runs; empty where that is not known."""
         return self._session.nodes
+
+    @property
+    def runs_on(self) -> str:
+        """For people: what runs the graph, its version, and why it is that one where it was not asked for by name."""
+        named = ", ".join(f"{_NAMES.get(name, name)} {number}" for name, number in self._session.versions.items())
+        return f"{named}: {self._session.why}" if self._session.why else named
 
     def prepare(self, image: DecodedImage, scales: Scales = BASE, turn: Turn = 0) -> Prepared:
         """Resize and normalise; may run in another thread than the forward pass. ``turn`` eighths of a full turn make
@@ -166,7 +175,7 @@ class Embedder:
         if self._response is None:
             shown = self_test_picture()
             made = self.embed(shown)
-            facts = runtime_facts(self.providers, self._session.precision)
+            facts = runtime_facts(self._session.versions, self.providers, self._session.precision)
             self._response = Response.of(made.patches, made.grid, made.cls, shown.image_id, facts)
         return self._response
 

@@ -22,6 +22,12 @@ PROVIDERS: Final = {
     "openvino": "OpenVINOExecutionProvider",
 }
 
+PLAIN: Final = "onnxruntime"
+"""ONNX Runtime's own provider for the processor, by a name that never stands for OpenVINO as ``cpu`` does."""
+
+KNOWN: Final = (*PROVIDERS, PLAIN)
+"""All names that can be asked for."""
+
 _ELSEWHERE: Final = {"fp16": ("tensorrt",), "bf16": ("tensorrt", "openvino")}
 """Providers that can run an fp32 graph at that precision. For the others the graph must be exported at it."""
 
@@ -51,26 +57,38 @@ def provider_arguments(runtime: Runtime) -> list[tuple[str, dict[str, str]]]:
     Raises ``ProviderUnavailable`` for a provider that is unknown or not in the installed package, and for a
     precision that none of those asked for can run.
     """
-    asked = [short.strip().lower() for short in runtime.providers]
-    if not asked:
-        raise ProviderUnavailable("no execution provider asked for")
+    asked = ["cpu" if short == PLAIN else short for short in asked_for(runtime)]
     available = set(onnx_runtime().get_available_providers())
     for short in asked:
-        name = PROVIDERS.get(short)
-        if name is None:
-            raise ProviderUnavailable(f"no execution provider {short!r}; known are {', '.join(PROVIDERS)}")
+        name = PROVIDERS[short]
         if name not in available:
             extra = "openvino" if short == "openvino" else "gpu"
             raise ProviderUnavailable(
                 f"the installed ONNX Runtime has no {name}; install patchbank[{extra}] alone (not beside another extra)"
             )
-    able = _ELSEWHERE.get(runtime.precision)
+    check_precision(asked, runtime.precision)
+    return [(PROVIDERS[short], _options(short, runtime)) for short in asked]
+
+
+def asked_for(runtime: Runtime) -> list[str]:
+    """The short names asked for, in their order. Raises ``ProviderUnavailable`` for none, and for an unknown one."""
+    asked = [short.strip().lower() for short in runtime.providers]
+    if not asked:
+        raise ProviderUnavailable("no execution provider asked for")
+    for short in asked:
+        if short not in KNOWN:
+            raise ProviderUnavailable(f"no execution provider {short!r}; known are {', '.join(KNOWN)}")
+    return asked
+
+
+def check_precision(asked: Sequence[str], precision: Precision) -> None:
+    """Raise ``ProviderUnavailable`` for a precision that none of those asked for can run."""
+    able = _ELSEWHERE.get(precision)
     if able is not None and not set(able) & set(asked):
         raise ProviderUnavailable(
-            f"{', '.join(asked)} cannot run an fp32 graph in {runtime.precision} ({', '.join(able)} can): use fp32, or "
+            f"{', '.join(asked)} cannot run an fp32 graph in {precision} ({', '.join(able)} can): use fp32, or "
             "make another graph with `indexer model export --fp16` or `--int8`"
         )
-    return [(PROVIDERS[short], _options(short, runtime)) for short in asked]
 
 
 def _options(short: str, runtime: Runtime) -> dict[str, str]:

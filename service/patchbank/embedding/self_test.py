@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,7 +17,6 @@ import PIL
 
 from patchbank.arrays import FloatArray, IntArray
 from patchbank.images import DecodedImage
-from patchbank.onnx_runtime import onnx_runtime
 
 TOLERANCE: Final = 3e-4
 """Largest shift of an embedding that passes. Runtimes of the same precision differ by far less, another precision by
@@ -79,10 +78,10 @@ class Response:
         return cls(facts["picture"], patches.reshape(-1, patch_dim), summary, dict(facts["runtime"]))
 
 
-def runtime_facts(providers: Sequence[str], precision: str) -> dict[str, str]:
-    """The software and the processor that compute embeddings here."""
+def runtime_facts(versions: Mapping[str, str], providers: Sequence[str], precision: str) -> dict[str, str]:
+    """The software and the processor that compute embeddings here; ``versions`` are those of what runs the graph."""
     return {
-        "onnxruntime": onnx_runtime().__version__,
+        **versions,
         "providers": ", ".join(providers),
         "precision": precision,
         "pillow": PIL.__version__,

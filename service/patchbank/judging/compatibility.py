@@ -129,7 +129,7 @@ def compare(manifest: Manifest, embedder: Embedder) -> Compatibility:
 _UNLIKE: Final = 2.0
 """Largest distance of unit vectors; stands for embeddings that cannot be compared at all."""
 
-_FACTS: Final = ("onnxruntime", "providers", "precision", "pillow", "processor")
+_FACTS: Final = ("onnxruntime", "openvino", "providers", "precision", "pillow", "processor")
 
 
 def _failure(manifest: Manifest, record: SelfTest, own: Response, shift: float) -> str:

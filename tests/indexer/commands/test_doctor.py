@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -110,6 +111,21 @@ def test_without_onnx_runtime_every_command_starts_and_says_what_to_install(data
     assert taught.returncode == 1
     (line,) = taught.stderr.splitlines()
     assert line.endswith("[provider_unavailable]")
+
+
+@pytest.mark.parametrize(
+    ("module", "status", "told"),
+    [(None, "ok", "OpenVINO is not installed"), (ModuleType("openvino"), "warning", "only partly installed")],
+)
+def test_an_openvino_that_is_not_there_or_not_whole_is_told(
+    data: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType | None, status: str, told: str
+) -> None:
+    if module is not None:
+        module.__spec__ = ModuleSpec("openvino", None)
+    monkeypatch.setitem(sys.modules, "openvino", module)
+    (check,) = examined(data, 0)["execution providers"]
+    assert check["status"] == status
+    assert told in check["told"]
 
 
 def test_a_runtime_that_is_there_in_part_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

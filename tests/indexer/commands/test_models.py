@@ -65,6 +65,7 @@ def test_verify_tries_all_that_is_here(mine: Path) -> None:
     assert (found["mine"]["patch_dim"], found["mine"]["cls_dim"], found["mine"]["input"]) == (3, 3, "64 x 64")
     assert (found["efficientnet-lite2"]["patch_dim"], found["efficientnet-lite2"]["cls_dim"]) == (240, 120)
     assert found["mine"]["nodes"]["CPUExecutionProvider"] > 0
+    assert found["mine"]["runs_on"].startswith("ONNX Runtime 1")
 
 
 def test_verify_fails_for_a_graph_that_is_not_what_its_manifest_says(data: Path) -> None:
