@@ -85,6 +85,8 @@ def test_vectors_in_a_file_are_searched_as_those_in_memory(tmp_path: Path) -> No
     places = rng.integers(0, 50, size=30)
     np.testing.assert_array_equal(FileRows(file).gather(places), vectors[places])
     np.testing.assert_array_equal(FileRows(file, order).gather(places), vectors[order][places])
+    nothing = np.empty(0, dtype=np.int64)  # a block none of whose patches has to be looked at
+    assert FileRows(file).gather(nothing).shape == FileRows(file, order).gather(nothing).shape == (0, vectors.shape[1])
     np.testing.assert_array_equal(FileRows(file, order).rows(3, 9), vectors[order][3:9])
 
 

@@ -70,12 +70,13 @@ class NpyFile:
                 yield self._read(file, begin, min(begin + rows, self.count))
 
     def gather(self, places: IntArray) -> npt.NDArray[Any]:
-        """The rows at these places, (M, ``width``); neighbours are read together."""
+        """The rows at these places, (M, ``width``), which may be none; neighbours are read together."""
         wanted, back = np.unique(places, return_inverse=True)
         found = np.empty((len(wanted), self.width), dtype=self.kind)
         begins = np.flatnonzero(np.diff(wanted, prepend=-2) != 1)
+        ends = np.append(begins, len(wanted))[1:]
         with self.path.open("rb", buffering=0) as file:
-            for first, last in zip(begins, [*begins[1:], len(wanted)], strict=True):
+            for first, last in zip(begins, ends, strict=True):
                 start = int(wanted[first])
                 found[first:last] = self._read(file, start, start + int(last - first))
         return found[back.reshape(-1)]
