@@ -57,6 +57,19 @@ export function percent(share: number, digits = 2): string {
   return share.toLocaleString(language, { style: "percent", maximumSignificantDigits: digits });
 }
 
+const BYTES = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"] as const;
+
+/** A number of bytes in a unit that suits it. */
+export function size(bytes: number): string {
+  const place = bytes < 1 ? 0 : Math.min(BYTES.length - 1, Math.floor(Math.log10(bytes) / 3));
+  return (bytes / 1000 ** place).toLocaleString(language, {
+    style: "unit",
+    unit: BYTES[place] ?? "byte",
+    unitDisplay: "short",
+    maximumSignificantDigits: 3,
+  });
+}
+
 /** A moment, in the browser's time zone: the time alone where it was today. */
 export function moment(time: string | Date): string {
   const at = new Date(time);
@@ -65,4 +78,30 @@ export function moment(time: string | Date): string {
     language,
     today ? { timeStyle: "medium" } : { dateStyle: "medium", timeStyle: "short" },
   );
+}
+
+/** A moment by the clock, to the second, or to the minute where it is `short`. */
+export function clockTime(time: number | Date, style: "short" | "medium" = "medium"): string {
+  const second = style === "medium" ? { second: "2-digit" as const } : {};
+  return new Date(time).toLocaleTimeString(language, {
+    hour: "2-digit",
+    minute: "2-digit",
+    hourCycle: "h23",
+    ...second,
+  });
+}
+
+/** Seconds as seconds, minutes or hours. */
+export function duration(seconds: number): string {
+  const [value, unit] =
+    seconds < 120
+      ? [seconds, "second"]
+      : seconds < 7_200
+        ? [seconds / 60, "minute"]
+        : [seconds / 3_600, "hour"];
+  return Math.floor(value as number).toLocaleString(language, {
+    style: "unit",
+    unit: unit as string,
+    unitDisplay: "short",
+  });
 }

@@ -111,6 +111,23 @@ def test_activating_it_ends_it_and_so_does_pruning_or_removing(client: httpx.Cli
         assert refusal(asked) == (404, "unknown_shadow")
 
 
+def test_a_class_whose_serving_version_is_damaged_goes_back_to_a_sound_one(part: Taught) -> None:
+    with serving(part.settings) as client:
+        told(client.post("/classes/part/activate", json={"version": part.strict}))
+    (broken,) = (part.settings.data_dir / "collections").glob(f"*{part.strict}")
+    (broken / "manifest.json").write_text("{")
+    with serving(part.settings) as client:
+        assert client.get("/classes").json() == {"classes": [], "damaged": ["part"]}
+        assert refusal(client.get("/classes/part")) == (503, "damaged_bank")
+        listed = {row["version"]: row["damaged"] for row in told(client.get("/classes/part/versions"))["versions"]}
+        assert listed == {part.serving: False, part.strict: True}
+        activated = told(client.post("/classes/part/activate", json={"version": part.serving}))
+        assert (activated["before"], activated["active"]) == (part.strict, part.serving)
+        assert detected(client, nearly(1))["bank_version"] == part.serving
+        (again,) = told(client.get("/classes"))["classes"]
+        assert again["vector_bytes"] == 4 * (again["patches"] * 240 + again["references"] * 120)
+
+
 def test_what_cannot_be_a_candidate_is_refused(client: httpx.Client, part: Taught) -> None:
     unknown = "20200101-000000-000000"
     assert refusal(client.put(SHADOW, json={"version": unknown})) == (404, "unknown_version")

@@ -16,11 +16,14 @@ from patchbank.settings import Settings
 
 
 @contextmanager
-def serving(settings: Settings, around: Callable[[ASGIApp], ASGIApp] = lambda app: app) -> Iterator[httpx.Client]:
-    """A client of a service with these settings; ``around`` wraps the application before it is served."""
+def serving(
+    settings: Settings, around: Callable[[ASGIApp], ASGIApp] = lambda app: app, port: int = 0
+) -> Iterator[httpx.Client]:
+    """A client of a service with these settings; ``around`` wraps the application before it is served. It has any port
+    that is free, or one that is given."""
     made = create_app(settings)
     app = around(made)
-    server = server_of(app, "127.0.0.1", 0, log_level="error")
+    server = server_of(app, "127.0.0.1", port, log_level="error")
     made.state.stopping = lambda: server.should_exit
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -28,8 +31,8 @@ def serving(settings: Settings, around: Callable[[ASGIApp], ASGIApp] = lambda ap
         while not server.started and thread.is_alive():
             time.sleep(0.02)
         assert server.started
-        port = server.servers[0].sockets[0].getsockname()[1]
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60.0, trust_env=False) as client:
+        place = server.servers[0].sockets[0].getsockname()[1]
+        with httpx.Client(base_url=f"http://127.0.0.1:{place}", timeout=60.0, trust_env=False) as client:
             yield client
     finally:
         server.should_exit = True

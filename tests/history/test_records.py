@@ -93,11 +93,13 @@ def test_filters_select(database: Database) -> None:
 
 def test_counts_are_per_class_decision_and_word(database: Database) -> None:
     rejected = [add_detection(database, decision="reject") for _ in range(3)]
+    add_detection(database, decision="reject", frame_fault="black")
     add_detection(database)
     records = Records(database)
     records.say(rejected[0], "false_alarm")
-    told = {(row["decision"], row["word"]): row["detections"] for row in records.counts(Selection(class_name="tile"))}
-    assert told == {("reject", "false_alarm"): 1, ("reject", None): 2, ("pass", None): 1}
+    rows = records.counts(Selection(class_name="tile"))
+    told = {(row["decision"], row["word"]): (row["detections"], row["bad_frames"]) for row in rows}
+    assert told == {("reject", "false_alarm"): (1, 0), ("reject", None): (3, 1), ("pass", None): (1, 0)}
 
 
 def test_the_last_word_counts_and_all_are_kept(database: Database) -> None:

@@ -77,6 +77,7 @@ def test_planted_defects_are_at_the_top_with_the_place_shown(
     assert len(shown) == max(first, report["suspects"])
     left, top, right, bottom = worst["box"]
     with Image.open(worst["source"]) as picture:
+        assert (worst["width"], worst["height"]) == picture.size
         assert 0 <= left < right <= picture.width
         assert 0 <= top < bottom <= picture.height
     for row in report["images"]:

@@ -65,10 +65,14 @@ export class Service {
   };
 
   /** What the typed client cannot read: pictures, files, streams of events. */
-  readonly fetched = async (path: string, signal?: AbortSignal): Promise<Response> => {
+  readonly fetched = async (
+    path: string,
+    signal?: AbortSignal,
+    more: Record<string, string> = {},
+  ): Promise<Response> => {
     let response: Response;
     try {
-      const headers = key.get() ? { Authorization: `Bearer ${key.get()}` } : {};
+      const headers = key.get() ? { ...more, Authorization: `Bearer ${key.get()}` } : more;
       response = await fetch(path, { headers, signal: signal ?? null });
     } catch (error) {
       if (error instanceof DOMException && error.name === "AbortError") throw error;

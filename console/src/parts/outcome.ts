@@ -11,8 +11,13 @@ export type Outcome =
   | "unknownProduct"
   | "cameraFault";
 
+/** What a verdict is told by, of an answer or of the history. */
+export type Judged = Pick<Detection, "frame_fault" | "status" | "decision"> & {
+  readonly reasons: readonly string[];
+};
+
 /** A faulty picture says nothing of the part, so it comes before everything else that the answer says. */
-export function outcomeOf(detection: Detection): Outcome {
+export function outcomeOf(detection: Judged): Outcome {
   if (detection.frame_fault !== null) return "cameraFault";
   if (detection.status === "unknown_product" || detection.decision === null) return "unknownProduct";
   if (detection.reasons.includes("unlike_class")) return "unlikeClass";

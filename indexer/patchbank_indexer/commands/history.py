@@ -117,7 +117,7 @@ def counts(
         with History(settings) as history:
             rows = history.records.counts(selection)
         out.result({"counts": rows})
-        names = ("class_name", "decision", "word", "detections")
+        names = ("class_name", "decision", "word", "detections", "bad_frames")
         out.table(names, [[row[name] for name in names] for row in rows], names=("class_name",))
 
     run(work, as_json, data_dir=data_dir)

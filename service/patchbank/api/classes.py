@@ -9,7 +9,7 @@ from patchbank.api.state import ApiState, state_of
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.view import View
 from patchbank.errors import DamagedBank
-from patchbank.judging.bank_facts import detail, summary
+from patchbank.judging.bank_facts import detail, summary, vector_bytes
 
 router = APIRouter(prefix="/classes", tags=["classes"])
 
@@ -35,8 +35,10 @@ def show_class(request: Request, class_name: str) -> ClassDetail:
     manifest = state.inspector.store.bank(class_name).manifest
     compatibility = state.inspector.compatibility.look(manifest)
     told = {**detail(manifest, compatibility), **summary(manifest, compatibility)}  # of the backbone the name alone
-    return ClassDetail(**told, versions=state.inspector.store.versions(class_name))
+    kept = state.inspector.store.versions(class_name)
+    return ClassDetail(**told, vector_bytes=vector_bytes(manifest), versions=kept)
 
 
 def _summary(state: ApiState, manifest: Manifest) -> ClassSummary:
-    return ClassSummary(**summary(manifest, state.inspector.compatibility.look(manifest)))
+    told = summary(manifest, state.inspector.compatibility.look(manifest))
+    return ClassSummary(**told, vector_bytes=vector_bytes(manifest))

@@ -59,6 +59,7 @@ class WordCount(BaseModel):
     decision: Decision | None
     word: Word | None
     detections: int
+    bad_frames: int = Field(description="of these, pictures of a camera that did not work")
 
 
 class WordCounts(BaseModel):

@@ -140,6 +140,10 @@ class ClassSummary(BaseModel):
     backbone: str
     references: int
     patches: int
+    vector_bytes: int = Field(
+        description="bytes of its embeddings in full precision; ids, thumbnails and, where it is large, a graph come on "
+        "top, and versions share what is the same"
+    )
     threshold: float
     review_threshold: float
     usable: bool = Field(description="false where this service refuses the bank")

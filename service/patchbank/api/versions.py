@@ -32,7 +32,8 @@ def list_versions(request: Request, class_name: str) -> VersionList:
 def activate_version(request: Request, class_name: str, asked: Activation) -> Activated:
     """Let a kept version serve, an earlier or a later one; the next request is judged with it."""
     store = state_of(request).inspector.store
-    before = store.bank(class_name).manifest.version
+    # One that cannot be read is left like any other: going back is the way out.
+    before = store.active().get(class_name) or store.bank(class_name).manifest.version
     patiently(lambda: store.activate(BankRef(class_name, asked.version)))
     return Activated(class_name=class_name, active=asked.version, before=before)
 

@@ -110,9 +110,10 @@ class Records:
             return [Said(**row._mapping) for row in connection.execute(query)]
 
     def counts(self, selection: Selection) -> list[dict[str, Any]]:
-        """Numbers of detections per class, decision and word."""
+        """Numbers of detections per class, decision and word, and of these those of a camera that did not work."""
         columns = (DETECTIONS.c.class_name, DETECTIONS.c.decision, DETECTIONS.c.word)
-        query = sa.select(*columns, sa.func.count().label("detections")).where(*selection.conditions())
+        numbers = (sa.func.count().label("detections"), sa.func.count(DETECTIONS.c.frame_fault).label("bad_frames"))
+        query = sa.select(*columns, *numbers).where(*selection.conditions())
         with self._database.reading() as connection:
             rows: Sequence[sa.Row[Any]] = connection.execute(query.group_by(*columns).order_by(*columns)).all()
         return [dict(row._mapping) for row in rows]

@@ -96,6 +96,8 @@ def _row(rank: int, place: Located, out_dir: Path | None) -> dict[str, Any]:
         "image_id": reference.image_id,
         "name": reference.name,
         "source": reference.source,
+        "width": reference.width,
+        "height": reference.height,
         "score": image.score,
         "outlyingness": image.outlyingness,
         "suspect": image.suspect,

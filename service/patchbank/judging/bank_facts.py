@@ -20,6 +20,11 @@ def size_facts(manifest: Manifest) -> dict[str, Any]:
     }
 
 
+def vector_bytes(manifest: Manifest) -> int:
+    """Bytes of all patch and CLS embeddings in full precision, as a bank of its own would hold them."""
+    return 4 * (manifest.patches * manifest.patch_dim + manifest.references * manifest.cls_dim)
+
+
 def usable_facts(compatibility: Compatibility | None) -> dict[str, Any]:
     """Whether the backbone that runs may judge with it; None where that was not looked at."""
     if compatibility is None:

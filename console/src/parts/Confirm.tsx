@@ -1,0 +1,48 @@
+import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
+import { Refused } from "../api/service";
+import { say } from "../words";
+import { Failure } from "./Failure";
+import { Window } from "./Window";
+
+interface Given {
+  title: string;
+  /** What the button that does it says: the deed itself, never "OK". */
+  deed: string;
+  /** What exactly will happen, and how it is undone. */
+  children: ComponentChildren;
+  act: () => Promise<void>;
+  onClose: () => void;
+}
+
+/** Asks before something is done, and stays with the service's words where it is refused. */
+export function Confirm({ title, deed, children, act, onClose }: Given) {
+  const [busy, setBusy] = useState(false);
+  const [failure, setFailure] = useState<Refused>();
+  const go = async () => {
+    setBusy(true);
+    setFailure(undefined);
+    try {
+      await act();
+      onClose();
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      setFailure(error);
+      setBusy(false);
+    }
+  };
+  return (
+    <Window title={title} onClose={onClose}>
+      {children}
+      {failure && <Failure failure={failure} />}
+      <p class="deeds">
+        <button type="button" class="button" disabled={busy} aria-busy={busy} onClick={() => void go()}>
+          {deed}
+        </button>
+        <button type="button" class="button plain" onClick={onClose}>
+          {say("cancel")}
+        </button>
+      </p>
+    </Window>
+  );
+}
