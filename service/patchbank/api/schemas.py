@@ -141,8 +141,8 @@ class ClassSummary(BaseModel):
     references: int
     patches: int
     vector_bytes: int = Field(
-        description="bytes of its embeddings in full precision; ids, thumbnails and, where it is large, a graph come on "
-        "top, and versions share what is the same"
+        description="bytes of its embeddings in full precision; ids, thumbnails and, where it is large, a graph come "
+        "on top, and versions share what is the same"
     )
     threshold: float
     review_threshold: float
