@@ -13,6 +13,7 @@ from patchbank.embedding.turned import EIGHTHS, QUARTERS
 from patchbank.errors import BackboneMismatch, ClassBusy, NoReferences, UndecodableImage, UnknownClass
 from patchbank.images import read_image
 from patchbank.judging.inspector import Inspector
+from patchbank.progress import SILENT, Stage
 from patchbank.teaching.plan import TeachOptions
 from patchbank.teaching.teacher import Teacher
 from patchbank_indexer.demo.products import Product
@@ -138,13 +139,30 @@ def test_a_coreset_is_smaller_reports_its_radius_and_bounds_the_scores(
     assert 0.0 < own.score <= small.coreset.radius + 1e-6, "no dropped patch is farther than the radius"
 
 
-def test_a_bank_never_outgrows_its_bound(inspector: Inspector, products: dict[str, Product]) -> None:
+def test_a_bank_never_outgrows_its_bound_and_that_is_told_before_the_coreset_is_chosen(
+    inspector: Inspector, products: dict[str, Product]
+) -> None:
     settings = inspector.settings.model_copy(update={"max_bank_patches": 1000})
-    manifest = (
-        Teacher(settings, inspector.embedder, inspector.store).teach("part", products["textile"].references).manifest
-    )
+    teacher, told = Teacher(settings, inspector.embedder, inspector.store), []
+
+    class Watched:
+        def begin(self, stage: str, total: int | None) -> Stage:
+            told.append(stage)
+            return SILENT.begin(stage, total)
+
+    manifest = teacher.teach("part", products["textile"].references, progress=Watched(), tell=told.append).manifest
     assert manifest.patches <= 1000
     assert manifest.coreset is not None
+    notice, *more = [line for line in told if "PATCHBANK_MAX_BANK_PATCHES" in line]
+    assert not more
+    assert told.index("embedding") < told.index(notice) < told.index("choosing the coreset")
+    assert "kept, 1000 of about 12288 patches" in notice
+
+
+def test_what_is_kept_whole_needs_no_word(teacher: Teacher, products: dict[str, Product]) -> None:
+    told: list[str] = []
+    teacher.teach("part", products["textile"].references, tell=told.append)
+    assert not told
 
 
 def test_an_update_adds_references_and_keeps_the_calibration_scores(

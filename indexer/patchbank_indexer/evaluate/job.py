@@ -141,7 +141,14 @@ def _teach(inspector: Inspector, out: Output, data: ClassData, request: Evaluate
     if data.roi is not None:
         options = replace(options, roi=RoiDrawing(data.roi))
     with out.progress() as progress:
-        report = teacher.teach(data.name, data.references, calibrate_with=held_out, options=options, progress=progress)
+        report = teacher.teach(
+            data.name,
+            data.references,
+            calibrate_with=held_out,
+            options=options,
+            progress=progress,
+            tell=out.remark,
+        )
     for aside in report.set_aside:
         out.remark(aside.line)
     for image in report.doubtful:

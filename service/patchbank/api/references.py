@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from anyio import to_thread
@@ -93,14 +94,17 @@ def withdraw_reference(
 def _add(state: ApiState, asked: UpdateRequest) -> TeachReport:
     inspector = state.inspector
     teacher = Teacher(inspector.settings, inspector.embedder, inspector.store)
-    return teacher.teach(
+    told: list[str] = []
+    report = teacher.teach(
         asked.class_name,
         asked.files,
         calibrate_with=asked.calibrate_with,
         options=options_of(asked),
         extend=True,
         progress=SILENT,
+        tell=told.append,
     )
+    return replace(report, remarks=(*told, *report.remarks))
 
 
 def _added(asked: UpdateRequest, report: TeachReport) -> dict[str, Any]:

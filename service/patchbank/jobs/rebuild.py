@@ -53,6 +53,7 @@ def rebuild(
             calibrate_with=request.calibrate_with,
             serve=request.activate,
             progress=progress,
+            tell=tell,
         )
 
 

@@ -83,6 +83,7 @@ def teach(
             options=options_of(request),
             extend=request.extend,
             progress=progress,
+            tell=tell,
         )
         if not report.serves:
             return report

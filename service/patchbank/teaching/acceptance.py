@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -88,10 +88,10 @@ class Acceptor:
             seen = self._seen(bank, path)
         added = FlatDraft()
         plan = Extension.of(manifest, TeachOptions(), self.settings)
-        feed = PatchFeed(added, plan.ratio, plan.room, 1, InspectedAreas(manifest.roi), SILENT)
         added.add_reference(Provenance().reference(seen, "", ""), seen.embedding.cls)
-        feed.add(seen)
-        feed.finish()
+        with closing(PatchFeed(added, plan.ratio, plan.room, 1, InspectedAreas(manifest.roi), SILENT)) as feed:
+            feed.add(seen)
+            feed.finish()
         widened = WidenedBank(bank, added, manifest)
         widened = WidenedBank(bank, added, _refitted(widened, manifest))
         return ChangedSource(self.store, view.pointers, widened, added)

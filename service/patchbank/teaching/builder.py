@@ -20,8 +20,10 @@ from patchbank.progress import Progress
 from patchbank.scoring.foreground import Sample, spread_out
 from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.teaching.calibrator import Calibrator
+from patchbank.teaching.coreset_notice import Tell
 from patchbank.teaching.feed import PatchFeed
 from patchbank.teaching.groups import Groups
+from patchbank.teaching.held_patches import HeldPatches
 from patchbank.teaching.normal_scores import NormalScore, NotScored, split_doubtful
 from patchbank.teaching.plan import TeachPlan
 from patchbank.teaching.provenance import Provenance
@@ -50,7 +52,8 @@ class BankBuilder:
     ``sightings`` what shows the same, and which series it is of; ``provenance`` says where references come from, and
     ``keep`` is called with the image id and the file of each. ``base`` is the bank that is extended.
     ``require_space`` is asked before the first reference is added, with the expected numbers of references and of
-    patches.
+    patches. ``tell`` is called with what people should know of a coreset; ``hold`` makes what patches wait in until it
+    is chosen. Close it when done.
 
     ``joined`` are new references, ``duplicates`` are files whose picture was already in the bank, ``set_aside``
     pictures that the check did not admit, ``doubtful`` calibration images that score far above the others, ``remarks``
@@ -74,13 +77,15 @@ class BankBuilder:
         keep: Callable[[str, Path], None],
         base: Bank | None,
         require_space: Callable[[int, int], None],
+        tell: Tell,
+        hold: Callable[[], HeldPatches],
     ) -> None:
         self._draft = draft
         self._plan = plan
         self._reader = reader
         self._areas = areas
         self._progress = progress
-        self._feed = PatchFeed(draft, plan.ratio, plan.room, images, areas, progress, require_space)
+        self._feed = PatchFeed(draft, plan.ratio, plan.room, images, areas, progress, require_space, tell, hold)
         self._kept = kept
         self._most_kept = most_kept
         self._provenance = provenance
@@ -186,6 +191,10 @@ class BankBuilder:
             subspace=judge.subspace,
             defects=plan.defects,
         )
+
+    def close(self) -> None:
+        """Give back what was not added yet."""
+        self._feed.close()
 
     def _searched(self) -> Bank | Draft:
         """Where patches are looked for. A single new reference, left out, leaves the bank that it extends; and that

@@ -15,6 +15,7 @@ from patchbank.errors import MissingOriginals
 from patchbank.progress import SILENT, Progress
 from patchbank.settings import Settings
 from patchbank.teaching.class_options import drawing_of, options_of, settings_of, turns_of
+from patchbank.teaching.coreset_notice import Tell, say_nothing
 from patchbank.teaching.originals import Originals
 from patchbank.teaching.pixel_range import LearntRange
 from patchbank.teaching.provenance import Provenance
@@ -53,8 +54,10 @@ class Rebuilder:
         calibrate_with: Sequence[Path] | None = None,
         serve: bool = True,
         progress: Progress = SILENT,
+        tell: Tell = say_nothing,
     ) -> RebuildReport:
         """Let a bank serve that holds the same references, with all their patches or a coreset of all of them.
+        ``tell`` is called with what people should know meanwhile.
 
         Raises ``MissingOriginals`` where the picture of a reference is not found, ``ClassBusy`` where the class is
         changed meanwhile, and the errors of ``Teacher.teach``. The version before serves until the new one is complete.
@@ -86,7 +89,7 @@ class Rebuilder:
             teacher = Teacher(settings_of(before, self.settings), self.embedder, self.store)
             pictures = [found[reference.image_id] for reference in references]
             taught = teacher.teach(
-                class_name, pictures, calibrate_with=calibrate_with, options=options, progress=progress
+                class_name, pictures, calibrate_with=calibrate_with, options=options, progress=progress, tell=tell
             )
         if before.calibration.method == "held-out" and calibrate_with is None:
             taught = replace(taught, remarks=(*taught.remarks, _HELD_OUT))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from tempfile import TemporaryFile
 from types import TracebackType
 from typing import IO, Final
@@ -28,10 +30,12 @@ class _Place:
 
 class Shelf:
     """Arrays float32, the first ``room`` bytes of them in memory and the others in a file without a name, which ends
-    with the shelf. Where the disk is full, they stay in memory. Use as a context manager."""
+    with the shelf. The file is made in ``folder``; where that cannot be, or without one, where temporary files are,
+    which may be memory. Where the disk is full, the arrays stay in memory. Use as a context manager."""
 
-    def __init__(self, room: int = ROOM) -> None:
+    def __init__(self, room: int = ROOM, folder: Path | None = None) -> None:
         self._room = room
+        self._folder = folder
         self._held: dict[int, FloatArray] = {}
         self._written: dict[int, _Place] = {}
         self._file: IO[bytes] | None = None
@@ -59,7 +63,7 @@ class Shelf:
     def _write(self, number: int, values: FloatArray) -> bool:
         try:
             if self._file is None:
-                self._file = TemporaryFile(prefix="patchbank-", buffering=0)  # noqa: SIM115  # closed with the shelf
+                self._file = self._made()
             self._file.seek(self._end)
             values.tofile(self._file)
         except OSError:
@@ -67,6 +71,12 @@ class Shelf:
         self._written[number] = _Place(self._end, values.shape)
         self._end += values.nbytes
         return True
+
+    def _made(self) -> IO[bytes]:
+        if self._folder is not None:
+            with suppress(OSError):
+                return TemporaryFile(prefix="patchbank-", buffering=0, dir=self._folder)  # closed with the shelf
+        return TemporaryFile(prefix="patchbank-", buffering=0)  # closed with the shelf
 
     def close(self) -> None:
         """Give memory and file back."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,9 @@ from patchbank.settings import Settings
 from patchbank.teaching.builder import BankBuilder
 from patchbank.teaching.calibrator import WITNESSED
 from patchbank.teaching.class_check import KnownClassCheck
+from patchbank.teaching.coreset_notice import Tell, say_nothing
 from patchbank.teaching.defect_list import taken_over
+from patchbank.teaching.held_patches import HeldPatches
 from patchbank.teaching.normal_scores import NormalScore
 from patchbank.teaching.originals import Originals
 from patchbank.teaching.pixel_range import LearntRange
@@ -81,8 +84,10 @@ class Teacher:
         options: TeachOptions = _DEFAULTS,
         extend: bool = False,
         progress: Progress = SILENT,
+        tell: Tell = say_nothing,
     ) -> TeachReport:
-        """Build a new version of ``class_name`` from image ``files`` and let it serve.
+        """Build a new version of ``class_name`` from image ``files`` and let it serve. ``tell`` is called with what
+        people should know meanwhile.
 
         With ``extend`` the new version holds all that the active one does. The thresholds come from ``calibrate_with``
         (normal images that the bank does not hold), else from leave-one-image-out over at most
@@ -108,7 +113,7 @@ class Teacher:
         lost = None if extend else self._lost_defects(class_name, options, plan)
         odd: list[SetAside] = []
         originals, pictures = Originals(self.settings), self.embedder.pictures.within(self.settings.image_limits)
-        with Shelf() as shelf:
+        with Shelf(folder=self.settings.data_dir) as shelf:
             check = self._check(class_name, areas, base, options, shelf)
             while True:  # once more where the first look at all references shows odd ones
                 out = {aside.path for aside in odd}
@@ -120,24 +125,30 @@ class Teacher:
                 compared = options.series or not options.keep_all
                 known_references = base.references() if base is not None and compared else []
                 sightings = Sightings(known_references, options.series, apart=options.keep_all)
-                with self.store.draft(class_name, plan.spec, plan.base, replaces=options.replaces) as draft:
-                    kept = KeptEmbeddings(shelf)
-                    builder = BankBuilder(
-                        draft,
-                        plan,
-                        reader,
-                        areas,
-                        progress,
-                        check,
-                        sightings,
-                        kept,
-                        images=len(left),
-                        most_kept=most_kept,
-                        provenance=options.provenance,
-                        keep=partial(originals.keep, class_name),
-                        base=base,
-                        require_space=partial(self._require_space, class_name, plan.spec, left),
-                    )
+                kept = KeptEmbeddings(shelf)
+                with (
+                    self.store.draft(class_name, plan.spec, plan.base, replaces=options.replaces) as draft,
+                    closing(
+                        BankBuilder(
+                            draft,
+                            plan,
+                            reader,
+                            areas,
+                            progress,
+                            check,
+                            sightings,
+                            kept,
+                            images=len(left),
+                            most_kept=most_kept,
+                            provenance=options.provenance,
+                            keep=partial(originals.keep, class_name),
+                            base=base,
+                            require_space=partial(self._require_space, class_name, plan.spec, left),
+                            tell=say_nothing if odd else tell,  # it was told at the first look
+                            hold=partial(HeldPatches, self.settings.data_dir),
+                        )
+                    ) as builder,
+                ):
                     builder.add(left, options.turns, without={aside.picture.image_id for aside in odd})
                     if not plan.is_served_by(len(builder.joined), len(builder.duplicates)):
                         raise _nothing_left(files, reader, builder.set_aside)

@@ -89,10 +89,15 @@ class TuneApplier:
             options = replace(options, roi=roi, turns=turns, series=series, reason="tuned")
             options = replace(options, provenance=Provenance(known=known))
             teacher = Teacher(settings_of(before, self._settings), self.embedder, self.store)
+            told: list[str] = []
             taught = teacher.teach(
-                before.class_name, sorted(matched.files.values()), options=options, progress=progress
+                before.class_name,
+                sorted(matched.files.values()),
+                options=options,
+                progress=progress,
+                tell=told.append,
             )
-        return Applied(taught.manifest, taught)
+        return Applied(taught.manifest, replace(taught, remarks=(*told, *taught.remarks)))
 
     def _rescored(self, bank: Bank, candidate: Candidate, far: float, progress: Progress) -> Manifest:
         before = bank.manifest

@@ -53,7 +53,7 @@ class UpperBounds:
     def __init__(self, rows: Rows, product: Int8Product, block: int = BLOCK) -> None:
         self.block = block
         self._product = product
-        self._axes = _principal_axes(rows)
+        self._axes = principal_axes(rows)
         self._turn = _random_turn(self._axes.shape[1] + 1)
         levels = product.levels
         self._left = levels.left
@@ -100,15 +100,15 @@ class UpperBounds:
         return np.asarray(whole @ self._turn, dtype=np.float32)
 
 
-def _principal_axes(rows: Rows) -> FloatArray:
-    """The axes (D, at most ``AXES``) that hold most of the patches' squared lengths."""
+def principal_axes(rows: Rows, most: int = AXES) -> FloatArray:
+    """The axes (D, at most ``most``) that hold most of the patches' squared lengths."""
     begins = np.unique(np.linspace(0, max(0, len(rows) - _RUN), _RUNS).astype(np.int64))
     products: npt.NDArray[np.float64] = np.zeros(())
     for begin in begins.tolist():  # one after the other, so that little memory is taken
         run = rows.rows(begin, min(begin + _RUN, len(rows))).astype(np.float64)
         products = products + run.T @ run
     _, vectors = np.linalg.eigh(products)
-    return np.ascontiguousarray(vectors[:, ::-1][:, :AXES], dtype=np.float32)
+    return np.ascontiguousarray(vectors[:, ::-1][:, :most], dtype=np.float32)
 
 
 def _random_turn(size: int) -> FloatArray:
