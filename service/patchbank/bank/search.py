@@ -63,11 +63,13 @@ def search_patches(
     k: int,
     demand: Demand,
     exclude_images: Sequence[str] = (),
+    together: int = 1,
 ) -> PatchScores:
     """Score every patch (N, D) of an image: mean cosine distance to its k nearest in the bank (all, if it has fewer).
 
     ``counts`` bool (rows, columns) says which patches of the grid count; the others are not searched and score 0.
-    Raises ``EmptyBank`` where the bank has no patch to compare with.
+    At least so many patches are searched again ``together``, the farthest first: where each exact search reads the
+    whole bank, more of them take hardly longer. Raises ``EmptyBank`` where the bank has no patch to compare with.
     """
     grid = counts.shape
     chosen = np.flatnonzero(counts)
@@ -86,6 +88,9 @@ def search_patches(
         places = np.flatnonzero(wanted)
         if places.size == 0:
             break
+        if places.size < together:
+            farthest = np.argsort(np.where(exact | wanted, -np.inf, scores))[::-1][: together - places.size]
+            places = np.concatenate([places, farthest[~(exact | wanted)[farthest]]])
         again = index.nearest(patches[places], k, exact=True, exclude_images=exclude_images)
         scores[places], nearest[places] = _mean_distance(again), again.ids[:, 0]
         distance[places] = again.distances[:, 0]

@@ -191,6 +191,10 @@ class Draft(PatchIndex, Protocol):
         """Build the search index; nothing can be added afterwards."""
         ...
 
+    def for_many(self) -> PatchIndex:
+        """The same patches, once sealed, searched in the way that suits many images one after the other."""
+        ...
+
     def activate(self, manifest: Manifest, *, serve: bool = True) -> Manifest:
         """Write the manifest and let this version serve, in one atomic step. Returns what was written: the manifest
         with the parts that the version is made of. Without ``serve`` the version is finished, and another one goes on

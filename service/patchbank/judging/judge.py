@@ -66,7 +66,7 @@ class Judge:
 
     ``foreground`` None: the background is searched like the rest. ``areas`` says what is inspected. ``subspaces`` are
     what patches are scored by where the rule says so. ``known`` are the known defects to look for; they change no
-    score, so calibration has no need of them.
+    score, so calibration has no need of them. At least so many patches of an image are searched exactly ``together``.
     """
 
     index: PatchIndex
@@ -75,6 +75,7 @@ class Judge:
     areas: InspectedAreas
     subspaces: NormalSubspaces | None = None
     known: KnownDefects | None = None
+    together: int = 1
 
     @classmethod
     def of(cls, bank: Bank, areas: InspectedAreas, known: KnownDefects | None = None) -> Judge:
@@ -113,7 +114,8 @@ class Judge:
         if self.foreground is not None:
             counts = foreground_mask(self.foreground, embedding.patches, area)
         if self.rule.patch_score == "nearest":
-            patches = search_patches(self.index, embedding.patches, counts, self.rule.neighbours, demand, left_out)
+            k = self.rule.neighbours
+            patches = search_patches(self.index, embedding.patches, counts, k, demand, left_out, self.together)
             matches = self._matches(embedding, patches, left_out)
         else:  # the search only says which normal patch is the nearest
             assert self.subspaces is not None  # noqa: S101  # or another score would be taken for it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -44,6 +45,9 @@ _REFITTED: Final = (
     "the subspace that patches are scored by was fitted anew with the added references; the scores of the earlier ones "
     "that the threshold rests on are those of before: `indexer calibrate --again` makes them anew"
 )
+
+_TOGETHER: Final = 128
+"""Patches of a left-out image that are searched exactly at once: mostly all that decide its score."""
 
 
 class BankBuilder:
@@ -147,13 +151,14 @@ class BankBuilder:
         draft.seal()
         indexing.done()
         foreground, self.mask_reason = plan.foreground(self._samples)
-        judge = Judge.fitted(self._searched(), plan.rule, foreground, self._areas)
+        searched = self._searched()
+        judge = Judge.fitted(searched, plan.rule, foreground, self._areas)
         whole = self._whole and self._feed.coreset is None
         groups = self._sightings.groups()
         one_part = groups.one_part
         calibrator = Calibrator(
             draft,
-            judge,
+            judge if searched is self._base else self._of_many(judge),
             self._kept,
             whole=whole,
             groups=Groups.ALONE if one_part else groups,
@@ -201,6 +206,11 @@ class BankBuilder:
         one's searches may run in processes of their own."""
         alone = self._base is not None and len(self.joined) == 1 and self._plan.rule.patch_score == "nearest"
         return self._base if alone and self._base is not None else self._draft
+
+    def _of_many(self, judge: Judge) -> Judge:
+        """The judge of the draft, for many images."""
+        index = self._draft.for_many()
+        return judge if index is self._draft else replace(judge, index=index, together=_TOGETHER)
 
     def _samples(self) -> Sequence[Sample]:
         """What the background is learned from."""

@@ -20,6 +20,8 @@ from patchbank.bank.names import BankRef
 from patchbank.bank.part import Part
 from patchbank.bank.parted import Collection
 from patchbank.bank.reference import Reference
+from patchbank.bank.sampled_index import SAMPLED_FROM, SampledIndex
+from patchbank.bank.store import PatchIndex
 from patchbank.disk import write_error
 from patchbank.errors import Closed, DataDirNotWritable, PatchbankError
 
@@ -70,6 +72,9 @@ class EdgeDraft(CollectionDraft[GrowingPart]):
         self._merge()
         if self._own:
             self._sealed = self._written().seal(self._ref.version)
+
+    def for_many(self) -> PatchIndex:
+        return SampledIndex(self, self.patches()) if self.count_patches() >= SAMPLED_FROM else self
 
     def activate(self, manifest: Manifest, *, serve: bool = True) -> Manifest:
         whole = self._whole(manifest)
