@@ -9,6 +9,8 @@ import { AuditResults } from "./AuditResults";
 import { auditOf } from "./documents";
 
 const LOOKED_AT = 100;
+/** A line of the log that only tells of a stage and its steps, such as "comparing references (100)". */
+const STAGE = /^[a-z ]+ \(\d+\)$/;
 
 /** Looks for references that do not belong, near-duplicates, and whether there are enough. */
 export function Audits({ name, version }: { name: string; version: string }) {
@@ -82,11 +84,13 @@ function Done({ name, version, job }: { name: string; version: string; job: Job 
         {say("auditOf", { time: moment(job.ended_at ?? job.created_at), version: result.version })}
       </p>
       {result.version !== version && <p class="hint">{say("auditOlder")}</p>}
-      {job.log.map(({ at, text }) => (
-        <p key={at} class="hint">
-          {text}
-        </p>
-      ))}
+      {job.log
+        .filter(({ text }) => !STAGE.test(text))
+        .map(({ at, text }) => (
+          <p key={at} class="hint">
+            {text}
+          </p>
+        ))}
       <AuditResults name={name} result={result} />
     </>
   );

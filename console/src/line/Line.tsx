@@ -33,7 +33,7 @@ function Wall({ only }: { only?: string }) {
   const [since, setSince] = useShift();
   const [patience, setPatience] = usePatience();
   const [unknown, setUnknown] = useUnknown();
-  const counts = useCounts(since, line.count);
+  const counts = useCounts(since, line.link, line.recent);
   const place = useRef<HTMLDivElement>(null);
   const full = useFullScreen(place);
   const awake = useAwake();

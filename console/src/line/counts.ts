@@ -1,6 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
-import { Refused } from "../api/service";
+import { Refused, type Service } from "../api/service";
 import { useSession } from "../api/session";
+import type { Link, Recorded } from "./Feed";
 
 export interface Tally {
   readonly pass: number;
@@ -12,37 +13,34 @@ export interface Tally {
   readonly unknown: number;
 }
 
-const NONE: Tally = { pass: 0, review: 0, reject: 0, camera: 0, unknown: 0 };
-const AT_MOST_EVERY = 3_000;
-const ANYWAY_AFTER = 30_000;
+/** What the service counted before the moment of its newest detection, by class (the empty name has unknown products),
+ * and the detections since that moment that it had already. */
+interface Counted {
+  readonly until: number;
+  readonly tallies: ReadonlyMap<string, Tally>;
+  readonly also: readonly Recorded[];
+}
 
-/** What was decided since a moment, by class; the empty name has unknown products. Counted by the service whenever
- * `seen` grows, at most every 3 s. */
-export function useCounts(since: Date, seen: number) {
+const NONE: Tally = { pass: 0, review: 0, reject: 0, camera: 0, unknown: 0 };
+const ANEW_AFTER = 60_000;
+const MOST_SINCE = 1_000;
+
+/** What was decided since a moment, by class. The service counts once, and anew every minute and after each
+ * interruption; what comes meanwhile is added here. */
+export function useCounts(since: Date, link: Link, recent: readonly Recorded[]) {
   const { service } = useSession();
-  const [tallies, setTallies] = useState<ReadonlyMap<string, Tally>>(new Map());
+  const [counted, setCounted] = useState<Counted>();
   const [failure, setFailure] = useState<Refused>();
-  const wanted = useThrottled(seen);
   const from = since.toISOString();
+  const { state } = link;
   useEffect(() => {
+    if (state !== "live") return;
     const stop = new AbortController();
-    const count = async () => {
+    const look = async () => {
       try {
-        const asked = service.api.GET("/detections/counts", {
-          params: { query: { since: from } },
-          signal: stop.signal,
-        });
-        const { counts } = await service.ask(asked);
+        const given = await count(service, from, stop.signal);
         if (stop.signal.aborted) return;
-        const sums = new Map<string, Tally>();
-        for (const { class_name, decision, detections, bad_frames } of counts) {
-          const name = class_name ?? "";
-          const sum = sums.get(name) ?? NONE;
-          const kind = decision ?? "unknown";
-          const camera = sum.camera + bad_frames;
-          sums.set(name, { ...sum, camera, [kind]: sum[kind] + detections - bad_frames });
-        }
-        setTallies(sums);
+        setCounted(given);
         setFailure(undefined);
       } catch (error) {
         if (stop.signal.aborted) return;
@@ -50,24 +48,47 @@ export function useCounts(since: Date, seen: number) {
         setFailure(error);
       }
     };
-    void count();
-    const timer = setInterval(() => void count(), ANYWAY_AFTER);
+    void look();
+    const timer = setInterval(() => void look(), ANEW_AFTER);
     return () => {
       stop.abort();
       clearInterval(timer);
     };
-  }, [service, from, wanted]);
-  return { of: (name: string) => tallies.get(name) ?? NONE, failure };
+  }, [service, from, state]);
+  const sums = new Map(counted?.tallies);
+  const later = new Map([...(counted?.also ?? []), ...recent].map((detection) => [detection.id, detection]));
+  for (const detection of later.values()) {
+    const at = Date.parse(detection.at);
+    if (!counted || at < counted.until || at < since.getTime()) continue;
+    add(sums, detection.class_name, detection.decision, 1, detection.frame_fault === null ? 0 : 1);
+  }
+  return { of: (name: string) => sums.get(name) ?? NONE, failure };
 }
 
-/** The value, which changes at most every 3 s. */
-function useThrottled(value: number): number {
-  const [held, setHeld] = useState({ value, at: 0 });
-  useEffect(() => {
-    if (held.value === value) return;
-    const wait = Math.max(0, held.at + AT_MOST_EVERY - Date.now());
-    const timer = setTimeout(() => setHeld({ value, at: Date.now() }), wait);
-    return () => clearTimeout(timer);
-  }, [value, held]);
-  return held.value;
+/** The moment is that of a detection, so no clock but the service's is asked. */
+async function count({ api, ask }: Service, since: string, signal: AbortSignal): Promise<Counted> {
+  const newest = await ask(api.GET("/detections", { params: { query: { limit: 1 } }, signal }));
+  const until = Date.parse(newest.detections[0]?.at ?? since);
+  const moment = new Date(until).toISOString();
+  const before = await ask(
+    api.GET("/detections/counts", { params: { query: { since, until: moment } }, signal }),
+  );
+  const after = await ask(
+    api.GET("/detections", { params: { query: { since: moment, limit: MOST_SINCE } }, signal }),
+  );
+  const tallies = new Map<string, Tally>();
+  for (const row of before.counts) add(tallies, row.class_name, row.decision, row.detections, row.bad_frames);
+  return { until, tallies, also: after.detections as Recorded[] };
+}
+
+function add(
+  sums: Map<string, Tally>,
+  name: string | null,
+  decision: "pass" | "review" | "reject" | null,
+  detections: number,
+  faulty: number,
+): void {
+  const sum = sums.get(name ?? "") ?? NONE;
+  const kind = decision ?? "unknown";
+  sums.set(name ?? "", { ...sum, camera: sum.camera + faulty, [kind]: sum[kind] + detections - faulty });
 }

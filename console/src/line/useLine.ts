@@ -9,8 +9,8 @@ import { Feed, type Link, type Recorded } from "./Feed";
 export interface Seen {
   readonly newest: ReadonlyMap<string, Recorded>;
   readonly rejects: ReadonlyMap<string, Recorded>;
-  /** Grows with each detection that comes. */
-  readonly count: number;
+  /** What came by the stream, each once, the newest last; at most so many that a minute has its room. */
+  readonly recent: readonly Recorded[];
 }
 
 export interface LineState extends Seen {
@@ -18,6 +18,8 @@ export interface LineState extends Seen {
   readonly failure: Refused | undefined;
 }
 
+const CONNECTING: Link = { state: "connecting", heard: null, ahead: 0, failure: null };
+const MOST_RECENT = 5_000;
 const DRAWN_EVERY = 300;
 /** So many of the newest rejected pictures are looked at for one of a part: the others are of a faulty camera. */
 const LOOKED_AT = 20;
@@ -39,7 +41,7 @@ export function useLine(classes: readonly string[]): LineState {
   const held = useRef({
     newest: new Map<string, Recorded>(),
     rejects: new Map<string, Recorded>(),
-    count: 0,
+    recent: [] as Recorded[],
   });
   const names = classes.join(" ");
   const feed = useMemo(() => ({ current: null as Feed | null }), []);
@@ -56,8 +58,14 @@ export function useLine(classes: readonly string[]): LineState {
       const name = detection.class_name ?? "";
       newest.set(name, later(newest.get(name), detection));
       if (isReject(detection)) rejects.set(name, later(rejects.get(name), detection));
-      held.current.count += 1;
       soon();
+    };
+    const come = (detection: Recorded) => {
+      const { recent } = held.current;
+      if (recent.some(({ id }) => id === detection.id)) return; // told again after an interruption
+      recent.push(detection);
+      if (recent.length > MOST_RECENT) recent.shift();
+      take(detection);
     };
     const stop = new AbortController();
     const begin = async () => {
@@ -71,7 +79,7 @@ export function useLine(classes: readonly string[]): LineState {
       }
     };
     let was = "connecting";
-    const opened = new Feed(service, take, () => {
+    const opened = new Feed(service, come, () => {
       if (opened.link.state === "live" && was !== "live") void begin();
       was = opened.link.state;
       soon();
@@ -83,7 +91,7 @@ export function useLine(classes: readonly string[]): LineState {
       clearTimeout(timer);
     };
   }, [service, names, feed]);
-  const link = feed.current?.link ?? { state: "connecting", heard: null, ahead: 0, failure: null };
+  const link = feed.current?.link ?? CONNECTING;
   return { ...held.current, link, failure };
 }
 
