@@ -15,12 +15,14 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from patchbank.embedding.embedder import Embedder
+from patchbank.settings import load_settings
 from tests.helpers.answers import told
 from tests.helpers.browser import barriers, opened
 from tests.helpers.candidates import Taught, taught
 from tests.helpers.http_service import serving
 from tests.helpers.pictures import defective_png, png
 
+KEY = "of-the-environment-" * 2
 HOSTILE = "<img src=x onerror=window.hurt=1>.png"
 
 
@@ -148,22 +150,26 @@ def test_all_classes_have_a_tile_that_leads_to_its_own_page(browser: Browser, cl
         assert page.url.endswith("#/line/part")
 
 
-def test_a_lost_connection_is_unmistakable_and_what_came_meanwhile_is_told(browser: Browser, part: Taught) -> None:
+def test_a_lost_connection_is_unmistakable_and_comes_back_with_its_key(browser: Browser, part: Taught) -> None:
     data = part.settings.data_dir
-    settings = part.settings.model_copy(update={"data_dir": data.with_name("again")})
+    settings = load_settings(data_dir=data.with_name("again"), search_workers=0, auth="keys", admin_key=KEY)
     shutil.copytree(data, settings.data_dir)
     with serving(settings) as client:
+        client.headers["Authorization"] = f"Bearer {KEY}"
         port = client.base_url.port
         assert port is not None
         context = browser.new_context(locale="en-GB")
         page = context.new_page()
         page.goto(f"{client.base_url}#/line/part")
+        page.get_by_label("API key").fill(KEY)
+        page.get_by_role("button", name="Sign in").click()
         live(page)
         sent(client, next(GOOD), class_name="part")
         giant(page, "OK")
     expect(tile(page).locator(".giant")).to_contain_text("No connection since", timeout=10_000)
     expect(tile(page).locator(".giant .pass")).to_have_count(0)
     with serving(settings, port=port) as client:
+        client.headers["Authorization"] = f"Bearer {KEY}"
         sent(client, next(BAD), class_name="part")
         giant(page, "Reject")
     context.close()
@@ -171,12 +177,14 @@ def test_a_lost_connection_is_unmistakable_and_what_came_meanwhile_is_told(brows
 
 @pytest.mark.usefixtures("axe")
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_serious(page: Page, client: httpx.Client, theme: str) -> None:
-    page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
-    sent(client, next(BAD), class_name="part")
-    giant(page, "Reject")
-    expect(tile(page).locator(".tilereject .crop image")).to_have_count(2, timeout=10_000)
-    assert barriers(page) == []
-    page.get_by_role("link", name="All classes").click()
-    giant(page, "Reject")
-    assert barriers(page) == []
+def test_axe_finds_nothing_serious(browser: Browser, client: httpx.Client, theme: str) -> None:
+    with opened(browser, str(client.base_url), path="/line/part") as page:
+        live(page)
+        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        sent(client, next(BAD), class_name="part")
+        giant(page, "Reject")
+        expect(tile(page).locator(".tilereject .crop image")).to_have_count(2, timeout=10_000)
+        assert barriers(page) == []
+        page.get_by_role("link", name="All classes").click()
+        giant(page, "Reject")
+        assert barriers(page) == []

@@ -101,13 +101,14 @@ def test_what_is_wrong_comes_first(browser: Browser, client: httpx.Client) -> No
 
 def test_without_a_history_it_says_so(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> None:
     settings = load_settings(data_dir=tmp_path_factory.mktemp("off"), search_workers=0, history=False)
-    with serving(settings) as client, opened(browser, str(client.base_url), refused=2, path="/overview") as page:
+    with serving(settings) as client, opened(browser, str(client.base_url), refused=1, path="/overview") as page:
         expect(page.get_by_text("This service keeps no history")).to_be_visible()
 
 
 @pytest.mark.usefixtures("axe")
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_serious(page: Page, theme: str) -> None:
-    page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
-    page.get_by_text("The same as a table").click()
-    assert barriers(page) == []
+def test_axe_finds_nothing_serious(browser: Browser, client: httpx.Client, theme: str) -> None:
+    with opened(browser, str(client.base_url), path="/overview") as page:
+        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        page.get_by_text("The same as a table").click()
+        assert barriers(page) == []

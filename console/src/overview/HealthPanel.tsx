@@ -25,7 +25,11 @@ export function HealthPanel() {
     (signal) => service.ask(service.api.GET("/health", { signal })),
     [service],
   );
-  const drift = useLoaded((signal) => service.ask(service.api.GET("/drift", { signal })), [service]);
+  const kept = value?.history === "on";
+  const drift = useLoaded(
+    async (signal) => (kept ? service.ask(service.api.GET("/drift", { signal })) : undefined),
+    [service, kept],
+  );
   useEffect(() => {
     const timer = setInterval(() => {
       again();

@@ -22,12 +22,13 @@ export function Overview() {
     (signal) => service.ask(service.api.GET("/overview", { params: { query: { hours, bucket } }, signal })),
     [service, hours, bucket],
   );
+  const off = failure?.code === "history_off";
   useEffect(() => {
+    if (off) return;
     const timer = setInterval(again, EVERY);
     return () => clearInterval(timer);
-  }, [again]);
+  }, [again, off]);
   const shown = value?.bucket_minutes === bucket ? value : undefined;
-  const off = failure?.code === "history_off";
   return (
     <main>
       <div class="overviewhead">
