@@ -36,7 +36,7 @@ console:  ## Build the console's files; needs Node 20, and npm's registry once.
 bench: $(VENV)/ready  ## Measure search, service and throughput.
 	$(BIN)/python -m benchmarks.search
 	$(BIN)/python -m benchmarks.service
-	$(BIN)/python -m benchmarks.throughput
+	$(BIN)/python -m benchmarks.throughput --rounds 3 --seconds 2
 
 dinov2-check: $(VENV)/ready  ## Pull DINOv2 and measure it beside the built-in backbone; DATA=FOLDER on a labelled data set.
 	$(BIN)/python -m benchmarks.dinov2_check $(if $(DATA),--data $(DATA))

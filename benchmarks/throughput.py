@@ -1,9 +1,10 @@
 """Images a second of a service: ``python -m benchmarks.throughput``.
 
 Teaches one class, serves it, and lets 1, 4, 16 and 64 clients send held-out images to ``/detect`` as fast as they are
-answered; one more asks ``/health/live`` meanwhile. Beside it stands what embedding alone reaches in the same run: the
-same images, decoded before, embedded in one to ``PATCHBANK_MAX_CONCURRENCY`` threads, whichever does most. Settings
-come from the environment (``PATCHBANK_THREADS``, ``PATCHBANK_SEARCH_WORKERS`` and so on).
+answered; one more asks ``/health/live`` meanwhile. Beside it stands what embedding alone reaches: the same images,
+decoded before, embedded in one to ``PATCHBANK_MAX_CONCURRENCY`` threads, whichever does most. All of them take turns of
+a few seconds, round after round, so that what else the machine does falls on all of them; a ratio is one of figures of
+the same round. Settings come from the environment (``PATCHBANK_THREADS``, ``PATCHBANK_SEARCH_WORKERS`` and so on).
 """
 
 from __future__ import annotations
@@ -26,19 +27,15 @@ from typing import Final
 import httpx
 import numpy as np
 
-from patchbank.bank.manifest import Manifest
-from patchbank.bank.open_store import open_store
+from benchmarks.part_class import PART, taught_part
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.first_choice import BUILT_IN
 from patchbank.images import DecodedImage, read_image
 from patchbank.scales import Scales
 from patchbank.settings import Settings, load_settings
-from patchbank.teaching.plan import TeachOptions
-from patchbank.teaching.teacher import Teacher
 from patchbank_indexer.demo.products import load_products
 from patchbank_indexer.demo.server import running_service
 
-_CLASS: Final = "part"
 _PAUSE: Final = 0.1
 """Seconds that a client waits after a 429. The service asks for longer."""
 
@@ -58,6 +55,11 @@ class Seen:
         with self.guard:
             self.seconds.setdefault(status, []).append(seconds)
 
+    def take(self, other: Seen) -> None:
+        """Count another's answers too."""
+        for status, times in other.seconds.items():
+            self.seconds.setdefault(status, []).extend(times)
+
     def quantile(self, share: float, status: int = 200) -> float:
         """Milliseconds within which that share of the answers came."""
         return float(np.quantile(self.seconds.get(status, [np.nan]), share)) * 1e3
@@ -74,58 +76,65 @@ def main() -> None:
     parser.add_argument("--references", type=int, default=100)
     parser.add_argument("--images", type=int, default=20, help="good ones, and as many defective ones")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 4, 16, 64])
-    parser.add_argument("--seconds", type=float, default=15.0)
+    parser.add_argument("--seconds", type=float, default=4.0, help="of one turn")
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--backbone", default=BUILT_IN)
-    parser.add_argument(
-        "--data-dir", type=Path, help="where the class is kept for the next run; it is taught only once"
-    )
+    parser.add_argument("--data-dir", type=Path, help="where the class is kept for the next run; taught only once")
     parser.add_argument("--no-map", action="store_true", help="send return_map=false")
     given = parser.parse_args()
     product = load_products(given.references, given.images)[0]
     files = [*product.good, *product.defective]
+    bodies = [_form(file.read_bytes(), return_map=not given.no_map) for file in files]
     with ExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory()))
         settings = load_settings(data_dir=given.data_dir or folder, backbone=given.backbone)
-        with Embedder.open(settings) as embedder:
-            manifest = _taught(settings, embedder, product.references)
-            scales = " and ".join(f"{factor:g}" for factor in manifest.scales.factors)
-            print(f"{embedder.backbone.name} at scale {scales}, bank of {manifest.patches} patches")
-            images = [read_image(file) for file in files]
-            bound = _embed_only(partial(_embed, embedder, manifest.scales), images, settings, given.seconds / 2)
-        bodies = [_form(file.read_bytes(), return_map=not given.no_map) for file in files]
+        embedder = opened.enter_context(Embedder.open(settings))
+        manifest = taught_part(settings, embedder, product.references)
+        scales = " and ".join(f"{factor:g}" for factor in manifest.scales.factors)
+        print(f"{embedder.backbone.name} at scale {scales}, bank of {manifest.patches} patches")
+        images = [read_image(file) for file in files]
         client = opened.enter_context(running_service(settings, folder / "log"))
         port = client.base_url.port
         assert port is not None
         _clients(port, bodies, 1, lambda sent: sent < _WARM)
+        rows = {clients: _Row() for clients in given.clients}
+        bounds = []
+        for _ in range(given.rounds):
+            bounds.append(_embed_only(partial(_embed, embedder, manifest.scales), images, settings, given.seconds / 2))
+            for clients, row in rows.items():
+                end = time.perf_counter() + given.seconds
+                seen, health = _clients(port, bodies, clients, lambda _, end=end: time.perf_counter() < end)  # type: ignore[misc]
+                row.add(seen, health, time.perf_counter() - end + given.seconds, bounds[-1])
+        print(f"embed-only: {np.median(bounds):.1f} images/s ({min(bounds):.1f} to {max(bounds):.1f})")
         print("| clients | images/s | of embed-only | p50 ms | p99 ms | 429 | health p50 ms | health p99 ms |")
         print("|---|---|---|---|---|---|---|---|")
-        for clients in given.clients:
-            end = time.perf_counter() + given.seconds
-            begin = time.perf_counter()
-            seen, health = _clients(port, bodies, clients, lambda _, end=end: time.perf_counter() < end)  # type: ignore[misc]
-            spent = time.perf_counter() - begin
-            counts = seen.counts
-            others = {status: number for status, number in counts.items() if status not in (200, 429)}
-            assert not others, others
-            rate = counts[200] / spent
-            figures = f"{rate:.1f} | {rate / bound:.2f} | {seen.quantile(0.5):.0f} | {seen.quantile(0.99):.0f}"
-            share = counts[429] / counts.total()
-            print(
-                f"| {clients} | {figures} | {share:.0%} | {health.quantile(0.5):.1f} | {health.quantile(0.99):.1f} |",
-                flush=True,
-            )
+        for clients, row in rows.items():
+            print(f"| {clients} | {row} |")
 
 
-def _taught(settings: Settings, embedder: Embedder, references: Sequence[Path]) -> Manifest:
-    """The class's manifest; it is taught where it is not there."""
-    store = open_store(settings)
-    try:
-        version = store.active().get(_CLASS)
-        if version is not None:
-            return store.bank(_CLASS, version).manifest
-        return Teacher(settings, embedder, store).teach(_CLASS, references, options=TeachOptions()).manifest
-    finally:
-        store.close()
+@dataclass
+class _Row:
+    """What one number of clients saw in all rounds."""
+
+    seen: Seen = field(default_factory=Seen)
+    health: Seen = field(default_factory=Seen)
+    rates: list[float] = field(default_factory=list)
+    shares: list[float] = field(default_factory=list)
+
+    def add(self, seen: Seen, health: Seen, seconds: float, bound: float) -> None:
+        others = {status: number for status, number in seen.counts.items() if status not in (200, 429)}
+        assert not others, others
+        self.rates.append(seen.counts[200] / seconds)
+        self.shares.append(self.rates[-1] / bound)
+        self.seen.take(seen)
+        self.health.take(health)
+
+    def __str__(self) -> str:
+        share = f"{np.median(self.shares):.2f} ({min(self.shares):.2f} to {max(self.shares):.2f})"
+        busy = self.seen.counts[429] / self.seen.counts.total()
+        waited = f"{self.seen.quantile(0.5):.0f} | {self.seen.quantile(0.99):.0f} | {busy:.0%}"
+        alive = f"{self.health.quantile(0.5):.1f} | {self.health.quantile(0.99):.1f}"
+        return f"{np.median(self.rates):.1f} | {share} | {waited} | {alive}"
 
 
 def _embed(embedder: Embedder, scales: Scales, image: DecodedImage) -> None:
@@ -139,25 +148,24 @@ def _embed_only(
     """Images a second where nothing is done but to embed them."""
     best = 0.0
     for threads in range(1, settings.max_concurrency + 1):
-        embed(images[0])
         numbers, begin = count(), time.perf_counter()
 
-        def work(end: float = begin + seconds, numbers: count[int] = numbers) -> None:
+        def work(end: float = begin + seconds, numbers: count[int] = numbers) -> int:
+            made = 0
             while time.perf_counter() < end:
                 embed(images[next(numbers) % len(images)])
+                made += 1
+            return made
 
         with ThreadPoolExecutor(threads) as pool:
-            for made in [pool.submit(work) for _ in range(threads)]:
-                made.result()
-        rate = next(numbers) / (time.perf_counter() - begin)
-        print(f"embed-only, {threads} at once: {rate:.1f} images/s")
-        best = max(best, rate)
+            made = sum(each.result() for each in [pool.submit(work) for _ in range(threads)])
+        best = max(best, made / (time.perf_counter() - begin))
     return best
 
 
 def _form(data: bytes, *, return_map: bool) -> tuple[bytes, dict[str, str]]:
     """The body of a request and its headers, made once: the clients share the cores with the service."""
-    fields = {"class_name": _CLASS, "return_map": str(return_map).lower()}
+    fields = {"class_name": PART, "return_map": str(return_map).lower()}
     request = httpx.Request("POST", "http://service/detect", files={"file": ("image", data)}, data=fields)
     return request.read(), {"Content-Type": request.headers["Content-Type"]}
 

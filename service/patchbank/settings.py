@@ -107,7 +107,8 @@ class Settings(BaseSettings):
         default=0,
         ge=0,
         le=256,
-        description="Images per forward pass when indexing; 0 takes 1 on a CPU and 16 on a GPU.",
+        description="Most images per forward pass, when indexing and of requests that wait for the device; 0 takes 1 "
+        "on a CPU and 16 on a GPU.",
     )
     memory_arena: bool = Field(
         default=True,

@@ -25,6 +25,7 @@ from patchbank.api.app import create_app
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.sealed_document import sealed, unsealed
 from patchbank.embedding.embedder import Embedder
+from patchbank.errors import UnsupportedImage
 from patchbank.judging.inspector import Inspector
 from patchbank.settings import Settings, load_settings
 from patchbank.teaching.plan import TeachOptions
@@ -350,6 +351,21 @@ def test_a_batch_answers_in_order_and_one_bad_image_fails_alone(
     assert first["anomaly_score"] == pytest.approx(alone["anomaly_score"], abs=1e-6)
     with_maps = client.post("/detect/batch", files=files[:1], data={"return_maps": "true"}).json()
     assert with_maps["results"][0]["anomaly_map_base64"]
+
+
+def test_as_many_images_of_a_batch_are_judged_at_once_as_may_be(
+    client: httpx.Client, service_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = threading.Barrier(service_settings.max_concurrency, timeout=20)
+
+    def inspect(_: Inspector, image: bytes, *given: object, **named: object) -> None:
+        together.wait()
+        raise UnsupportedImage(f"{len(image)}")
+
+    monkeypatch.setattr(Inspector, "inspect", inspect)
+    sent = [png(number, (8 + number, 8)) for number in range(2 * service_settings.max_concurrency)]
+    answer = client.post("/detect/batch", files=[("files", data) for data in sent]).json()
+    assert [result["error"]["message"] for result in answer["results"]] == [str(len(data)) for data in sent]
 
 
 @pytest.mark.parametrize(

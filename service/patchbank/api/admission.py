@@ -21,6 +21,7 @@ class Admission:
     """
 
     def __init__(self, concurrency: int, queue: int) -> None:
+        self.concurrency = concurrency
         self._limiter = CapacityLimiter(concurrency)
         self._threads = CapacityLimiter(concurrency)
         self.most = concurrency + queue
@@ -43,12 +44,12 @@ class Admission:
     async def run_for(self, waiting: Waiting, work: Callable[[], T]) -> T:
         """The same for a client that may leave: work whose turn has not come is never begun then, and what is begun
         ends at its next step. Raises ``DeadlinePassed``, also where the work takes too long."""
-        deadline = waiting.begin()
-        await waiting.turn(self._limiter)
-        try:
-            return await to_thread.run_sync(_until, deadline, work, limiter=self._threads)
-        finally:
-            self._limiter.release()
+        with waiting.piece() as piece:
+            await piece.turn(self._limiter)
+            try:
+                return await to_thread.run_sync(_until, piece.deadline, work, limiter=self._threads)
+            finally:
+                self._limiter.release()
 
 
 def _until(deadline: Deadline, work: Callable[[], T]) -> T:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import io
+import shutil
 import tempfile
 import time
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
 from patchbank.api.caller import caller_of
 from patchbank.api.errors import error_body
 from patchbank.api.form_fields import check_fields
+from patchbank.api.in_order import in_order
 from patchbank.api.json_answer import JsonAnswer, json_with
 from patchbank.api.request_id import current_request_id
 from patchbank.api.schemas import BatchAnswer, BatchDetection, Detection, ErrorBody, FailedDetection, GreyValues
@@ -54,6 +56,8 @@ class Options:
 
 _IN_MEMORY: Final = 16_000_000
 """Bytes of a batch's answer that are held in memory; one with maps may be larger by far."""
+
+_RESULTS: Final = b'{"results":['
 
 Form_ = Annotated[Options, Depends()]
 
@@ -101,7 +105,7 @@ async def detect(
     async def judged(waiting: Waiting) -> IO[bytes]:
         data = await read_image(state, file)
         return await state.admission.run_for(
-            waiting, lambda: _document(_judge(state, data, options, return_map, asked))
+            waiting, lambda: _judge(state, data, options, return_map, asked).document()
         )
 
     return JsonAnswer(await while_waiting(request, state.settings.request_timeout_s, judged))
@@ -126,17 +130,11 @@ async def detect_batch(
         )
     begin = time.perf_counter()
     document: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  # the answer closes it
+    document.write(_RESULTS)
 
     async def judged(waiting: Waiting) -> None:
-        for number, file in enumerate(files):
-            document.write(b"," if number else b'{"results":[')
-            try:
-                work = partial(_judge_into, document, state, options, return_maps, _asked(request, file, options))
-                await state.admission.run_for(waiting, partial(work, await read_image(state, file), file.filename))
-            except PatchbankError as error:
-                state.metrics.failed(error.code)
-                failed = FailedDetection(file_name=file.filename, error=ErrorBody(**error_body(request, error)))
-                document.write(failed.model_dump_json().encode())
+        works = [partial(_judge_one, waiting, request, file, options, return_maps) for file in files]
+        await in_order(works, state.admission.concurrency, partial(_append, document))
 
     try:
         await while_waiting(request, state.settings.request_timeout_s, judged)
@@ -145,7 +143,7 @@ async def detect_batch(
         raise
     spent = (time.perf_counter() - begin) * 1e3
     rest = BatchAnswer(results=[], total_images=len(files), total_time_ms=spent, avg_time_ms=spent / max(1, len(files)))
-    document.write(b"]" if files else b'{"results":[]')
+    document.write(b"]")
     document.write(b"," + rest.model_dump_json(exclude={"results"}).encode()[1:])
     return JsonAnswer(document)
 
@@ -157,28 +155,38 @@ class _Judged:
     answer: Detection
     picture: bytes | None
 
-    def write(self, document: IO[bytes], answer: Detection) -> None:
-        for piece in json_with(answer, {} if self.picture is None else {"anomaly_map_base64": self.picture}):
-            document.write(piece)
+    def document(self) -> IO[bytes]:
+        return self._with(self.answer)
+
+    def of_batch(self, file_name: str | None) -> IO[bytes]:
+        return self._with(BatchDetection(**dict(self.answer), file_name=file_name))
+
+    def _with(self, answer: Detection) -> IO[bytes]:
+        pictures = {} if self.picture is None else {"anomaly_map_base64": self.picture}
+        return io.BytesIO(b"".join(json_with(answer, pictures)))
 
 
-def _document(judged: _Judged) -> IO[bytes]:
-    document = io.BytesIO()
-    judged.write(document, judged.answer)
-    return document
+async def _judge_one(
+    waiting: Waiting, request: Request, file: UploadFile, options: Options, return_maps: bool
+) -> IO[bytes]:
+    """The answer for one image of a batch, or what is wrong with it."""
+    state = state_of(request)
+    asked = _asked(request, file, options)
+    try:
+        data = await read_image(state, file)
+        return await state.admission.run_for(
+            waiting, lambda: _judge(state, data, options, return_maps, asked).of_batch(file.filename)
+        )
+    except PatchbankError as error:
+        state.metrics.failed(error.code)
+        failed = FailedDetection(file_name=file.filename, error=ErrorBody(**error_body(request, error)))
+        return io.BytesIO(failed.model_dump_json().encode())
 
 
-def _judge_into(
-    document: IO[bytes],
-    state: ApiState,
-    options: Options,
-    return_map: bool,
-    asked: Asked,
-    data: bytes,
-    file_name: str | None,
-) -> None:
-    judged = _judge(state, data, options, return_map, asked)
-    judged.write(document, BatchDetection(**dict(judged.answer), file_name=file_name))
+def _append(document: IO[bytes], result: IO[bytes]) -> None:
+    if document.tell() > len(_RESULTS):
+        document.write(b",")
+    shutil.copyfileobj(result, document)
 
 
 async def read_image(state: ApiState, file: UploadFile) -> bytes:

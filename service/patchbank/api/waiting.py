@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from anyio import CancelScope, CapacityLimiter, create_task_group, current_time
@@ -19,29 +20,46 @@ class Waiting:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._deadline = Deadline(seconds)
-        self._queue = CancelScope()
+        self._pieces: set[Piece] = set()
         self._gone = False
 
-    def begin(self) -> Deadline:
-        """The deadline of the next piece of work, over at once where the client has left."""
-        self._deadline = Deadline(self._seconds)
+    @contextmanager
+    def piece(self) -> Iterator[Piece]:
+        """The next piece of work, over at once where the client has left."""
+        piece = Piece(Deadline(self._seconds))
         if self._gone:
-            self._deadline.cancel()
-        return self._deadline
-
-    async def turn(self, limiter: CapacityLimiter) -> None:
-        """Wait for a place of ``limiter``, which the caller gives back. Raises ``DeadlinePassed``."""
-        self._deadline.check()
-        with CancelScope(deadline=current_time() + self._deadline.remaining()) as self._queue:
-            await limiter.acquire()
-        if self._queue.cancelled_caught:
-            raise self._deadline.error()
+            piece.end()
+        self._pieces.add(piece)
+        try:
+            yield piece
+        finally:
+            self._pieces.remove(piece)
 
     def left(self) -> None:
         """The client has gone."""
         self._gone = True
-        self._deadline.cancel()
+        for piece in self._pieces:
+            piece.end()
+
+
+class Piece:
+    """A piece of work and its ``deadline``."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        self.deadline = deadline
+        self._queue = CancelScope()
+
+    async def turn(self, limiter: CapacityLimiter) -> None:
+        """Wait for a place of ``limiter``, which the caller gives back. Raises ``DeadlinePassed``."""
+        self.deadline.check()
+        with CancelScope(deadline=current_time() + self.deadline.remaining()) as self._queue:
+            await limiter.acquire()
+        if self._queue.cancelled_caught:
+            raise self.deadline.error()
+
+    def end(self) -> None:
+        """Nobody wants it any more."""
+        self.deadline.cancel()
         self._queue.cancel()
 
 

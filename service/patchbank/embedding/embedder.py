@@ -16,6 +16,7 @@ from patchbank.embedding.graph_check import Probe, probe
 from patchbank.embedding.input_size import parse_size
 from patchbank.embedding.model_files import check_pin, find_backbone, model_path
 from patchbank.embedding.network import Network
+from patchbank.embedding.passes import passes_at_once
 from patchbank.embedding.preprocess import (
     Geometry,
     fingerprint,
@@ -40,16 +41,22 @@ class Embedder:
     """A backbone ready to run. Use as a context manager, or call ``close``.
 
     ``batch_size`` is the most images that one forward pass takes; 0 stands for the provider's default. ``pictures``
-    reads the files that are to be embedded; it is closed with the embedder.
+    reads the files that are to be embedded; it is closed with the embedder. Where threads share it, ``at_once`` forward
+    passes run at the same time on a CPU.
     """
 
     def __init__(
-        self, backbone: Backbone, session: OnnxSession, batch_size: int = 0, pictures: PictureReader | None = None
+        self,
+        backbone: Backbone,
+        session: OnnxSession,
+        batch_size: int = 0,
+        pictures: PictureReader | None = None,
+        at_once: int = 1,
     ) -> None:
         self.backbone = backbone
         self.pictures = pictures or PictureReader()
         self._session = session
-        self._network = Network(backbone, session, batch_size)
+        self._network = Network(backbone, session, batch_size, at_once)
         self.fingerprint = fingerprint(backbone, session.sha256, session.precision)
         self._dimensions: tuple[int, int] | None = None
         self._response: Response | None = None
@@ -74,7 +81,7 @@ class Embedder:
             pictures = opened.enter_context(PictureReader(settings.image_limits, decoders))  # they start meanwhile
             check = partial(check_pin, backbone, data_dir=settings.data_dir)
             session = opened.enter_context(closing(OnnxSession(model, runtime, check)))
-            embedder = cls(backbone, session, settings.batch_size, pictures)
+            embedder = cls(backbone, session, settings.batch_size, pictures, passes_at_once(settings.threads))
             embedder.dimensions()
             pictures.wait_until_ready()
             opened.pop_all()

@@ -13,6 +13,7 @@ from patchbank.embedding.backbones import Backbone
 from patchbank.embedding.embedding import Embedding
 from patchbank.embedding.graph_check import Probe, require_sides
 from patchbank.embedding.joining import join_tokens
+from patchbank.embedding.passes import ForwardPasses, Made
 from patchbank.embedding.preprocess import Geometry, normalised, plan_geometry
 from patchbank.embedding.session import OnnxSession
 from patchbank.embedding.tiles import Tiling
@@ -25,9 +26,9 @@ GPU_BATCH: Final = 16
 
 class Network:
     """A backbone's graph. ``batch_size`` is the most inputs that one forward pass takes; 0 stands for the provider's
-    default."""
+    default. Threads may share it: ``at_once`` passes run at the same time on a CPU, one on a GPU."""
 
-    def __init__(self, backbone: Backbone, session: OnnxSession, batch_size: int = 0) -> None:
+    def __init__(self, backbone: Backbone, session: OnnxSession, batch_size: int = 0, at_once: int = 1) -> None:
         self._backbone = backbone
         self._session = session
         wanted = dict.fromkeys((*backbone.patch_outputs, backbone.cls_output))
@@ -41,6 +42,7 @@ class Network:
         limits = [limit for limit in (backbone.max_batch, session.fixed_batch) if limit is not None]
         gpu = session.providers[0].startswith(("CUDA", "Tensorrt"))
         self.batch_size = min([batch_size or (GPU_BATCH if gpu else 1), *limits])
+        self._passes = ForwardPasses(self._forward, 1 if gpu else at_once, self.batch_size)
 
     def embed(self, inputs: Sequence[FloatArray | ByteArray], levels: Sequence[Geometry]) -> list[Embedding]:
         """Embed inputs, in their order: float32 (3, H, W), or uint8 (H, W, 3) where the input is cut into tiles. Those
@@ -88,29 +90,30 @@ class Network:
 
         def made() -> Iterator[FloatArray]:
             while part := [normalised(tile, self._backbone) for tile in islice(tiles, self.batch_size)]:
-                for tokens, summary in self._forward(part):
+                for tokens, summary in self._passes.run(part):
                     summaries.append(unit(summary))
                     yield unit(tokens)
 
         patches = unit(tiling.stitch(made()))
         return Embedding(patches, unit(np.mean(summaries, axis=0)), level)
 
-    def _embed_whole(self, inputs: Sequence[FloatArray]) -> list[tuple[FloatArray, FloatArray]]:
+    def _embed_whole(self, inputs: Sequence[FloatArray]) -> list[Made]:
         by_size: dict[tuple[int, ...], list[int]] = {}
         for place, values in enumerate(inputs):
             by_size.setdefault(values.shape, []).append(place)
-        made: dict[int, tuple[FloatArray, FloatArray]] = {}
+        made: dict[int, Made] = {}
         for places in by_size.values():
             for begin in range(0, len(places), self.batch_size):
                 part = places[begin : begin + self.batch_size]
-                made.update(zip(part, self._forward([inputs[place] for place in part]), strict=True))
+                made.update(zip(part, self._passes.run([inputs[place] for place in part]), strict=True))
         return [made[place] for place in range(len(inputs))]
 
-    def _forward(self, inputs: Sequence[FloatArray]) -> list[tuple[FloatArray, FloatArray]]:
+    def _forward(self, inputs: Sequence[FloatArray]) -> list[Made]:
         """One forward pass over inputs of one size: patch tokens (N, D) and CLS (D',) of each, as the graph gives
         them."""
         short = (self._session.fixed_batch or 0) - len(inputs)
-        tokens, summaries = self._run(np.stack([*inputs, *[inputs[0]] * max(0, short)]))
+        batch = [*inputs, *[inputs[0]] * max(0, short)]
+        tokens, summaries = self._run(np.stack(batch) if len(batch) > 1 else batch[0][None])  # a stack is a copy
         _, high, wide = inputs[0].shape
         rows, columns = high // self._backbone.stride, wide // self._backbone.stride
         if tokens.shape[1] != rows * columns:
