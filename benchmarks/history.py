@@ -29,6 +29,7 @@ from patchbank.embedding.first_choice import BUILT_IN
 from patchbank.history.database import Database
 from patchbank.history.detection import new_id, utc_now
 from patchbank.history.keeper import Keeper
+from patchbank.history.overview import overview
 from patchbank.history.records import Records
 from patchbank.history.selection import Page, Selection
 from patchbank.history.tables import DETECTIONS
@@ -145,6 +146,14 @@ def queries(name: str, settings: Settings, rows: int) -> None:
         begin = time.perf_counter()
         records.counts(Selection())
         print(f"| counts per class, decision, word | | {(time.perf_counter() - begin) * 1e3:.0f} | all rows |")
+        for words, length, bucket in (
+            ("overview of a day, by the hour", timedelta(days=1), timedelta(hours=1)),
+            ("overview of 30 days, by the day", timedelta(days=30), timedelta(days=1)),
+        ):
+            begin = time.perf_counter()
+            shown = overview(database, now, length, bucket)
+            images = sum(each.total.images for each in shown.classes)
+            print(f"| {words} | {images} | {(time.perf_counter() - begin) * 1e3:.0f} | a range of ids, twice |")
         keeper = Keeper(database, settings.model_copy(update={"history_rows": rows - 500, "history_days": 1e5}))
         begin = time.perf_counter()
         keeper.sweep()

@@ -17,8 +17,8 @@ from PIL import Image
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from benchmarks.part_class import PART
+from patchbank.answers.detection import Detection
 from patchbank.api.json_answer import json_with
-from patchbank.api.schemas import Detection
 from patchbank.embedding.preprocess import Geometry, plan_levels, to_input
 from patchbank.embedding.unit import unit
 from patchbank.images.decoding import decode_image

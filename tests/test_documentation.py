@@ -13,7 +13,7 @@ from PIL import Image
 
 from docs import picture
 from docs.reference import ROOT, cli_page, keys_page, readme, scopes_table
-from patchbank.api.schemas import Detection
+from patchbank.answers.detection import Detection
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.embedding.embedder import Embedder
 from patchbank.errors import all_errors

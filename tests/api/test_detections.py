@@ -131,6 +131,24 @@ def test_the_overview_counts_what_is_listed(client: httpx.Client) -> None:
     assert told(client.get("/links")) == {"grafana": None, "dashboard": None}
 
 
+def test_a_recorded_rejection_is_shown_beside_what_was_normal(client: httpx.Client) -> None:
+    rejected = detect(client, 57, data=marked(57), explain="true")
+    place, worst = f"/detections/{rejected['detection_id']}/nearest", rejected["regions"][0]
+    shown = told(client.get(place))
+    assert shown["bank_version"] == rejected["bank_version"]
+    assert shown["nearest"]["reference_id"] == worst["nearest"]["reference_id"]
+    assert shown["nearest"]["distance"] == pytest.approx(worst["nearest"]["distance"], abs=1e-5)
+    x, y = worst["peak"]
+    assert told(client.get(place, params={"x": x, "y": y}))["nearest"] == shown["nearest"]
+    assert refusal(client.get(place, params={"x": 1})) == (422, "invalid_parameters")
+    assert refusal(client.get(place, params={"x": 10_000, "y": 0})) == (422, "invalid_parameters")
+    black = io.BytesIO()
+    Image.new("RGB", (96, 80)).save(black, "PNG")
+    unknown = told(client.post("/detect", files={"file": black.getvalue()}))
+    assert unknown["class_name"] is None
+    assert refusal(client.get(f"/detections/{unknown['detection_id']}/nearest")) == (422, "invalid_parameters")
+
+
 def test_a_dry_run_an_acceptance_and_its_undoing_agree(client: httpx.Client) -> None:
     scratched = marked(55)
     detect(client, 58, data=marked(58))
@@ -201,6 +219,7 @@ def test_a_defect_is_tried_learnt_named_and_forgotten(client: httpx.Client) -> N
         ("GET", "/detections/none", None, (404, "unknown_detection")),
         ("GET", "/detections/none/thumbnail", None, (404, "unknown_detection")),
         ("GET", "/detections/none/picture", None, (404, "unknown_detection")),
+        ("GET", "/detections/none/nearest", None, (404, "unknown_detection")),
         ("POST", "/detections/none/words", {"word": "correct"}, (404, "unknown_detection")),
         ("POST", "/detections/none/words", {"word": "great"}, (422, "invalid_parameters")),
         ("POST", "/detections/none/words", {"word": "correct", "x": 1}, (422, "invalid_parameters")),

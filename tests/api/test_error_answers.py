@@ -16,8 +16,9 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from patchbank.answers.source import told_source
 from patchbank.api.log import AccessTextFormatter, JsonFormatter, TextFormatter
-from patchbank.api.redaction import Redaction, told_source
+from patchbank.api.redaction import Redaction
 from patchbank.settings import load_settings
 from patchbank.text import shown
 from tests.helpers.command_line import teach

@@ -23,7 +23,7 @@ from patchbank.bank.pointers import Pointers
 from patchbank.bank.store import BankSpec, CacheState, PatchStore
 from patchbank.errors import StoreUnavailable
 from patchbank.judging.compatibility import Compatibility
-from patchbank.judging.verdict import Decision
+from patchbank.judging.decision import Decision
 from patchbank.settings import Settings
 from tests.helpers.banks import FINGERPRINT, fill, manifest, unit
 from tests.helpers.http_service import serving

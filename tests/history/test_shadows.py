@@ -16,7 +16,7 @@ from patchbank.history.rejudging import Judgement
 from patchbank.history.shadow import Shadow
 from patchbank.history.shadows import Shadows
 from patchbank.history.tables import DETECTIONS
-from patchbank.judging.verdict import Decision
+from patchbank.judging.decision import Decision
 from patchbank.settings import Settings
 from tests.helpers.detections import BEGIN, add_detection
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.embedding.embedder import Embedder
+from patchbank.judging.decision import Reason
 from patchbank.judging.inspector import Inspector
-from patchbank.judging.verdict import Reason, Verdict
+from patchbank.judging.verdict import Verdict
 from patchbank.scoring.threshold import Targets, calibrate, p_value, review_threshold
 from patchbank.settings import Settings
 from patchbank.teaching.plan import TeachOptions

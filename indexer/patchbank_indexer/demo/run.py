@@ -9,9 +9,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
 from patchbank.bank.open_store import open_store
+from patchbank.client import Client, ClientError
 from patchbank.disk import write_error
 from patchbank.embedding.embedder import Embedder
 from patchbank.embedding.first_choice import BUILT_IN
@@ -49,8 +48,8 @@ def run_demo(settings: Settings, out: Output, job: Demo) -> None:
     except OSError as error:
         raise write_error(error, f"{job.out_dir} cannot be written", StoreUnavailable, job.out_dir) from error
     _teach(settings, out, products)
-    with running_service(settings, job.out_dir / "service.log") as client:
-        answers = _detect(client, out, products, pictures)
+    with running_service(settings, job.out_dir / "service.log") as http:
+        answers = _detect(Client(str(http.base_url), http=http), out, products, pictures)
     draw(answers, job.out_dir)
     tell(out, job.out_dir, settings.backbone, products, answers)
 
@@ -85,7 +84,7 @@ def _teach(settings: Settings, out: Output, products: Sequence[Product]) -> None
         store.close()
 
 
-def _detect(client: httpx.Client, out: Output, products: Sequence[Product], pictures: Path) -> list[Answer]:
+def _detect(client: Client, out: Output, products: Sequence[Product], pictures: Path) -> list[Answer]:
     jobs = [
         (product, file, defective)
         for product in products
@@ -96,18 +95,16 @@ def _detect(client: httpx.Client, out: Output, products: Sequence[Product], pict
     with out.progress() as progress:
         stage = progress.begin("detecting over HTTP", len(jobs))
         for product, file, defective in jobs:
-            response = client.post("/detect", files={"file": file.read_bytes()}, data={"map_format": "overlay"})
-            reply = response.json()
-            if response.status_code != httpx.codes.OK:
-                raise StoreUnavailable(
-                    f"{file}: the service answered {response.status_code}: {reply['error']['message']}"
-                )
-            overlay = None
-            encoded = reply.pop("anomaly_map_base64")
+            try:
+                answer = client.detect(file, map_format="overlay")
+            except ClientError as error:
+                raise StoreUnavailable(f"{file}: {error}") from error
+            overlay, encoded = None, answer.anomaly_map_base64
             if encoded is not None:
                 kind = "defective" if defective else "good"
                 overlay = pictures / f"{product.class_name}-{kind}-{file.stem}.png"
                 overlay.write_bytes(base64.b64decode(encoded))
+            reply = answer.model_dump(mode="json", exclude={"anomaly_map_base64", "grey_values"})
             answers.append(Answer(product.class_name, file, defective, reply, overlay))
             stage.advance()
     return answers

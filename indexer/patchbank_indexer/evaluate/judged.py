@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from patchbank.judging.verdict import Decision, Reason
+from patchbank.judging.decision import Decision, Reason
 from patchbank.teaching.tuning_choice import interval
 from patchbank_indexer.datasets.dataset import LabelledImage
 from patchbank_indexer.evaluate.truth import Overlap, ratio

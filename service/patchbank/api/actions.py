@@ -6,23 +6,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 
-from patchbank.api.action_schemas import (
-    Accepted,
-    AcceptForm,
-    ActionList,
-    DefectDryRunForm,
-    DefectForm,
-    DefectLearnt,
-    DryRun,
-    DryRunForm,
-    UndoForm,
-    Undone,
-)
+from patchbank.answers.actions import Accepted, ActionList, DefectLearnt, DryRun, Undone
+from patchbank.api.action_schemas import AcceptForm, DefectDryRunForm, DefectForm, DryRunForm, UndoForm
 from patchbank.api.caller import caller_of
 from patchbank.api.learning import learning
 from patchbank.api.patience import patiently
 from patchbank.api.state import state_of
-from patchbank.history.actions import Action, Actions
+from patchbank.history.action import Action
+from patchbank.history.actions import Actions
 from patchbank.jobs.defects import taught_document
 from patchbank.judging.bank_facts import size_facts, threshold_facts
 

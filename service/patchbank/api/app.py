@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_fastapi_instrumentator import Instrumentator
 from starlette.middleware.cors import CORSMiddleware
 
+from patchbank.answers.errors import ErrorAnswer
 from patchbank.api import (
     actions,
     classes,
@@ -36,8 +37,7 @@ from patchbank.api.admission_middleware import AdmissionMiddleware
 from patchbank.api.answer_headers import AnswerHeaders
 from patchbank.api.body_limit import BodyLimit
 from patchbank.api.cors import cors_options
-from patchbank.api.described_errors import describe_errors
-from patchbank.api.described_keys import describe_keys
+from patchbank.api.document import describe
 from patchbank.api.errors import add_error_handlers
 from patchbank.api.form_limit import FormLimit
 from patchbank.api.head import HeadAsGet
@@ -54,7 +54,6 @@ from patchbank.api.redirects import RelativeRedirects
 from patchbank.api.request_id import RequestId
 from patchbank.api.running import running
 from patchbank.api.same_site import SameSite
-from patchbank.api.schemas import ErrorAnswer
 from patchbank.history.known_keys import KnownKeys
 from patchbank.settings import Settings
 
@@ -110,8 +109,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.metrics = metrics
     app.state.stopping = lambda: False  # who runs the server knows better
     add_error_handlers(app, settings)
-    describe_keys(app)
-    describe_errors(app)
+    describe(app)
     # Each middleware is put around those before it.
     app.add_middleware(Panics)
     app.add_middleware(HeadAsGet)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 
-from patchbank.api.schemas import ClassDetail, ClassList, ClassSummary
+from patchbank.answers.classes import ClassDetail, ClassList, ClassSummary
 from patchbank.api.state import ApiState, state_of
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.view import View

@@ -7,10 +7,10 @@ from typing import Annotated
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 
+from patchbank.answers.defects import DefectAdded, DefectList, DefectRemoved
 from patchbank.api.few_files import few_files
 from patchbank.api.job_forms import UploadedFiles, defect_request, form_schema
 from patchbank.api.patience import patiently
-from patchbank.api.schemas import DefectAdded, DefectList, DefectRemoved
 from patchbank.api.state import ApiState, state_of
 from patchbank.jobs.defects import DefectChoices, changed_document, defects_document, taught_document
 from patchbank.teaching.defect_list import find_defect, remove_defect

@@ -13,13 +13,14 @@ from typing import IO, Annotated, Final
 
 from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
 
+from patchbank.answers.detection import BatchAnswer, BatchDetection, Detection, FailedDetection, GreyValues
+from patchbank.answers.errors import ErrorBody
 from patchbank.api.caller import caller_of
 from patchbank.api.errors import error_body
 from patchbank.api.form_fields import check_fields
 from patchbank.api.in_order import in_order
 from patchbank.api.json_answer import JsonAnswer, json_with
 from patchbank.api.request_id import current_request_id
-from patchbank.api.schemas import BatchAnswer, BatchDetection, Detection, ErrorBody, FailedDetection, GreyValues
 from patchbank.api.state import ApiState, state_of
 from patchbank.api.waiting import Waiting, while_waiting
 from patchbank.errors import ImageTooLarge, InvalidParameters, PatchbankError

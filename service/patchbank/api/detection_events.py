@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final
 
 from anyio import EndOfStream, to_thread
 from fastapi import APIRouter, Header, Query, Request
-from pydantic import BaseModel, Field
 
+from patchbank.answers.history import DetectionEvent, GapEvent
 from patchbank.api.caller import still_may
 from patchbank.api.event_stream import HEARTBEAT_S, STILL_HERE, EventStream, event
 from patchbank.api.feed import Listener
@@ -25,21 +25,6 @@ _TICK_S: Final = 1.0
 
 _RETRY_MS: Final = 2_000
 _MOST_MISSED: Final = 200
-
-
-class DetectionEvent(BaseModel):
-    """The data of an event ``detection``; its id is that of the detection."""
-
-    detection: RecordedDetection
-    thumbnail: str = Field(description="path of its picture as JPEG, at most 256 pixels a side")
-    picture: str | None = Field(description="path of the file that was sent; null where it is not kept")
-
-
-class GapEvent(BaseModel):
-    """The data of an event ``gap``: more was missed than is told again."""
-
-    after: str = Field(description="the id that Last-Event-ID named")
-    told: int = Field(description="so many of the newest follow; GET /detections has the others")
 
 
 @router.get(

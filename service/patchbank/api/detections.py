@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from patchbank.answers.history import DetectionDetail, DetectionList, WordCount, WordCounts
 from patchbank.api.caller import caller_of
 from patchbank.api.state import state_of
 from patchbank.errors import InvalidParameters
@@ -17,27 +18,12 @@ from patchbank.history.export import Format, as_csv, as_json
 from patchbank.history.records import Records
 from patchbank.history.selection import Order, Page, Selection
 from patchbank.jobs.choices import wrong_fields
-from patchbank.judging.verdict import Decision
 
 router = APIRouter(prefix="/detections", tags=["history"])
 
 _TYPES: Final[dict[Format, str]] = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
 _KINDS: Final = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"II*\0": "image/tiff", b"MM\0*": "image/tiff"}
 _COMMENT: Final = 2_000
-
-
-class DetectionList(BaseModel):
-    """A page of detections."""
-
-    detections: list[RecordedDetection]
-    after: str | None = Field(description="pass it to have the next page; null: this is the last one")
-
-
-class DetectionDetail(BaseModel):
-    """One detection, with all that was said of it."""
-
-    detection: RecordedDetection
-    words: list[Said]
 
 
 class WordForm(BaseModel):
@@ -50,22 +36,6 @@ class WordForm(BaseModel):
     by: str = Field(
         default="", max_length=200, description="who says it; where keys are asked for it is the key's name"
     )
-
-
-class WordCount(BaseModel):
-    """So many detections of a class were decided so, and people said that of them."""
-
-    class_name: str | None
-    decision: Decision | None
-    word: Word | None
-    detections: int
-    bad_frames: int = Field(description="of these, pictures of a camera that did not work")
-
-
-class WordCounts(BaseModel):
-    """Numbers of detections."""
-
-    counts: list[WordCount]
 
 
 def selected(

@@ -12,8 +12,8 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from patchbank.answers.health import BackboneChoice, Damage, Health, Ready, StoreNode
 from patchbank.api.redaction import Redaction
-from patchbank.api.schemas import BackboneChoice, Damage, Health, Ready, StoreNode
 from patchbank.api.state import ApiState, state_of
 from patchbank.bank.view import View
 from patchbank.disk import existing, free_bytes

@@ -9,26 +9,20 @@ from typing import Annotated, Any, Final
 import anyio
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel
 
+from patchbank.answers.jobs import JobList
 from patchbank.api.caller import still_may
 from patchbank.api.event_stream import HEARTBEAT_S, STILL_HERE, EventStream, event
 from patchbank.api.redaction import Redaction, told_sources
 from patchbank.api.state import ApiState, state_of
 from patchbank.errors import UnknownJob
 from patchbank.jobs.events import JobEvents
-from patchbank.jobs.job import Job, JobSummary, State
+from patchbank.jobs.job import Job, State
 
 router = APIRouter(tags=["jobs"])
 
 _PERIOD: Final = 0.3
 _MOST: Final = 1_000
-
-
-class JobList(BaseModel):
-    """Jobs, newest first, without log and result."""
-
-    jobs: list[JobSummary]
 
 
 @router.get("/jobs")

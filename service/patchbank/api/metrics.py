@@ -17,8 +17,8 @@ from patchbank.api.class_series import AGREEMENTS, BankFacts, BankGauges, DriftF
 from patchbank.bank.store import CacheState
 from patchbank.errors import all_errors
 from patchbank.jobs.job import KINDS, STATES, Kind, State
-from patchbank.judging.verdict import Decision
-from patchbank.scoring.frame import FrameFault
+from patchbank.judging.decision import Decision
+from patchbank.scoring.frame_fault import FrameFault
 
 CLASS_LABELS: Final = 1_000
 """Most classes that have series of their own; further classes are counted together."""

@@ -7,9 +7,10 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import Any, Final
 
+from patchbank.answers.source import told_source
 from patchbank.history.keys import without_keys
 from patchbank.settings import Settings
 from patchbank.text import bounded, shown, storable
@@ -68,13 +69,6 @@ class Redaction:
         if isinstance(value, list | tuple):
             return [self.document(part, status) for part in value]
         return value
-
-
-def told_source(source: str) -> str:
-    """Where a picture came from, without the folders of an absolute path: those are the machine's."""
-    if PurePosixPath(source).is_absolute() or PureWindowsPath(source).is_absolute():
-        return PureWindowsPath(source).name
-    return source
 
 
 def told_sources(value: Any) -> Any:

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 
+from patchbank.answers.references import Added, ReferenceList, ReferenceOut, Withdrawn
 from patchbank.api.caller import signed
 from patchbank.api.few_files import few_files
 from patchbank.api.job_forms import AddForm, form_schema, update_request
 from patchbank.api.patience import patiently
-from patchbank.api.schemas import Added, ReferenceList, ReferenceOut, Withdrawn
 from patchbank.api.state import ApiState, state_of
 from patchbank.jobs.references import reference_document, withdrawn_document
 from patchbank.jobs.teach import UpdateRequest, advice_lines, options_of, taught_document

@@ -48,6 +48,7 @@ NEEDS: Final[Mapping[Route, Need]] = {
     ("GET", _SEEN): "review",
     ("GET", f"{_SEEN}/thumbnail"): "review",
     ("GET", f"{_SEEN}/picture"): "review",
+    ("GET", f"{_SEEN}/nearest"): "review",
     ("POST", f"{_SEEN}/words"): "review",
     ("POST", f"{_SEEN}/accept/dry-run"): "review",
     ("POST", f"{_SEEN}/defect/dry-run"): "review",

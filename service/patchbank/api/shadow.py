@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from patchbank.answers.rejudged import JudgementOut
 from patchbank.api.caller import caller_of
-from patchbank.api.rejudged import JudgementOut
 from patchbank.api.state import ApiState, state_of
 from patchbank.history.detection import RecordedDetection
 from patchbank.history.shadow import Ending, Shadow, ShadowCounts, check_candidate, ending

@@ -16,7 +16,8 @@ from patchbank.errors import PatchbankError, UnknownClass, UnknownVersion
 from patchbank.history.rejudging import Judgement
 from patchbank.history.shadow import Shadow, ending
 from patchbank.history.shadows import Shadows
-from patchbank.judging.verdict import Decision, Inspection
+from patchbank.judging.decision import Decision
+from patchbank.judging.verdict import Inspection
 
 _LOG = logging.getLogger("patchbank")
 

@@ -6,10 +6,11 @@ from typing import Annotated
 
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict
 
+from patchbank.answers.versions import Activated, Pruned, VersionDiffOut, VersionList
 from patchbank.api.learning import learning
 from patchbank.api.patience import patiently
-from patchbank.api.schemas import Activated, Activation, Pruned, VersionDiffOut, VersionList
 from patchbank.api.state import state_of
 from patchbank.bank.names import BankRef
 from patchbank.history.comparing import MOST, RecentComparer, RecentComparison
@@ -18,6 +19,14 @@ from patchbank.judging.version_facts import kept_versions
 from patchbank.teaching.originals import Originals
 
 router = APIRouter(prefix="/classes/{class_name}", tags=["versions"])
+
+
+class Activation(BaseModel):
+    """Which version is to serve."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: str
 
 
 @router.get("/versions")

@@ -10,8 +10,8 @@ from typing import Any, Final, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from patchbank.errors import InvalidParameters
-from patchbank.judging.verdict import Decision
-from patchbank.scoring.frame import FrameFault
+from patchbank.judging.decision import Decision
+from patchbank.scoring.frame_fault import FrameFault
 
 Word = Literal["correct", "false_alarm", "missed", "unsure"]
 """What a person says of a verdict: it was right; the part is good; the part has a defect; they cannot tell."""

@@ -12,13 +12,14 @@ from patchbank.bank.view import View
 from patchbank.bank.widened import ChangedSource, RedescribedBank
 from patchbank.embedding.embedder import Embedder
 from patchbank.errors import HistoryUnavailable, InvalidParameters, UnknownDefect, UnknownReference
-from patchbank.history.actions import Action, Actions, Kind, already_undone
+from patchbank.history.action import Action, Kind
+from patchbank.history.actions import Actions, already_undone
 from patchbank.history.database import Database
 from patchbank.history.detection import RecordedDetection
 from patchbank.history.records import Records
 from patchbank.history.rejudging import Rejudger
 from patchbank.history.trial import RECENT, TrialReport
-from patchbank.judging.verdict import Decision
+from patchbank.judging.decision import Decision
 from patchbank.progress import SILENT, Progress
 from patchbank.settings import Settings
 from patchbank.teaching.acceptance import Acceptor, Picture, stays

@@ -13,7 +13,7 @@ from patchbank.history.database import Database
 from patchbank.history.detection import RecordedDetection, Said, Word, check_word, new_id, utc_now
 from patchbank.history.selection import Page, Selection
 from patchbank.history.tables import DETECTIONS, PICTURES, THUMBNAILS, WORDS
-from patchbank.judging.verdict import Decision
+from patchbank.judging.decision import Decision
 
 _ROWS_AT_ONCE: Final = 1_000
 

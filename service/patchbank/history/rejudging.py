@@ -11,8 +11,9 @@ from patchbank.embedding.embedder import Embedder
 from patchbank.errors import PatchbankError, PictureNotKept, UnknownDetection
 from patchbank.history.detection import RecordedDetection, label_of
 from patchbank.history.records import Records
+from patchbank.judging.decision import Decision
 from patchbank.judging.inspector import Inspector
-from patchbank.judging.verdict import Decision, Verdict
+from patchbank.judging.verdict import Verdict
 from patchbank.progress import SILENT, Progress
 from patchbank.settings import Settings
 

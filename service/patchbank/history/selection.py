@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from patchbank.errors import InvalidParameters
 from patchbank.history.detection import Word, first_id, utc_now
 from patchbank.history.tables import DETECTIONS
-from patchbank.judging.verdict import Decision
+from patchbank.judging.decision import Decision
 
 Order = Literal["newest", "nearest"]
 """Newest first, or those whose score is nearest to the threshold first."""

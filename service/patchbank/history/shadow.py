@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from patchbank.bank.store import PatchStore
 from patchbank.errors import AlreadyServing, BackboneMismatch, EmptyBank
-from patchbank.judging.verdict import Decision
+from patchbank.judging.decision import Decision
 
 Ending = Literal["activated", "version_gone", "class_gone"]
 """Why nothing is judged any more: the candidate serves itself; it is no longer kept; the class was removed."""

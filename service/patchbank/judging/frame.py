@@ -8,7 +8,8 @@ from patchbank.bank.frame_limits import FrameLimits
 from patchbank.images import DecodedImage
 from patchbank.images.frame_facts import FrameFacts, frame_facts
 from patchbank.judging.frozen import REMEMBERED, FrozenWatch
-from patchbank.scoring.frame import FrameFault, dead_frame, frame_fault
+from patchbank.scoring.frame import dead_frame, frame_fault
+from patchbank.scoring.frame_fault import FrameFault
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from patchbank.judging.backbone_choice import NAMED, choose, with_backbone
 from patchbank.judging.choice_file import Choice
 from patchbank.judging.clock import StageClock
 from patchbank.judging.compatibility import CompatibilityChecks
+from patchbank.judging.decision import Reason
 from patchbank.judging.explanation import Compared, compared_at, nearest_normal
 from patchbank.judging.frame import FrameLook
 from patchbank.judging.frozen import FrozenWatch
@@ -30,7 +31,7 @@ from patchbank.judging.judge import Judge
 from patchbank.judging.notes import nothing_to_compare, second_opinion, took_no_part
 from patchbank.judging.recognition import Recogniser
 from patchbank.judging.retriever import ClassRetriever
-from patchbank.judging.verdict import Explained, Inspection, Reason, Verdict
+from patchbank.judging.verdict import Explained, Inspection, Verdict
 from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.scoring.known_defects import KnownDefects, farthest_match
 from patchbank.scoring.regions import find_regions

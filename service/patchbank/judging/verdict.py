@@ -7,13 +7,11 @@ from typing import Any, Literal
 
 from patchbank.arrays import BoolArray, FloatArray
 from patchbank.images import DecodedImage
+from patchbank.judging.decision import Decision, Reason
 from patchbank.judging.known_defects import NamedDefect
 from patchbank.scoring.class_retrieval import Retrieval
-from patchbank.scoring.frame import FrameFault
+from patchbank.scoring.frame_fault import FrameFault
 from patchbank.scoring.regions import Region
-
-Reason = Literal["score", "unlike_class", "known_defect", "bad_frame"]
-Decision = Literal["pass", "review", "reject"]
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 
 from patchbank.bank.frame_limits import FrameLimits
 from patchbank.images.frame_facts import FrameFacts
-
-FrameFault = Literal["black", "white", "blank", "blurred", "frozen"]
+from patchbank.scoring.frame_fault import FrameFault
 
 CONTRAST: Final = 1 / 3
 SHARPNESS: Final = 1 / 2

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any, get_origin
 
-from patchbank.api.schemas import Detection
+from patchbank.answers.detection import Detection
 from patchbank_indexer.commands.detect_table import counts, summary_line, write_csv
 from patchbank_indexer.demo.products import Product
 from tests.helpers.command_line import indexer, teach

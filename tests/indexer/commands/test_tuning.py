@@ -12,7 +12,7 @@ import pytest
 from patchbank.history.database import Database
 from patchbank.history.detection import Word
 from patchbank.history.records import Records
-from patchbank.judging.verdict import Decision
+from patchbank.judging.decision import Decision
 from patchbank.settings import load_settings
 from patchbank.teaching.tuning_choice import interval
 from patchbank_indexer.demo.products import Product

@@ -1,11 +1,11 @@
-"""Recorded detections that were judged again, as answers show them."""
+"""Recorded detections that were judged again."""
 
 from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
 from patchbank.history.detection import Word
-from patchbank.judging.verdict import Decision
+from patchbank.judging.decision import Decision
 
 
 class JudgementOut(BaseModel):
