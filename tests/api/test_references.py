@@ -176,9 +176,13 @@ def test_a_class_is_rebuilt_from_uploads_and_compacted_as_jobs(client: httpx.Cli
     answer = client.post("/classes/nut/rebuild", files={"activate": (None, "true")})
     job = ended(client, told(answer, 202)["id"])
     assert (job["state"], job["error"]["code"]) == ("failed", "missing_originals")
-    answer = client.post("/classes/nut/rebuild", files=files(4, 90))
+    drawn = io.BytesIO()
+    Image.frombytes("L", (96, 80), (b"\xff" * 48 + b"\0" * 48) * 80).save(drawn, "PNG")
+    mask = ("mask", ("mask.png", drawn.getvalue(), "image/png"))
+    answer = client.post("/classes/nut/rebuild", files=[*files(4, 90), mask])
     job = ended(client, told(answer, 202)["id"])
     assert (job["kind"], job["state"], job["result"]["references"]) == ("rebuild", "done", 4)
+    assert job["result"]["inspected_percentage"] == pytest.approx(50, abs=1)
     sources = {row["source"] for row in told(client.get("/classes/nut/references"))["references"]}
     assert sources == {f"good-{seed:03d}.png" for seed in range(90, 94)}
     job = ended(client, told(client.post("/classes/nut/compact"), 202)["id"])

@@ -14,10 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from patchbank.errors import UnknownReference
 from patchbank.jobs.events import JobEvents
+from patchbank.jobs.folder import JobFolder
 from patchbank.jobs.job import Job, JobOrder, JobProgress, JobStatus, LogLine, is_id, new_id
 from patchbank.jobs.passed_settings import passed, received
 from patchbank.jobs.run import finite
+from patchbank.jobs.running import PICTURES, Running
 from patchbank.jobs.stop import Stop, Stopped
 from patchbank.jobs.uploads import GivenNames, place_of, stored_name, upload_path
 from patchbank.settings import load_settings
@@ -61,6 +64,39 @@ def test_ids_sort_by_time_and_are_no_paths() -> None:
     time.sleep(0.001)
     assert first < new_id()
     assert not any(map(is_id, ("", "..", f"{first}/..", f"{first}\n", f"../{first}")))
+
+
+def test_of_the_pictures_set_aside_the_first_hundred_are_kept_and_their_ids_are_no_paths(tmp_path: Path) -> None:
+    folder = JobFolder(tmp_path / "jobs" / new_id())
+    folder.uploads.mkdir(parents=True)
+    order = JobOrder(id=folder.id, kind="teach", class_name="part", created_at="", request={})
+    lock = folder.take()
+    assert lock is not None
+    with Running(folder, order, lock) as running:
+        for number in range(PICTURES + 3):
+            running.keep_picture(f"{number:024x}", b"picture")
+    assert folder.picture(f"{PICTURES - 1:024x}") == b"picture"
+    folder.write_order(order)
+    for unknown in (f"{PICTURES:024x}", "../job", "../job.json", "", f"{0:023x}"):
+        with pytest.raises(UnknownReference):
+            folder.picture(unknown)
+    said = [line.text for line in running.status().log]
+    assert said == ["of the pictures that were set aside the first 100 are kept to be looked at"]
+
+
+def test_work_goes_on_where_a_picture_cannot_be_kept(tmp_path: Path) -> None:
+    folder = JobFolder(tmp_path / "jobs" / new_id())
+    folder.uploads.mkdir(parents=True)
+    (folder.path / "set_aside").write_bytes(b"a file in the way")
+    order = JobOrder(id=folder.id, kind="teach", class_name="part", created_at="", request={})
+    lock = folder.take()
+    assert lock is not None
+    with Running(folder, order, lock) as running:
+        running.keep_picture("0" * 24, b"picture")
+        running.keep_picture("1" * 24, b"picture")
+    assert [line.text.split(":")[0] for line in running.status().log] == [
+        "the pictures that were set aside are not kept"
+    ]
 
 
 def job(status: JobStatus) -> Job:

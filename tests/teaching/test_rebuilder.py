@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.store import Bank
@@ -22,6 +23,7 @@ from patchbank.teaching.plan import TeachOptions
 from patchbank.teaching.provenance import Provenance
 from patchbank.teaching.rebuilder import Rebuilder
 from patchbank.teaching.rescorer import Rescorer
+from patchbank.teaching.roi_drawing import RoiDrawing
 from patchbank.teaching.teacher import Teacher, TeachReport
 from patchbank.teaching.withdrawer import Withdrawer
 from patchbank_indexer.demo.products import Product
@@ -98,6 +100,21 @@ def test_what_is_known_of_the_references_stays(
     assert len({item.series for item in facts}) == 4
     assert content(after).keys() == patches.keys()
     assert after.manifest.calibration.scores == pytest.approx(before.manifest.calibration.scores, abs=1e-5)
+
+
+def test_another_part_of_the_same_pictures_is_inspected_where_a_mask_is_drawn(
+    inspector: Inspector, teacher: Teacher, rebuilder: Rebuilder, lot: list[Path], tmp_path: Path
+) -> None:
+    teacher.teach("part", lot)
+    facts = inspector.store.bank("part").reference_facts()
+    left = np.zeros((64, 64), np.uint8)
+    left[:, :32] = 255
+    Image.fromarray(left).save(tmp_path / "left.png")
+    rebuilder.rebuild("part", drawing=RoiDrawing(tmp_path / "left.png"))
+    masked = inspector.store.bank("part")
+    assert masked.manifest.inspected_percentage == pytest.approx(50, abs=1)
+    assert masked.reference_facts() == facts
+    assert rebuilder.rebuild("part").taught.manifest.roi == masked.manifest.roi, "without another one it stays"
 
 
 def test_pictures_that_are_gone_are_asked_for_by_name_and_nothing_changes(

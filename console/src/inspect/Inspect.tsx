@@ -12,7 +12,7 @@ import { Verdict } from "./Verdict";
 export function Inspect() {
   const { classes, service } = useSession();
   const [, redraw] = useState(0);
-  const [className, setClassName] = useState("");
+  const [className, setClassName] = useState<string>(history.state?.className ?? ""); // as a link to here names it
   const [chosen, setChosen] = useState(0);
   const queue = useMemo(() => new Queue(service, () => redraw((count) => count + 1)), [service]);
   const take = useCallback(

@@ -1,11 +1,19 @@
 import type { Refused } from "../api/service";
 import { say } from "../words";
 
+interface Given {
+  failure: Refused;
+  again?: (() => void) | undefined;
+  /** Whether a person asked for something to be done: that is not asked again by itself. */
+  deed?: boolean;
+}
+
 /** What went wrong in the service's words, with the code that its documentation explains, and a way to try again. */
-export function Failure({ failure, again }: { failure: Refused; again?: (() => void) | undefined }) {
+export function Failure({ failure, again, deed = false }: Given) {
+  const away = say(deed ? "noAnswer" : "unreachable");
   return (
     <div class="note" role="alert">
-      <p>{failure.status === 0 ? say("unreachable") : `${failure.message} (${failure.code})`}</p>
+      <p>{failure.status === 0 ? away : `${failure.message} (${failure.code})`}</p>
       {again && (
         <button type="button" class="button plain" onClick={again}>
           {say("again")}

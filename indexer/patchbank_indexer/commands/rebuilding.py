@@ -33,6 +33,12 @@ def rebuild(
         Path | None,
         typer.Option("--calibrate-with", help="Folder of normal images the bank does not hold, for the threshold."),
     ] = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option(
+            "--mask", help="Picture of what is inspected from now on: white is, black is ignored; else the mask stays."
+        ),
+    ] = None,
     no_activate: NoActivate = False,
     backbone: BackboneName = None,
     data_dir: DataDir = None,
@@ -42,7 +48,7 @@ def rebuild(
     withdrawals. Provenance stays."""
     run(
         lambda settings, out: _rebuild(
-            settings, out, class_name, paths or [], calibrate_with, activate=not no_activate
+            settings, out, class_name, paths or [], calibrate_with, mask, activate=not no_activate
         ),
         as_json,
         backbone=backbone,
@@ -51,7 +57,14 @@ def rebuild(
 
 
 def _rebuild(
-    settings: Settings, out: Output, class_name: str, paths: list[Path], held_out: Path | None, *, activate: bool
+    settings: Settings,
+    out: Output,
+    class_name: str,
+    paths: list[Path],
+    held_out: Path | None,
+    mask: Path | None,
+    *,
+    activate: bool,
 ) -> None:
     pictures = find_normal_images(paths) if paths else None
     normal = None if held_out is None else find_normal_images([held_out])
@@ -62,6 +75,7 @@ def _rebuild(
         class_name=class_name,
         files=() if pictures is None else tuple(pictures.images),
         calibrate_with=None if normal is None else tuple(normal.images),
+        mask=mask,
         activate=activate,
     )
     with out.progress() as progress:

@@ -131,13 +131,14 @@ def update_request(form: Form, files: UploadedFiles, class_name: str, address: M
 
 def rebuild_request(form: Form, files: UploadedFiles, class_name: str, address: Mapping[str, Any]) -> dict[str, Any]:
     """What ``RebuildRequest`` reads. Raises ``InvalidParameters`` for fields that are unknown or make no sense."""
-    check_fields(form.sent, address, tuple(RebuildForm.model_fields), (FILES, HELD_OUT))
-    asked = _checked(RebuildForm, _fields(form, (FILES, HELD_OUT)))
+    check_fields(form.sent, address, (*RebuildForm.model_fields, MASK), (FILES, HELD_OUT))
+    asked = _checked(RebuildForm, _fields(form, (FILES, HELD_OUT, MASK)))
     held_out = files.paths(HELD_OUT)
     return {
         "class_name": class_name,
         "files": [str(path) for path in files.paths(FILES)],
         "calibrate_with": [str(path) for path in held_out] or None,
+        "mask": next((str(path) for path in files.paths(MASK)), None),
         "activate": asked.activate,
     }
 

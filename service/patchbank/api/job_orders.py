@@ -93,6 +93,10 @@ def audit_class(
         RebuildForm,
         files=("pictures of the references, where they were not kept", True),
         calibrate_with=("normal images that the bank is not to hold, for the threshold", True),
+        mask=(
+            "picture of what is inspected from now on: white is, black is ignored; else the class's mask stays",
+            False,
+        ),
     ),
 )
 async def rebuild_class(request: Request, response: Response, class_name: str) -> Job:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 import anyio
 from anyio import to_thread
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 
 from patchbank.answers.jobs import JobList
 from patchbank.api.caller import still_may
@@ -41,6 +41,15 @@ def list_jobs(
 def show_job(request: Request, job_id: str) -> Job:
     """One job: how far it is, its log, and its result or error."""
     return told(request, state_of(request).jobs.job(job_id))
+
+
+@router.get("/jobs/{job_id}/set-aside/{image_id}", response_class=Response)
+def set_aside_picture(request: Request, job_id: str, image_id: str) -> Response:
+    """A picture that a job set aside (``result.set_aside``) as JPEG, at most 512 pixels a side. The first hundred are
+    kept, as long as the job."""
+    jobs = state_of(request).jobs
+    jobs.job(job_id)
+    return Response(jobs.folder(job_id).picture(image_id), media_type="image/jpeg")
 
 
 @router.post("/jobs/{job_id}/cancel")

@@ -82,6 +82,7 @@ NEEDS: Final[Mapping[Route, Need]] = {
     ("GET", "/jobs"): "teach",
     ("GET", _JOB): "teach",
     ("GET", f"{_JOB}/events"): "teach",
+    ("GET", f"{_JOB}/set-aside/{{image_id}}"): "teach",
     ("POST", f"{_JOB}/cancel"): "teach",
     # What cannot be undone.
     ("POST", f"{_TAUGHT}/prune"): "admin",

@@ -77,6 +77,7 @@ class AsyncClient:
     jobs = AsyncMethod(teaching.jobs)
     show_job = AsyncMethod(teaching.show_job)
     cancel_job = AsyncMethod(teaching.cancel_job)
+    set_aside_picture = AsyncMethod(teaching.set_aside_picture)
     wait = AsyncMethod(teaching.wait)
     detections = AsyncListing(history.detections)
     counts = AsyncMethod(history.counts)

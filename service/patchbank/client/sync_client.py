@@ -79,6 +79,7 @@ class Client:
     jobs = Method(teaching.jobs)
     show_job = Method(teaching.show_job)
     cancel_job = Method(teaching.cancel_job)
+    set_aside_picture = Method(teaching.set_aside_picture)
     wait = Method(teaching.wait)
     detections = Listing(history.detections)
     counts = Method(history.counts)

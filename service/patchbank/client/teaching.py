@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable
 from typing import Any, Final
 
 from patchbank.answers.jobs import JobList
-from patchbank.client.call import Call, Pause, Script, Value, model, path
+from patchbank.client.call import Call, Pause, Script, Value, data, model, path
 from patchbank.client.errors import JobFailed, NotInTime
 from patchbank.client.files import Image, part, parts
 from patchbank.jobs.job import Job, State
@@ -42,11 +42,18 @@ def calibrate(class_name: str, images: Iterable[Image] = (), **fields: Value) ->
 
 
 def rebuild(
-    class_name: str, images: Iterable[Image] = (), *, calibrate_with: Iterable[Image] = (), activate: bool = True
+    class_name: str,
+    images: Iterable[Image] = (),
+    *,
+    calibrate_with: Iterable[Image] = (),
+    mask: Image | None = None,
+    activate: bool = True,
 ) -> Call[Job]:
     """Teach a class anew from the references that it has, as a job; ``images`` are their pictures, where the service
-    did not keep them."""
+    did not keep them. ``mask`` is white where the part is inspected from now on; without one the class's own stays."""
     sent = [*parts("files", images), *parts("calibrate_with", calibrate_with)]
+    if mask is not None:
+        sent.append(part("mask", mask))
     return _ordered(class_name, "rebuild", {"activate": activate}, files=sent)
 
 
@@ -82,6 +89,11 @@ def show_job(job_id: str) -> Call[Job]:
 def cancel_job(job_id: str) -> Call[Job]:
     """Cancel a job. One that runs takes some seconds to end; nothing is changed then."""
     return Call("POST", path("jobs", job_id, "cancel"), model(Job))
+
+
+def set_aside_picture(job_id: str, image_id: str) -> Call[bytes]:
+    """A picture that a job set aside (``result["set_aside"]``) as JPEG, at most 512 pixels a side."""
+    return Call("GET", path("jobs", job_id, "set-aside", image_id), data)
 
 
 def wait(job: Job | str, *, progress: Progress | None = None, seconds: float | None = None) -> Script[Job]:

@@ -11,12 +11,13 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel
 
 from patchbank.atomic_file import replace_file
+from patchbank.bank.names import is_image_id
 from patchbank.disk import write_error
-from patchbank.errors import DataDirNotWritable, PatchbankError, StoreUnavailable
+from patchbank.errors import DataDirNotWritable, PatchbankError, StoreUnavailable, UnknownReference
 from patchbank.jobs.job import Job, JobError, JobOrder, JobStatus
 from patchbank.reason import reason_of
 from patchbank.regular_file import read_regular_text
-from patchbank.text import json_text
+from patchbank.text import json_text, quoted
 
 FOLDER: Final = "jobs"
 """Below the data directory."""
@@ -36,6 +37,7 @@ class JobFolder:
         self._order = path / "job.json"
         self._status = path / "status.json"
         self._cancel = path / "cancel"
+        self._pictures = path / "set_aside"
 
     @property
     def id(self) -> str:
@@ -104,6 +106,23 @@ class JobFolder:
         except OSError as error:
             raise write_error(error, f"{self.path} cannot be written", DataDirNotWritable, self.path) from error
         return lock
+
+    def keep_picture(self, image_id: str, jpeg: bytes) -> None:
+        """Keep a picture that was set aside, as long as the job. Raises ``DataDirNotWritable`` or ``DiskFull``."""
+        try:
+            self._pictures.mkdir(exist_ok=True)
+            (self._pictures / f"{image_id}.jpg").write_bytes(jpeg)
+        except OSError as error:
+            raise write_error(error, f"{self._pictures} cannot be written", DataDirNotWritable, self.path) from error
+
+    def picture(self, image_id: str) -> bytes:
+        """One of them, a JPEG. Raises ``UnknownReference``."""
+        try:
+            if is_image_id(image_id):
+                return (self._pictures / f"{image_id}.jpg").read_bytes()
+        except OSError:  # it was never kept, or the job was just removed
+            pass
+        raise UnknownReference(f"the job {self.id} keeps no picture {quoted(image_id)}")
 
     def remove_uploads(self) -> None:
         """Remove them; what cannot be removed goes with the folder, later."""

@@ -4,7 +4,7 @@ teaching."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from pydantic import ValidationError
 
@@ -42,55 +42,68 @@ from patchbank.progress import Progress
 from patchbank.scoring.threshold import shortfall
 from patchbank.settings import Settings
 
-Tell = Callable[[str], None]
+
+class Listener(Progress, Protocol):
+    """Who is told of a job's work: its stages, lines for people, and pictures that it set aside."""
+
+    def tell(self, text: str) -> None:
+        """Something that people should know."""
+        ...
+
+    def keep_picture(self, image_id: str, jpeg: bytes) -> None:
+        """A picture that did not become a reference: people look at it beside the reason."""
+        ...
+
 
 DECODERS: Final = 2
 """Processes that decode a job's pictures, which strangers may have sent."""
 
 
-def work(kind: Kind, settings: Settings, request: Mapping[str, Any], progress: Progress, tell: Tell) -> dict[str, Any]:
+def work(kind: Kind, settings: Settings, request: Mapping[str, Any], told: Listener) -> dict[str, Any]:
     """Do the work of one job; the result is what the command prints with ``--json``. Raises the errors of the work,
     and ``InvalidParameters`` for a request that makes no sense."""
     try:
-        return _WORK[kind](settings, request, progress, tell)
+        return _WORK[kind](settings, request, told)
     except ValidationError as error:
         raise refused(error) from error
 
 
-def _teach(settings: Settings, asked: Mapping[str, Any], progress: Progress, tell: Tell) -> dict[str, Any]:
-    return _references(settings, TeachRequest.model_validate(asked), progress, tell)
+def _teach(settings: Settings, asked: Mapping[str, Any], told: Listener) -> dict[str, Any]:
+    return _references(settings, TeachRequest.model_validate(asked), told)
 
 
-def _update(settings: Settings, asked: Mapping[str, Any], progress: Progress, tell: Tell) -> dict[str, Any]:
-    return _references(settings, UpdateRequest.model_validate(asked), progress, tell)
+def _update(settings: Settings, asked: Mapping[str, Any], told: Listener) -> dict[str, Any]:
+    return _references(settings, UpdateRequest.model_validate(asked), told)
 
 
-def _references(settings: Settings, request: References, progress: Progress, tell: Tell) -> dict[str, Any]:
-    report = teach(settings, request, progress, tell, DECODERS)
+def _references(settings: Settings, request: References, told: Listener) -> dict[str, Any]:
+    report = teach(settings, request, told, told.tell, DECODERS)
+    for aside in report.set_aside:
+        told.keep_picture(aside.picture.image_id, aside.picture.thumbnail)
     for line in [*picture_lines(report), *advice_lines(request, report)]:
-        tell(line)
+        told.tell(line)
     return taught_document(report)
 
 
-def _rebuild(settings: Settings, asked: Mapping[str, Any], progress: Progress, tell: Tell) -> dict[str, Any]:
-    report = rebuild(settings, RebuildRequest.model_validate(asked), progress, tell, DECODERS)
+def _rebuild(settings: Settings, asked: Mapping[str, Any], told: Listener) -> dict[str, Any]:
+    report = rebuild(settings, RebuildRequest.model_validate(asked), told, told.tell, DECODERS)
     for line in [*picture_lines(report.taught), *report.taught.remarks]:
-        tell(line)
+        told.tell(line)
     return rebuilt_document(report)
 
 
-def _compact(settings: Settings, asked: Mapping[str, Any], progress: Progress, tell: Tell) -> dict[str, Any]:
-    return compacted_document(compact(settings, CompactRequest.model_validate(asked), progress))
+def _compact(settings: Settings, asked: Mapping[str, Any], told: Listener) -> dict[str, Any]:
+    return compacted_document(compact(settings, CompactRequest.model_validate(asked), told))
 
 
-def _calibrate(settings: Settings, asked: Mapping[str, Any], progress: Progress, tell: Tell) -> dict[str, Any]:
+def _calibrate(settings: Settings, asked: Mapping[str, Any], told: Listener) -> dict[str, Any]:
     request = CalibrateRequest.model_validate(asked)
     if request.choices.again is not None:
-        again = rescore(settings, request, progress, tell, DECODERS)
+        again = rescore(settings, request, told, told.tell, DECODERS)
         for line in rescored_lines(again):
-            tell(line)
+            told.tell(line)
         return rescored_document(again)
-    report = calibrate(settings, request, progress, tell, DECODERS)
+    report = calibrate(settings, request, told, told.tell, DECODERS)
     calibration = report.manifest.calibration
     short = shortfall(calibration)
     for line in [
@@ -99,23 +112,23 @@ def _calibrate(settings: Settings, asked: Mapping[str, Any], progress: Progress,
         *doubtful_line(report.doubtful, calibration.count),
         *([] if short is None else [short]),
     ]:
-        tell(line)
+        told.tell(line)
     return calibrated_document(report)
 
 
-def _evaluate(settings: Settings, asked: Mapping[str, Any], progress: Progress, tell: Tell) -> dict[str, Any]:
-    report = evaluate(settings, EvaluateRequest.model_validate(asked), progress, tell, DECODERS)
-    told = evaluated_document(report)
-    for line in [*skipped_lines(report.skipped), evaluated_line(told)]:
-        tell(line)
-    return told
+def _evaluate(settings: Settings, asked: Mapping[str, Any], told: Listener) -> dict[str, Any]:
+    report = evaluate(settings, EvaluateRequest.model_validate(asked), told, told.tell, DECODERS)
+    document = evaluated_document(report)
+    for line in [*skipped_lines(report.skipped), evaluated_line(document)]:
+        told.tell(line)
+    return document
 
 
-def _audit(settings: Settings, asked: Mapping[str, Any], progress: Progress, tell: Tell) -> dict[str, Any]:
-    return audited_document(audit(settings, AuditRequest.model_validate(asked), progress, tell))
+def _audit(settings: Settings, asked: Mapping[str, Any], told: Listener) -> dict[str, Any]:
+    return audited_document(audit(settings, AuditRequest.model_validate(asked), told, told.tell))
 
 
-_WORK: Final[dict[Kind, Callable[[Settings, Mapping[str, Any], Progress, Tell], dict[str, Any]]]] = {
+_WORK: Final[dict[Kind, Callable[[Settings, Mapping[str, Any], Listener], dict[str, Any]]]] = {
     "teach": _teach,
     "update": _update,
     "rebuild": _rebuild,

@@ -19,17 +19,20 @@ from patchbank.settings import Settings
 from patchbank.teaching.compactor import CompactReport
 from patchbank.teaching.compactor import compact as compact_class
 from patchbank.teaching.rebuilder import Rebuilder, RebuildReport
+from patchbank.teaching.roi_drawing import RoiDrawing
 
 
 class RebuildRequest(BaseModel):
     """Which class, with ``files`` that may hold pictures of its references, and normal images ``calibrate_with`` that
-    the bank is not to hold. Without ``activate`` the version that is made waits."""
+    the bank is not to hold. A ``mask`` takes the place of the class's own. Without ``activate`` the version that is
+    made waits."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     class_name: str
     files: tuple[Path, ...] = ()
     calibrate_with: tuple[Path, ...] | None = None
+    mask: Path | None = None
     activate: bool = True
 
 
@@ -51,6 +54,7 @@ def rebuild(
             request.class_name,
             request.files,
             calibrate_with=request.calibrate_with,
+            drawing=None if request.mask is None else RoiDrawing(request.mask),
             serve=request.activate,
             progress=progress,
             tell=tell,

@@ -81,7 +81,7 @@ def _work(running: Running, settings: Settings) -> dict[str, Any]:
 
     order = running.order
     running.working(stored_version(settings)(order.class_name) or "")
-    result: dict[str, Any] = finite(work(order.kind, settings, order.request, running, running.tell))
+    result: dict[str, Any] = finite(work(order.kind, settings, order.request, running))
     return result
 
 

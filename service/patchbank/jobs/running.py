@@ -12,7 +12,7 @@ from typing import Any, Final
 from filelock import BaseFileLock
 
 from patchbank.bank.names import now
-from patchbank.errors import DataDirNotWritable
+from patchbank.errors import DataDirNotWritable, PatchbankError
 from patchbank.jobs.folder import JobFolder
 from patchbank.jobs.job import JobError, JobOrder, JobProgress, JobStatus, LogLine, State
 from patchbank.jobs.uploads import GivenNames
@@ -21,6 +21,9 @@ from patchbank.text import bounded, storable
 
 LINES: Final = 200
 """Lines of the log that are kept."""
+
+PICTURES: Final = 100
+"""Pictures that were set aside that are kept with the job."""
 
 _LONGEST: Final = 1_000
 _PERIOD: Final = 0.2
@@ -46,6 +49,7 @@ class Running:
         self._stage: _Stage | None = None
         self._log: deque[LogLine] = deque(maxlen=LINES)
         self._lines = 0
+        self._pictures = 0
         self._over = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="job", daemon=True)
 
@@ -77,6 +81,19 @@ class Running:
             self._log.append(line)
             self._lines += 1
             self._changed = True
+
+    def keep_picture(self, image_id: str, jpeg: bytes) -> None:
+        """Keep a picture that was set aside, of the first hundred. What cannot be kept ends no work."""
+        if self._pictures == PICTURES:
+            self.tell(f"of the pictures that were set aside the first {PICTURES} are kept to be looked at")
+        self._pictures += 1
+        if self._pictures > PICTURES:
+            return
+        try:
+            self.folder.keep_picture(image_id, jpeg)
+        except PatchbankError as error:
+            self._pictures = PICTURES + 1
+            self.tell(f"the pictures that were set aside are not kept: {error.message}")
 
     def moved(self, stage: _Stage, steps: int) -> None:
         """So many more steps of a stage are done."""

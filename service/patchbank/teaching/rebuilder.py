@@ -20,6 +20,7 @@ from patchbank.teaching.originals import Originals
 from patchbank.teaching.pixel_range import LearntRange
 from patchbank.teaching.provenance import Provenance
 from patchbank.teaching.reference_files import find_files, find_kept
+from patchbank.teaching.roi_drawing import RoiDrawing
 from patchbank.teaching.teacher import Teacher, TeachReport
 
 _NAMED: Final = 10
@@ -39,7 +40,8 @@ class RebuildReport:
 
 class Rebuilder:
     """Teaches a class anew from the pictures of the references that it has now: kept originals, files that still lie
-    where they came from, or files that are given. Provenance, series, detail, score rule, mask and rates stay."""
+    where they came from, or files that are given. Provenance, series, detail, score rule and rates stay, and so does
+    the mask where no other one is drawn."""
 
     def __init__(self, settings: Settings, embedder: Embedder, store: PatchStore) -> None:
         self.settings = settings
@@ -52,12 +54,14 @@ class Rebuilder:
         files: Sequence[Path] = (),
         *,
         calibrate_with: Sequence[Path] | None = None,
+        drawing: RoiDrawing | None = None,
         serve: bool = True,
         progress: Progress = SILENT,
         tell: Tell = say_nothing,
     ) -> RebuildReport:
-        """Let a bank serve that holds the same references, with all their patches or a coreset of all of them.
-        ``tell`` is called with what people should know meanwhile.
+        """Let a bank serve that holds the same references, with all their patches or a coreset of all of them. With a
+        ``drawing`` it inspects another part of their pictures; known defects stay as they are. ``tell`` is called with
+        what people should know meanwhile.
 
         Raises ``MissingOriginals`` where the picture of a reference is not found, ``ClassBusy`` where the class is
         changed meanwhile, and the errors of ``Teacher.teach``. The version before serves until the new one is complete.
@@ -73,10 +77,10 @@ class Rebuilder:
             missing = [reference for reference in missing if reference.image_id not in found]
         if missing:
             raise _missing(class_name, missing, len(references))
-        with drawing_of(before) as roi:
+        with drawing_of(before) as drawn:
             options = replace(
                 options_of(before),
-                roi=roi,
+                roi=drawing or drawn,
                 turns=turns_of(bank),
                 series={found[each.image_id]: each.series for each in references if each.series},
                 provenance=Provenance(known={reference.image_id: reference for reference in references}),
