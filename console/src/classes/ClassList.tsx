@@ -1,12 +1,13 @@
 import { useCallback, useEffect } from "preact/hooks";
 import { Link } from "wouter-preact";
 import { useLoaded } from "../api/loaded";
-import type { ClassSummary } from "../api/service";
+import type { ClassSummary, Schema } from "../api/service";
 import { useSession } from "../api/session";
 import { Failure } from "../parts/Failure";
 import { Mark } from "../parts/Mark";
 import { Stored } from "../parts/Stored";
 import { figure, moment, say, size } from "../words";
+import { DriftMark } from "./Drift";
 
 /** All classes; those that cannot be judged first. */
 export function ClassList() {
@@ -16,6 +17,7 @@ export function ClassList() {
     [service],
   );
   const listed = useLoaded(load, [service]);
+  const drifts = useDrifts();
   const health = useLoaded((signal) => service.ask(service.api.GET("/health", { signal })), [service]);
   useEffect(() => {
     const timer = setInterval(() => {
@@ -48,7 +50,7 @@ export function ClassList() {
           <Damaged key={name} name={name} why={damages[name]} />
         ))}
         {sound.map((entry) => (
-          <Card key={entry.class_name} entry={entry} />
+          <Card key={entry.class_name} entry={entry} drift={drifts.get(entry.class_name)} />
         ))}
       </ul>
     </main>
@@ -70,7 +72,23 @@ function Damaged({ name, why }: { name: string; why: { code: string; reason: str
   );
 }
 
-function Card({ entry }: { entry: ClassSummary }) {
+type State = Schema["ClassDrift"]["state"];
+
+/** The classes whose recent pictures seem to change; none where that cannot be told. */
+function useDrifts(): ReadonlyMap<string, State> {
+  const { service } = useSession();
+  const { value } = useLoaded(
+    async (signal) => {
+      const { history } = await service.ask(service.api.GET("/health", { signal }));
+      return history === "on" ? service.ask(service.api.GET("/drift", { signal })) : undefined;
+    },
+    [service],
+  );
+  const seen = value?.classes.filter(({ state }) => state === "watch" || state === "drifting") ?? [];
+  return new Map(seen.map(({ class_name, state }) => [class_name, state]));
+}
+
+function Card({ entry, drift }: { entry: ClassSummary; drift: State | undefined }) {
   const { class_name: name } = entry;
   return (
     <li class={`card ${entry.usable ? "" : "broken"}`}>
@@ -79,7 +97,7 @@ function Card({ entry }: { entry: ClassSummary }) {
         <h2>
           <Link href={`/classes/${name}`}>{name}</Link>
         </h2>
-        <Usable entry={entry} />
+        <Usable entry={entry} /> {drift && <DriftMark state={drift} />}
         <p class="soft">
           {say("classSize", {
             references: figure(entry.references, 9),
