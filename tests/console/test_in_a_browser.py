@@ -3,56 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from patchbank.bank.edge.store import EdgeStore
-from patchbank.embedding.embedder import Embedder
-from patchbank.settings import Settings, load_settings
-from patchbank.teaching.teacher import Teacher
-from patchbank_indexer.demo.products import Product
-from tests.helpers.browser import barriers, opened, tell_longest
+from patchbank.settings import load_settings
+from tests.console.conftest import Taught
+from tests.helpers.browser import barriers, choose, opened, tell_longest
 from tests.helpers.http_service import serving
 
 ADMIN_KEY = "of-the-environment-" * 2
-
-
-@dataclass(frozen=True)
-class Taught:
-    """A data directory with one class, and pictures to judge."""
-
-    settings: Settings
-    good: Path
-    other: Path
-    black: Path
-
-
-@pytest.fixture(scope="module")
-def taught(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder, products: dict[str, Product]) -> Taught:
-    folder = tmp_path_factory.mktemp("console")
-    settings = load_settings(data_dir=folder / "data", search_workers=0)
-    store = EdgeStore(settings.data_dir)
-    Teacher(settings, embedder, store).teach("solar", products["solar_mono"].references)
-    store.close()
-    black = folder / "black.png"
-    Image.fromarray(np.zeros((300, 300), np.uint8)).save(black)
-    return Taught(settings, products["solar_mono"].good[0], products["textile"].good[0], black)
-
-
-@pytest.fixture(scope="module")
-def address(taught: Taught) -> Iterator[str]:
-    with serving(taught.settings) as client:
-        yield str(client.base_url)
-
-
-def choose(page: Page, *files: Path | Mapping[str, object]) -> None:
-    page.locator("input[type=file]").first.set_input_files(list(files))  # type: ignore[arg-type]
 
 
 def verdict(page: Page, text: str) -> None:
@@ -85,11 +46,12 @@ def test_a_failed_picture_fails_alone_and_names_are_text(browser: Browser, addre
         good = {"name": hostile, "mimeType": "image/png", "buffer": taught.good.read_bytes()}
         choose(page, good, {"name": "torn.png", "mimeType": "image/png", "buffer": b"no picture"}, good)
         expect(page.get_by_text("3 of 3 judged")).to_be_visible(timeout=60_000)
-        expect(page.locator(".results .pass")).to_have_count(2)
-        expect(page.locator(".results .failed")).to_have_count(1)
-        expect(page.locator(".results .name").first).to_have_text(hostile)
-        page.get_by_role("button", name="torn.png").click()
-        expect(page.get_by_text("undecodable_image")).to_be_visible()
+        rows = page.locator(".grid tbody tr")
+        expect(rows.locator(".pass")).to_have_count(2)
+        expect(rows.locator(".failed")).to_have_count(1)
+        expect(rows.locator(".name").first).to_have_text(hostile)
+        page.get_by_role("link", name="torn.png").click()
+        expect(page.get_by_role("alert")).to_contain_text("undecodable_image")
         assert page.evaluate("window.hurt") is None
 
 
@@ -97,11 +59,11 @@ def test_two_hundred_pictures_do_not_hold_the_page_up(browser: Browser, address:
     with opened(browser, address) as page:
         picture = {"mimeType": "image/png", "buffer": taught.black.read_bytes()}
         choose(page, *({"name": f"{number}.png", **picture} for number in range(200)))
-        expect(page.locator(".results li")).to_have_count(200)
-        expect(page.locator(".results .badge svg").first).to_be_visible(timeout=30_000)
+        expect(page.locator(".grid tbody tr")).to_have_count(200)
+        expect(page.locator(".grid tbody .badge svg").first).to_be_visible(timeout=30_000)
         tell_longest(page)
         page.get_by_role("button", name="Clear").click()
-        expect(page.locator(".results")).to_have_count(0)
+        expect(page.locator(".grid")).to_have_count(0)
 
 
 def test_a_service_with_keys_asks_for_one_and_forgets_it_at_sign_out(

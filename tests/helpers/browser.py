@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
@@ -20,6 +21,8 @@ ARGUMENTS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
 )
 AXE = ROOT / "console" / "node_modules" / "axe-core" / "axe.min.js"
 LONG_TASKS = """
@@ -53,6 +56,11 @@ def tell_longest(page: Page) -> None:
     """Write how long the longest task of the page's thread was, which ``pytest -s`` shows. A test of it would fail on
     a busy machine."""
     sys.stdout.write(f"longest task {page.evaluate('window.longest'):.0f} ms\n")
+
+
+def choose(page: Page, *files: Path | Mapping[str, object]) -> None:
+    """Choose pictures in the view's field for them."""
+    page.locator("input[type=file]").first.set_input_files(list(files))  # type: ignore[arg-type]
 
 
 def barriers(page: Page) -> list[list[str]]:

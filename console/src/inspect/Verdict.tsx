@@ -1,84 +1,91 @@
 import { useState } from "preact/hooks";
+import { useLoaded } from "../api/loaded";
 import type { Detection } from "../api/service";
-import { Badge } from "../parts/Badge";
-import { explained, outcomeOf } from "../parts/outcome";
-import { figure, say } from "../words";
-import type { Item } from "./queue";
+import { useSession } from "../api/session";
+import { Failure } from "../parts/Failure";
+import { say } from "../words";
+import { Compare } from "./Compare";
+import type { Box } from "./Crop";
+import { Force } from "./Force";
+import type { Item } from "./item";
+import type { Point, Size } from "./look";
+import { Picture } from "./Picture";
+import { Regions } from "./Regions";
+import { RunnersUp } from "./RunnersUp";
+import { Said } from "./Said";
+import { Sensitivity } from "./Sensitivity";
+import { Timings } from "./Timings";
+import { useShown } from "./useShown";
 
-/** What the service said of one picture, beside the picture. */
+/** One picture with all that the service said of it. */
 export function Verdict({ item }: { item: Item }) {
+  const { queue } = useSession();
+  const [mapSize, setMapSize] = useState<Size | null>(null);
+  const [row, setRow] = useState<number | null>(null);
+  const [picked, setPicked] = useState<{ point: Point; go: boolean } | null>(null);
+  const [patch, setPatch] = useState<Box | null>(null);
   const { detection } = item;
+  const shown = useShown(item, mapSize);
+  const table = useSensitivity(detection);
+  const setting = (row !== null && table.value?.settings[row]) || null;
+  const compare = (point: Point, go: boolean) => {
+    setPatch(null);
+    setPicked({ point, go });
+  };
+  const judge = (name: string) => queue.again([item.id], name);
   return (
-    <article class="verdict" aria-live="polite">
-      <h2 class="name">{item.file.name}</h2>
-      {detection ? <Said detection={detection} /> : <p>{item.failure ?? say(item.state as "waiting")}</p>}
-      <Picture item={item} />
+    <article class="verdict">
+      <Picture
+        {...{ item, shown, maps: queue.maps }}
+        patch={detection ? patch : null}
+        threshold={setting?.pixel_threshold ?? detection?.pixel_threshold ?? null}
+        trial={setting !== null}
+        target={picked?.go ? picked.point : null}
+        onPick={(point) => compare(point, false)}
+        onMapSize={setMapSize}
+      >
+        {table.failure && <Failure failure={table.failure} again={table.again} />}
+        {table.value && <Sensitivity table={table.value} row={row} onChange={setRow} />}
+      </Picture>
+      <div class="told">
+        <Said item={item} setting={setting} />
+        {detection && <Regions detection={detection} onPick={(point) => compare(point, true)} />}
+        {detection && <h3>{say("nearestPatch")}</h3>}
+        {detection && !detection.class_name && <p class="remark">{say("nothingToCompare")}</p>}
+        {detection?.class_name && !picked && <p class="remark">{say("clickToCompare")}</p>}
+        {detection?.class_name && picked && (
+          <Compare
+            item={item}
+            className={detection.class_name}
+            point={picked.point}
+            image={shown.image}
+            width={shown.size?.[0] ?? 1}
+            onPatch={setPatch}
+          />
+        )}
+        {detection && <RunnersUp detection={detection} onForce={judge} />}
+        <Force item={item} onForce={judge} />
+        {detection && <Timings detection={detection} />}
+      </div>
     </article>
   );
 }
 
-function Said({ detection }: { detection: Detection }) {
-  const outcome = outcomeOf(detection);
-  const fault = detection.frame_fault ? ` (${say(detection.frame_fault)})` : "";
-  const defects = detection.regions.flatMap((region) => (region.defect ? [region.defect.name] : []));
-  const others = Object.entries(detection.all_class_scores).filter(([name]) => name !== detection.class_name);
-  const facts: [string, string | null][] = [
-    [say("product"), detection.class_name],
-    [say("score"), detection.anomaly_score === null ? null : figure(detection.anomaly_score)],
-    [say("threshold"), detection.threshold === null ? null : figure(detection.threshold)],
-    [say("pValue"), detection.p_value === null ? null : figure(detection.p_value, 2)],
-    [say("runnersUp"), others.map(([name, share]) => `${name} ${figure(share, 2)}`).join(", ") || null],
-    [say("time"), `${figure(detection.processing_time_ms, 3)} ms`],
-  ];
-  return (
-    <>
-      <Badge outcome={outcome} large />
-      <p>
-        {say(explained(outcome))}
-        {fault} {[...new Set(defects)].join(", ")}
-      </p>
-      <dl>
-        {facts.map(([name, value]) =>
-          value === null ? null : (
-            <div key={name}>
-              <dt>{name}</dt>
-              <dd>{value}</dd>
-            </div>
+/** The class's thresholds by false alarms, of the version that judged; none where there is no score. */
+function useSensitivity(detection: Detection | undefined) {
+  const { service } = useSession();
+  const name = detection?.anomaly_score == null ? null : detection.class_name;
+  const version = detection?.bank_version ?? null;
+  return useLoaded(
+    async (signal) =>
+      name === null
+        ? undefined
+        : service.ask(
+            service.api.GET("/classes/{class_name}/sensitivity", {
+              params: { path: { class_name: name }, query: { version } },
+              signal,
+            }),
           ),
-        )}
-      </dl>
-      <ul class="warnings">
-        {detection.warnings.map((text) => (
-          <li key={text}>{text}</li>
-        ))}
-      </ul>
-    </>
-  );
-}
-
-function Picture({ item }: { item: Item }) {
-  const [size, setSize] = useState<[number, number] | null>(null);
-  const [shown, setShown] = useState(true);
-  const map = item.detection?.anomaly_map_base64;
-  if (map) return <img class="picture" alt={say("picture")} src={`data:image/png;base64,${map}`} />;
-  if (!shown) return <p class="cannot">{say("cannotShow")}</p>;
-  return (
-    <div class="picture">
-      <img
-        alt={item.file.name}
-        src={item.url}
-        onLoad={({ currentTarget: { naturalWidth, naturalHeight } }) =>
-          setSize([naturalWidth, naturalHeight])
-        }
-        onError={() => setShown(false)}
-      />
-      {size && (
-        <svg viewBox={`0 0 ${size[0]} ${size[1]}`} aria-hidden="true">
-          {item.detection?.regions.map(({ box: [left, top, right, bottom] }) => (
-            <rect key={`${left} ${top}`} x={left} y={top} width={right - left} height={bottom - top} />
-          ))}
-        </svg>
-      )}
-    </div>
+    [name, version],
   );
 }

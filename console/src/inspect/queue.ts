@@ -1,91 +1,136 @@
-import { type Detection, Refused, type Service } from "../api/service";
+import { Refused, type Service } from "../api/service";
 import { detect } from "./detect";
+import { type Item, isDone } from "./item";
+import { Maps } from "./maps";
 
-export interface Item {
-  readonly id: number;
-  readonly file: File;
-  readonly url: string;
-  /** The class that was named when it came; empty: it is to be found. */
-  readonly className: string;
-  state: "waiting" | "judging" | "judged" | "failed";
-  detection?: Detection;
-  failure?: string;
-}
-
+const AT_ONCE = 2;
 const BUSY = [0, 429, 502, 503, 504];
+const KEY_ASKED = 401;
 
-/** Judges pictures one after another, in the order in which they came. A service that is busy, or away for a while, is
- * asked again; a picture that it refuses fails alone. */
+/** Judges pictures, two at a time, in the order in which they came. A service that is busy, or away for a while, is asked
+ * again; where it asks for a key, pictures wait for it; a picture that it refuses fails alone. */
 export class Queue {
   items: readonly Item[] = [];
   /** Why nothing goes on at present; empty where it does. */
   hitch = "";
-  private working = false;
+  readonly maps = new Maps();
+  private readonly asked = new Map<number, AbortController>();
+  private readonly listeners = new Set<() => void>();
+  private keyMissing = false;
   private next = 1;
 
-  constructor(
-    private readonly service: Service,
-    private readonly changed: () => void,
-  ) {}
+  constructor(private readonly service: Service) {}
+
+  /** Calls `listener` whenever something changes, until what is returned is called. */
+  listen(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
 
   add(files: readonly File[], className: string): void {
-    const added = files.map((file) => ({
-      id: this.next++,
-      file,
-      url: URL.createObjectURL(file),
-      className,
-      state: "waiting" as const,
-    }));
+    const added = files.map((file) => ({ id: this.next++, file, className, state: "waiting" as const }));
     this.items = [...this.items, ...added];
-    this.changed();
-    if (!this.working) void this.work();
+    this.goOn();
+  }
+
+  /** Judges pictures once more, as `className` if one is given. */
+  again(ids: readonly number[], className?: string): void {
+    for (const id of ids) this.stop(id);
+    this.items = this.items.map((item) =>
+      ids.includes(item.id)
+        ? { id: item.id, file: item.file, className: className ?? item.className, state: "waiting" as const }
+        : item,
+    );
+    this.goOn();
   }
 
   clear(): void {
-    for (const item of this.items) URL.revokeObjectURL(item.url);
+    for (const { id } of this.items) this.stop(id);
     this.items = [];
     this.hitch = "";
     this.changed();
   }
 
-  private async work(): Promise<void> {
-    this.working = true;
-    try {
-      for (let item = this.waiting(); item; item = this.waiting()) {
-        this.put(item, { state: "judging" });
-        await this.judge(item);
-      }
-    } finally {
-      this.working = false;
+  /** A key was given. */
+  resume(): void {
+    this.keyMissing = false;
+    this.goOn();
+  }
+
+  get done(): number {
+    return this.items.filter(isDone).length;
+  }
+
+  private goOn(): void {
+    while (!this.keyMissing && this.asked.size < AT_ONCE) {
+      const item = this.items.find(({ state }) => state === "waiting");
+      if (!item) break;
+      const stop = new AbortController();
+      this.asked.set(item.id, stop);
+      this.put(item.id, { state: "judging" });
+      void this.judge(item, stop.signal).finally(() => {
+        if (this.asked.get(item.id) === stop) this.asked.delete(item.id);
+        this.goOn();
+      });
     }
+    this.changed();
   }
 
-  private waiting(): Item | undefined {
-    return this.items.find((item) => item.state === "waiting");
-  }
-
-  private async judge(item: Item): Promise<void> {
-    while (this.items.some((held) => held.id === item.id)) {
+  private async judge(item: Item, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
       try {
-        const detection = await detect(this.service, item.file, item.className, this.items.length === 1);
+        const { anomaly_map_base64: grey, ...rest } = await detect(
+          this.service,
+          item.file,
+          item.className,
+          signal,
+        );
+        const map = grey === null ? undefined : await this.maps.keep(grey);
+        if (signal.aborted) return;
         this.hitch = "";
-        this.put(item, { state: "judged", detection });
+        this.put(item.id, { state: "judged", detection: { ...rest, anomaly_map_base64: null }, map });
         return;
       } catch (error) {
-        if (!(error instanceof Refused)) throw error;
-        if (!BUSY.includes(error.status)) {
-          this.put(item, { state: "failed", failure: `${error.message} (${error.code})` });
+        if (signal.aborted) return;
+        const refused = error instanceof Refused ? error : new Refused(-1, "page_error", String(error), 0);
+        const failure = (await unreadable(item.file)) ?? refused;
+        if (failure.status === KEY_ASKED) {
+          this.keyMissing = true;
+          this.put(item.id, { state: "waiting" });
           return;
         }
-        this.hitch = error.message || error.code;
+        if (!BUSY.includes(failure.status)) {
+          this.put(item.id, { state: "failed", failure });
+          return;
+        }
+        this.hitch = failure.message || failure.code;
         this.changed();
-        await new Promise((resume) => setTimeout(resume, 1000 * error.retryAfter));
+        await new Promise((resume) => setTimeout(resume, 1000 * failure.retryAfter));
       }
     }
   }
 
-  private put(item: Item, change: Partial<Item>): void {
-    this.items = this.items.map((held) => (held.id === item.id ? { ...held, ...change } : held));
+  private stop(id: number): void {
+    this.asked.get(id)?.abort();
+    this.asked.delete(id);
+  }
+
+  private put(id: number, change: Partial<Item>): void {
+    this.items = this.items.map((held) => (held.id === id ? { ...held, ...change } : held));
     this.changed();
+  }
+
+  private changed(): void {
+    for (const listener of this.listeners) listener();
+  }
+}
+
+/** A file that was removed or changed since it was chosen cannot be sent, which looks like a service that is away. */
+async function unreadable(file: File): Promise<Refused | null> {
+  try {
+    await file.slice(0, 1).arrayBuffer();
+    return null;
+  } catch (error) {
+    return new Refused(-1, "file_unreadable", (error as Error).message, 0);
   }
 }

@@ -1,12 +1,16 @@
+import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { say } from "../words";
+import { filesOf } from "./dropped";
 
-function picturesOf(list: FileList | null | undefined): File[] {
-  return list ? [...list] : [];
+interface Given {
+  onFiles: (files: File[]) => void;
+  /** Further ways to give pictures. */
+  children?: ComponentChildren;
 }
 
-/** Takes pictures: dropped anywhere on the page, pasted, chosen or photographed. */
-export function Intake({ onFiles }: { onFiles: (files: File[]) => void }) {
+/** Takes pictures: dropped anywhere on the page (folders too), pasted, chosen or photographed. */
+export function Intake({ onFiles, children }: Given) {
   const [over, setOver] = useState(false);
   useEffect(() => {
     const drag = (event: DragEvent) => {
@@ -15,9 +19,9 @@ export function Intake({ onFiles }: { onFiles: (files: File[]) => void }) {
     };
     const drop = (event: DragEvent) => {
       drag(event);
-      onFiles(picturesOf(event.dataTransfer?.files));
+      void filesOf(event.dataTransfer).then(onFiles);
     };
-    const paste = (event: ClipboardEvent) => onFiles(picturesOf(event.clipboardData?.files));
+    const paste = (event: ClipboardEvent) => void filesOf(event.clipboardData).then(onFiles);
     addEventListener("dragover", drag);
     addEventListener("dragleave", drag);
     addEventListener("drop", drop);
@@ -31,7 +35,7 @@ export function Intake({ onFiles }: { onFiles: (files: File[]) => void }) {
   }, [onFiles]);
   const taken = (event: Event) => {
     const input = event.currentTarget as HTMLInputElement;
-    onFiles(picturesOf(input.files));
+    onFiles([...(input.files ?? [])]);
     input.value = "";
   };
   return (
@@ -45,6 +49,7 @@ export function Intake({ onFiles }: { onFiles: (files: File[]) => void }) {
         {say("photograph")}
         <input type="file" accept="image/*" capture="environment" onChange={taken} />
       </label>
+      {children}
     </section>
   );
 }

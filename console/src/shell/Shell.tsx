@@ -3,6 +3,7 @@ import { Link, Route, Router, Switch, useLocation } from "wouter-preact";
 import { useHashLocation } from "wouter-preact/use-hash-location";
 import { type ClassSummary, key, Refused, Service } from "../api/service";
 import { SessionContext } from "../api/session";
+import { Queue } from "../inspect/queue";
 import { Failure } from "../parts/Failure";
 import { say } from "../words";
 import { SignIn } from "./SignIn";
@@ -15,21 +16,23 @@ export function Shell() {
   const [failure, setFailure] = useState<Refused | null>(null);
   const [asksKey, setAsksKey] = useState(false);
   const service = useMemo(() => new Service(() => setAsksKey(true)), []);
+  const queue = useMemo(() => new Queue(service), [service]);
   const reload = useCallback(async () => {
     try {
       setClasses((await service.ask(service.api.GET("/classes"))).classes);
       setAsksKey(false);
       setFailure(null);
+      queue.resume();
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       setFailure(error.code === "key_required" ? null : error);
       if (error.status === 0 || error.status === 503) setTimeout(reload, 1000 * error.retryAfter);
     }
-  }, [service]);
+  }, [service, queue]);
   useEffect(() => void reload(), [reload]);
   const session = useMemo(
-    () => classes && { service, classes, reload: () => void reload() },
-    [service, classes, reload],
+    () => classes && { service, queue, classes, reload: () => void reload() },
+    [service, queue, classes, reload],
   );
   return (
     <Router hook={useHashLocation}>
@@ -40,8 +43,8 @@ export function Shell() {
         <SessionContext.Provider value={session}>
           <div hidden={asksKey}>
             <Switch>
-              {VIEWS.map(({ path, view: View }) => (
-                <Route key={path} path={path === "/" ? path : `${path}/*?`}>
+              {VIEWS.map(({ path, pages, view: View }) => (
+                <Route key={path} path={pages ?? `${path}/*?`}>
                   <View />
                 </Route>
               ))}
@@ -58,7 +61,8 @@ export function Shell() {
 
 function Head({ signedIn }: { signedIn: boolean }) {
   const [path] = useLocation();
-  const current = (of: string) => (of === "/" ? path === of : path === of || path.startsWith(`${of}/`));
+  const current = (of: string, pages?: RegExp) =>
+    pages ? pages.test(path) : path === of || path.startsWith(`${of}/`);
   const signOut = () => {
     key.clear();
     location.reload();
@@ -67,8 +71,8 @@ function Head({ signedIn }: { signedIn: boolean }) {
     <header>
       <strong>Patchbank</strong>
       <nav aria-label={say("views")}>
-        {VIEWS.map(({ path: to, title }) => (
-          <Link key={to} href={to} aria-current={current(to) ? "page" : undefined}>
+        {VIEWS.map(({ path: to, pages, title }) => (
+          <Link key={to} href={to} aria-current={current(to, pages) ? "page" : undefined}>
             {say(title)}
           </Link>
         ))}

@@ -7,9 +7,18 @@ import { Review } from "../review/Review";
 import { Teach } from "../teach/Teach";
 import type { Word } from "../words";
 
-/** The views in the order of the navigation; `path` is what follows `#` in the address. */
-export const VIEWS: readonly { path: string; title: Word; view: ComponentType }[] = [
-  { path: "/", title: "inspect", view: Inspect },
+interface View {
+  /** What follows `#` in the address. */
+  path: string;
+  /** The view's pages, where they are not all that begins with its path. */
+  pages?: RegExp;
+  title: Word;
+  view: ComponentType;
+}
+
+/** The views in the order of the navigation. */
+export const VIEWS: readonly View[] = [
+  { path: "/", pages: /^\/(?:pictures\/(?<picture>\d+))?$/, title: "inspect", view: Inspect },
   { path: "/teach", title: "teach", view: Teach },
   { path: "/review", title: "reviewView", view: Review },
   { path: "/line", title: "line", view: Line },
