@@ -82,6 +82,28 @@ def test_a_reference_is_withdrawn_by_its_thumbnail_and_comes_back(
         expect(withdraw).to_be_visible()
 
 
+def test_a_region_is_drawn_with_the_mouse_and_taken_back(browser: Browser, address: str) -> None:
+    with opened(browser, address, path="/teach/class/solar") as page:
+        page.get_by_role("button", name="Draw a region").click()
+        drawing, anew = page.get_by_role("application"), page.get_by_role("button", name="Teach anew with this region")
+        drawing.scroll_into_view_if_needed()
+        box = drawing.bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + 40, box["y"] + 40)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 200, box["y"] + 120, steps=3)
+        page.mouse.up()
+        expect(anew).to_be_visible()
+        page.get_by_label("What you draw").select_option("ignore")
+        page.get_by_label("Shape").select_option("polygon")
+        for x, y in ((60, 60), (120, 60), (90, 110), (60, 60)):  # the first corner again closes it
+            page.mouse.click(box["x"] + x, box["y"] + y)
+        expect(page.locator("polygon.edge.ignore[points]:not([points=''])")).to_have_count(1)
+        for left in (True, False):
+            page.get_by_role("button", name="One back").click()
+            expect(anew).to_be_visible(visible=left)
+
+
 def test_a_name_in_the_address_that_is_no_class_is_text(browser: Browser, address: str) -> None:
     name = "<u>no such class"
     with opened(browser, address, path=f"/teach/class/{quote(name)}", refused=1) as page:
