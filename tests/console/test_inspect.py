@@ -202,6 +202,7 @@ def test_the_pictures_of_a_dropped_folder_are_judged_but_not_hidden_files(
     for name in ("b10.png", "b9.png", ".hidden.png"):
         shutil.copy(taught.black, shift / name)
     with opened(browser, address) as page:
+        expect(page.locator(".welcome")).to_be_visible()
         session = page.context.new_cdp_session(page)
         dragged = {"items": [], "files": [str(shift.parent)], "dragOperationsMask": 1}
         for kind in ("dragEnter", "dragOver", "drop"):
@@ -217,6 +218,7 @@ def test_a_picture_is_pasted_and_one_that_no_browser_shows_is_seen_by_its_copy(
     with Image.open(taught.defective) as picture:
         picture.convert("L").save(tiff)
     with opened(browser, address) as page:
+        expect(page.locator(".welcome")).to_be_visible()
         page.evaluate(
             """bytes => {
               const transfer = new DataTransfer();
