@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 from patchbank.bank.edge.store import EdgeStore
@@ -18,6 +18,7 @@ from patchbank.teaching.teacher import Teacher
 from patchbank_indexer.demo.products import Product
 from tests.helpers.browser import ARGUMENTS, AXE, CHROMIUM
 from tests.helpers.http_service import serving
+from tests.helpers.pictures import scratched
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,7 @@ def taught(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder, product
     black = folder / "black.png"
     Image.fromarray(np.zeros((300, 300), np.uint8)).save(black)
     defective = folder / "scratched.png"
-    with Image.open(solar.good[0]) as picture:
-        scratched = picture.convert("L")
-    ImageDraw.Draw(scratched).line((60, 200, 210, 90), fill=255, width=14)
-    scratched.save(defective)
+    scratched(solar.good[0], defective)
     return Taught(settings, solar.good[0], defective, products["textile"].good[0], black)
 
 

@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 
 def picture(seed: int, size: tuple[int, int] = (96, 80)) -> Image.Image:
@@ -64,3 +64,12 @@ def defective_png(seed: int, size: tuple[int, int] = (96, 80)) -> bytes:
     out = io.BytesIO()
     shown.save(out, "PNG")
     return out.getvalue()
+
+
+def scratched(good: Path, to: Path) -> Path:
+    """A grey copy of a picture of 300 x 300 pixels or more, with a bright scratch."""
+    with Image.open(good) as picture:
+        copy = picture.convert("L")
+    ImageDraw.Draw(copy).line((60, 200, 210, 90), fill=255, width=14)
+    copy.save(to)
+    return to
