@@ -71,7 +71,7 @@ class Seen:
 
 
 def main() -> None:
-    """Print one line per number of clients."""
+    """Print each turn when it is over, and a table of all of them with one row per number of clients."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--references", type=int, default=100)
     parser.add_argument("--images", type=int, default=20, help="good ones, and as many defective ones")
@@ -105,6 +105,8 @@ def main() -> None:
                 end = time.perf_counter() + given.seconds
                 seen, health = _clients(port, bodies, clients, lambda _, end=end: time.perf_counter() < end)  # type: ignore[misc]
                 row.add(seen, health, time.perf_counter() - end + given.seconds, bounds[-1])
+                told = f"{row.rates[-1]:.1f} images/s, {row.shares[-1]:.2f} of embed-only ({bounds[-1]:.1f})"
+                print(f"round {len(bounds)}, {clients} clients: {told}", flush=True)
         print(f"embed-only: {np.median(bounds):.1f} images/s ({min(bounds):.1f} to {max(bounds):.1f})")
         print("| clients | images/s | of embed-only | p50 ms | p99 ms | 429 | health p50 ms | health p99 ms |")
         print("|---|---|---|---|---|---|---|---|")

@@ -1,7 +1,8 @@
 """Forward passes that several threads ask for: as many at once as there are cores for, and what waits shares one.
 
-Two passes that both want all cores take turns at each step, and both together take longer than one after the other. On
-a device where a pass of several inputs costs less than as many passes, those that wait are run together.
+Two at least run at once on a CPU, though both want all cores: where one waits for a core that a search has, the other
+goes on (docs/inference.md). On a device where a pass of several inputs costs less than as many passes, those that wait
+are run together.
 """
 
 from __future__ import annotations
@@ -19,13 +20,16 @@ from patchbank.errors import ModelUnavailable, PatchbankError
 Made = tuple[FloatArray, FloatArray]
 """Patch tokens (N, D) and CLS (D',) of one input, as the graph gives them."""
 
+_LEAST: Final = 2
+"""Forward passes at once on a CPU, however many cores each takes."""
+
 _TICK: Final = 0.1
 """Seconds between two looks at the deadline of a request that waits."""
 
 
 def passes_at_once(threads: int) -> int:
-    """How many forward passes of so many ``threads`` (0: all cores) the cores can do at the same time."""
-    return max(1, (os.cpu_count() or 1) // threads) if threads else 1
+    """How many forward passes of so many ``threads`` (0: all cores) run at the same time on a CPU."""
+    return max(_LEAST, (os.cpu_count() or 1) // threads) if threads else _LEAST
 
 
 class ForwardPasses:
@@ -66,6 +70,7 @@ class ForwardPasses:
                 return asked.result()
             together = self._take()
             self._running += 1
+            self._changed.notify_all()  # there may be room for the next one too
         try:
             self._lead(together)
         finally:
