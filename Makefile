@@ -34,7 +34,7 @@ console:  ## Build the console's files; needs Node 20, and npm's registry once.
 	cd console && npm ci --no-audit --no-fund && npm run build
 
 bench: $(VENV)/ready  ## Measure search, service and throughput.
-	$(BIN)/python -m benchmarks.search
+	$(BIN)/python -m benchmarks.search --dims 240 384 768
 	$(BIN)/python -m benchmarks.service
 	$(BIN)/python -m benchmarks.throughput --rounds 3 --seconds 2
 

@@ -1,11 +1,11 @@
 """What the benchmarks of the search share: real patches of solar cells as a bank, and what is decided exhaustively.
 
-The bank is the patches of 150 solar cells, shuffled and cut to size; its threshold is that of the held-out good images.
+The bank is the patches of solar cells, shuffled and cut to size; its threshold is that of the held-out good images.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,6 +37,22 @@ class Cells:
     patches: FloatArray
     images: dict[str, list[Embedding]]
 
+    def widened(self, dim: int) -> Cells:
+        """Each patch with its neighbours on the right, below, and below on the right, cut to ``dim`` numbers: what a
+        backbone of so many numbers would give."""
+        if dim == self.patches.shape[1]:
+            return self
+        grid = next(iter(self.images.values()))[0].grid
+        count = grid[0] * grid[1]
+        pictures = [self.patches[begin : begin + count] for begin in range(0, len(self.patches), count)]
+        return Cells(
+            np.concatenate([_widened(patches, grid, dim) for patches in pictures]),
+            {
+                kind: [replace(image, patches=_widened(image.patches, grid, dim)) for image in images]
+                for kind, images in self.images.items()
+            },
+        )
+
     def bank(self, size: int) -> tuple[FloatArray, float]:
         """At most so many patches, and the threshold of a bank of them."""
         patches = self.patches[np.random.default_rng(0).permutation(len(self.patches))[:size]]
@@ -45,9 +61,9 @@ class Cells:
         return patches, max(normal) + 1e-6
 
 
-def embed_cells(images: int) -> Cells:
+def embed_cells(images: int, references: int = 150) -> Cells:
     """Embed the references, so many good images and as many defective ones."""
-    product = load_products(150, images)[0]
+    product = load_products(references, images)[0]
     with Embedder.open(load_settings(backbone=BUILT_IN)) as embedder:
         patches = np.concatenate([embedder.embed(read_image(file)).patches for file in product.references])
         held_out = {
@@ -55,6 +71,14 @@ def embed_cells(images: int) -> Cells:
             for kind, files in (("good", product.good), ("defective", product.defective))
         }
     return Cells(patches, held_out)
+
+
+def _widened(patches: FloatArray, grid: tuple[int, int], dim: int) -> FloatArray:
+    cells = np.pad(patches.reshape(*grid, -1), ((0, 1), (0, 1), (0, 0)), mode="edge")
+    rows, columns = grid
+    each = [cells[down : down + rows, right : right + columns] for down, right in ((0, 0), (0, 1), (1, 0), (1, 1))]
+    wide = np.concatenate(each, axis=2).reshape(rows * columns, -1)[:, :dim]
+    return np.asarray(wide / np.linalg.norm(wide, axis=1, keepdims=True), dtype=np.float32)
 
 
 def exhaustive(queries: FloatArray, patches: FloatArray) -> FloatArray:

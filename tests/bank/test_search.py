@@ -11,8 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from patchbank.arrays import BoolArray, FloatArray
-from patchbank.bank.edge import flat_collection
+from patchbank.bank.edge import flat_collection, graph
+from patchbank.bank.edge.graph import Graph
 from patchbank.bank.edge.store import EdgeStore
+from patchbank.bank.exact import bounded_search
+from patchbank.bank.exact import index as exact_index
 from patchbank.bank.manifest import ScoringRule
 from patchbank.bank.names import PatchId
 from patchbank.bank.search import PatchScores, search_patches
@@ -255,7 +258,13 @@ def test_score_and_peak_of_the_map_are_exact_for_calibration_and_no_pixel_passes
 
 @pytest.mark.parametrize("kind", ["one point", "few", "plain", "clusters", "duplicates", "spread"])
 @pytest.mark.parametrize("k", [1, 3])
-def test_the_engine_decides_as_numpy_does(tmp_path: Path, kind: str, k: int) -> None:
+@pytest.mark.parametrize("first", ["graph", "lists"])
+def test_the_embedded_store_decides_as_numpy_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, k: int, first: str
+) -> None:
+    if first == "lists":
+        monkeypatch.setattr(exact_index, "BOUNDED_FROM", 1)
+        monkeypatch.setattr(bounded_search, "NEAR", 1)
     rng = np.random.default_rng(k)
     dim, grid = 32, (14, 12)
     size = {"one point": 1, "few": 2, "plain": INDEX_FROM - 1}.get(kind, 2 * INDEX_FROM)
@@ -273,6 +282,7 @@ def test_the_engine_decides_as_numpy_does(tmp_path: Path, kind: str, k: int) -> 
     with store.draft("part", BankSpec(dim, 4)) as draft:
         fill(draft, [bank], unit(np.ones((1, 4))))
         draft.seal()
+        assert draft.nearest(queries, k).exact == (first == "graph" and size < INDEX_FROM)
         searched = assert_searches_exactly(draft, queries, bank, grid, k)
         assert searched.exact.all(), "everything is above the lowest threshold, so everything must be exact"
     store.close()
@@ -287,6 +297,22 @@ def test_a_large_bank_is_searched_approximately_first(tmp_path: Path) -> None:
         assert not draft.nearest(unit(rng.normal(size=(3, 16))), 1).exact
         assert draft.nearest(unit(rng.normal(size=(3, 16))), 1, exact=True).exact
     store.close()
+
+
+def test_a_graph_of_an_earlier_release_is_left_alone_where_lists_are_faster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    monkeypatch.setattr(exact_index, "BOUNDED_FROM", 100)
+    monkeypatch.setattr(Graph, "propose", None)
+    with closing(EdgeStore(tmp_path, index_from=INDEX_FROM)) as store, store.draft("part", BankSpec(16, 4)) as draft:
+        fill(draft, [unit(rng.normal(size=(INDEX_FROM, 16)))], unit(np.ones((1, 4))))
+        draft.seal()
+        first = draft.nearest(unit(rng.normal(size=(3, 16))), 1)
+        monkeypatch.setattr(graph, "INDEX_FROM", INDEX_FROM)
+        with pytest.raises(TypeError):
+            draft.nearest(unit(rng.normal(size=(3, 16))), 1)
+    assert not first.exact
 
 
 def test_an_approximate_search_finds_no_image_that_is_left_out(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from patchbank.bank.exact import int8_product
 from patchbank.bank.exact.bounded_search import BoundedSearch
 from patchbank.bank.exact.index import BOUNDED_FROM, ExactIndex
 from patchbank.bank.exact.int8_product import FULL, NARROW, ZERO, Int8Product, product_graph
+from patchbank.bank.exact.lists import Lists
 from patchbank.bank.exact.rows import ArrayRows
 from patchbank.bank.exact.upper_bounds import UpperBounds
 from patchbank.bank.names import point_ids
@@ -61,11 +62,12 @@ def bank_of(kind: str, count: int, dim: int, rng: np.random.Generator) -> FloatA
     dim=st.sampled_from([4, 32, 200]),
     queries=st.integers(1, 40),
     k=st.integers(1, 5),
-    block=st.sampled_from([1, 16, 64]),
+    size=st.sampled_from([1, 10, 200]),
+    longest=st.sampled_from([1, 7, 200]),
     narrow=st.booleans(),
 )
 def test_it_finds_what_comparing_with_all_finds(
-    seed: int, kind: str, count: int, dim: int, queries: int, k: int, block: int, narrow: bool
+    seed: int, kind: str, count: int, dim: int, queries: int, k: int, size: int, longest: int, narrow: bool
 ) -> None:
     rng = np.random.default_rng(seed)
     vectors = bank_of(kind, count, dim, rng)
@@ -73,9 +75,10 @@ def test_it_finds_what_comparing_with_all_finds(
     asked = np.where(rng.random((queries, 1)) < 0.3, own, unit(own + rng.normal(size=(queries, dim))))
     gone = np.flatnonzero(rng.random(count) < 0.2)
     rows = ArrayRows(vectors)
-    search = BoundedSearch(
-        rows, UpperBounds(rows, Sixteen() if narrow else PRODUCT, block), asked.astype(np.float32), k
-    )
+    lists = Lists(rows, size, 20, longest)
+    assert np.array_equal(np.sort(lists.order), np.arange(count)), "each patch is in one list"
+    bounds = UpperBounds(rows, Sixteen() if narrow else PRODUCT, lists)
+    search = BoundedSearch(rows, lists, bounds, asked.astype(np.float32), k)
     search.run(gone)
     similarity = asked @ vectors.T
     similarity[:, gone] = -np.inf
@@ -84,12 +87,16 @@ def test_it_finds_what_comparing_with_all_finds(
     there = np.isfinite(expected)
     assert (np.isfinite(found) == there).all()
     assert found[there] == pytest.approx(expected[there], abs=2e-6)
-    for row, places in enumerate(search.places):
-        real = places[np.isfinite(search.similarity[row])]
-        assert len(set(real)) == len(real), "no patch counts twice"
-        assert not np.isin(real, gone).any()
-        told = search.similarity[row][np.isfinite(search.similarity[row])]
-        assert told == pytest.approx(similarity[row, real], abs=2e-6), "each is that near"
+    near = BoundedSearch(rows, lists, bounds, asked.astype(np.float32), k)
+    near.run(gone, everywhere=False)
+    assert (-np.sort(-near.similarity, axis=1)[there] <= expected[there] + 2e-6).all(), "no distance is too low"
+    for each in (search, near):
+        for row, places in enumerate(each.places):
+            told = each.similarity[row][np.isfinite(each.similarity[row])]
+            real = places[np.isfinite(each.similarity[row])]
+            assert len(set(real)) == len(real), "no patch counts twice"
+            assert not np.isin(real, gone).any()
+            assert told == pytest.approx(similarity[row, real], abs=2e-6), "each is that near"
 
 
 def test_few_patches_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +114,10 @@ def test_few_patches_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
 
     rows = Counted(vectors)
     monkeypatch.setattr(BoundedSearch, "_compare", None)
-    BoundedSearch(rows, UpperBounds(rows, PRODUCT), asked, 1).run(np.empty(0, dtype=np.int64))
+    lists = Lists(rows)
+    search = BoundedSearch(rows, lists, UpperBounds(rows, PRODUCT, lists), asked, 1)
+    looked.clear()  # making lists reads all
+    search.run(np.empty(0, dtype=np.int64))
     assert sum(looked) < 0.01 * len(asked) * len(vectors)
 
 
@@ -118,9 +128,9 @@ def test_a_large_index_is_searched_by_bounds_and_a_small_one_compared(monkeypatc
     searched: list[int] = []
     run = BoundedSearch.run
 
-    def counted(search: BoundedSearch, gone: IntArray) -> None:
+    def counted(search: BoundedSearch, gone: IntArray, *, everywhere: bool) -> None:
         searched.append(len(gone))
-        run(search, gone)
+        run(search, gone, everywhere=everywhere)
 
     monkeypatch.setattr(BoundedSearch, "run", counted)
     for count in (BOUNDED_FROM, BOUNDED_FROM - 1):
@@ -130,6 +140,23 @@ def test_a_large_index_is_searched_by_bounds_and_a_small_one_compared(monkeypatc
         assert with_bounds.distances == pytest.approx(compared.distances, abs=2e-6)
         assert (with_bounds.ids == compared.ids).mean() > 0.99, "but for ties"
     assert len(searched) == 1
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_a_first_look_at_few_lists_finds_most_of_the_nearest(k: int) -> None:
+    rng = np.random.default_rng(3)
+    centres = rng.normal(size=(50, 24))
+    vectors = unit(centres[rng.integers(0, 50, 2 * BOUNDED_FROM)] + 0.5 * rng.normal(size=(2 * BOUNDED_FROM, 24)))
+    asked = unit(centres[rng.integers(0, 50, 200)] + 0.5 * rng.normal(size=(200, 24)))
+    ids = point_ids([image_id(place % 7) for place in range(len(vectors))], np.stack([np.arange(len(vectors))] * 2, 1))
+    index = ExactIndex(vectors, ids, PRODUCT)
+    first = index.nearest(asked, k, [image_id(3)], exact=False)
+    exactly = index.nearest(asked, k, [image_id(3)])
+    again = ExactIndex(vectors, ids, PRODUCT).nearest(asked, k, [image_id(3)], exact=False)
+    assert not first.exact
+    assert (first.distances >= exactly.distances - 1e-6).all()
+    assert (first.distances <= exactly.distances + 1e-6).mean() > 0.99
+    assert (first.ids == again.ids).all(), "and the same whenever the bank is opened"
 
 
 def test_the_product_is_right_and_its_graph_sound() -> None:

@@ -57,7 +57,7 @@ class FlatCollection(ABC):
 
     def _nearest(self, queries: FloatArray, k: int, exact: bool, exclude_images: Sequence[str]) -> Neighbours:
         with self._reading("patches"):
-            return self._patches().nearest(queries, k, exclude_images)
+            return self._patches().nearest(queries, k, exclude_images, exact=exact)
 
     def references(self) -> list[Reference]:
         """All reference images, by name."""

@@ -1,7 +1,7 @@
 """A finished part of a bank in flat files, which are checked when they are opened and whenever they change.
 
-The patches of a large part are searched by the engine's graph first, which only proposes (``graph``). Where there is
-none, or it cannot be used, they are searched exhaustively.
+The patches of a part are searched by the flat index's lists first, those of a huge part by the engine's graph, which
+only proposes (``graph``). Where it cannot be used, they are searched by lists, too.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Final, Protocol, TypeVar
 
 from patchbank.arrays import ByteArray, FloatArray
 from patchbank.bank.content_digest import VectorsDigest, require_unit
+from patchbank.bank.edge import graph
 from patchbank.bank.edge.cls_table import ClsTable
 from patchbank.bank.edge.flat_collection import BLOCK, FlatCollection
 from patchbank.bank.edge.folders import CLS_COPY, EXACT_COPY, REFERENCES
@@ -122,14 +123,19 @@ class FlatPart(FlatCollection):
         return self._references.get()
 
     def _nearest(self, queries: FloatArray, k: int, exact: bool, exclude_images: Sequence[str]) -> Neighbours:
-        if not exact and self._graph is not None and (graph := self._graph.get()) is not None:
+        if not exact and self._walks_graph and self._graph is not None and (found := self._graph.get()) is not None:
             try:
-                return self._proposed(graph, queries, k, exclude_images)
+                return self._proposed(found, queries, k, exclude_images)
             except GraphUnusable as error:
                 self._give_up(error)
         return super()._nearest(queries, k, exact, exclude_images)
 
-    def _proposed(self, graph: Graph, queries: FloatArray, k: int, exclude_images: Sequence[str]) -> Neighbours:
+    @property
+    def _walks_graph(self) -> bool:
+        """Parts that were written when fewer patches had a graph are searched without it."""
+        return self._part.patches >= graph.INDEX_FROM or not self._patches().has_lists
+
+    def _proposed(self, walked: Graph, queries: FloatArray, k: int, exclude_images: Sequence[str]) -> Neighbours:
         with self._reading("patches"):
             index = self._patches()
 
@@ -137,7 +143,7 @@ class FlatPart(FlatCollection):
                 if left_out:  # the few queries all of whose nearest are left out
                     exactly = index.nearest(asked, most, left_out)
                     return exactly.distances, exactly.ids
-                return index.among(asked, graph.propose(asked, _OVERSAMPLING * most), most)
+                return index.among(asked, walked.propose(asked, _OVERSAMPLING * most), most)
 
             return Neighbours(*nearest_without(search, queries, k, exclude_images), exact=False)
 
@@ -216,6 +222,6 @@ class FlatPart(FlatCollection):
         """Release the files; a later use raises ``Closed``."""
         for piece in (self._index, self._cls, self._references, self._sums):
             piece.close()
-        graph = None if self._graph is None else self._graph.close()
-        if graph is not None:
-            graph.close()
+        opened = None if self._graph is None else self._graph.close()
+        if opened is not None:
+            opened.close()

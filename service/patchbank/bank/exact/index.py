@@ -1,8 +1,8 @@
 """Exact search over a bank's vectors in a flat file.
 
 An engine built for graphs compares one query with one vector at a time; a matrix product does many at once, three times
-faster, and upper bounds leave few to be compared at all (docs/search.md). Where the file is memory-mapped, all
-processes that search the bank share it.
+faster, and upper bounds leave few to be compared at all (docs/search.md). What need not be exact is looked for in a few
+lists of the bank. Where the file is memory-mapped, all processes that search the bank share it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ import numpy as np
 from patchbank.arrays import ByteArray, FloatArray, IntArray
 from patchbank.bank.exact.bounded_search import QUERIES, BoundedSearch
 from patchbank.bank.exact.int8_product import Int8Product
+from patchbank.bank.exact.lists import Lists
 from patchbank.bank.exact.nearest_so_far import merge
 from patchbank.bank.exact.rows import ArrayRows, Rows
 from patchbank.bank.exact.upper_bounds import UpperBounds
 from patchbank.bank.excluding import are_of
 from patchbank.bank.store import Neighbours
+
+Bounds = tuple[Lists, UpperBounds]
 
 _BLOCK: Final = 4_096
 """Bank patches per matrix product. Their similarities to 1,024 queries take 16 MB."""
@@ -31,7 +34,7 @@ BOUNDED_FROM: Final = 8_192
 
 class ExactIndex:
     """``vectors`` float32 (N, D), L2-normalised, and ``ids`` uint8 (N, 16), their point ids. With a ``product``, many
-    are searched by upper bounds, which are made at the first search."""
+    are searched by lists and upper bounds, which are made at the first search."""
 
     def __init__(self, vectors: Rows | FloatArray, ids: ByteArray, product: Int8Product | None = None) -> None:
         self._vectors = ArrayRows(vectors) if isinstance(vectors, np.ndarray) else vectors
@@ -41,23 +44,31 @@ class ExactIndex:
     def __len__(self) -> int:
         return len(self._ids)
 
+    @property
+    def has_lists(self) -> bool:
+        """Whether a search that need not be exact is faster than one that must."""
+        return self._product is not None
+
     def prepare(self) -> None:
         """Make now what the first search would make."""
         _ = self._bounds
 
-    def nearest(self, queries: FloatArray, k: int, exclude_images: Sequence[str] = ()) -> Neighbours:
-        """The k nearest patches of each query. Multiplying releases Python's global lock."""
+    def nearest(
+        self, queries: FloatArray, k: int, exclude_images: Sequence[str] = (), *, exact: bool = True
+    ) -> Neighbours:
+        """The k nearest patches of each query; where they need not be ``exact``, perhaps the nearest of a few lists of
+        the bank. Multiplying releases Python's global lock."""
         left_out = self._places_of(exclude_images)
         if self._bounds is None:
             best, places = self._compared(queries, k, left_out)
         else:
-            best, places = self._bounded(self._bounds, queries, k, left_out)
+            best, places = self._bounded(self._bounds, queries, k, left_out, exact)
         order = np.argsort(-best, axis=1, kind="stable")
         best, places = np.take_along_axis(best, order, axis=1), np.take_along_axis(places, order, axis=1)
         ids = np.zeros((*places.shape, 16), dtype=np.uint8)
         present = np.isfinite(best)
         ids[present] = self._ids[places[present]]
-        return Neighbours(np.maximum(1.0 - best, 0.0), ids, exact=True)
+        return Neighbours(np.maximum(1.0 - best, 0.0), ids, exact or self._bounds is None)
 
     def _compared(self, queries: FloatArray, k: int, left_out: IntArray) -> tuple[FloatArray, IntArray]:
         """Similarities (Q, k) and places of the nearest, in no order, by comparing all."""
@@ -71,23 +82,26 @@ class ExactIndex:
         return best, places
 
     def _bounded(
-        self, bounds: UpperBounds, queries: FloatArray, k: int, left_out: IntArray
+        self, bounds: Bounds, queries: FloatArray, k: int, left_out: IntArray, everywhere: bool
     ) -> tuple[FloatArray, IntArray]:
         """The same by upper bounds."""
         searches = [
-            BoundedSearch(self._vectors, bounds, queries[begin : begin + QUERIES], k)
+            BoundedSearch(self._vectors, *bounds, queries[begin : begin + QUERIES], k)
             for begin in range(0, max(1, len(queries)), QUERIES)
         ]
         for search in searches:
-            search.run(left_out)
+            search.run(left_out, everywhere=everywhere)
         return (
             np.concatenate([search.similarity for search in searches]),
             np.concatenate([search.places for search in searches]),
         )
 
     @cached_property
-    def _bounds(self) -> UpperBounds | None:
-        return None if self._product is None else UpperBounds(self._vectors, self._product)
+    def _bounds(self) -> Bounds | None:
+        if self._product is None:
+            return None
+        lists = Lists(self._vectors)
+        return lists, UpperBounds(self._vectors, self._product, lists)
 
     def among(self, queries: FloatArray, proposed: IntArray, k: int) -> tuple[FloatArray, ByteArray]:
         """The true distances (Q, k), ascending, to the nearest of the patches at the places that were ``proposed``

@@ -14,18 +14,18 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from patchbank.arrays import FloatArray
-from patchbank.bank.exact.int8_product import ZERO, Int8Array, Int8Product, Sums
+from patchbank.arrays import FloatArray, IntArray
+from patchbank.bank.exact.int8_product import ZERO, Int8Product, Sums
+from patchbank.bank.exact.lists import Lists
 from patchbank.bank.exact.rows import Rows
 
-BLOCK: Final = 2_048
-"""Bank patches per product. Its sums for 512 queries take 4 MB."""
+_AT_ONCE: Final = 2_048
 
 AXES: Final = 127
 """Principal axes; with the length of the rest 128 numbers, whatever the backbone (docs/search.md)."""
 
-BYTES_A_PATCH: Final = AXES + 1
-"""Memory of a patch's codes; of fewer axes than ``AXES`` it is less."""
+BYTES_A_PATCH: Final = AXES + 1 + 4
+"""Memory of a patch's codes and of its place in a list; of fewer axes than ``AXES`` it is less."""
 
 SLACK: Final = 1e-5
 """What rounding in float32 may add up to, with much to spare."""
@@ -47,33 +47,30 @@ class Asked:
 
 
 class UpperBounds:
-    """Codes of the patches ``rows``, in memory: 128 bytes each, ``block`` patches together. Reading may raise
+    """Codes of the patches ``rows``, in memory: 128 bytes each, those of a list together. Reading may raise
     ``OSError``."""
 
-    def __init__(self, rows: Rows, product: Int8Product, block: int = BLOCK) -> None:
-        self.block = block
+    def __init__(self, rows: Rows, product: Int8Product, lists: Lists) -> None:
         self._product = product
         self._axes = principal_axes(rows)
         self._turn = _random_turn(self._axes.shape[1] + 1)
         levels = product.levels
         self._left = levels.left
-        spans = [(begin, min(begin + block, len(rows))) for begin in range(0, len(rows), block)]
+        spans = [(begin, min(begin + _AT_ONCE, len(rows))) for begin in range(0, len(rows), _AT_ONCE)]
         # Twice, so that a bank of gigabytes is never held in float32.
         self._step = max(float(np.abs(self._projected(rows.rows(*span))).max()) for span in spans) / levels.right or 1.0
-        self._codes: list[Int8Array] = []
-        self._errors: list[float] = []
+        codes = np.empty((len(rows), self._turn.shape[1]), dtype=np.int8)
+        errors = np.empty(len(rows), dtype=np.float32)
         for span in spans:
             projected = self._projected(rows.rows(*span))
-            codes = np.round(projected / self._step)
-            self._errors.append(float(np.linalg.norm(projected - codes * self._step, axis=1).max()))
-            self._codes.append(np.ascontiguousarray(codes.T, dtype=np.int8))
-
-    def __len__(self) -> int:
-        """Number of blocks."""
-        return len(self._codes)
+            rounded = np.round(projected / self._step)
+            errors[slice(*span)] = np.linalg.norm(projected - rounded * self._step, axis=1)
+            codes[slice(*span)] = rounded
+        self._codes = [np.ascontiguousarray(codes[lists.places(number)].T) for number in range(len(lists))]
+        self._errors = np.array([errors[lists.places(number)].max() for number in range(len(lists))], dtype=np.float64)
 
     def asked(self, queries: FloatArray) -> Asked:
-        """Queries (Q, D), L2-normalised, as they are multiplied with the blocks."""
+        """Queries (Q, D), L2-normalised, as they are multiplied with the lists."""
         projected = self._projected(queries).astype(np.float64)
         step = np.abs(projected).max(axis=1, initial=0.0) / self._left
         step[step == 0] = 1.0
@@ -81,16 +78,20 @@ class UpperBounds:
         error = np.linalg.norm(projected - codes * step[:, None], axis=1)
         return Asked((codes + ZERO).astype(np.uint8), step, error)
 
-    def sums(self, number: int, asked: Asked) -> Sums:
-        """The products of the codes with those of a block, (Q, N)."""
-        return self._product(asked.codes, self._codes[number])
+    def sums(self, number: int, codes: npt.NDArray[np.uint8]) -> Sums:
+        """The products of some queries' codes with those of a list, (Q, N)."""
+        return self._product(codes, self._codes[number])
 
-    def floor(self, number: int, asked: Asked, similarity: npt.NDArray[np.float64]) -> Sums:
-        """The least sum (Q,) in a block with which a patch could be as similar as this (Q,)."""
-        error = asked.error + (1.0 + asked.error) * self._errors[number]
-        least = (similarity - SLACK - error) / (asked.step * self._step)
+    def floors(self, asked: Asked, similarity: npt.NDArray[np.float64]) -> Sums:
+        """The least sums (Q, L) in each list with which a patch could be as similar as this (Q,)."""
+        error = asked.error[:, None] + (1.0 + asked.error[:, None]) * self._errors
+        least = (similarity[:, None] - SLACK - error) / (asked.step * self._step)[:, None]
         limit = np.iinfo(np.int32).max
         return np.ceil(np.clip(least, -limit, limit)).astype(np.int32)
+
+    def in_sums(self, asked: Asked, similarity: float) -> IntArray:
+        """By how much the sums (Q,) differ where bounds differ by this."""
+        return np.round(similarity / (asked.step * self._step)).astype(np.int64)
 
     def _projected(self, vectors: FloatArray) -> FloatArray:
         """Coordinates on the axes and the length of the rest, turned: (N, K), as long as the vectors."""

@@ -32,14 +32,14 @@ class CachedPart(Forwarding):
     def nearest(
         self, queries: FloatArray, k: int, *, exact: bool = False, exclude_images: Sequence[str] = ()
     ) -> Neighbours:
-        """Exact where the part is kept in memory, but for first looks at large parts."""
+        """In memory where the part is kept there, but for first looks at large parts."""
         if not exact and self._part.indexed and self._part.patches >= GRAPH_FROM:
             self._cache.pass_on()
             return super().nearest(queries, k, exact=exact, exclude_images=exclude_images)
         index = self._cache.find(self._collection.name, self._part.patches, queries.shape[1], self._collection.patches)
         if index is None:
             return super().nearest(queries, k, exact=exact, exclude_images=exclude_images)
-        return index.nearest(queries, k, exclude_images)
+        return index.nearest(queries, k, exclude_images, exact=exact)
 
     def image_patches(self, image_id: str) -> FloatArray:
         """Patches (M, D) of one reference image; class retrieval compares those of several with each image."""
