@@ -78,8 +78,14 @@ function Head({ signedIn }: { signedIn: boolean }) {
         ))}
       </nav>
       <span class="space" />
-      <button type="button" class="button plain" onClick={switchTheme}>
-        {say("theme")}
+      <button
+        type="button"
+        class="button plain"
+        title={say("theme")}
+        aria-label={say("theme")}
+        onClick={switchTheme}
+      >
+        ◐
       </button>
       {signedIn && (
         <button type="button" class="button plain" onClick={signOut}>

@@ -9,7 +9,7 @@ from patchbank.api.state import ApiState, state_of
 from patchbank.bank.manifest import Manifest
 from patchbank.bank.view import View
 from patchbank.errors import DamagedBank
-from patchbank.judging.bank_facts import detail, summary, vector_bytes
+from patchbank.judging.bank_facts import detail, summary
 
 router = APIRouter(prefix="/classes", tags=["classes"])
 
@@ -36,9 +36,8 @@ def show_class(request: Request, class_name: str) -> ClassDetail:
     compatibility = state.inspector.compatibility.look(manifest)
     told = {**detail(manifest, compatibility), **summary(manifest, compatibility)}  # of the backbone the name alone
     kept = state.inspector.store.versions(class_name)
-    return ClassDetail(**told, vector_bytes=vector_bytes(manifest), versions=kept)
+    return ClassDetail(**told, versions=kept)
 
 
 def _summary(state: ApiState, manifest: Manifest) -> ClassSummary:
-    told = summary(manifest, state.inspector.compatibility.look(manifest))
-    return ClassSummary(**told, vector_bytes=vector_bytes(manifest))
+    return ClassSummary(**summary(manifest, state.inspector.compatibility.look(manifest)))

@@ -44,6 +44,7 @@ def summary(manifest: Manifest, compatibility: Compatibility | None) -> dict[str
         "review_threshold": review_threshold(manifest.calibration),
         "backbone": manifest.backbone.name,
         "created_at": manifest.created_at,
+        "vector_bytes": vector_bytes(manifest),
         **usable_facts(compatibility),
     }
 
@@ -65,6 +66,7 @@ def detail(manifest: Manifest, compatibility: Compatibility | None) -> dict[str,
         "smallest_visible": smallest_visible(manifest),
         "known_defects": len(manifest.defects),
         "review_threshold": review_threshold(manifest.calibration),
+        "vector_bytes": vector_bytes(manifest),
         **usable_facts(compatibility),
         "self_test_record": recorded,
     }

@@ -46,7 +46,9 @@ def test_the_csv_file_holds_the_answer_s_plain_values_and_counts_its_regions(
     assert document["summary"] == counts(document["results"])
     assert (document["summary"]["unknown"], document["summary"]["unread"]) == (1, 1)
     shown = {name for name, field in Detection.model_fields.items() if get_origin(field.annotation) not in (dict, list)}
-    assert shown - {"anomaly_map_base64", "detection_id"} <= set(written[0]), "which only the service has"
+    assert shown - {"anomaly_map_base64", "detection_id", "grey_values"} <= set(written[0]), (
+        "which only the service has"
+    )
     assert [row["reasons"] for row in written[:2]] == [";".join(row["reasons"]) for row in document["results"][:2]]
 
 
