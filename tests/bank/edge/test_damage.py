@@ -13,13 +13,15 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pytest
 
+from patchbank.bank.edge import store as store_module
+from patchbank.bank.edge.flat_part import FlatPart
 from patchbank.bank.edge.store import EdgeStore
 from patchbank.bank.names import BankRef
 from patchbank.bank.sealed_document import sealed
@@ -254,6 +256,33 @@ def test_a_damaged_graph_is_searched_around_and_made_anew_by_the_check(data_dir:
         while bank.nearest(QUERIES, 1).exact:  # it is made anew while it is searched on
             assert time.monotonic() < end
             time.sleep(0.05)
+
+
+def test_a_check_reads_what_changed_alone_though_there_are_more_parts_than_are_kept_open(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "_CACHED", 1)
+    read: list[str] = []
+    check_part = FlatPart.check
+
+    def check_and_tell(part: FlatPart) -> None:
+        read.append(part._folder.name)
+        check_part(part)
+
+    monkeypatch.setattr(FlatPart, "check", check_and_tell)
+    with closing(opened(data_dir)) as store:
+        refs = [BankRef(name, version) for name, version in store.active().items()]
+        for ref in refs:
+            store.check(ref)
+        assert len(read) == len(set(read)) == 4, "two parts of two classes"
+        for ref in refs:
+            store.check(ref)
+        assert len(read) == 4
+        flip(truth(data_dir, "exact/vectors.npy"))
+        for ref in refs:
+            with pytest.raises(DamagedBank) if ref.class_name == "part" else nullcontext():
+                store.check(ref)
+        assert len(read) == 5
 
 
 @pytest.mark.skipif(os.geteuid() == 0 if hasattr(os, "geteuid") else True, reason="root may write everywhere")

@@ -22,6 +22,7 @@ from patchbank.bank.edge.graph import Graph, GraphUnusable
 from patchbank.bank.edge.npy_file import FileRows, NpyFile
 from patchbank.bank.edge.reference_shelf import UNREADABLE, Shelf, read_shelf
 from patchbank.bank.edge.shard_sums import check_sums, engine_stamp, watched_files
+from patchbank.bank.edge.stamp import Stamp
 from patchbank.bank.edge.watched import Watched
 from patchbank.bank.exact.index import ExactIndex
 from patchbank.bank.exact.int8_product import Int8Product
@@ -95,6 +96,11 @@ class FlatPart(FlatCollection):
         open_piece = {"patches": self._patches, "cls": self._table, "references": self._shelf}
         for piece in pieces:
             open_piece[piece]()
+
+    def stamps(self) -> tuple[Stamp | None, ...]:
+        """The stamps of all files that ``check`` and ``engine_trouble`` look at; it takes microseconds."""
+        pieces = (self._index, self._cls, self._references, self._sums)
+        return tuple(stamp for piece in pieces for stamp in piece.stamps())
 
     def engine_trouble(self, *, deep: bool = False) -> str | None:
         """Why the engine's files cannot be used; None where they can, or where there need not be any. They are compared

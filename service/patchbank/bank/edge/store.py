@@ -61,6 +61,11 @@ from patchbank.regular_file import read_regular_text
 
 _MOST_MANIFEST: Final = 1 << 28
 _CACHED: Final = 64
+"""Parts that are kept open."""
+
+_MANIFESTS: Final = 4_096
+"""Manifests that are kept: those of all classes are asked for at every listing, and one more would push out all."""
+
 _MENDING_WAIT: Final = 5.0
 """Seconds that mending waits for another process that changes the class, or mends it too."""
 
@@ -89,8 +94,9 @@ class EdgeStore(VersionedStore[HeldLock]):
         self._mender = PartMender(self._engine, self._mending, self._note_mended)
         self._later = Later()
         self._parts: OpenCache[FlatPart] = OpenCache(_CACHED)
-        self._manifests: OpenCache[Manifest] = OpenCache(16 * _CACHED)
+        self._manifests: OpenCache[Manifest] = OpenCache(_MANIFESTS)
         self._checked: dict[str, Stamp | None] = {}
+        self._sound: dict[str, tuple[Part, tuple[Stamp | None, ...]]] = {}
         self._router = EdgeRouter(self._table, self._route_of)
 
     def engine(self) -> str:
@@ -152,11 +158,28 @@ class EdgeStore(VersionedStore[HeldLock]):
             self._checked[ref.collection] = stamp
         spec = BankSpec(manifest.patch_dim, manifest.cls_dim)
         for part in manifest.shares:
-            opened = self._open_part(ref.class_name, part, spec)
-            opened.check()
-            trouble = opened.engine_trouble()
-            if trouble is not None:
-                self._mend_graph_later(BankRef(ref.class_name, part.version), spec, trouble)
+            self._check_part(BankRef(ref.class_name, part.version), part, spec)
+
+    def _check_part(self, ref: BankRef, part: Part, spec: BankSpec) -> None:
+        """What was found sound is known until its files change, though there may be more parts than are kept open."""
+        stamps = self.part(ref.class_name, part, spec).stamps()
+        if self._sound.get(ref.collection) == (part, stamps):
+            return
+        self._forget_checked(ref.class_name)
+        opened = self._open_part(ref.class_name, part, spec)
+        opened.check()
+        trouble = opened.engine_trouble()
+        if trouble is None:
+            self._sound[ref.collection] = (part, stamps)
+        else:
+            self._mend_graph_later(ref, spec, trouble)
+
+    def _forget_checked(self, class_name: str) -> None:
+        """Forget what was found of a class's collections that are gone."""
+        own = BankRef(class_name, "").collection
+        for known in (self._checked, self._sound):
+            for name in [name for name in list(known) if name.startswith(own) and not (self._folder / name).exists()]:
+                known.pop(name, None)
 
     def _mend_graph_later(self, ref: BankRef, spec: BankSpec, trouble: str) -> None:
         """It may take minutes, during which the part is searched exhaustively."""

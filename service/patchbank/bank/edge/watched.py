@@ -81,6 +81,10 @@ class Watched(Generic[T]):
         self._state = (files, made)
         return made
 
+    def stamps(self) -> tuple[Stamp | None, ...]:
+        """The files' stamps now."""
+        return _Files.of(self._files(), self._stamp).stamps
+
     def replace(self, made: T) -> None:
         """Put another thing in its place, until the files change."""
         with self._opening:
