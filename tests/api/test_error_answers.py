@@ -120,7 +120,8 @@ def test_no_path_that_can_be_read_tells_where_on_the_machine_something_is(tmp_pa
         assert reference["source"] == reference["name"] == "good-000.png"
         stand_ins = {"class_name": "part", "image_id": reference["image_id"], "detection_id": detection}
         paths = client.get("/openapi.json").json()["paths"]
-        readable = [path for path, methods in paths.items() if "get" in methods]
+        endless = "/detections/events"  # what it tells of a detection, /detections tells too
+        readable = [path for path, methods in paths.items() if "get" in methods and path != endless]
         answers = [client.get(re.sub(r"{(\w+)}", lambda name: stand_ins.get(name[1], "x"), path)) for path in readable]
         audit = client.post("/classes/part/audit").json()["id"]
         job = ended(client, audit)
