@@ -91,7 +91,7 @@ def tell(out: Output, out_dir: Path, backbone: str, products: Sequence[Product],
     sample = next((out_dir / "images").glob("*-defective-*"), None)
     out.say("")
     out.say(f"Overlays: {out_dir / 'overlays'}/ and, side by side, {out_dir / 'overlays.png'}")
-    out.say("To go on: run make serve, then open http://127.0.0.1:8000 (the API is documented at /docs), or in a second terminal")
+    out.say("To go on: run make serve, then open http://127.0.0.1:8000 (the API: /docs), or in a second terminal")
     out.say(f"  curl -s -F file=@{sample} -F return_map=false -F explain=true http://127.0.0.1:8000/detect")
 
 
