@@ -9,12 +9,10 @@ from __future__ import annotations
 import argparse
 import io
 import shutil
-import socket
-import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -23,12 +21,13 @@ from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
 from patchbank.client import Client
+from patchbank.settings import load_settings
 from patchbank_indexer.demo.products import load_products
+from patchbank_indexer.demo.server import running_service
 
 FOLDER: Final = Path(__file__).parent
 _CLASS: Final = "textile"
 _PICTURES: Final = 20
-_START_S: Final = 60.0
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -39,7 +38,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     products = load_products(references=_PICTURES, held_out=_PICTURES)
     product = next(product for product in products if product.class_name == _CLASS)
-    with served(arguments.bank) as address, sync_playwright() as playwright:
+    with ExitStack() as opened:
+        scratch = Path(opened.enter_context(TemporaryDirectory()))
+        settings = load_settings(data_dir=shutil.copytree(arguments.bank, scratch / "bank"))
+        service = opened.enter_context(running_service(settings, scratch / "log"))
+        playwright = opened.enter_context(sync_playwright())
+        address = str(service.base_url)
         browser = playwright.chromium.launch(executable_path=arguments.chromium, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB").new_page()
         page.goto(address)
@@ -63,40 +67,6 @@ def save(page: Page, name: str, of: str = "body") -> None:
     with Image.open(io.BytesIO(page.locator(of).first.screenshot())) as picture:
         picture.convert("RGB").save(FOLDER / name, quality=82, method=6)
     sys.stdout.write(f"{FOLDER / name}: {(FOLDER / name).stat().st_size / 1e3:.0f} kB\n")
-
-
-@contextmanager
-def served(bank: Path) -> Iterator[str]:
-    """The address of a service on a copy of a data directory."""
-    with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
-        port = asked.getsockname()[1]
-    with TemporaryDirectory() as folder:
-        copy = shutil.copytree(bank, Path(folder) / "bank")
-        command = [
-            str(Path(sys.executable).with_name("patchbank")),
-            "serve",
-            "--port",
-            str(port),
-            "--data-dir",
-            str(copy),
-        ]
-        with subprocess.Popen(command) as process:
-            try:
-                yield ready(f"http://127.0.0.1:{port}")
-            finally:
-                process.terminate()
-
-
-def ready(address: str) -> str:
-    """The address, once the service behind it answers."""
-    end = time.monotonic() + _START_S
-    while time.monotonic() < end:
-        with socket.socket() as asked:
-            if asked.connect_ex(("127.0.0.1", int(address.rsplit(":", 1)[1]))) == 0:
-                return address
-        time.sleep(0.2)
-    raise SystemExit("the service did not start")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from patchbank.client.call import Call, Pages, Script
 
 P = ParamSpec("P")
 T = TypeVar("T")
+D = TypeVar("D")
 
 
 class Sender(Protocol):
@@ -24,12 +25,16 @@ class AsyncSender(Protocol):
     async def send(self, asked: Call[T] | Script[T]) -> T: ...
 
 
-class Method(Generic[P, T]):
-    """A method of the client that waits."""
+class _Described(Generic[P, D]):
+    """A method that a description of requests becomes, with its documentation."""
 
-    def __init__(self, describe: Callable[P, Call[T] | Script[T]]) -> None:
+    def __init__(self, describe: Callable[P, D]) -> None:
         self._describe = describe
         self.__doc__ = describe.__doc__
+
+
+class Method(_Described[P, Call[T] | Script[T]], Generic[P, T]):
+    """A method of the client that waits."""
 
     @overload
     def __get__(self, client: None, owner: type[Any]) -> Callable[P, Call[T] | Script[T]]: ...
@@ -48,12 +53,8 @@ class Method(Generic[P, T]):
         return method
 
 
-class AsyncMethod(Generic[P, T]):
+class AsyncMethod(_Described[P, Call[T] | Script[T]], Generic[P, T]):
     """The same of the client that does not."""
-
-    def __init__(self, describe: Callable[P, Call[T] | Script[T]]) -> None:
-        self._describe = describe
-        self.__doc__ = describe.__doc__
 
     @overload
     def __get__(self, client: None, owner: type[Any]) -> Callable[P, Call[T] | Script[T]]: ...
@@ -72,12 +73,8 @@ class AsyncMethod(Generic[P, T]):
         return method
 
 
-class Listing(Generic[P, T]):
+class Listing(_Described[P, Pages[T]], Generic[P, T]):
     """A method whose answers come in pages, one after the other as they are needed."""
-
-    def __init__(self, describe: Callable[P, Pages[T]]) -> None:
-        self._describe = describe
-        self.__doc__ = describe.__doc__
 
     @overload
     def __get__(self, client: None, owner: type[Any]) -> Callable[P, Pages[T]]: ...
@@ -101,12 +98,8 @@ class Listing(Generic[P, T]):
         return method
 
 
-class AsyncListing(Generic[P, T]):
+class AsyncListing(_Described[P, Pages[T]], Generic[P, T]):
     """The same of the other client."""
-
-    def __init__(self, describe: Callable[P, Pages[T]]) -> None:
-        self._describe = describe
-        self.__doc__ = describe.__doc__
 
     @overload
     def __get__(self, client: None, owner: type[Any]) -> Callable[P, Pages[T]]: ...
