@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
+import { useAttempt } from "../api/attempt";
 import { hasEnded, type Job, useJob } from "../api/job";
 import { useLoaded } from "../api/loaded";
-import { Refused } from "../api/service";
 import { useSession } from "../api/session";
 import { Failure } from "../parts/Failure";
 import { moment, say } from "../words";
@@ -16,7 +16,7 @@ const STAGE = /^[a-z ]+ \(\d+\)$/;
 export function Audits({ name, version }: { name: string; version: string }) {
   const { service } = useSession();
   const [begun, setBegun] = useState<string>();
-  const [refused, setRefused] = useState<Refused>();
+  const { refused, attempt } = useAttempt();
   const { value, failure, again } = useLoaded(
     (signal) =>
       service.ask(
@@ -32,18 +32,13 @@ export function Audits({ name, version }: { name: string; version: string }) {
   if (!value) return <p aria-busy="true">{say("loading")}</p>;
   const { job } = followed;
   const runs = job !== undefined && !hasEnded(job);
-  const start = async () => {
-    setRefused(undefined);
-    try {
+  const start = () =>
+    attempt(async () => {
       const asked = service.api.POST("/classes/{class_name}/audit", {
         params: { path: { class_name: name } },
       });
       setBegun((await service.ask(asked)).id);
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      setRefused(error);
-    }
-  };
+    });
   return (
     <section class="panel">
       <p class="row">

@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
+import { useAttempt } from "../api/attempt";
 import { useLoaded } from "../api/loaded";
-import { Refused } from "../api/service";
 import { useSession } from "../api/session";
 import { Failure } from "../parts/Failure";
 import { moment, percent, say } from "../words";
@@ -16,8 +16,7 @@ export function ShadowForm({ detail, onStarted }: { detail: ClassDetail; onStart
   const name = detail.class_name;
   const [chosen, setChosen] = useState("");
   const [share, setShare] = useState(0.1);
-  const [busy, setBusy] = useState(false);
-  const [refused, setRefused] = useState<Refused>();
+  const { busy, refused, attempt } = useAttempt();
   const { value, failure, again } = useLoaded(
     (signal) =>
       service.ask(
@@ -32,11 +31,9 @@ export function ShadowForm({ detail, onStarted }: { detail: ClassDetail; onStart
     .reverse();
   const version = chosen || rows[0]?.version;
   if (!version) return <p>{say("noOtherVersion")}</p>;
-  const start = async (event: Event) => {
+  const start = (event: Event) => {
     event.preventDefault();
-    setBusy(true);
-    setRefused(undefined);
-    try {
+    void attempt(async () => {
       await service.ask(
         service.api.PUT("/classes/{class_name}/shadow", {
           params: { path: { class_name: name } },
@@ -44,12 +41,7 @@ export function ShadowForm({ detail, onStarted }: { detail: ClassDetail; onStart
         }),
       );
       onStarted();
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      setRefused(error);
-    } finally {
-      setBusy(false);
-    }
+    });
   };
   return (
     <form onSubmit={start} class="row">

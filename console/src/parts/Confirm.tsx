@@ -1,6 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
-import { Refused } from "../api/service";
+import { useAttempt } from "../api/attempt";
 import { say } from "../words";
 import { Failure } from "./Failure";
 import { Window } from "./Window";
@@ -17,24 +16,16 @@ interface Given {
 
 /** Asks before something is done, and stays with the service's words where it is refused. */
 export function Confirm({ title, deed, children, act, onClose }: Given) {
-  const [busy, setBusy] = useState(false);
-  const [failure, setFailure] = useState<Refused>();
-  const go = async () => {
-    setBusy(true);
-    setFailure(undefined);
-    try {
+  const { busy, refused, attempt } = useAttempt();
+  const go = () =>
+    attempt(async () => {
       await act();
       onClose();
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      setFailure(error);
-      setBusy(false);
-    }
-  };
+    });
   return (
     <Window title={title} onClose={onClose}>
       {children}
-      {failure && <Failure failure={failure} />}
+      {refused && <Failure failure={refused} />}
       <p class="deeds">
         <button type="button" class="button" disabled={busy} aria-busy={busy} onClick={() => void go()}>
           {deed}

@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
+import { useAttempt } from "../api/attempt";
 import { useLoaded } from "../api/loaded";
-import { Refused } from "../api/service";
 import { useSession } from "../api/session";
 import { ClassField } from "../parts/ClassField";
 import { Failure } from "../parts/Failure";
@@ -22,8 +22,7 @@ export function AcceptWindow({ detection, by, onDone, onClose }: Given) {
   const { service } = useSession();
   const [className, setClassName] = useState(detection.class_name ?? "");
   const [note, setNote] = useState("");
-  const [busy, setBusy] = useState(false);
-  const [refused, setRefused] = useState<Refused | null>(null);
+  const { busy, refused, attempt } = useAttempt();
   const path = { detection_id: detection.id };
   const { value, failure } = useLoaded(
     async (signal) => {
@@ -33,20 +32,14 @@ export function AcceptWindow({ detection, by, onDone, onClose }: Given) {
     },
     [service, className],
   );
-  const accept = async () => {
-    setBusy(true);
-    try {
+  const accept = () =>
+    attempt(async () => {
       const body = { class_name: className, note, by, activate: true };
       const { action } = await service.ask(
         service.api.POST("/detections/{detection_id}/accept", { params: { path }, body }),
       );
       onDone(action);
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      setRefused(error);
-      setBusy(false);
-    }
-  };
+    });
   return (
     <Window title={say("acceptTitle")} onClose={onClose}>
       <p>{say("acceptSays")}</p>

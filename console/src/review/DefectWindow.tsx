@@ -1,6 +1,6 @@
 import { useId, useState } from "preact/hooks";
+import { useAttempt } from "../api/attempt";
 import { useLoaded } from "../api/loaded";
-import { Refused } from "../api/service";
 import { useSession } from "../api/session";
 import { ClassField } from "../parts/ClassField";
 import { Failure } from "../parts/Failure";
@@ -24,24 +24,12 @@ export function DefectWindow({ detection, by, onDone, onClose }: Given) {
   const [name, setName] = useState("");
   const [place, setPlace] = useState("");
   const [note, setNote] = useState("");
-  const [busy, setBusy] = useState(false);
+  const { busy, refused, attempt } = useAttempt();
   const [run, setRun] = useState<DryRun | null>(null);
-  const [refused, setRefused] = useState<Refused | null>(null);
   const regions = regionsOf(detection);
   const region = place === "" ? undefined : regions[Number(place)];
   const path = { detection_id: detection.id };
   const asked = { class_name: className, name: name.trim(), box: region ? sized(region) : null };
-  const attempt = async (work: () => Promise<void>) => {
-    setBusy(true);
-    setRefused(null);
-    try {
-      await work();
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      setRefused(error);
-    }
-    setBusy(false);
-  };
   const look = () =>
     attempt(async () => {
       const body = { ...asked, recent: 50 };

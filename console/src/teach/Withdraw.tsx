@@ -1,5 +1,4 @@
-import { useState } from "preact/hooks";
-import { Refused } from "../api/service";
+import { useAttempt } from "../api/attempt";
 import { useSession } from "../api/session";
 import { Failure } from "../parts/Failure";
 import { Stored } from "../parts/Stored";
@@ -19,28 +18,21 @@ interface Given {
 /** Asks once more, and withdraws a reference. */
 export function Withdraw({ className, version, reference, onDone, onClose }: Given) {
   const { service } = useSession();
-  const [busy, setBusy] = useState(false);
-  const [failure, setFailure] = useState<Refused | null>(null);
+  const { busy, refused, attempt } = useAttempt();
   const { name, image_id } = reference;
-  const withdraw = async () => {
-    setBusy(true);
-    try {
+  const withdraw = () =>
+    attempt(async () => {
       const params = { path: { class_name: className, image_id } };
       const asked = service.api.DELETE("/classes/{class_name}/references/{image_id}", { params });
       const { before, threshold, remarks, job } = await service.ask(asked);
       const text = say("wasWithdrawn", { name, score: figure(threshold) });
       onDone({ text, before, remarks, job });
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      setFailure(error);
-      setBusy(false);
-    }
-  };
+    });
   return (
     <Window title={say("withdrawTitle")} onClose={onClose}>
       <p class="name">{say("withdrawSays", { name })}</p>
       <Stored name="large" path={thumbnailOf(className, image_id, version)} alt={name} />
-      {failure && <Failure failure={failure} deed />}
+      {refused && <Failure failure={refused} deed />}
       <div class="actions">
         <button type="button" class="button" disabled={busy} onClick={withdraw}>
           {say("withdraw")}
