@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType, FunctionType
 
 import pytest
 from hypothesis import given
@@ -164,6 +167,36 @@ def test_work_is_not_begun_where_somebody_asked_before_and_what_comes_after_it_i
         pass
     late.ask("cancelled")
     time.sleep(0.05)
+
+
+@pytest.mark.usefixtures("_signals")
+@pytest.mark.parametrize("edge", [Stop.__enter__, Stop.__exit__])
+def test_a_signal_at_the_edge_of_the_block_does_not_leave_it_half_entered(edge: FunctionType) -> None:
+    stop = Stop(grace=60)
+
+    def at_the_edge(frame: FrameType, event: str, arg: object) -> None:
+        if event == "call" and frame.f_code is edge.__code__:
+            stop.ask("cancelled")
+            handler = signal.getsignal(signal.SIGINT)
+            assert callable(handler)
+            handler(signal.SIGINT, frame)  # as the interpreter calls it for the signal, which is held back here
+
+    reached = False
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    sys.setprofile(at_the_edge)
+    try:
+        with contextlib.suppress(Stopped), stop:
+            reached = True
+    finally:
+        sys.setprofile(None)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    assert stop.reason == "cancelled"
+    assert reached is (edge is Stop.__exit__)
+    for thread in threading.enumerate():
+        if thread.name == "stop":  # it ends the process unless it hears that the work has ended
+            thread.join(10)
+            assert not thread.is_alive()
 
 
 def test_settings_are_passed_with_secrets_and_nothing_else_is_read(

@@ -72,6 +72,8 @@ class Stop:
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         self.reason = self.reason or "interrupted"
-        if self._armed:
+        # Raised while the block is entered or left, it would not be noticed that the work has ended.
+        at_the_edge = frame is not None and frame.f_code in (Stop.__enter__.__code__, Stop.__exit__.__code__)
+        if self._armed and not at_the_edge:
             self._armed = False  # what is done to clean up is not interrupted
             raise Stopped
