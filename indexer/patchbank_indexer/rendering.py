@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from patchbank.text import shown
 
 
@@ -17,6 +15,8 @@ def render(template: str, **values: Any) -> str:
     ``|base64`` turns bytes into the text of a data URI. Raises ``jinja2.UndefinedError`` for a name that the template
     uses and ``values`` lack, and ``jinja2.TemplateNotFound``.
     """
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415  # slow to load, and few need it
+
     environment = Environment(
         loader=PackageLoader("patchbank_indexer"),
         autoescape=True,

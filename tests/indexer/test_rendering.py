@@ -24,7 +24,7 @@ def test_the_pages_are_beside_the_code() -> None:
 
 def test_what_is_put_in_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
     loader = jinja2.DictLoader({"page.html": '<p title="{{ name }}">{{ name }}</p>\n'})
-    monkeypatch.setattr("patchbank_indexer.rendering.PackageLoader", lambda _package: loader)
+    monkeypatch.setattr("jinja2.PackageLoader", lambda _package: loader)
     escaped = "&lt;script&gt;alert(&#34;1&#34;)&lt;/script&gt; &amp; &#39;x&#39;"
     assert render("page.html", name=HOSTILE) == f'<p title="{escaped}">{escaped}</p>\n'
 
@@ -43,5 +43,5 @@ def test_a_value_that_is_missing_is_an_error() -> None:
 
 def test_bytes_become_the_text_of_a_data_uri(monkeypatch: pytest.MonkeyPatch) -> None:
     loader = jinja2.DictLoader({"page.html": "{{ content|base64 }}"})
-    monkeypatch.setattr("patchbank_indexer.rendering.PackageLoader", lambda _package: loader)
+    monkeypatch.setattr("jinja2.PackageLoader", lambda _package: loader)
     assert render("page.html", content=b"\xfb\xff\x00") == "+/8A"

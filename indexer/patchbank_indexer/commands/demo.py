@@ -9,7 +9,6 @@ import typer
 
 from patchbank_indexer.commands.options import Json
 from patchbank_indexer.commands.running import run
-from patchbank_indexer.demo import Demo, run_demo
 
 
 def demo(
@@ -26,5 +25,7 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Teach three real products, detect held-out images through the HTTP API, draw what was found."""
+    from patchbank_indexer.demo import Demo, run_demo  # noqa: PLC0415  # slow to load, and few need it
+
     job = Demo(data_dir, out_dir, references, held_out, backbone)
     run(lambda settings, out: run_demo(settings, out, job), as_json, data_dir=data_dir)

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from huggingface_hub import snapshot_download
-
 from patchbank.embedding.backbones import CHECKPOINTS, IMAGENET_MEAN, IMAGENET_STD
 from patchbank.errors import ExportFailed, ModelUnavailable
 from patchbank_indexer.export.request import Stats
@@ -66,6 +64,8 @@ def open_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
 
 
 def _from_hub(name: str, revision: str | None) -> Path:
+    from huggingface_hub import snapshot_download  # noqa: PLC0415  # slow to load, and few need it
+
     repository = CHECKPOINTS.get(name, name)
     if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", repository):
         known = ", ".join(CHECKPOINTS)

@@ -7,8 +7,6 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from huggingface_hub import constants, hf_hub_download
-
 from patchbank.atomic_file import replace_file, replacing
 from patchbank.disk import require_space, write_error
 from patchbank.embedding.backbones import Backbone, HubFile
@@ -39,6 +37,8 @@ def pull_model(
     that breaks off is resumed a few times. A file that is already here is not pulled again. Raises
     ``ModelUnavailable`` if the file can't be had or is not the pinned one.
     """
+    from huggingface_hub import constants  # noqa: PLC0415  # slow to load, and few need it
+
     source = _pullable(backbone)
     target = pulled_path(backbone.name, source, data_dir)
     if target.is_file():
@@ -57,6 +57,8 @@ def _fetch(
     name: str, source: HubFile, folder: Path | None, patience: float, limit: float | None, endpoint: str | None
 ) -> Path:
     """Fetch the file from the hub into ``folder``, or from the hub client's cache if ``folder`` is None."""
+    from huggingface_hub import hf_hub_download  # noqa: PLC0415  # slow to load, and few need it
+
     repository, path, revision = source.repository, source.path, source.revision
     try:
         if folder is None:

@@ -14,8 +14,6 @@ import threading
 from pathlib import Path
 from typing import Final
 
-from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
-
 _SILENT: Final = 3
 _SLOW: Final = 4
 _START: Final = 30.0
@@ -32,6 +30,8 @@ def ask(repository: str, revision: str, path: str, patience: float, endpoint: st
     To bring a file, the client asks a silent hub six times, for a minute each. Asking once before keeps within
     ``patience`` seconds.
     """
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url  # noqa: PLC0415  # slow to load, and few need it
+
     get_hf_file_metadata(hf_hub_url(repository, path, revision=revision, endpoint=endpoint), timeout=patience)
 
 
@@ -39,6 +39,8 @@ def bring(
     repository: str, revision: str, path: str, folder: Path, patience: float, endpoint: str | None = None
 ) -> Path:
     """Bring the file into ``folder``; raises what the hub's client raises."""
+    from huggingface_hub import hf_hub_download  # noqa: PLC0415  # slow to load, and few need it
+
     return Path(
         hf_hub_download(repository, path, revision=revision, endpoint=endpoint, local_dir=folder, etag_timeout=patience)
     )

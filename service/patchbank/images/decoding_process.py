@@ -74,6 +74,8 @@ def most_seconds(megapixels: float) -> float:
 @contextmanager
 def decoding() -> Iterator[Answer]:
     """What answers in a decoding process."""
+    import tifffile  # noqa: F401, PLC0415  # loaded here, before memory is bounded
+
     Image.init()
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # each thread has a stack and a heap of its own
     _return_memory()

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
 from patchbank.errors import UnsupportedImage
@@ -160,6 +159,7 @@ def _named_white(page: Page) -> int | None:
 
 def read_by_tifffile(data: bytes) -> NDArray[Any]:
     """The first picture's values (H, W, channels); for uncompressed files alone, whose size is that of their values."""
+    import tifffile  # noqa: PLC0415  # slow to load, and few need it
 
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         page: Any = file.pages[0]
