@@ -1,7 +1,8 @@
-import { render } from "preact";
-import { Shell } from "./shell/Shell";
 import "./styles/base.css";
 import "./styles/parts.css";
+import "./styles/marks.css";
+import { render } from "preact";
+import { Shell } from "./shell/Shell";
 import { language } from "./words";
 
 document.documentElement.lang = language;

@@ -59,6 +59,30 @@ def words_of(language: str) -> dict[str, str]:
     return words
 
 
+def test_each_view_s_stylesheets_reach_that_view_alone() -> None:
+    views = {path.parent for path in (SOURCES / "src").glob("*/*.css")} - {SOURCES / "src" / "styles"}
+    roots = {view.name: roots_of(view) for view in views}
+    assert {name: len(found) for name, found in roots.items()} == dict.fromkeys(roots, 1), roots
+    for view in views:
+        (root,) = roots[view.name]
+        for path in view.glob("*.css"):
+            assert outermost(path.read_text(encoding="utf-8")) == [f".{root}"], f"{path}: not all is in .{root} {{}}"
+
+
+def roots_of(view: Path) -> set[str]:
+    """The classes of the elements that a view, or the page's frame, is drawn in."""
+    sources = "".join(path.read_text(encoding="utf-8") for path in view.glob("*.tsx"))
+    return set(re.findall(r"""<(?:main|header)(?: class="([\w-]*)")?""", sources))
+
+
+def outermost(css: str) -> list[str]:
+    """The words of a stylesheet that are inside no braces."""
+    css = re.sub(r"(?s)/\*.*?\*/", "", css)
+    while (outer := re.sub(r"\{[^{}]*\}", "", css)) != css:
+        css = outer
+    return css.split()
+
+
 def test_the_page_takes_its_files_from_the_service_alone(client: httpx.Client) -> None:
     page = client.get("/")
     named = re.findall(r"""(?:src|href)="([^"]+)\"""", page.text)

@@ -158,7 +158,7 @@ def test_references_have_pictures_and_names_that_are_text(page: Page, running: R
     references = tab(page, "References")
     expect(references.locator("li img")).to_have_count(5)
     expect(references.locator("li", has_text=HOSTILE).locator(".name")).to_have_count(3)
-    expect(references.get_by_role("link", name="Add or withdraw")).to_have_attribute("href", "#/teach/part")
+    expect(references.get_by_role("link", name="Add or withdraw")).to_have_attribute("href", "#/teach/class/part")
     told(running.client.post("/classes/part/activate", json={"version": running.part.serving}))
 
 

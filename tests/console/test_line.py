@@ -69,6 +69,14 @@ def sent(client: httpx.Client, picture: bytes, **form: str) -> dict[str, object]
     return detection
 
 
+CLIPPED = """tile => {
+  const whole = tile.querySelector(".tilereject").getBoundingClientRect();
+  return [...tile.querySelectorAll(".tilereject figcaption, .tilereject svg")].filter((it) => {
+    const { top, right, bottom, height } = it.getBoundingClientRect();
+    return top < whole.top - 1 || bottom > whole.bottom + 1 || right > whole.right + 1 || height < 12;
+  }).map((it) => it.outerHTML);
+}"""
+"""What of the last reject is not in full within its part of the tile."""
 BLACK = png_of(np.zeros((80, 96), np.uint8))
 NOISE = png_of(np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8))
 
@@ -129,6 +137,10 @@ def test_the_last_reject_is_shown_beside_its_nearest_normal_patch(page: Page, cl
     expect(crops).to_have_count(2, timeout=10_000)
     expect(crops.locator("image")).to_have_count(2)
     expect(crops.last).to_contain_text("Nearest normal patch")
+    for width, height in ((1280, 800), (1920, 1080), (820, 1180)):
+        page.set_viewport_size({"width": width, "height": height})
+        clipped = tile(page).evaluate(CLIPPED)
+        assert clipped == [], (width, height)
 
 
 def test_a_verdict_grows_old_and_is_no_verdict_then(page: Page, client: httpx.Client) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import sys
+import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -11,17 +12,21 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from patchbank.settings import load_settings
+from patchbank.settings import Settings, load_settings
 from patchbank_indexer.demo.products import Product
-from tests.helpers.browser import barriers, opened
+from tests.helpers.browser import barriers, opened, tell_longest
 from tests.helpers.http_service import serving
 
 HOSTILE = "<img src=x onerror=window.hurt=1>.png"
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    settings = load_settings(data_dir=tmp_path_factory.mktemp("bank"), search_workers=0, detail="fast")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return load_settings(data_dir=tmp_path_factory.mktemp("bank"), search_workers=0, detail="fast")
+
+
+@pytest.fixture(scope="module")
+def address(settings: Settings) -> Iterator[str]:
     with serving(settings) as client:
         yield str(client.base_url)
 
@@ -63,8 +68,45 @@ def test_a_class_is_taught_from_dropped_pictures_and_tried_at_once(
         expect(aside.get_by_role("img")).to_be_visible()  # now it is the one that the job keeps
         page.get_by_role("link", name="Inspect with this class").click()
         expect(page.get_by_label("Product class")).to_have_value("solar")
-        sys.stdout.write(f"longest task {page.evaluate('window.longest'):.0f} ms\n")  # pytest -s shows it
+        tell_longest(page)
         assert page.evaluate("window.hurt") is None
+
+
+def test_a_job_that_is_cancelled_leaves_no_class_and_nothing_that_was_sent(
+    browser: Browser, address: str, settings: Settings, products: dict[str, Product]
+) -> None:
+    with opened(browser, address, path="/teach") as page:
+        choose(page, *products["textile"].references)
+        page.get_by_label("Product class").fill("cloth")
+        page.get_by_label("Parts arrive").select_option("rotate45")  # eight times the work, so that it lasts
+        page.get_by_role("button", name="Teach", exact=True).click()
+        page.wait_for_url("**/#/teach/job/*")
+        job = settings.data_dir / "jobs" / page.url.rpartition("/")[2]
+        assert len(list((job / "uploads").rglob("*.jpg"))) == len(products["textile"].references)
+        page.get_by_role("button", name="Cancel").click()
+        told = page.get_by_role("alert")
+        expect(told).to_contain_text(re.compile("t was cancelled.*; nothing was changed"), timeout=30_000)
+        expect(told).to_contain_text("What was sent is removed from the service.")
+        assert not (job / "uploads").exists()
+        page.get_by_role("link", name="← Teach").click()
+        expect(page.get_by_role("link", name="cloth")).to_contain_text("Cancelled")  # the job; there is no class
+        page.get_by_role("link", name="Classes").click()
+        expect(page.get_by_role("main")).not_to_contain_text("cloth")
+
+
+def test_two_hundred_pictures_do_not_hold_the_page_up(
+    browser: Browser, address: str, products: dict[str, Product], tmp_path: Path
+) -> None:
+    files = [tmp_path / f"{number}.png" for number in range(200)]  # what is sent from here would take the page's time
+    for file in files:
+        shutil.copy(products["solar_mono"].good[0], file)
+    with opened(browser, address, path="/teach") as page:
+        choose(page, *files)
+        expect(page.get_by_text("200 pictures").first).to_be_visible()
+        expect(page.locator(".thumbnails img")).to_have_count(48)
+        page.get_by_role("button", name="Show more").click()
+        expect(page.locator(".thumbnails img")).to_have_count(200)
+        tell_longest(page)
 
 
 def test_a_reference_is_withdrawn_by_its_thumbnail_and_comes_back(

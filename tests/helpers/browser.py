@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, ViewportSize
 
 from tests.helpers.places import ROOT
 
@@ -35,11 +35,13 @@ new PerformanceObserver((list) => {
 
 @contextmanager
 def opened(
-    browser: Browser, address: str, language: str = "en-GB", refused: int = 0, path: str = "/"
+    browser: Browser, address: str, language: str = "en-GB", refused: int = 0, path: str = "/", *, tablet: bool = False
 ) -> Iterator[Page]:
-    """The console at ``#path``; so many requests may be refused, and nothing else may be wrong on the browser's
-    console. ``window.longest`` is the longest task of the page's thread, in milliseconds."""
-    context = browser.new_context(locale=language)
+    """The console at ``#path``, on a ``tablet`` that is touched or on a desk; so many requests may be refused, and
+    nothing else may be wrong on the browser's console. ``window.longest`` is the longest task of the page's thread, in
+    milliseconds."""
+    viewport: ViewportSize = {"width": 820, "height": 1180} if tablet else {"width": 1280, "height": 720}
+    context = browser.new_context(locale=language, viewport=viewport, has_touch=tablet)
     page = context.new_page()
     wrong: list[str] = []
     page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)

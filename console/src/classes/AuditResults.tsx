@@ -21,7 +21,7 @@ export function AuditResults({ name, result }: { name: string; result: AuditResu
         )}
       </p>
       <p class="soft">
-        {say("suspectsSay")} <Link href={`/teach/${name}`}>{say("changeReferences")}</Link>
+        {say("suspectsSay")} <Link href={`/teach/class/${name}`}>{say("changeReferences")}</Link>
       </p>
       <ul class="strip wide">
         {images.map((image) => (

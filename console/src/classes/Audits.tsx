@@ -40,7 +40,7 @@ export function Audits({ name, version }: { name: string; version: string }) {
       setBegun((await service.ask(asked)).id);
     });
   return (
-    <section class="panel">
+    <section class="sheet">
       <p class="row">
         <span class="soft">{say("auditSays")}</span>
         <button type="button" class="button" disabled={runs} onClick={() => void start()}>

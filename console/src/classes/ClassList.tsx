@@ -33,12 +33,12 @@ export function ClassList() {
     .filter(({ class_name }) => !damaged.includes(class_name))
     .sort((one, other) => Number(one.usable) - Number(other.usable));
   return (
-    <main>
+    <main class="classes">
       <h1>{say("classesView")}</h1>
       {listed.failure && <Failure failure={listed.failure} again={listed.again} />}
       {!value && !listed.failure && <p aria-busy="true">{say("loading")}</p>}
       {value && value.classes.length + value.damaged.length === 0 && (
-        <div class="empty">
+        <div class="nothing">
           <p>{say("noClasses")}</p>
           <Link href="/teach" class="button">
             {say("teachOne")}

@@ -52,7 +52,7 @@ export function ClassPage({ name }: { name: string }) {
   const shown = damaged ? undefined : detail; // what was seen stays where the service is only away
   if (failure?.status === 404) return <Gone failure={failure} />;
   return (
-    <main>
+    <main class="classes">
       <p class="trail">
         <Link href="/classes">{say("classesView")}</Link>
       </p>
@@ -67,11 +67,11 @@ export function ClassPage({ name }: { name: string }) {
             </span>
           )}
         </div>
-        <nav class="deeds" aria-label={name}>
+        <nav class="actions" aria-label={name}>
           <Link href={`/line/${name}`} class="button plain">
             {say("watchLine")}
           </Link>
-          <Link href={`/teach/${name}`} class="button plain">
+          <Link href={`/teach/class/${name}`} class="button plain">
             {say("changeReferences")}
           </Link>
         </nav>
@@ -127,7 +127,7 @@ export function ClassPage({ name }: { name: string }) {
 
 function Gone({ failure }: { failure: Parameters<typeof Failure>[0]["failure"] }) {
   return (
-    <main>
+    <main class="classes">
       <p class="trail">
         <Link href="/classes">{say("classesView")}</Link>
       </p>

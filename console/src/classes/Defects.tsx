@@ -46,7 +46,7 @@ export function Defects({ detail, onServed }: Given) {
     onServed({ before: removed.before, active: removed.version });
   };
   return (
-    <section class="panel">
+    <section class="sheet">
       <p class="soft">{say("defectsSay")}</p>
       {value.total === 0 && (
         <p>

@@ -40,7 +40,7 @@ export function Drift({ name }: { name: string }) {
   if (failure) return <Failure failure={failure} again={again} />;
   if (!value) return <p aria-busy="true">{say("loading")}</p>;
   return (
-    <section class="panel">
+    <section class="sheet">
       <h2>
         <DriftMark state={value.state} />
       </h2>

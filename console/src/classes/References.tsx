@@ -26,11 +26,11 @@ export function References({ name, version }: { name: string; version: string })
   if (!value) return <p aria-busy="true">{say("loading")}</p>;
   const last = Math.min(offset + PAGE, value.total);
   return (
-    <section class="panel">
+    <section class="sheet">
       <p class="row">
         <span>{say("pageOf", { from: offset + 1, to: last, all: figure(value.total, 9) })}</span>
         <span class="space" />
-        <Link href={`/teach/${name}`} class="button plain">
+        <Link href={`/teach/class/${name}`} class="button plain">
           {say("changeReferences")}
         </Link>
       </p>
@@ -51,7 +51,7 @@ export function References({ name, version }: { name: string; version: string })
         ))}
       </ul>
       {value.total > PAGE && (
-        <p class="deeds">
+        <p class="actions">
           <button
             type="button"
             class="button plain"

@@ -30,7 +30,7 @@ export function Shadow({ detail, onServed }: Given) {
   );
   const none = failure?.code === "unknown_shadow";
   return (
-    <section class="panel">
+    <section class="sheet">
       <p class="soft">{say("shadowSays")}</p>
       {failure && !none && <Failure failure={failure} again={again} />}
       {!value && !failure && <p aria-busy="true">{say("loading")}</p>}
@@ -93,7 +93,7 @@ function Candidate({ detail, shadow, onChanged, onServed }: Running) {
         second={say("candidateVersion")}
         pairs={shadow.decisions.map((pair) => [pair.serving, pair.candidate, pair.detections])}
       />
-      <p class="deeds">
+      <p class="actions">
         {shadow.state === "running" && (
           <button type="button" class="button" onClick={() => setAsks("serve")}>
             {say("letServe")}

@@ -15,7 +15,7 @@ export function Thresholds({ detail }: { detail: ClassDetail }) {
   const patch = smallest?.patch.map((side) => figure(side, 3)).join(" × ");
   return (
     <>
-      <section class="panel">
+      <section class="sheet">
         <h2>{say("sizeTitle")}</h2>
         <Facts
           rows={[
@@ -31,7 +31,7 @@ export function Thresholds({ detail }: { detail: ClassDetail }) {
           ]}
         />
       </section>
-      <section class="panel">
+      <section class="sheet">
         <h2>{say("thresholdsTab")}</h2>
         <Facts
           rows={[
@@ -97,7 +97,7 @@ function Highest({ name, calibration, threshold }: Ranked) {
     <>
       <h3>{say("highestTitle")}</h3>
       <p class="soft">
-        {say("highestSays")} <Link href={`/teach/${name}`}>{say("changeReferences")}</Link>
+        {say("highestSays")} <Link href={`/teach/class/${name}`}>{say("changeReferences")}</Link>
       </p>
       <ul class="strip">
         {ranked.map(({ score, image }) => (

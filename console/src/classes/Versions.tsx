@@ -49,7 +49,7 @@ export function Versions({ name, serving, onServed }: Given) {
   if (!value) return <p aria-busy="true">{say("loading")}</p>;
   const rows = versionRows(value).slice().reverse();
   return (
-    <section class="panel">
+    <section class="sheet">
       <p class="soft">{say("versionsSay")}</p>
       <ol class="versions">
         {rows.map((row) => (
@@ -60,7 +60,7 @@ export function Versions({ name, serving, onServed }: Given) {
               {row.damaged && <Mark tone="bad">{say("versionDamaged")}</Mark>}
               <Told row={row} />
             </div>
-            <div class="deeds">
+            <div class="actions">
               {!row.damaged && !row.serves && serving && (
                 <button type="button" class="button plain" onClick={() => setCompared(row.version)}>
                   {say("compare")}

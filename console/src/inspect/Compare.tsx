@@ -16,12 +16,14 @@ interface Given {
   /** The picture, and the width of the original: the image may be a smaller copy. */
   image: HTMLImageElement | null;
   width: number;
+  /** The picture's own file, where the browser knows its format. */
+  file: Blob | undefined;
   /** Told the patch that covers the point. */
   onPatch: (box: Box) => void;
 }
 
 /** The patch at a point of a picture beside its nearest normal patch, and the reference that this is of. */
-export function Compare({ item, className, point: [x, y], image, width, onPatch }: Given) {
+export function Compare({ item, className, point: [x, y], image, width, file, onPatch }: Given) {
   const { service } = useSession();
   const version = item.detection?.bank_version ?? "";
   const { value, failure, again } = useLoaded(
@@ -40,7 +42,7 @@ export function Compare({ item, className, point: [x, y], image, width, onPatch 
     <div ref={place} class="compare" aria-live="polite">
       <div class="pair">
         <figure>
-          <Crop image={image} width={width} box={value.box} label={say("patchHere")} />
+          <Crop {...{ image, file, width }} box={value.box} label={say("patchHere")} />
           <figcaption>{say("patchHere")}</figcaption>
         </figure>
         <Reference comparison={value} />

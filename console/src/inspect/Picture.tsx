@@ -80,7 +80,7 @@ export function Picture(given: Given) {
               onInput={(event) => setOpacity(Number(event.currentTarget.value) / 100)}
             />
           </label>
-          <label class="check">
+          <label class="choice">
             <input
               type="checkbox"
               checked={onlyAbove}

@@ -36,7 +36,7 @@ export function Said({ item, setting }: { item: Item; setting: Setting | null })
         <Badge outcome={outcome} large />
         <p>
           {say(explained(outcome))}
-          {fault} {[...new Set(defects)].join(", ")}
+          {fault} <strong class="name">{[...new Set(defects)].join(", ")}</strong>
         </p>
       </div>
       {setting && (

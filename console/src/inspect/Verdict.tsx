@@ -60,6 +60,7 @@ export function Verdict({ item }: { item: Item }) {
             point={picked.point}
             image={shown.image}
             width={shown.size?.[0] ?? 1}
+            file={shown.image && !shown.instead ? item.file : undefined}
             onPatch={setPatch}
           />
         )}

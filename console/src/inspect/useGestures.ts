@@ -58,12 +58,19 @@ export function useGestures(on: RefObject<HTMLElement>, gestures: Gestures): voi
         latest.current.onPick(middle(event));
     };
     const away = (event: PointerEvent) => fingers.delete(event.pointerId);
+    const several = (event: TouchEvent) => {
+      if (event.touches.length > 1) event.preventDefault(); // or two fingers move the page, too
+    };
+    element.addEventListener("touchstart", several, { passive: false });
+    element.addEventListener("touchmove", several, { passive: false });
     element.addEventListener("wheel", wheel, { passive: false });
     element.addEventListener("pointerdown", down);
     element.addEventListener("pointermove", move);
     element.addEventListener("pointerup", up);
     element.addEventListener("pointercancel", away);
     return () => {
+      element.removeEventListener("touchstart", several);
+      element.removeEventListener("touchmove", several);
       element.removeEventListener("wheel", wheel);
       element.removeEventListener("pointerdown", down);
       element.removeEventListener("pointermove", move);

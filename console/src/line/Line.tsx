@@ -74,14 +74,14 @@ function Wall({ only }: { only?: string }) {
         <p class="note">{say("notJudgedHere", { name: only })}</p>
       )}
       {names.length === 0 && (
-        <div class="empty">
+        <div class="nothing">
           <p>{say("noClasses")}</p>
           <Link href="/teach" class="button">
             {say("teachOne")}
           </Link>
         </div>
       )}
-      <div ref={place} class={only ? "wall one" : "wall"}>
+      <div ref={place} class={only ? "wall one" : "wall"} style={shapeOf(names.length)}>
         {names.map((name) => {
           const newest = newestOf(name);
           const tile = (
@@ -107,4 +107,10 @@ function Wall({ only }: { only?: string }) {
       </div>
     </main>
   );
+}
+
+/** Columns and rows of so many tiles: up to three side by side, more in a square. */
+function shapeOf(tiles: number) {
+  const columns = tiles > 3 ? Math.ceil(Math.sqrt(tiles)) : Math.max(1, tiles);
+  return { "--columns": columns, "--rows": Math.max(1, Math.ceil(tiles / columns)) };
 }

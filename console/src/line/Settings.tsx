@@ -41,7 +41,7 @@ export function Settings({ since, onSince, patience, onPatience, unknown, onUnkn
         </select>
       </label>
       {unknown !== null && (
-        <label class="check">
+        <label class="choice">
           <input
             type="checkbox"
             checked={unknown}

@@ -23,22 +23,22 @@ export function Charts({ overview }: { overview: Overview }) {
   }, [overview]);
   return (
     <>
-      <section class="panel">
+      <section class="sheet">
         <h2>{say("imagesChart")}</h2>
         <Chart label={say("imagesChart")} times={made.times} series={made.images} told={images} stepped />
       </section>
-      <section class="panel">
+      <section class="sheet">
         <h2>{say("shareChart")}</h2>
         <Chart label={say("shareChart")} times={made.times} series={made.shares} told={share} />
       </section>
-      <section class="panel">
+      <section class="sheet">
         <h2>{say("timeChart")}</h2>
         <Chart label={say("timeChart")} times={made.times} series={made.slow} told={milliseconds} />
       </section>
       {overview.classes.length > MOST_SERIES && (
         <p class="soft">{say("chartsMost", { count: MOST_SERIES, all: overview.classes.length })}</p>
       )}
-      <details class="panel">
+      <details class="sheet">
         <summary>{say("asTable")}</summary>
         <NumbersTable overview={overview} />
       </details>

@@ -6,7 +6,7 @@ import { judgedParts, type Overview, rejectShare } from "./numbers";
 /** What was judged of each class in the whole range. */
 export function ClassTable({ overview }: { overview: Overview }) {
   return (
-    <section class="panel scrolled">
+    <section class="sheet scrolled">
       <table class="numbers wide">
         <caption>{say("classTable")}</caption>
         <thead>

@@ -41,7 +41,7 @@ export function HealthPanel() {
   if (!value) return <p aria-busy="true">{say("loading")}</p>;
   const troubles = [...troublesOf(value), ...driftsOf(drift.value)];
   return (
-    <section class="panel health">
+    <section class="sheet health">
       <h2>{say("healthTitle")}</h2>
       {troubles.length === 0 && <Mark tone="good">{say("allWell")}</Mark>}
       <ul>

@@ -8,7 +8,7 @@ export function Links() {
   const { value } = useLoaded((signal) => service.ask(service.api.GET("/links", { signal })), [service]);
   if (!value || (!value.grafana && !value.dashboard)) return null;
   return (
-    <nav class="deeds" aria-label={say("elsewhere")}>
+    <nav class="actions" aria-label={say("elsewhere")}>
       {value.grafana && (
         <a class="button plain" href={value.grafana} target="_blank" rel="noreferrer">
           Grafana

@@ -30,28 +30,21 @@ export function Overview() {
   }, [again, off]);
   const shown = value?.bucket_minutes === bucket ? value : undefined;
   return (
-    <main>
+    <main class="overview">
       <div class="overviewhead">
         <h1>{say("overview")}</h1>
         <Links />
       </div>
       <HealthPanel />
-      <div class="row">
-        <fieldset class="range">
-          <legend class="hiddenlegend">{say("range")}</legend>
-          {RANGES.map((one) => (
-            <label key={one.name}>
-              <input
-                type="radio"
-                name="range"
-                checked={one.name === name}
-                onChange={() => setName(one.name)}
-              />
-              <span>{say(`range_${one.name}`)}</span>
-            </label>
-          ))}
-        </fieldset>
-      </div>
+      <fieldset class="range">
+        <legend class="hiddenlegend">{say("range")}</legend>
+        {RANGES.map((one) => (
+          <label key={one.name}>
+            <input type="radio" name="range" checked={one.name === name} onChange={() => setName(one.name)} />
+            <span>{say(`range_${one.name}`)}</span>
+          </label>
+        ))}
+      </fieldset>
       {off ? (
         <p class="note">{say("historyOffSays")}</p>
       ) : (
@@ -59,7 +52,7 @@ export function Overview() {
       )}
       {!shown && !failure && <p aria-busy="true">{say("loading")}</p>}
       {shown && shown.classes.length === 0 && (
-        <div class="empty">
+        <div class="nothing">
           <p>{say("nothingJudged")}</p>
         </div>
       )}

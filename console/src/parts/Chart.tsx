@@ -2,7 +2,7 @@ import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { useTheme } from "../shell/theme";
-import { language } from "../words";
+import { language, say } from "../words";
 
 export interface Series {
   readonly title: string;
@@ -44,6 +44,7 @@ export function Chart({ label, times, series, told, stepped = false, height = 22
       {
         width: holder.clientWidth,
         height,
+        padding: [null, 28, null, null], // the last mark of the time axis is as wide
         cursor: { y: false },
         tzDate: (seconds) => new Date(seconds * 1_000),
         scales: { x: { range: edges }, y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } },
@@ -53,6 +54,7 @@ export function Chart({ label, times, series, told, stepped = false, height = 22
         ],
         series: [
           {
+            label: say("time"),
             value: (_, seconds) =>
               seconds === null ? "–" : new Date(seconds * 1_000).toLocaleString(language),
           },

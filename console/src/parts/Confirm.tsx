@@ -26,7 +26,7 @@ export function Confirm({ title, deed, children, act, onClose }: Given) {
     <Window title={title} onClose={onClose}>
       {children}
       {refused && <Failure failure={refused} />}
-      <p class="deeds">
+      <p class="actions">
         <button type="button" class="button" disabled={busy} aria-busy={busy} onClick={() => void go()}>
           {deed}
         </button>

@@ -1,8 +1,9 @@
 import * as dialog from "@zag-js/dialog";
 import { normalizeProps, useMachine } from "@zag-js/preact";
 import type { ComponentChildren } from "preact";
-import { useId } from "preact/hooks";
+import { useEffect, useId, useState } from "preact/hooks";
 import { say } from "../words";
+import { focusAgain } from "./focus";
 
 interface Given {
   title: string;
@@ -12,6 +13,8 @@ interface Given {
 
 /** A window over the page: it has the keyboard until it is closed, by Escape too. */
 export function Window({ title, onClose, children }: Given) {
+  const [before] = useState(() => document.activeElement);
+  useEffect(() => () => focusAgain(before), [before]);
   const machine = useMachine(dialog.machine, {
     id: useId(),
     defaultOpen: true,
@@ -21,7 +24,7 @@ export function Window({ title, onClose, children }: Given) {
   return (
     <>
       <div {...api.getBackdropProps()} class="backdrop" />
-      <div {...api.getPositionerProps()} class="over">
+      <div {...api.getPositionerProps()} class="around">
         <div {...api.getContentProps()} class="window">
           <div class="head">
             <h2 {...api.getTitleProps()}>{title}</h2>

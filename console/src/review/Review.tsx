@@ -11,7 +11,6 @@ import { useKeys } from "./keys";
 import { LastLearnt, RecentlyLearnt, useLearnt } from "./Learnt";
 import { useQueue } from "./queue";
 import { type Action, fits, type Recorded, type Word } from "./recorded";
-import "../parts/sheets.css";
 import "./review.css";
 import { Shown } from "./Shown";
 import { Strip } from "./Strip";
@@ -90,11 +89,11 @@ export function Review() {
         </p>
       )}
       {allSaid && (
-        <p class="sheet nothing" role="status">
+        <p class="nothing" role="status">
           {say("allReviewed")}
         </p>
       )}
-      {queue.items?.length === 0 && <p class="sheet nothing">{say("nothingToReview")}</p>}
+      {queue.items?.length === 0 && <p class="nothing">{say("nothingToReview")}</p>}
       {queue.items && item && (
         <div class="desk">
           <Strip items={queue.items} at={queue.at} onChoose={queue.go} />
@@ -127,7 +126,7 @@ export function Review() {
 function Failed({ failure, again }: { failure: Refused; again: () => void }) {
   if (failure.code !== "history_off") return <Failure failure={failure} again={again} />;
   return (
-    <div class="sheet nothing">
+    <div class="nothing">
       <p>{`${say("noHistory")} (history_off)`}</p>
       <p class="soft">{say("historyOn")}</p>
     </div>

@@ -21,13 +21,13 @@ export function Shown({ detection, children }: { detection: Recorded; children: 
     [say("askedBy"), detection.asked_by || null],
   ];
   return (
-    <article class="verdict">
+    <article class="sheet verdict">
       <div class="head">
         <Badge outcome={outcome} large />
         <div>
           <h2 class="name">{detection.file_name || say("unnamed")}</h2>
           <p class="soft">
-            {say(explained(outcome))} {[...new Set(named)].join(", ")}
+            {say(explained(outcome))} <strong class="name">{[...new Set(named)].join(", ")}</strong>
           </p>
         </div>
       </div>

@@ -3,10 +3,13 @@ import { Link, Route, Router, Switch, useLocation } from "wouter-preact";
 import { useHashLocation } from "wouter-preact/use-hash-location";
 import { type ClassSummary, key, Refused, Service } from "../api/service";
 import { SessionContext } from "../api/session";
+import icon from "../icon.svg";
 import { Queue } from "../inspect/queue";
 import { Failure } from "../parts/Failure";
+import { focusMain } from "../parts/focus";
 import { say } from "../words";
 import { SignIn } from "./SignIn";
+import "./shell.css";
 import { switchTheme } from "./theme";
 import { VIEWS } from "./views";
 
@@ -68,8 +71,14 @@ function Head({ signedIn }: { signedIn: boolean }) {
     location.reload();
   };
   return (
-    <header>
-      <strong>Patchbank</strong>
+    <header class="top">
+      <button type="button" class="button skip" onClick={focusMain}>
+        {say("skip")}
+      </button>
+      <strong class="brand">
+        <img src={icon} alt="" width={28} height={28} />
+        <span>Patchbank</span>
+      </strong>
       <nav aria-label={say("views")}>
         {VIEWS.map(({ path: to, pages, title }) => (
           <Link key={to} href={to} aria-current={current(to, pages) ? "page" : undefined}>

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { useCallback, useState } from "preact/hooks";
 import { useLocation } from "wouter-preact";
 import type { Job } from "../api/job";
 import type { Schema } from "../api/service";
@@ -8,7 +8,7 @@ import type { Change } from "./Changed";
 import { ChosenPictures } from "./ChosenPictures";
 import { LeftOut } from "./LeftOut";
 import { formOf, Options, USUAL } from "./Options";
-import { joined, type Picture, release, sentPictures } from "./pictures";
+import { joined, type Picture, sentPictures } from "./pictures";
 import { Sending, useSending } from "./Sending";
 import type { Taught } from "./taught";
 
@@ -28,14 +28,8 @@ export function AddReferences({ className, version, onChange }: Given) {
   const [options, setOptions] = useState(USUAL);
   const [added, setAdded] = useState<Taught | null>(null);
   const sending = useSending();
-  const held = useRef(pictures);
-  held.current = pictures;
-  useEffect(() => () => release(held.current), []);
   const take = useCallback((files: File[]) => setPictures((before) => joined(before, files)), []);
-  const clear = () => {
-    release(pictures);
-    setPictures([]);
-  };
+  const clear = () => setPictures([]);
   const base = `/classes/${encodeURIComponent(className)}`;
   const add = async () => {
     const form = formOf(pictures, options, true);
@@ -62,10 +56,7 @@ export function AddReferences({ className, version, onChange }: Given) {
         <Intake onFiles={take} />
         <ChosenPictures
           pictures={pictures}
-          onRemove={(picture) => {
-            release([picture]);
-            setPictures((before) => before.filter((other) => other !== picture));
-          }}
+          onRemove={(picture) => setPictures((before) => before.filter((other) => other !== picture))}
           onClear={clear}
         />
         {pictures.length > 0 && (

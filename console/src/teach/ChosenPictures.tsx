@@ -27,9 +27,11 @@ export function ChosenPictures({ pictures, onRemove, onClear }: Given) {
       <ul class="thumbnails">
         {pictures.slice(0, most).map((picture) => (
           <li key={picture.name}>
-            <FilePicture url={picture.url} name={picture.name} />
+            <FilePicture file={picture.file} name={picture.name} />
             <span class="foot">
-              <span class="name">{picture.name}</span>
+              <span class="name" title={picture.name}>
+                {picture.name}
+              </span>
               <button
                 type="button"
                 class="button plain small"

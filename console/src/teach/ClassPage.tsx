@@ -28,8 +28,8 @@ export function ClassPage({ name }: { name: string }) {
   );
   return (
     <>
-      <p class="back">
-        <Link href="/teach">{say("backToTeach")}</Link>
+      <p class="trail">
+        <Link href="/teach">{say("teach")}</Link>
       </p>
       <h1 class="name">{name}</h1>
       {failure && <Failure failure={failure} again={again} />}

@@ -1,10 +1,13 @@
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
+import { useFileUrl } from "../parts/useFileUrl";
 import { say } from "../words";
 
 /** A picture of this machine; says so where the browser cannot show its format. */
-export function FilePicture({ url, name }: { url: string; name: string }) {
+export function FilePicture({ file, name }: { file: File; name: string }) {
+  const url = useFileUrl(file);
   const [shown, setShown] = useState(true);
   if (!shown) return <span class="thumbnail missing">{say("cannotPreview")}</span>;
+  if (!url) return <span class="thumbnail missing" aria-busy="true" />;
   return (
     <img
       class="thumbnail"
@@ -15,15 +18,4 @@ export function FilePicture({ url, name }: { url: string; name: string }) {
       onError={() => setShown(false)}
     />
   );
-}
-
-/** The same of a file, whose address is given up when it is no longer shown. */
-export function OfFile({ file, name }: { file: File; name: string }) {
-  const [url, setUrl] = useState("");
-  useEffect(() => {
-    const made = URL.createObjectURL(file);
-    setUrl(made);
-    return () => URL.revokeObjectURL(made);
-  }, [file]);
-  return url ? <FilePicture url={url} name={name} /> : <span class="thumbnail missing" aria-busy="true" />;
 }

@@ -35,8 +35,8 @@ export function JobPage({ id }: { id: string }) {
   const taught = taughtBy(job);
   return (
     <>
-      <p class="back">
-        <Link href="/teach">{say("backToTeach")}</Link>
+      <p class="trail">
+        <Link href="/teach">{say("teach")}</Link>
       </p>
       <h1 class="name">{job.class_name}</h1>
       <p class="progress">
@@ -45,7 +45,7 @@ export function JobPage({ id }: { id: string }) {
       </p>
       {failure && <Failure failure={failure} />}
       {!hasEnded(job) && <Going job={job} />}
-      {job.error && <Ended job={job} />}
+      {hasEnded(job) && !done && <Ended job={job} />}
       {taught && <TaughtReport job={job} taught={taught} />}
       {job.log.length > 0 && <Log job={job} />}
     </>
@@ -87,8 +87,10 @@ function Ended({ job }: { job: Job }) {
   return (
     <>
       <div class="note" role="alert">
-        <p>{`${job.error?.message} (${job.error?.code})`}</p>
-        <p>{say("nothingChanged")}</p>
+        <p>{job.error ? `${job.error.message} (${job.error.code})` : say("cancelledWaiting")}</p>
+        <p>
+          {job.state === "failed" && say("nothingChanged")} {say("sentRemoved")}
+        </p>
         {job.error?.code === "missing_originals" && (
           <p>
             {say("missingSays")} <Link href={`/teach/class/${job.class_name}`}>{job.class_name}</Link>

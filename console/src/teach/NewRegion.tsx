@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { useCallback, useState } from "preact/hooks";
 import { useLocation } from "wouter-preact";
 import type { Job } from "../api/job";
 import { useLoaded, usePicture } from "../api/loaded";
@@ -7,7 +7,7 @@ import { Failure } from "../parts/Failure";
 import { Intake } from "../parts/Intake";
 import { percent, say } from "../words";
 import { ChosenPictures } from "./ChosenPictures";
-import { joined, type Picture, release, sentPictures } from "./pictures";
+import { joined, type Picture, sentPictures } from "./pictures";
 import { thumbnailOf } from "./References";
 import { RegionCard } from "./RegionCard";
 import { Sending, useSending } from "./Sending";
@@ -28,9 +28,6 @@ export function NewRegion({ className, version, inspected }: Given) {
   const [whole, setWhole] = useState(false);
   const [pictures, setPictures] = useState<readonly Picture[]>([]);
   const sending = useSending();
-  const held = useRef(pictures);
-  held.current = pictures;
-  useEffect(() => () => release(held.current), []);
   const take = useCallback((files: File[]) => setPictures((before) => joined(before, files)), []);
   const { value, failure } = useLoaded(
     (signal) => {
@@ -96,14 +93,8 @@ function ClassPictures({ pictures, onTake, onChange }: Chosen) {
       <Intake onFiles={onTake} />
       <ChosenPictures
         pictures={pictures}
-        onRemove={(picture) => {
-          release([picture]);
-          onChange(pictures.filter((other) => other !== picture));
-        }}
-        onClear={() => {
-          release(pictures);
-          onChange([]);
-        }}
+        onRemove={(picture) => onChange(pictures.filter((other) => other !== picture))}
+        onClear={() => onChange([])}
       />
     </details>
   );

@@ -1,6 +1,6 @@
 import { Stored } from "../parts/Stored";
 import { say } from "../words";
-import { OfFile } from "./FilePicture";
+import { FilePicture } from "./FilePicture";
 import { sentPictures } from "./pictures";
 import type { Told } from "./taught";
 
@@ -29,7 +29,7 @@ export function SetAside({ title, explained, told, sentAs, keptBy }: Given) {
           const file = sentPictures.of(sentAs, path);
           return (
             <li key={path} class={file || (keptBy && image_id) ? "" : "bare"}>
-              {file && <OfFile file={file} name={path} />}
+              {file && <FilePicture file={file} name={path} />}
               {!file && keptBy && image_id && (
                 <Stored name="thumbnail" path={`/jobs/${keptBy}/set-aside/${image_id}`} alt={path} />
               )}

@@ -3,7 +3,6 @@ import { say } from "../words";
 import { ClassPage } from "./ClassPage";
 import { JobPage } from "./JobPage";
 import { Jobs } from "./Jobs";
-import "../parts/sheets.css";
 import "./teach.css";
 import { TaughtClasses } from "./TaughtClasses";
 import { Wizard } from "./Wizard";

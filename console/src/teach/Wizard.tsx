@@ -2,12 +2,13 @@ import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { useLocation } from "wouter-preact";
 import { useSession } from "../api/session";
 import { Intake } from "../parts/Intake";
+import { useFileUrl } from "../parts/useFileUrl";
 import { figure, say } from "../words";
 import { ChosenPictures } from "./ChosenPictures";
 import { NameField } from "./NameField";
 import { wrongWith } from "./names";
 import { formOf, Options, USUAL } from "./Options";
-import { joined, megabytes, type Picture, release, sentPictures } from "./pictures";
+import { joined, megabytes, type Picture, sentPictures } from "./pictures";
 import { RegionCard } from "./RegionCard";
 import { Sending, useSending } from "./Sending";
 import { type Drawing, maskOf } from "./shapes";
@@ -22,25 +23,16 @@ export function Wizard() {
   const [options, setOptions] = useState(USUAL);
   const [drawing, setDrawing] = useState<Drawing | null>(null);
   const sending = useSending();
-  const held = useRef(pictures);
-  held.current = pictures;
+  const first = useFileUrl(pictures[0]?.file);
   const here = useRef(true);
   useEffect(
     () => () => {
       here.current = false;
-      release(held.current);
     },
     [],
   );
   const take = useCallback((files: File[]) => setPictures((before) => joined(before, files)), []);
-  const drop = (picture: Picture) => {
-    release([picture]);
-    setPictures((before) => before.filter((other) => other !== picture));
-  };
-  const clear = () => {
-    release(pictures);
-    setPictures([]);
-  };
+  const drop = (picture: Picture) => setPictures((before) => before.filter((other) => other !== picture));
   const known = classes.some(({ class_name }) => class_name === name);
   const adds = known && extend === true;
   const lacks =
@@ -67,7 +59,7 @@ export function Wizard() {
         <h2>{say("stepPictures")}</h2>
         <p class="soft">{say("stepPicturesSays")}</p>
         <Intake onFiles={take} />
-        <ChosenPictures pictures={pictures} onRemove={drop} onClear={clear} />
+        <ChosenPictures pictures={pictures} onRemove={drop} onClear={() => setPictures([])} />
       </section>
       <section class="sheet">
         <h2>{say("stepName")}</h2>
@@ -81,7 +73,7 @@ export function Wizard() {
         <section class="sheet">
           <h2>{say("stepRegion")}</h2>
           <p class="soft">{say("stepRegionSays")}</p>
-          <RegionCard src={pictures[0]?.url} drawing={drawing} onChange={setDrawing} />
+          <RegionCard src={first} drawing={drawing} onChange={setDrawing} />
         </section>
       )}
       <Sending sending={sending} />

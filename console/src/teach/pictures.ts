@@ -2,7 +2,6 @@
 export interface Picture {
   readonly name: string;
   readonly file: File;
-  readonly url: string;
 }
 
 /** `files` behind `held`, each with a name that none before it has. */
@@ -11,7 +10,7 @@ export function joined(held: readonly Picture[], files: readonly File[]): Pictur
   const added = files.map((file) => {
     const name = free(file.name, taken);
     taken.add(name);
-    return { name, file, url: URL.createObjectURL(file) };
+    return { name, file };
   });
   return [...held, ...added];
 }
@@ -21,10 +20,6 @@ function free(name: string, taken: ReadonlySet<string>): string {
   let other = name;
   for (let number = 2; taken.has(other); number++) other = `${stem} (${number})${suffix ?? ""}`;
   return other;
-}
-
-export function release(pictures: readonly Picture[]): void {
-  for (const { url } of pictures) URL.revokeObjectURL(url);
 }
 
 export function megabytes(pictures: readonly Picture[]): number {
