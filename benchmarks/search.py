@@ -32,6 +32,7 @@ from benchmarks.solar_bank import PICTURE, decides_alike, embed_cells, exhaustiv
 from patchbank.arrays import FloatArray
 from patchbank.bank.edge.pool import PooledStore
 from patchbank.bank.exact.bounded_search import NEAR
+from patchbank.bank.exact.index import LISTS_FROM
 from patchbank.bank.exact.int8_product import ZERO, Int8Product
 from patchbank.bank.exact.lists import MOST, SMALLEST
 from patchbank.bank.exact.upper_bounds import AXES
@@ -103,8 +104,8 @@ def _rates(bank: FloatArray) -> Rates:
     """Of large products; in 8 bits as many threads are as fast as one is, times their number."""
     left, right = bank[:1_024], bank[:8_192]
     float32 = min(_timed(lambda: left @ right.T)[1] for _ in range(7))
-    codes = np.full((512, AXES + 1), ZERO, dtype=np.uint8)
-    block = np.zeros((AXES + 1, 2_048), dtype=np.int8)
+    codes = np.full((2_048, AXES + 1), ZERO, dtype=np.uint8)
+    block = np.zeros((AXES + 1, 512), dtype=np.int8)
     with threadpool_limits(1):
         product = Int8Product()
         product(codes, block)
@@ -113,9 +114,11 @@ def _rates(bank: FloatArray) -> Rates:
 
 
 def _floor(bank: FloatArray, queries: int, asked: float, rates: Rates) -> float:
-    """Seconds of the multiplications alone: centres, the nearest lists, all codes for those that are asked twice."""
+    """Seconds of the multiplications alone: centres, the nearest lists, all codes for those that are asked twice; of a
+    small bank all codes at once."""
     lists = max(1, min(len(bank) // SMALLEST, MOST))
-    codes = queries * len(bank) * min(1.0, NEAR / lists) + asked * len(bank)
+    looked_at = min(1.0, NEAR / lists) if len(bank) >= LISTS_FROM else 1.0
+    codes = queries * len(bank) * looked_at + asked * len(bank)
     return float(queries * lists * bank.shape[1] / rates.float32 + codes * (AXES + 1) / rates.int8)
 
 

@@ -258,12 +258,14 @@ def test_score_and_peak_of_the_map_are_exact_for_calibration_and_no_pixel_passes
 
 @pytest.mark.parametrize("kind", ["one point", "few", "plain", "clusters", "duplicates", "spread"])
 @pytest.mark.parametrize("k", [1, 3])
-@pytest.mark.parametrize("first", ["graph", "lists"])
+@pytest.mark.parametrize("first", ["graph", "lists", "at once"])
 def test_the_embedded_store_decides_as_numpy_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, k: int, first: str
 ) -> None:
-    if first == "lists":
+    if first != "graph":
         monkeypatch.setattr(exact_index, "BOUNDED_FROM", 1)
+    if first == "lists":
+        monkeypatch.setattr(exact_index, "LISTS_FROM", 1)
         monkeypatch.setattr(bounded_search, "NEAR", 1)
     rng = np.random.default_rng(k)
     dim, grid = 32, (14, 12)
@@ -282,7 +284,7 @@ def test_the_embedded_store_decides_as_numpy_does(
     with store.draft("part", BankSpec(dim, 4)) as draft:
         fill(draft, [bank], unit(np.ones((1, 4))))
         draft.seal()
-        assert draft.nearest(queries, k).exact == (first == "graph" and size < INDEX_FROM)
+        assert draft.nearest(queries, k).exact == (first == "at once" or (first == "graph" and size < INDEX_FROM))
         searched = assert_searches_exactly(draft, queries, bank, grid, k)
         assert searched.exact.all(), "everything is above the lowest threshold, so everything must be exact"
     store.close()
@@ -304,6 +306,7 @@ def test_a_graph_of_an_earlier_release_is_left_alone_where_lists_are_faster(
 ) -> None:
     rng = np.random.default_rng(0)
     monkeypatch.setattr(exact_index, "BOUNDED_FROM", 100)
+    monkeypatch.setattr(exact_index, "LISTS_FROM", 100)
     monkeypatch.setattr(Graph, "propose", None)
     with closing(EdgeStore(tmp_path, index_from=INDEX_FROM)) as store, store.draft("part", BankSpec(16, 4)) as draft:
         fill(draft, [unit(rng.normal(size=(INDEX_FROM, 16)))], unit(np.ones((1, 4))))

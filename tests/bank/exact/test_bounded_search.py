@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from patchbank.arrays import FloatArray, IntArray
-from patchbank.bank.exact import int8_product
+from patchbank.bank.exact import bounded_search, int8_product
+from patchbank.bank.exact import index as exact_index
 from patchbank.bank.exact.bounded_search import BoundedSearch
 from patchbank.bank.exact.index import BOUNDED_FROM, ExactIndex
 from patchbank.bank.exact.int8_product import FULL, NARROW, ZERO, Int8Product, product_graph
@@ -65,9 +66,26 @@ def bank_of(kind: str, count: int, dim: int, rng: np.random.Generator) -> FloatA
     size=st.sampled_from([1, 10, 200]),
     longest=st.sampled_from([1, 7, 200]),
     narrow=st.booleans(),
+    block=st.sampled_from([7, 200]),
 )
 def test_it_finds_what_comparing_with_all_finds(
-    seed: int, kind: str, count: int, dim: int, queries: int, k: int, size: int, longest: int, narrow: bool
+    seed: int, kind: str, count: int, dim: int, queries: int, k: int, size: int, longest: int, narrow: bool, block: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bounded_search, "_LONGEST", block)
+        patch.setattr(bounded_search, "_TOGETHER", 10 * block)
+        assert_finds_all(seed, kind, count, dim, queries, k, Lengths(size, longest), narrow=narrow)
+
+
+class Lengths(NamedTuple):
+    """Patches of a list on average, and at most."""
+
+    average: int
+    longest: int
+
+
+def assert_finds_all(
+    seed: int, kind: str, count: int, dim: int, queries: int, k: int, lengths: Lengths, *, narrow: bool
 ) -> None:
     rng = np.random.default_rng(seed)
     vectors = bank_of(kind, count, dim, rng)
@@ -75,7 +93,7 @@ def test_it_finds_what_comparing_with_all_finds(
     asked = np.where(rng.random((queries, 1)) < 0.3, own, unit(own + rng.normal(size=(queries, dim))))
     gone = np.flatnonzero(rng.random(count) < 0.2)
     rows = ArrayRows(vectors)
-    lists = Lists(rows, size, 20, longest)
+    lists = Lists(rows, lengths.average, 20, lengths.longest)
     assert np.array_equal(np.sort(lists.order), np.arange(count)), "each patch is in one list"
     bounds = UpperBounds(rows, Sixteen() if narrow else PRODUCT, lists)
     search = BoundedSearch(rows, lists, bounds, asked.astype(np.float32), k)
@@ -143,16 +161,21 @@ def test_a_large_index_is_searched_by_bounds_and_a_small_one_compared(monkeypatc
 
 
 @pytest.mark.parametrize("k", [1, 3])
-def test_a_first_look_at_few_lists_finds_most_of_the_nearest(k: int) -> None:
+def test_a_first_look_at_few_lists_finds_most_of_the_nearest(monkeypatch: pytest.MonkeyPatch, k: int) -> None:
     rng = np.random.default_rng(3)
     centres = rng.normal(size=(50, 24))
     vectors = unit(centres[rng.integers(0, 50, 2 * BOUNDED_FROM)] + 0.5 * rng.normal(size=(2 * BOUNDED_FROM, 24)))
     asked = unit(centres[rng.integers(0, 50, 200)] + 0.5 * rng.normal(size=(200, 24)))
     ids = point_ids([image_id(place % 7) for place in range(len(vectors))], np.stack([np.arange(len(vectors))] * 2, 1))
     index = ExactIndex(vectors, ids, PRODUCT)
+    monkeypatch.setattr(exact_index, "LISTS_FROM", len(vectors) + 1)
+    at_once = index.nearest(asked, k, [image_id(3)], exact=False)
+    monkeypatch.setattr(exact_index, "LISTS_FROM", len(vectors))
     first = index.nearest(asked, k, [image_id(3)], exact=False)
     exactly = index.nearest(asked, k, [image_id(3)])
     again = ExactIndex(vectors, ids, PRODUCT).nearest(asked, k, [image_id(3)], exact=False)
+    assert at_once.exact, "a smaller bank is searched exactly at once"
+    assert (at_once.distances == exactly.distances).all()
     assert not first.exact
     assert (first.distances >= exactly.distances - 1e-6).all()
     assert (first.distances <= exactly.distances + 1e-6).mean() > 0.99

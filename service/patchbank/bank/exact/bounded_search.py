@@ -11,7 +11,8 @@ from typing import Final
 import numpy as np
 
 from patchbank.arrays import BoolArray, FloatArray, IntArray
-from patchbank.bank.exact.int8_product import Sums
+from patchbank.bank.exact.folded_sums import NOT, FoldedSums
+from patchbank.bank.exact.int8_product import Int8Array, Sums
 from patchbank.bank.exact.lists import Lists
 from patchbank.bank.exact.nearest_so_far import merge
 from patchbank.bank.exact.rows import Rows
@@ -23,23 +24,27 @@ QUERIES: Final = 512
 NEAR: Final = 16
 """Lists of a query that a first look is at."""
 
-BEGIN: Final = 4
+BEGIN: Final = 2
 """Lists of a query that are looked at before all others are."""
 
 CLOSE: Final = 0.01
 """Of these lists the patches are looked at whose bounds are not further than this below the largest."""
 
 _MANY: Final = 16
-"""Queries that so many patches of a list come near are compared with all of them where that is fewer to be read; of the
-lists that are looked at first, so many of each are enough."""
+"""Queries that so many patches of a block come near are compared with all of them where that is fewer to be read; of
+the lists that are looked at first, so many of each are enough."""
 
 _TOGETHER: Final = 8_192
 """So many pairs of a query and a patch are looked at together."""
 
+_SUMS: Final = 2**20
+"""Sums of one block, 4 MB: of fewer, calling takes longer, more leave the processor's cache."""
+
+_LONGEST: Final = 8_192
+"""Patches of one block at most, for few queries."""
+
 _SAME: Final = np.float32(1.0 - 2e-7)
 """Nothing is more similar than the same patch, of which a bank may hold thousands: a plain background."""
-
-_NOT: Final = -np.iinfo(np.int32).max
 
 
 class BoundedSearch:
@@ -54,6 +59,7 @@ class BoundedSearch:
         self._bounds = bounds
         self._queries = queries
         self._asked = bounds.asked(queries)
+        self._gone: BoolArray | None = None
         self._pairs: list[tuple[IntArray, IntArray]] = []
         self.similarity = np.full((len(queries), k), -np.inf, dtype=np.float32)
         self._found: IntArray = np.full((len(queries), k), -1, dtype=np.int64)  # places in the order of the lists
@@ -66,92 +72,81 @@ class BoundedSearch:
     def run(self, left_out: IntArray, *, everywhere: bool = True) -> None:
         """Search all patches but those at the places ``left_out``; without ``everywhere`` those of the lists alone that
         are nearest to each query."""
-        gone = np.zeros(len(self._rows), dtype=np.bool_)
-        gone[left_out] = True
-        self._look_near(gone, min(NEAR, BEGIN) if everywhere else NEAR)
+        if len(left_out):
+            gone = np.zeros(len(self._rows), dtype=np.bool_)
+            gone[left_out] = True
+            self._gone = gone[self._lists.order]
+        self._look_near(*(min(NEAR, BEGIN), 0.0) if everywhere else (NEAR, CLOSE))
         if everywhere:
-            self._look_everywhere(gone)
+            self._look_everywhere()
 
-    def _look_near(self, gone: BoolArray, count: int) -> None:
-        """Look at the patches of the ``count`` lists nearest to each query whose bounds are close to the largest."""
-        near, begins = self._lists.near(self._queries, count), self._lists.begins.tolist()
-        margin = self._bounds.in_sums(self._asked, CLOSE)
-        floor = np.full(len(self._queries), _NOT + 1, dtype=np.int64)
+    def _look_near(self, count: int, close: float) -> None:
+        """Look at the patches of the ``count`` lists nearest to each query whose bounds are so ``close`` to the
+        largest."""
+        k = self.similarity.shape[1]
+        margin = self._bounds.in_sums(self._asked, close)
+        floors = np.full(len(self._queries), NOT + 1, dtype=np.int32)
         sums_of: list[Sums] = []
-        for number, column in enumerate(near.T):
-            who = np.flatnonzero(column)
-            if len(who):
-                sums = self._sums(number, who, gone)
-                floor[who] = np.maximum(floor[who], _least_of_largest(sums, self.similarity.shape[1]) - margin[who])
-                row, slot = self._promising(sums, floor[who])
-                self._pairs.append((who[row], slot + begins[number]))
-                sums_of.append(sums[row, slot])
+        for number, who in self._lists.near(self._queries, count):
+            begin, end = self._lists.begins[number : number + 2].tolist()
+            folded = FoldedSums(self._sums(begin, end, self._asked.codes[:, who]), k)
+            floor = np.maximum(floors[who], folded.least_of_largest(k) - margin[who])
+            floors[who] = floor
+            patch, query, sums = folded.behind(_some(folded, floor, max(_MANY, k)), floor)
+            self._pairs.append((who[query], patch + begin))
+            sums_of.append(sums)
         # The lists that came first were held to less.
-        still = [values >= floor[who] for (who, _), values in zip(self._pairs, sums_of, strict=True)]
+        still = [values >= floors[who] for (who, _), values in zip(self._pairs, sums_of, strict=True)]
         self._pairs = [(who[kept], where[kept]) for (who, where), kept in zip(self._pairs, still, strict=True)]
         self._verify()
 
-    def _promising(self, sums: Sums, floor: IntArray) -> tuple[IntArray, IntArray]:
-        """Rows and columns of the sums that reach the ``floor`` (Q,), of many alike some."""
-        reached = sums >= floor[:, None]
-        hits = np.flatnonzero(reached)
-        most = max(_MANY, self.similarity.shape[1])
-        if len(hits) > most * len(sums):
-            many = np.flatnonzero(np.count_nonzero(reached, axis=1) > most)
-            reached[many] = False
-            reached[many[:, None], _largest(sums[many], most)] = True
-            hits = np.flatnonzero(reached)
-        return np.divmod(hits, sums.shape[1])
-
-    def _look_everywhere(self, gone: BoolArray) -> None:
+    def _look_everywhere(self) -> None:
         """Look at all patches that may be nearer than those that were found."""
-        floors, waiting = self._floors(), 0
-        everyone = np.arange(len(self._queries))
-        for number in range(len(self._lists)):
-            waiting += self._reach(number, self._sums(number, everyone, gone), floors[:, number])
+        count = int(np.clip(_SUMS // max(1, len(self._queries)), QUERIES, _LONGEST))
+        floor, waiting = self._floor(), 0
+        for begin in range(0, len(self._rows), count):
+            waiting += self._reach(begin, min(begin + count, len(self._rows)), floor)
             if waiting > _TOGETHER:
                 self._verify()
-                floors, waiting = self._floors(), 0
+                floor, waiting = self._floor(), 0
         self._verify()
 
-    def _sums(self, number: int, who: IntArray, gone: BoolArray) -> Sums:
-        sums = self._bounds.sums(number, self._asked.codes[who])
-        left_out = gone[self._lists.places(number)]
-        if left_out.any():
-            sums[:, left_out] = _NOT
+    def _floor(self) -> Sums:
+        """The least sum (Q,) of a patch that may be nearer than those that were found."""
+        least = self.similarity.min(axis=1)
+        least[least >= _SAME] = np.inf
+        return self._bounds.floors(self._asked, least)
+
+    def _sums(self, begin: int, end: int, codes: Int8Array) -> Sums:
+        sums = self._bounds.sums(begin, end, codes)
+        if self._gone is not None:
+            sums[self._gone[begin:end]] = NOT
         return sums
 
-    def _floors(self) -> Sums:
-        least = self.similarity.min(axis=1)
-        floors = self._bounds.floors(self._asked, least.astype(np.float64))
-        floors[least >= _SAME] = np.iinfo(np.int32).max
-        return np.maximum(floors, _NOT + 1)
-
-    def _reach(self, number: int, sums: Sums, floor: Sums) -> int:
-        """Note the patches of a list whose sums reach the ``floor`` (Q,); returns their number."""
-        reached = sums >= floor[:, None]
-        hits = np.flatnonzero(reached)
-        if len(hits) > sums.shape[1]:
-            counts = np.count_nonzero(reached, axis=1)
+    def _reach(self, begin: int, end: int, floor: Sums) -> int:
+        """Note the patches of a block whose sums reach the ``floor`` (Q,); returns their number."""
+        folded = FoldedSums(self._sums(begin, end, self._asked.codes))
+        reached = folded.reached(floor)
+        if np.count_nonzero(reached) > end - begin:
+            counts = np.count_nonzero(reached, axis=0)
             many = np.flatnonzero(counts > _MANY)
-            if counts[many].sum() > sums.shape[1]:
-                self._compare(number, many, sums[many] == _NOT)
-                reached[many] = False
-                hits = np.flatnonzero(reached)
-        if len(hits):
-            who, column = np.divmod(hits, sums.shape[1])
-            self._pairs.append((who, column + self._lists.begins[number]))
-        return len(hits)
+            if counts[many].sum() > end - begin:
+                self._compare(begin, end, many)
+                reached[:, many] = False
+        patch, query, _ = folded.behind(reached, floor)
+        if len(patch):
+            self._pairs.append((query, patch + begin))
+        return len(patch)
 
-    def _compare(self, number: int, many: IntArray, left_out: BoolArray) -> None:
-        """Compare some queries with all patches of a list, but for those that are known or ``left_out``."""
-        similarity = self._queries[many] @ self._rows.gather(self._lists.places(number)).T
-        similarity[left_out] = -np.inf
-        begin, end = self._lists.begins[number : number + 2]
+    def _compare(self, begin: int, end: int, many: IntArray) -> None:
+        """Compare some queries with all patches of a block, but for those that are known or left out."""
+        similarity = self._queries[many] @ self._rows.gather(self._lists.order[begin:end].astype(np.int64)).T
+        if self._gone is not None:
+            similarity[:, self._gone[begin:end]] = -np.inf
         best, found = self.similarity[many], self._found[many]
         rows, slots = np.nonzero((found >= begin) & (found < end))
         similarity[rows, found[rows, slots] - begin] = -np.inf
-        merge(best, found, similarity, int(begin))
+        merge(best, found, similarity, begin)
         self.similarity[many], self._found[many] = best, found
 
     def _verify(self) -> None:
@@ -179,15 +174,12 @@ class BoundedSearch:
         self.similarity[touched], self._found[touched] = values[kept], places[kept]
 
 
-def _least_of_largest(sums: Sums, k: int) -> Sums:
-    """The k-th largest sum of each row; of fewer none."""
-    if k == 1:
-        return np.asarray(sums.max(axis=1), dtype=np.int32)
-    if k > sums.shape[1]:
-        return np.full(len(sums), _NOT, dtype=np.int32)
-    return np.asarray(np.partition(sums, sums.shape[1] - k, axis=1)[:, -k], dtype=np.int32)
-
-
-def _largest(sums: Sums, most: int) -> IntArray:
-    """The columns (Q, ``most``) of the largest sums of each row, in no order."""
-    return np.asarray(np.argpartition(sums, sums.shape[1] - most, axis=1)[:, -most:], dtype=np.int64)
+def _some(folded: FoldedSums, floor: Sums, most: int) -> BoolArray:
+    """Which of the largest sums reach the ``floor`` (Q,), of many alike the ``most``."""
+    reached = folded.reached(floor)
+    if np.count_nonzero(reached) > most * len(floor):
+        many = np.flatnonzero(np.count_nonzero(reached, axis=0) > most)
+        largest = np.argpartition(folded.largest[:, many], len(reached) - most, axis=0)[-most:]
+        reached[:, many] = False
+        reached[largest, many] = True
+    return reached

@@ -31,6 +31,10 @@ _BLOCK: Final = 4_096
 BOUNDED_FROM: Final = 8_192
 """From so many patches on, a search by upper bounds takes half the time of matrix products (docs/search.md)."""
 
+LISTS_FROM: Final = 16_384
+"""Below so many patches an exact search takes hardly longer than a look at lists, after which some patches would be
+searched again."""
+
 
 class ExactIndex:
     """``vectors`` float32 (N, D), L2-normalised, and ``ids`` uint8 (N, 16), their point ids. With a ``product``, many
@@ -46,7 +50,7 @@ class ExactIndex:
 
     @property
     def has_lists(self) -> bool:
-        """Whether a search that need not be exact is faster than one that must."""
+        """Whether many patches are searched by lists and upper bounds."""
         return self._product is not None
 
     def prepare(self) -> None:
@@ -56,9 +60,10 @@ class ExactIndex:
     def nearest(
         self, queries: FloatArray, k: int, exclude_images: Sequence[str] = (), *, exact: bool = True
     ) -> Neighbours:
-        """The k nearest patches of each query; where they need not be ``exact``, perhaps the nearest of a few lists of
-        the bank. Multiplying releases Python's global lock."""
+        """The k nearest patches of each query; where they need not be ``exact``, of a large bank the nearest of a few
+        lists. Multiplying releases Python's global lock."""
         left_out = self._places_of(exclude_images)
+        exact = exact or len(self._ids) < LISTS_FROM or self._bounds is None
         if self._bounds is None:
             best, places = self._compared(queries, k, left_out)
         else:
@@ -68,7 +73,7 @@ class ExactIndex:
         ids = np.zeros((*places.shape, 16), dtype=np.uint8)
         present = np.isfinite(best)
         ids[present] = self._ids[places[present]]
-        return Neighbours(np.maximum(1.0 - best, 0.0), ids, exact or self._bounds is None)
+        return Neighbours(np.maximum(1.0 - best, 0.0), ids, exact)
 
     def _compared(self, queries: FloatArray, k: int, left_out: IntArray) -> tuple[FloatArray, IntArray]:
         """Similarities (Q, k) and places of the nearest, in no order, by comparing all."""

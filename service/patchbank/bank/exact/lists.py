@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
 
-from patchbank.arrays import BoolArray, FloatArray, IntArray
+from patchbank.arrays import FloatArray, IntArray
 from patchbank.bank.exact.rows import Rows
 
 SMALLEST: Final = 512
@@ -50,17 +51,19 @@ class Lists:
     def __len__(self) -> int:
         return len(self._centres)
 
-    def places(self, number: int) -> IntArray:
-        """Of the patches of a list."""
-        return self.order[self.begins[number] : self.begins[number + 1]].astype(np.int64)
-
-    def near(self, queries: FloatArray, count: int) -> BoolArray:
-        """The ``count`` lists whose centres are nearest to each query, (Q, L)."""
-        near = np.ones((len(queries), len(self)), dtype=np.bool_)
-        if count < len(self):
-            far = np.argpartition(queries @ self._centres.T, len(self) - count, axis=1)[:, : len(self) - count]
-            np.put_along_axis(near, far, False, axis=1)
-        return near
+    def near(self, queries: FloatArray, count: int) -> Iterator[tuple[int, IntArray]]:
+        """The lists of which the centres are among the ``count`` nearest to some of the queries (Q, D), and which."""
+        if count >= len(self):
+            everyone = np.arange(len(queries))
+            yield from ((number, everyone) for number in range(len(self)))
+            return
+        near = np.argpartition(queries @ self._centres.T, len(self) - count, axis=1)[:, len(self) - count :]
+        numbers = near.ravel().astype(np.min_scalar_type(len(self)))
+        order = np.argsort(numbers, kind="stable")
+        asking, ends = order // count, np.cumsum(np.bincount(numbers, minlength=len(self))).tolist()
+        for number, (begin, end) in enumerate(zip([0, *ends], ends, strict=False)):
+            if begin < end:
+                yield number, asking[begin:end]
 
 
 def _centres(rows: Rows, count: int) -> FloatArray:

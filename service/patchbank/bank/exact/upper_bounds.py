@@ -14,8 +14,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from patchbank.arrays import FloatArray, IntArray
-from patchbank.bank.exact.int8_product import ZERO, Int8Product, Sums
+from patchbank.arrays import FloatArray
+from patchbank.bank.exact.int8_product import ZERO, Int8Array, Int8Product, Sums
 from patchbank.bank.exact.lists import Lists
 from patchbank.bank.exact.rows import Rows
 
@@ -26,6 +26,9 @@ AXES: Final = 127
 
 BYTES_A_PATCH: Final = AXES + 1 + 4
 """Memory of a patch's codes and of its place in a list; of fewer axes than ``AXES`` it is less."""
+
+_LIMIT: Final = 2**29
+"""More than any sum, and than any sum and margin together that 32 bits hold."""
 
 SLACK: Final = 1e-5
 """What rounding in float32 may add up to, with much to spare."""
@@ -39,66 +42,66 @@ _RUNS, _RUN = 16, 1_024
 
 @dataclass(frozen=True)
 class Asked:
-    """Queries as codes (Q, K), and what their bounds are made of: step and length of the rounding error (Q,)."""
+    """Queries as codes (K, Q), and what their bounds are made of: step and length of the rounding error (Q,)."""
 
-    codes: npt.NDArray[np.uint8]
+    codes: Int8Array
     step: npt.NDArray[np.float64]
     error: npt.NDArray[np.float64]
 
 
 class UpperBounds:
-    """Codes of the patches ``rows``, in memory: 128 bytes each, those of a list together. Reading may raise
+    """Codes of the patches ``rows``, in memory: 128 bytes each, in the order of the ``lists``. Reading may raise
     ``OSError``."""
 
     def __init__(self, rows: Rows, product: Int8Product, lists: Lists) -> None:
         self._product = product
-        self._axes = principal_axes(rows)
-        self._turn = _random_turn(self._axes.shape[1] + 1)
-        levels = product.levels
-        self._left = levels.left
+        axes = principal_axes(rows)
+        turn = _random_turn(axes.shape[1] + 1)
+        self._axes, self._rest = axes @ turn[:-1], turn[-1]
+        left, self._right = product.levels
         spans = [(begin, min(begin + _AT_ONCE, len(rows))) for begin in range(0, len(rows), _AT_ONCE)]
         # Twice, so that a bank of gigabytes is never held in float32.
-        self._step = max(float(np.abs(self._projected(rows.rows(*span))).max()) for span in spans) / levels.right or 1.0
-        codes = np.empty((len(rows), self._turn.shape[1]), dtype=np.int8)
-        errors = np.empty(len(rows), dtype=np.float32)
+        self._step = max(float(np.abs(self._projected(rows.rows(*span))).max()) for span in spans) / left or 1.0
+        slots = np.empty(len(rows), dtype=np.int32)
+        slots[lists.order] = np.arange(len(rows), dtype=np.int32)
+        self._codes = np.empty((len(rows), self._axes.shape[1]), dtype=np.uint8)
+        self._error = 0.0
         for span in spans:
             projected = self._projected(rows.rows(*span))
             rounded = np.round(projected / self._step)
-            errors[slice(*span)] = np.linalg.norm(projected - rounded * self._step, axis=1)
-            codes[slice(*span)] = rounded
-        self._codes = [np.ascontiguousarray(codes[lists.places(number)].T) for number in range(len(lists))]
-        self._errors = np.array([errors[lists.places(number)].max() for number in range(len(lists))], dtype=np.float64)
+            self._error = max(self._error, float(np.linalg.norm(projected - rounded * self._step, axis=1).max()))
+            self._codes[slots[slice(*span)]] = rounded + ZERO
 
     def asked(self, queries: FloatArray) -> Asked:
-        """Queries (Q, D), L2-normalised, as they are multiplied with the lists."""
-        projected = self._projected(queries).astype(np.float64)
-        step = np.abs(projected).max(axis=1, initial=0.0) / self._left
+        """Queries (Q, D), L2-normalised, as they are multiplied with the patches."""
+        projected = self._projected(queries)
+        step = np.abs(projected).max(axis=1, initial=0.0) / np.float32(self._right)
         step[step == 0] = 1.0
         codes = np.round(projected / step[:, None])
         error = np.linalg.norm(projected - codes * step[:, None], axis=1)
-        return Asked((codes + ZERO).astype(np.uint8), step, error)
+        return Asked(np.ascontiguousarray(codes.T.astype(np.int8)), step.astype(np.float64), error.astype(np.float64))
 
-    def sums(self, number: int, codes: npt.NDArray[np.uint8]) -> Sums:
-        """The products of some queries' codes with those of a list, (Q, N)."""
-        return self._product(codes, self._codes[number])
+    def sums(self, begin: int, end: int, codes: Int8Array) -> Sums:
+        """The products (N, Q) of the codes of the patches from ``begin`` to ``end``, in the order of the lists, with
+        those of some queries (K, Q)."""
+        return self._product(self._codes[begin:end], codes)
 
-    def floors(self, asked: Asked, similarity: npt.NDArray[np.float64]) -> Sums:
-        """The least sums (Q, L) in each list with which a patch could be as similar as this (Q,)."""
-        error = asked.error[:, None] + (1.0 + asked.error[:, None]) * self._errors
-        least = (similarity[:, None] - SLACK - error) / (asked.step * self._step)[:, None]
-        limit = np.iinfo(np.int32).max
-        return np.ceil(np.clip(least, -limit, limit)).astype(np.int32)
+    def floors(self, asked: Asked, similarity: FloatArray) -> Sums:
+        """The least sums (Q,) with which a patch could be as similar as this (Q,)."""
+        error = asked.error + (1.0 + asked.error) * self._error
+        least = (similarity.astype(np.float64) - SLACK - error) / (asked.step * self._step)
+        return np.ceil(np.clip(least, -_LIMIT, _LIMIT)).astype(np.int32)
 
-    def in_sums(self, asked: Asked, similarity: float) -> IntArray:
+    def in_sums(self, asked: Asked, similarity: float) -> Sums:
         """By how much the sums (Q,) differ where bounds differ by this."""
-        return np.round(similarity / (asked.step * self._step)).astype(np.int64)
+        return np.round(np.clip(similarity / (asked.step * self._step), 0, _LIMIT)).astype(np.int32)
 
     def _projected(self, vectors: FloatArray) -> FloatArray:
         """Coordinates on the axes and the length of the rest, turned: (N, K), as long as the vectors."""
         inside = vectors @ self._axes
         left = np.einsum("ij,ij->i", vectors, vectors) - np.einsum("ij,ij->i", inside, inside)
-        whole = np.column_stack([inside, np.sqrt(np.maximum(left, 0.0) + _ROUNDING)])
-        return np.asarray(whole @ self._turn, dtype=np.float32)
+        inside += np.sqrt(np.maximum(left, 0.0) + _ROUNDING)[:, None] * self._rest
+        return np.asarray(inside, dtype=np.float32)
 
 
 def principal_axes(rows: Rows, most: int = AXES) -> FloatArray:
