@@ -73,6 +73,15 @@ def test_onnx_runtime_asked_for_by_name_runs_every_graph(transformer: Path, name
 
 
 @with_openvino
+@pytest.mark.parametrize(("threads", "streams"), [(0, 1), (1, 2), (2, 1), (3, 1)])
+def test_passes_of_few_threads_run_at_once_in_openvino(
+    transformer: Path, threads: int, streams: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    assert OpenVinoEngine(transformer, Runtime(threads=threads)).streams == streams
+
+
+@with_openvino
 def test_openvino_asked_for_by_name_runs_every_graph(tmp_path: Path) -> None:
     path = write_grid(tmp_path / "tiny.onnx")
     session = OnnxSession(path, Runtime(("openvino",)))

@@ -95,6 +95,15 @@ def test_an_image_of_the_planned_size_is_normalised_and_not_resampled() -> None:
     np.testing.assert_allclose(made, expected.transpose(2, 0, 1), atol=2e-6)
 
 
+@pytest.mark.parametrize("backbone", [DINO, replace(DINO, mean=(127 / 255,) * 3, std=(128 / 255,) * 3)])
+def test_every_value_is_normalised_as_if_computed_in_float64_and_rounded_once(backbone: Backbone) -> None:
+    levels = np.arange(256, dtype=np.uint8)
+    pixels = np.repeat(levels.reshape(32, 8)[:, :, None], 3, axis=2)
+    made = to_input(pixels, Geometry((8, 32), (8, 32), (2, 3)), backbone)
+    for plane, mean, std in zip(made, backbone.mean, backbone.std, strict=True):
+        np.testing.assert_array_equal(plane.ravel(), ((levels / 255.0 - mean) / std).astype(np.float32))
+
+
 def test_an_image_is_resampled_to_the_planned_size() -> None:
     """A gradient has the same slope after resizing, whatever the filter; its ends may differ."""
     pixels = np.repeat(np.repeat(np.arange(200, dtype=np.uint8)[None, :, None], 100, axis=0), 3, axis=2)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,6 +44,8 @@ class OpenVinoEngine:
         sides = _sides(compiled)
         self.fixed_batch = sides[0] if sides else None
         self.fixed_sides = _both(sides[3], sides[2]) if len(sides) == 4 else None
+        self.streams: int = compiled.get_property("NUM_STREAMS")
+        """Passes that run at once."""
         self._tensor: Any = module.Tensor
         self._compiled: Any = compiled
         self._idle: list[Any] = []
@@ -68,8 +71,15 @@ def _properties(runtime: Runtime) -> dict[str, Any]:
         "PERFORMANCE_HINT": "LATENCY",
         # Threads that are bound to cores wait there for whatever else runs on these: decoding and searching.
         "ENABLE_CPU_PINNING": False,
-        **({"INFERENCE_NUM_THREADS": runtime.threads} if runtime.threads else {}),
+        **(_streams(runtime.threads) if runtime.threads else {}),
     }
+
+
+def _streams(threads: int) -> dict[str, Any]:
+    """A stream of ``threads`` for each of the passes that the cores have room for: passes of one stream run one after
+    the other."""
+    count = max(1, (os.cpu_count() or 1) // threads)
+    return {"INFERENCE_NUM_THREADS": threads * count, "NUM_STREAMS": count}
 
 
 def _sides(compiled: Any) -> list[int | None]:

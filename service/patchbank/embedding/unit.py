@@ -16,13 +16,17 @@ blocks are fresh memory from the system time and again."""
 
 def unit(vectors: FloatArray) -> FloatArray:
     """Vectors (..., D) of unit length; a zero vector stays zero. ``ModelUnavailable`` if a value is not finite."""
-    if not np.isfinite(vectors).all():
-        raise ModelUnavailable("the backbone's output is not finite")
     made = np.empty(vectors.shape, dtype=np.float32)
-    rows, flat = vectors.reshape(-1, vectors.shape[-1]), made.reshape(-1, vectors.shape[-1])
-    step = max(1, _BLOCK // max(1, vectors.shape[-1]))
+    width = vectors.shape[-1]
+    rows, flat = vectors.reshape(-1, width), made.reshape(-1, width)
+    step = max(1, _BLOCK // max(1, width))
+    held = np.empty((min(step, len(rows)), width))
     for begin in range(0, len(rows), step):
-        block = rows[begin : begin + step]
-        lengths = np.linalg.norm(block.astype(np.float64), axis=-1, keepdims=True)
-        np.divide(block, np.maximum(lengths, 1e-12), out=flat[begin : begin + step], casting="same_kind")
+        block = held[: len(rows) - begin]
+        block[:] = rows[begin : begin + step]
+        lengths = np.sqrt(np.einsum("ij,ij->i", block, block))
+        if not np.isfinite(lengths).all():
+            raise ModelUnavailable("the backbone's output is not finite")
+        block *= (1.0 / np.maximum(lengths, 1e-12))[:, None]
+        flat[begin : begin + step] = block
     return made
