@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -72,10 +73,11 @@ def _row(product: Product, other: Product, embedder: Embedder, references: int, 
 
 def _set_aside(references: Sequence[Seen]) -> set[str]:
     with Shelf() as shelf:
-        check, parts = NewClassCheck("part", InspectedAreas(None), _no_other_class, shelf), SameParts()
-        for seen in references:
-            check.admit(seen, parts.add(seen.picture.thumbnail))
-        return {aside.picture.image_id for aside in check.finish()}
+        parts = SameParts()
+        with closing(NewClassCheck("part", InspectedAreas(None), _no_other_class, shelf)) as check:
+            for seen in references:
+                check.admit(seen, parts.add(seen.picture.thumbnail))
+            return {aside.picture.image_id for aside in check.finish()}
 
 
 def _no_other_class(cls: FloatArray, count: int) -> list[RouterHit]:

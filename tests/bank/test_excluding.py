@@ -49,3 +49,13 @@ def test_a_point_is_of_an_image_by_all_twelve_bytes_of_its_id() -> None:
     ids = point_ids([near, twin, image_id(3)], np.array([[0, 1], [0, 2], [1, 0]]))
     assert are_of(ids, [near]).tolist() == [True, False, False]
     assert are_of(ids, [twin, image_id(3)]).tolist() == [False, True, True]
+    assert are_of(ids, [near, twin]).tolist() == [True, True, False]
+
+
+@given(st.data())
+def test_points_of_several_images_are_found(data: st.DataObject) -> None:
+    hexed = st.sampled_from(["0", "1"]).flatmap(lambda head: st.sampled_from(["0", "1"]).map(lambda tail: (head, tail)))
+    names = sorted({head * 16 + tail * 8 for head, tail in data.draw(st.lists(hexed, min_size=1, max_size=6))})
+    gone = data.draw(st.lists(st.sampled_from(names), unique=True, min_size=1))
+    ids = point_ids(names, np.zeros((len(names), 2), int))
+    assert are_of(ids, gone).tolist() == [name in gone for name in names]

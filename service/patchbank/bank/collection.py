@@ -14,7 +14,7 @@ from patchbank.bank.part import MOST_PARTS, Part, to_merge
 from patchbank.bank.parted import Collection, Parted, Share
 from patchbank.bank.pour import pour
 from patchbank.bank.reference import Reference
-from patchbank.bank.store import Neighbours, PatchBlock, PatchIndex
+from patchbank.bank.store import ManyIndex, Neighbours, PatchBlock
 from patchbank.errors import DamagedBank, EmptyBank, UnknownReference
 from patchbank.text import quoted
 
@@ -122,8 +122,8 @@ class CollectionDraft(ABC, Generic[Written]):
         written = self._written()
         return Parted([*shares, Share(written)]) if shares else written
 
-    def for_many(self) -> PatchIndex:
-        return self
+    def for_many(self) -> ManyIndex | None:
+        return None
 
     def cls_vectors(self) -> tuple[list[str], FloatArray]:
         return self._view().cls_vectors()

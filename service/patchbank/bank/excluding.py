@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from patchbank.arrays import BoolArray, ByteArray, FloatArray
 from patchbank.bank.names import ID_BYTES
@@ -46,9 +47,21 @@ def nearest_without(
 def are_of(ids: ByteArray, image_ids: Sequence[str]) -> BoolArray:
     """Which of the point ids (N, 16) are of these images, bool (N,)."""
     wanted = np.frombuffer(bytes.fromhex("".join(image_ids)), dtype=np.uint8).reshape(len(image_ids), ID_BYTES)
-    heads = np.ascontiguousarray(ids[:, :8]).view(np.uint64).ravel()
-    found = np.isin(heads, np.ascontiguousarray(wanted[:, :8]).view(np.uint64).ravel())
+    heads, tails = _halves(wanted)
+    order = np.argsort(heads)
+    heads, tails = heads[order], tails[order]
+    found = np.isin(np.ascontiguousarray(ids[:, :8]).view(np.uint64).ravel(), heads)
     places = np.flatnonzero(found)  # their first half is that of one of them
-    known = {row.tobytes() for row in wanted}
-    found[places] = [ids[place, :ID_BYTES].tobytes() in known for place in places]
+    if (heads[1:] == heads[:-1]).any():
+        known = {row.tobytes() for row in wanted}
+        found[places] = [ids[place, :ID_BYTES].tobytes() in known for place in places]
+    else:
+        own_heads, own_tails = _halves(ids[places])
+        found[places] = tails[np.searchsorted(heads, own_heads)] == own_tails
     return np.asarray(found, dtype=np.bool_)
+
+
+def _halves(ids: ByteArray) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint32]]:
+    """The image ids (N,) that point ids or image ids begin with, as two numbers."""
+    heads = np.ascontiguousarray(ids[:, :8]).view(np.uint64).ravel()
+    return heads, np.ascontiguousarray(ids[:, 8:ID_BYTES]).view(np.uint32).ravel()

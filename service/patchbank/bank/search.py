@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from patchbank.arrays import BoolArray, ByteArray, FloatArray
+from patchbank.arrays import BoolArray, ByteArray, FloatArray, IntArray
 from patchbank.bank.names import ID_BYTES, PatchId
 from patchbank.bank.store import Neighbours, PatchIndex
 from patchbank.errors import EmptyBank
@@ -56,6 +56,64 @@ class PatchScores:
         return PatchId.from_bytes(self.nearest[row, column]), float(self.nearest_distance[row, column])
 
 
+class PatchSearch:
+    """The search for one image's patches (N, D): what is known of each, and what must be looked at again.
+
+    ``counts`` bool (rows, columns) says which patches of the grid count; the others are not searched and score 0.
+    ``looks`` (N,) is how well each was looked at: what was found ``FIRST``, what a closer look found, or ``EXACT``.
+    """
+
+    FIRST, CLOSER, EXACT = range(3)
+
+    def __init__(self, patches: FloatArray, counts: BoolArray, demand: Demand) -> None:
+        self.patches = patches
+        self.chosen: IntArray = np.flatnonzero(counts)
+        self.looks = np.full(len(patches), self.EXACT, dtype=np.int8)
+        self._counts = counts
+        self._demand = demand
+        self._scores = np.zeros(len(patches), dtype=np.float32)
+        self._nearest = np.zeros((len(patches), 16), dtype=np.uint8)
+        self._distance = np.zeros(len(patches), dtype=np.float32)
+        self._asked = 0
+
+    def take(self, places: IntArray, found: Neighbours, look: int) -> None:
+        """Note what a look found at these places. Raises ``EmptyBank`` where the bank has no patch to compare with."""
+        look = self.EXACT if found.exact else look
+        self._scores[places], self._nearest[places] = _mean_distance(found), found.ids[:, 0]
+        self._distance[places] = found.distances[:, 0]
+        if look == self.EXACT:
+            self._asked += int(np.count_nonzero(self.looks[places] != self.EXACT))
+        self.looks[places] = look
+
+    def wanted(self) -> BoolArray:
+        """The patches (N,) that must be exact for the demand, and are not yet."""
+        exact, grid = self.looks == self.EXACT, self._counts.shape
+        wanted = self._demand(self._scores.reshape(grid), exact.reshape(grid)).ravel()
+        return np.asarray(wanted & ~exact, dtype=np.bool_)
+
+    def with_farthest(self, wanted: BoolArray, together: int, look: int) -> IntArray:
+        """Places of the ``wanted`` patches; where they are fewer than ``together``, also of the farthest others that
+        were looked at less well than by this ``look``."""
+        places = np.flatnonzero(wanted)
+        if places.size < together:
+            others = (self.looks < look) & ~wanted
+            farthest = np.argsort(np.where(others, self._scores, -np.inf))[::-1][: together - places.size]
+            places = np.concatenate([places, farthest[others[farthest]]])
+        return places
+
+    def scores(self) -> PatchScores:
+        """What is known."""
+        grid = self._counts.shape
+        return PatchScores(
+            self._scores.reshape(grid),
+            (self.looks == self.EXACT).reshape(grid),
+            self._nearest.reshape(*grid, 16),
+            self._distance.reshape(grid),
+            self._asked,
+            self._counts,
+        )
+
+
 def search_patches(
     index: PatchIndex,
     patches: FloatArray,
@@ -63,42 +121,22 @@ def search_patches(
     k: int,
     demand: Demand,
     exclude_images: Sequence[str] = (),
-    together: int = 1,
 ) -> PatchScores:
     """Score every patch (N, D) of an image: mean cosine distance to its k nearest in the bank (all, if it has fewer).
 
     ``counts`` bool (rows, columns) says which patches of the grid count; the others are not searched and score 0.
-    At least so many patches are searched again ``together``, the farthest first: where each exact search reads the
-    whole bank, more of them take hardly longer. Raises ``EmptyBank`` where the bank has no patch to compare with.
+    Raises ``EmptyBank`` where the bank has no patch to compare with.
     """
-    grid = counts.shape
-    chosen = np.flatnonzero(counts)
-    scores = np.zeros(len(patches), dtype=np.float32)
-    nearest = np.zeros((len(patches), 16), dtype=np.uint8)
-    distance = np.zeros(len(patches), dtype=np.float32)
-    exact = np.ones(len(patches), dtype=np.bool_)
-    if chosen.size:
-        first = index.nearest(patches[chosen], k, exclude_images=exclude_images)
-        scores[chosen], nearest[chosen] = _mean_distance(first), first.ids[:, 0]
-        distance[chosen] = first.distances[:, 0]
-        exact[chosen] = first.exact
-    asked = 0
+    search = PatchSearch(patches, counts, demand)
+    if search.chosen.size:
+        first = index.nearest(patches[search.chosen], k, exclude_images=exclude_images)
+        search.take(search.chosen, first, PatchSearch.FIRST)
     while True:
-        wanted = demand(scores.reshape(grid), exact.reshape(grid)).ravel() & ~exact
-        places = np.flatnonzero(wanted)
+        places = np.flatnonzero(search.wanted())
         if places.size == 0:
-            break
-        if places.size < together:
-            farthest = np.argsort(np.where(exact | wanted, -np.inf, scores))[::-1][: together - places.size]
-            places = np.concatenate([places, farthest[~(exact | wanted)[farthest]]])
+            return search.scores()
         again = index.nearest(patches[places], k, exact=True, exclude_images=exclude_images)
-        scores[places], nearest[places] = _mean_distance(again), again.ids[:, 0]
-        distance[places] = again.distances[:, 0]
-        exact[places] = True
-        asked += places.size
-    return PatchScores(
-        scores.reshape(grid), exact.reshape(grid), nearest.reshape(*grid, 16), distance.reshape(grid), asked, counts
-    )
+        search.take(places, again, PatchSearch.EXACT)
 
 
 def _mean_distance(neighbours: Neighbours) -> FloatArray:

@@ -108,6 +108,22 @@ class PatchIndex(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Look:
+    """Queries (Q, D), L2-normalised, and the images whose patches are left out of their search."""
+
+    queries: FloatArray
+    exclude_images: Sequence[str] = ()
+
+
+class ManyIndex(PatchIndex, Protocol):
+    """A ``PatchIndex`` that searches for many images at once; ``nearest`` is at a sample where it need not be exact."""
+
+    def nearest_of_each(self, looks: Sequence[Look], k: int, *, exact: bool) -> list[Neighbours]:
+        """``nearest`` for each, in fewer passes over the patches; without ``exact`` mostly the nearest of all."""
+        ...
+
+
 class BankContent(Protocol):
     """All content of a bank; enough to make the same bank elsewhere."""
 
@@ -191,8 +207,9 @@ class Draft(PatchIndex, Protocol):
         """Build the search index; nothing can be added afterwards."""
         ...
 
-    def for_many(self) -> PatchIndex:
-        """The same patches, once sealed, searched in the way that suits many images one after the other."""
+    def for_many(self) -> ManyIndex | None:
+        """The same patches, once sealed, searched in the way that suits many images; None where there is no better way
+        than one after the other."""
         ...
 
     def activate(self, manifest: Manifest, *, serve: bool = True) -> Manifest:

@@ -10,7 +10,8 @@ import numpy as np
 from patchbank.arrays import BoolArray, FloatArray
 from patchbank.bank.manifest import Foreground, ScoringRule
 from patchbank.bank.search import PatchScores, search_patches
-from patchbank.bank.store import Bank, Draft, PatchIndex
+from patchbank.bank.search_together import FirstLook, Sought, search_together
+from patchbank.bank.store import Bank, Draft, ManyIndex, PatchIndex
 from patchbank.bank.subspace_record import SubspaceRecord
 from patchbank.embedding.embedding import Embedding
 from patchbank.judging.known_defects import DefectMatches, find_matches
@@ -61,12 +62,21 @@ class Judged:
 
 
 @dataclass(frozen=True)
+class ToJudge:
+    """An image, and the images that are left out of its search. ``first`` spares the first look."""
+
+    embedding: Embedding
+    left_out: Sequence[str] = ()
+    first: FirstLook | None = None
+
+
+@dataclass(frozen=True)
 class Judge:
     """Scores embedded images against a bank, or against a sealed draft.
 
     ``foreground`` None: the background is searched like the rest. ``areas`` says what is inspected. ``subspaces`` are
     what patches are scored by where the rule says so. ``known`` are the known defects to look for; they change no
-    score, so calibration has no need of them. At least so many patches of an image are searched exactly ``together``.
+    score, so calibration has no need of them.
     """
 
     index: PatchIndex
@@ -75,7 +85,6 @@ class Judge:
     areas: InspectedAreas
     subspaces: NormalSubspaces | None = None
     known: KnownDefects | None = None
-    together: int = 1
 
     @classmethod
     def of(cls, bank: Bank, areas: InspectedAreas, known: KnownDefects | None = None) -> Judge:
@@ -110,12 +119,9 @@ class Judge:
             demand = peak_and_score_demand(self.rule, area)
         else:
             demand = mask_and_score_demand(self.rule, pixel_threshold, size, area)
-        counts = area.cells
-        if self.foreground is not None:
-            counts = foreground_mask(self.foreground, embedding.patches, area)
+        counts = self._counts(embedding, area)
         if self.rule.patch_score == "nearest":
-            k = self.rule.neighbours
-            patches = search_patches(self.index, embedding.patches, counts, k, demand, left_out, self.together)
+            patches = search_patches(self.index, embedding.patches, counts, self.rule.neighbours, demand, left_out)
             matches = self._matches(embedding, patches, left_out)
         else:  # the search only says which normal patch is the nearest
             assert self.subspaces is not None  # noqa: S101  # or another score would be taken for it
@@ -124,6 +130,35 @@ class Judge:
             scores = self.subspaces.without(left_out).scores(embedding.patches, counts)
             patches = replace(patches, scores=scores, exact=np.ones_like(counts))
         return Judged(image_score(patches.scores[area.cells], self.rule), patches, area, self.rule, size, matches)
+
+    def judge_each(self, index: ManyIndex, images: Sequence[ToJudge]) -> list[Judged]:
+        """``judge`` for each image, by an ``index`` of the same patches that searches for all of them at once. For
+        rules of the nearest patches, and without known defects."""
+        areas = [self.areas.on(image.embedding.grid).require_cells() for image in images]
+        sought = []
+        for image, area in zip(images, areas, strict=True):
+            counts = self._counts(image.embedding, area)
+            first = None if image.first is None else image.first.of(counts[area.cells])
+            demand = peak_and_score_demand(self.rule, area)
+            sought.append(Sought(image.embedding.patches, counts, demand, image.left_out, first))
+        return [
+            Judged(
+                image_score(patches.scores[area.cells], self.rule),
+                patches,
+                area,
+                self.rule,
+                image.embedding.geometry.image,
+            )
+            for image, area, patches in zip(
+                images, areas, search_together(index, sought, self.rule.neighbours), strict=True
+            )
+        ]
+
+    def _counts(self, embedding: Embedding, area: InspectedArea) -> BoolArray:
+        """The cells that are searched."""
+        if self.foreground is None:
+            return area.cells
+        return foreground_mask(self.foreground, embedding.patches, area)
 
     def _matches(self, embedding: Embedding, searched: PatchScores, left_out: Sequence[str]) -> DefectMatches | None:
         if self.known is None:

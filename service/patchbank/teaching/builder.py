@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -45,9 +44,6 @@ _REFITTED: Final = (
     "the subspace that patches are scored by was fitted anew with the added references; the scores of the earlier ones "
     "that the threshold rests on are those of before: `indexer calibrate --again` makes them anew"
 )
-
-_TOGETHER: Final = 128
-"""Patches of a left-out image that are searched exactly at once: mostly all that decide its score."""
 
 
 class BankBuilder:
@@ -158,11 +154,13 @@ class BankBuilder:
         one_part = groups.one_part
         calibrator = Calibrator(
             draft,
-            judge if searched is self._base else self._of_many(judge),
+            judge,
             self._kept,
             whole=whole,
             groups=Groups.ALONE if one_part else groups,
             scored=self._check.scored if judge.index is self._base else {},
+            together=None if searched is self._base else draft.for_many(),
+            first_looks=self._check.first_looks if whole else {},
         )
         if judge.subspaces is not None and plan.base is not None and calibrate_with is None:
             self.remarks.append(_REFITTED)
@@ -206,11 +204,6 @@ class BankBuilder:
         one's searches may run in processes of their own."""
         alone = self._base is not None and len(self.joined) == 1 and self._plan.rule.patch_score == "nearest"
         return self._base if alone and self._base is not None else self._draft
-
-    def _of_many(self, judge: Judge) -> Judge:
-        """The judge of the draft, for many images."""
-        index = self._draft.for_many()
-        return judge if index is self._draft else replace(judge, index=index, together=_TOGETHER)
 
     def _samples(self) -> Sequence[Sample]:
         """What the background is learned from."""

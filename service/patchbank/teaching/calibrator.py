@@ -12,11 +12,12 @@ import numpy as np
 
 from patchbank.arrays import FloatArray
 from patchbank.bank.manifest import RetrievalLimit
-from patchbank.bank.store import Bank, Draft
+from patchbank.bank.search_together import FirstLook
+from patchbank.bank.store import Bank, Draft, ManyIndex
 from patchbank.embedding.embedding import Embedding
 from patchbank.embedding.stream import Seen, Skipped
 from patchbank.errors import NoReferences
-from patchbank.judging.judge import Judge
+from patchbank.judging.judge import Judge, ToJudge
 from patchbank.judging.retriever import base_coherence
 from patchbank.progress import Progress
 from patchbank.scoring.class_retrieval import WITNESSES, retrieval_limit
@@ -27,6 +28,11 @@ from patchbank.teaching.reasons import reasons
 WITNESSED: Final = 40
 """References that are left out one by one to learn a class's usual coherence."""
 
+NONE_SEEN: Final[Mapping[str, FirstLook]] = MappingProxyType({})
+
+_AT_ONCE: Final = 1 << 25
+"""Numbers of the patches that are searched for together; they take 128 MB."""
+
 NONE_SCORED: Final[Mapping[str, NormalScore]] = MappingProxyType({})
 
 
@@ -35,7 +41,8 @@ class Calibrator:
 
     ``kept`` holds embeddings of some references by image id, ``groups`` which ones show the same. Where the bank holds
     ``whole`` images (all inspected patches of each), their patches need not be read back. ``scored`` are images that
-    were scored against the same bank already, with nothing but themselves left out.
+    were scored against the same bank already, with nothing but themselves left out. ``together`` searches the same
+    patches for many images at once, and ``first_looks`` are what is known of some of them, by image id.
     """
 
     def __init__(
@@ -47,6 +54,8 @@ class Calibrator:
         whole: bool,
         groups: Groups = Groups.ALONE,
         scored: Mapping[str, NormalScore] = NONE_SCORED,
+        together: ManyIndex | None = None,
+        first_looks: Mapping[str, FirstLook] = NONE_SEEN,
     ) -> None:
         self._bank = bank
         self._judge = judge
@@ -54,6 +63,8 @@ class Calibrator:
         self._whole = whole
         self._groups = groups
         self._scored = scored
+        self._together = together
+        self._first_looks = first_looks
 
     def score(
         self,
@@ -86,17 +97,43 @@ class Calibrator:
         if not first:
             return []
         steps = progress.begin("calibrating (leave one out)", len(first))
-        scores = []
+        made: dict[str, NormalScore] = {}
+        done = 0
+        together: list[tuple[str, ToJudge]] = []
         for image_id in first:
             left_out, series = self._groups.of(image_id), self._groups.series_of(image_id)
             known = self._scored.get(image_id)
             if known is not None and left_out == [image_id]:
-                scores.append(replace(known, series=series))
+                made[image_id] = replace(known, series=series)
+            elif self._together is None or self._judge.rule.patch_score != "nearest":
+                made[image_id] = self.score(self._kept[image_id], left_out, series=series, image_id=image_id)
             else:
-                kept = self._kept[image_id]
-                scores.append(self.score(kept, left_out=left_out, series=series, image_id=image_id))
-            steps.advance()
-        return scores
+                together.append((image_id, ToJudge(self._kept[image_id], left_out, self._first_look(image_id))))
+                if sum(image.embedding.patches.size for _, image in together) < _AT_ONCE:
+                    continue
+                made.update(self._scores_of(self._together, together))
+                together.clear()
+            steps.advance(len(made) - done)
+            done = len(made)
+        if self._together is not None:
+            made.update(self._scores_of(self._together, together))
+        steps.advance(len(made) - done)
+        return [made[image_id] for image_id in first]
+
+    def _scores_of(self, index: ManyIndex, images: Sequence[tuple[str, ToJudge]]) -> dict[str, NormalScore]:
+        """Scores of references that are searched for together, by image id."""
+        judged = self._judge.judge_each(index, [image for _, image in images])
+        return {
+            image_id: NormalScore(each.score, each.peak, None, self._groups.series_of(image_id), image_id, each.support)
+            for (image_id, _), each in zip(images, judged, strict=True)
+        }
+
+    def _first_look(self, image_id: str) -> FirstLook | None:
+        """What is known of an image's patches, where none of the images that are left out with it told it."""
+        first = self._first_looks.get(image_id)
+        if first is None or self._judge.rule.neighbours > 1:
+            return None
+        return first if set(self._groups.of(image_id)).isdisjoint(first.images) else None
 
     def held_out_scores(
         self,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from patchbank.bank.search_together import FirstLook
 from patchbank.bank.store import Bank
 from patchbank.embedding.stream import Seen
 from patchbank.judging.judge import Judge
@@ -22,6 +25,7 @@ class KnownClassCheck:
     def __init__(self, bank: Bank, areas: InspectedAreas) -> None:
         self.remarks: list[str] = []
         self.scored: dict[str, NormalScore] = {}
+        self.first_looks: Mapping[str, FirstLook] = {}
         self._bank = bank
         self._judge = Judge.of(bank, areas, KnownDefects.of(bank.manifest))
         self._likeness = Likeness(bank, areas)
@@ -49,3 +53,6 @@ class KnownClassCheck:
 
     def finish(self) -> list[SetAside]:
         return []
+
+    def close(self) -> None:
+        """Nothing is under way."""

@@ -5,41 +5,30 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from functools import partial
 from typing import Final, Protocol
 
 import numpy as np
 
 from patchbank.arrays import FloatArray
-from patchbank.bank.manifest import ScoringRule
+from patchbank.bank.search_together import FirstLook
 from patchbank.bank.store import RouterHit
-from patchbank.embedding.embedding import Embedding
 from patchbank.embedding.stream import Picture, Seen
 from patchbank.scoring.frame import frame_fault, learn_limits
-from patchbank.scoring.image_score import image_score
 from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.scoring.odd_ones import FEWEST, odd_ones
 from patchbank.teaching.mask_look import looks_like_mask
+from patchbank.teaching.meanwhile import Meanwhile
 from patchbank.teaching.normal_scores import NormalScore
+from patchbank.teaching.panel import SKIPPED, Panel
 from patchbank.teaching.set_aside import Oddity, SetAside
 from patchbank.teaching.shelf import Shelf
 
 BAD_SHARE: Final = 0.2
 """Share of the references that may be bad; more is no class with a few bad pictures, but a mixture."""
 
-PANEL: Final = 40
-"""References that every one is compared with."""
-
-_SKIPPED: Final = 0.3
-"""Share of the panel, the most alike, that does not count: as many bad pictures cannot vouch for each other. More than
-``BAD_SHARE``, because chance may put more of them into the panel."""
-
 _VOTERS: Final = 5
-
-_PLACES: Final = ScoringRule(image_score="top", share=0.01)
-"""How distances in places become one number, whatever rule a class is scored by: the limits were measured with it."""
-
-_AT_ONCE: Final = 1 << 23
-"""Distances that are computed at once, in 32 MB: the patches of a large picture have billions."""
 
 NearestOf = Callable[[FloatArray, int], Sequence[RouterHit]]
 """The references of all taught classes nearest to a CLS embedding (D',), the most similar first."""
@@ -70,6 +59,15 @@ class ReferenceCheck(Protocol):
         """Scores of pictures, by image id, against the bank that they would join; those that were made."""
         ...
 
+    @property
+    def first_looks(self) -> Mapping[str, FirstLook]:
+        """What is known of pictures' patches, by image id, from comparing them with each other."""
+        ...
+
+    def close(self) -> None:
+        """End what is under way."""
+        ...
+
 
 class NoCheck:
     """Takes every picture."""
@@ -77,6 +75,7 @@ class NoCheck:
     def __init__(self, remarks: Sequence[str] = ()) -> None:
         self.remarks: list[str] = list(remarks)
         self.scored: Mapping[str, NormalScore] = {}
+        self.first_looks: Mapping[str, FirstLook] = {}
 
     def passed(self) -> ReferenceCheck:
         return self
@@ -86,6 +85,9 @@ class NoCheck:
 
     def finish(self) -> list[SetAside]:
         return []
+
+    def close(self) -> None:
+        """Nothing is under way."""
 
 
 class NewClassCheck:
@@ -98,48 +100,42 @@ class NewClassCheck:
 
     def __init__(self, class_name: str, areas: InspectedAreas, nearest_of: NearestOf, shelf: Shelf) -> None:
         self._class_name = class_name
-        self._areas = areas
         self._nearest_of = nearest_of
-        self._panel: list[FloatArray] = []
-        self._shelf = shelf
-        self._whole_panel: list[int] = []
+        self._meanwhile = Meanwhile()
+        self._panel = Panel(areas, shelf, self._meanwhile)
+        self._masks: dict[str, Future[bool]] = {}
         self._members: dict[int, list[Picture]] = {}
         self._cls: list[FloatArray] = []
-        self._measured: list[tuple[float, float]] = []
         self.remarks: list[str] = []
         self.scored: Mapping[str, NormalScore] = {}
+        self.first_looks: Mapping[str, FirstLook] = {}
 
     def admit(self, seen: Seen, group: int) -> SetAside | None:
-        members = self._members.setdefault(group, [])
-        members.append(seen.picture)
-        if len(members) > 1:
-            return None
-        self._cls.append(seen.embedding.cls)
-        patches = self._areas.on(seen.embedding.grid).patches(seen.embedding.patches)
-        if len(self._panel) <= PANEL:
-            self._panel.append(self._thinned(seen.embedding))
-            self._whole_panel.append(self._shelf.put(patches))
-            if len(self._panel) > PANEL:
-                self._measure_panel()
-        else:
-            self._measured.append(_measure(patches, self._panel[:PANEL]))
+        picture, members = seen.picture, self._members.setdefault(group, [])
+        members.append(picture)
+        self._masks[picture.image_id] = self._meanwhile.begin(partial(looks_like_mask, picture.thumbnail))
+        if len(members) == 1:
+            self._cls.append(seen.embedding.cls)
+            self._panel.add(picture.image_id, seen.embedding)
         return None
 
     def passed(self) -> ReferenceCheck:
         return NoCheck(self.remarks)
 
     def finish(self) -> list[SetAside]:
-        self._measure_panel()
+        measured = self._panel.finish()
+        self.first_looks = self._panel.first_looks()
         count = len(self._members)
         if count < FEWEST:
             self.remarks.append(
                 f"references were not compared with each other: that takes {FEWEST} pictures of different parts"
             )
             return []
-        places, wholes = np.asarray(self._measured).T
+        places = np.array([each.places for each in measured])
+        wholes = np.array([each.whole for each in measured])
         apart = 1.0 - np.stack(self._cls) @ np.stack(self._cls).T
         np.fill_diagonal(apart, np.inf)
-        beyond = np.sort(apart, axis=1)[:, min(math.ceil(_SKIPPED * (count - 1)), count - 2)]
+        beyond = np.sort(apart, axis=1)[:, min(math.ceil(SKIPPED * (count - 1)), count - 2)]
         unlike = odd_ones(wholes, rare=True) | odd_ones(np.maximum(beyond, 0.0), rare=True)
         local = odd_ones(places)
         odd: list[SetAside] = []
@@ -149,12 +145,15 @@ class NewClassCheck:
                 odd += [SetAside(picture, reason) for picture in pictures]
         return self._named(odd, apart)
 
+    def close(self) -> None:
+        self._meanwhile.close()
+
     def _named(self, odd: Sequence[SetAside], apart: FloatArray) -> list[SetAside]:
         """The same with what is more telling put in the place of what is less: a fault, a mask, another class."""
         pictures = [picture for members in self._members.values() for picture in members]
         named = {aside.picture.image_id: aside for aside in odd}
         usual = learn_limits([p.frame for p in _middle(pictures) if p.image_id not in named])
-        masks = {p.image_id for p in pictures if looks_like_mask(p.thumbnail)}
+        masks = {image_id for image_id, mask in self._masks.items() if mask.result()}
         for picture in pictures:
             fault = None if usual is None else frame_fault(picture.frame, usual)
             if picture.image_id in masks and 2 * len(masks) < len(pictures):
@@ -190,35 +189,6 @@ class NewClassCheck:
                     alike += aside
                     foreign += aside if count == _VOTERS else []
         return alike, foreign
-
-    def _thinned(self, embedding: Embedding) -> FloatArray:
-        """A quarter of the inspected patches, spread evenly: as neighbours they tell as much, at a quarter of the
-        time."""
-        cells = self._areas.on(embedding.grid).cells
-        chosen = np.zeros_like(cells)
-        chosen[::2, ::2] = cells[::2, ::2]
-        return embedding.patches[(chosen if chosen.any() else cells).ravel()]
-
-    def _measure_panel(self) -> None:
-        for number, shelved in enumerate(self._whole_panel):
-            patches = self._shelf.take(shelved)
-            others = [thinned for place, thinned in enumerate(self._panel) if place != number]
-            self._measured.append(_measure(patches, others) if others else (0.0, 0.0))
-        self._whole_panel = []
-
-
-def _measure(patches: FloatArray, others: Sequence[FloatArray]) -> tuple[float, float]:
-    """How far an image (N, D) is from other ones: in places, and as a whole."""
-    nearest = 1.0 - np.stack([_most_alike(patches, other) for other in others], axis=1)
-    second, beyond = min(1, len(others) - 1), min(math.ceil(_SKIPPED * len(others)), len(others) - 1)
-    ordered = np.partition(nearest, (second, beyond), axis=1)
-    return image_score(np.maximum(ordered[:, second], 0.0), _PLACES), float(np.median(ordered[:, beyond]))
-
-
-def _most_alike(patches: FloatArray, other: FloatArray) -> FloatArray:
-    """The similarity (N,) of each patch (N, D) to the most similar one of another image."""
-    rows = max(1, _AT_ONCE // len(other))
-    return np.concatenate([(patches[row : row + rows] @ other.T).max(axis=1) for row in range(0, len(patches), rows)])
 
 
 def _middle(pictures: Sequence[Picture]) -> list[Picture]:

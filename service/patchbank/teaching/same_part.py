@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
+from scipy import fft
 
 from patchbank.arrays import FloatArray
 
@@ -70,7 +71,7 @@ class _Cells:
     ``fine`` (128 x 128)."""
 
     coarse: FloatArray
-    spectrum: NDArray[np.complex128]
+    spectrum: NDArray[np.complex64]
 
     @classmethod
     def of(cls, thumbnail: bytes) -> _Cells | None:
@@ -82,7 +83,7 @@ class _Cells:
         with picture:
             grey = picture.convert("L")
         coarse, fine = _cells(grey, _COARSE), _cells(grey, _SIDE)
-        return None if coarse is None or fine is None else cls(coarse.ravel(), np.fft.rfft2(fine))
+        return None if coarse is None or fine is None else cls(coarse.ravel(), fft.rfft2(fine))
 
     def show_the_same(self, other: _Cells) -> bool:
         """Whether both show the same; compared closely only where they are alike at first sight."""
@@ -92,9 +93,18 @@ class _Cells:
 
     def _correlation(self, other: _Cells) -> float:
         """The highest correlation of both, shifted by at most two cells."""
-        shape = (_SIDE, _SIDE)
-        shifted = np.roll(np.fft.irfft2(self.spectrum * np.conj(other.spectrum), shape), (_SHIFT, _SHIFT), (0, 1))
-        return float(shifted[: 2 * _SHIFT + 1, : 2 * _SHIFT + 1].max()) / _SIDE**2
+        return float((_DOWN @ (self.spectrum * np.conj(other.spectrum)) @ _ACROSS).real.max()) / _SIDE**2
+
+
+def _shifts(count: int) -> NDArray[np.complex64]:
+    """What an inverse Fourier transform multiplies so many frequencies with, (5, ``count``), for the shifts alone."""
+    turns = np.outer(np.arange(-_SHIFT, _SHIFT + 1), np.arange(count)) / _SIDE
+    return np.asarray(np.exp(2j * np.pi * turns) / _SIDE, dtype=np.complex64)
+
+
+_DOWN: Final = _shifts(_SIDE)
+_ACROSS: Final = np.ascontiguousarray(_shifts(_SIDE // 2 + 1).T)
+_ACROSS[1:-1] *= 2  # the transform of real numbers has the other half only once
 
 
 def _cells(grey: Image.Image, side: int) -> FloatArray | None:

@@ -113,8 +113,11 @@ class Teacher:
         lost = None if extend else self._lost_defects(class_name, options, plan)
         odd: list[SetAside] = []
         originals, pictures = Originals(self.settings), self.embedder.pictures.within(self.settings.image_limits)
-        with Shelf(folder=self.settings.data_dir) as shelf:
-            check = self._check(class_name, areas, base, options, shelf)
+        with (
+            Shelf(folder=self.settings.data_dir) as shelf,
+            closing(self._check(class_name, areas, base, options, shelf)) as first_check,
+        ):
+            check: ReferenceCheck = first_check
             while True:  # once more where the first look at all references shows odd ones
                 out = {aside.path for aside in odd}
                 left = [file for file in files if file not in out]

@@ -21,7 +21,7 @@ from patchbank.bank.part import Part
 from patchbank.bank.parted import Collection
 from patchbank.bank.reference import Reference
 from patchbank.bank.sampled_index import SAMPLED_FROM, SampledIndex
-from patchbank.bank.store import PatchIndex
+from patchbank.bank.store import ManyIndex
 from patchbank.disk import write_error
 from patchbank.errors import Closed, DataDirNotWritable, PatchbankError
 
@@ -73,8 +73,8 @@ class EdgeDraft(CollectionDraft[GrowingPart]):
         if self._own:
             self._sealed = self._written().seal(self._ref.version)
 
-    def for_many(self) -> PatchIndex:
-        return SampledIndex(self, self.patches()) if self.count_patches() >= SAMPLED_FROM else self
+    def for_many(self) -> ManyIndex | None:
+        return SampledIndex(self.patches()) if self.count_patches() >= SAMPLED_FROM else None
 
     def activate(self, manifest: Manifest, *, serve: bool = True) -> Manifest:
         whole = self._whole(manifest)

@@ -6,7 +6,8 @@ hardly another patch reaches it.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from patchbank.bank.exact.upper_bounds import UpperBounds
 
 QUERIES: Final = 512
 """Queries of one pass over the bank."""
+
+NEAR_QUERIES: Final = 2_048
+"""Queries of one first look: of few lists for each."""
 
 NEAR: Final = 16
 """Lists of a query that a first look is at."""
@@ -47,6 +51,27 @@ _SAME: Final = np.float32(1.0 - 2e-7)
 """Nothing is more similar than the same patch, of which a bank may hold thousands: a plain background."""
 
 
+class LeftOut(NamedTuple):
+    """The queries from ``begin`` to ``end`` are not compared with the patches at these ``places``."""
+
+    begin: int
+    end: int
+    places: IntArray
+
+
+class _Gone:
+    """What is left out, by its places in the order of the lists."""
+
+    def __init__(self, left_out: LeftOut, lists: Lists) -> None:
+        self._begin, self._end = left_out.begin, left_out.end
+        self._slots = lists.slots(left_out.places)
+
+    def of(self, begin: int, end: int, who: IntArray) -> tuple[IntArray, slice]:
+        """Which patches of a block, and for which of some queries, ascending."""
+        first, last = np.searchsorted(self._slots, (begin, end))
+        return self._slots[first:last] - begin, slice(*np.searchsorted(who, (self._begin, self._end)))
+
+
 class BoundedSearch:
     """One pass of queries (Q, D) over a bank: the ``k`` most similar patches of each.
 
@@ -59,7 +84,7 @@ class BoundedSearch:
         self._bounds = bounds
         self._queries = queries
         self._asked = bounds.asked(queries)
-        self._gone: BoolArray | None = None
+        self._gone: list[_Gone] = []
         self._pairs: list[tuple[IntArray, IntArray]] = []
         self.similarity = np.full((len(queries), k), -np.inf, dtype=np.float32)
         self._found: IntArray = np.full((len(queries), k), -1, dtype=np.int64)  # places in the order of the lists
@@ -69,13 +94,10 @@ class BoundedSearch:
         """Those of the most similar patches, (Q, k)."""
         return np.asarray(self._lists.order[self._found], dtype=np.int64)
 
-    def run(self, left_out: IntArray, *, everywhere: bool = True) -> None:
-        """Search all patches but those at the places ``left_out``; without ``everywhere`` those of the lists alone that
-        are nearest to each query."""
-        if len(left_out):
-            gone = np.zeros(len(self._rows), dtype=np.bool_)
-            gone[left_out] = True
-            self._gone = gone[self._lists.order]
+    def run(self, left_out: Sequence[LeftOut] = (), *, everywhere: bool = True) -> None:
+        """Search all patches but those that are ``left_out``; without ``everywhere`` those of the lists alone that are
+        nearest to each query."""
+        self._gone = [_Gone(each, self._lists) for each in left_out if len(each.places)]
         self._look_near(*(min(NEAR, BEGIN), 0.0) if everywhere else (NEAR, CLOSE))
         if everywhere:
             self._look_everywhere()
@@ -89,7 +111,7 @@ class BoundedSearch:
         sums_of: list[Sums] = []
         for number, who in self._lists.near(self._queries, count):
             begin, end = self._lists.begins[number : number + 2].tolist()
-            folded = FoldedSums(self._sums(begin, end, self._asked.codes[:, who]), k)
+            folded = FoldedSums(self._sums(begin, end, self._asked.codes[:, who], who), k)
             floor = np.maximum(floors[who], folded.least_of_largest(k) - margin[who])
             floors[who] = floor
             patch, query, sums = folded.behind(_some(folded, floor, max(_MANY, k)), floor)
@@ -117,15 +139,17 @@ class BoundedSearch:
         least[least >= _SAME] = np.inf
         return self._bounds.floors(self._asked, least)
 
-    def _sums(self, begin: int, end: int, codes: Int8Array) -> Sums:
+    def _sums(self, begin: int, end: int, codes: Int8Array, who: IntArray) -> Sums:
         sums = self._bounds.sums(begin, end, codes)
-        if self._gone is not None:
-            sums[self._gone[begin:end]] = NOT
+        for gone in self._gone:
+            patches, queries = gone.of(begin, end, who)
+            sums[patches, queries] = NOT
         return sums
 
     def _reach(self, begin: int, end: int, floor: Sums) -> int:
         """Note the patches of a block whose sums reach the ``floor`` (Q,); returns their number."""
-        folded = FoldedSums(self._sums(begin, end, self._asked.codes))
+        everyone = np.arange(len(self._queries))
+        folded = FoldedSums(self._sums(begin, end, self._asked.codes, everyone))
         reached = folded.reached(floor)
         if np.count_nonzero(reached) > end - begin:
             counts = np.count_nonzero(reached, axis=0)
@@ -141,8 +165,9 @@ class BoundedSearch:
     def _compare(self, begin: int, end: int, many: IntArray) -> None:
         """Compare some queries with all patches of a block, but for those that are known or left out."""
         similarity = self._queries[many] @ self._rows.gather(self._lists.order[begin:end].astype(np.int64)).T
-        if self._gone is not None:
-            similarity[:, self._gone[begin:end]] = -np.inf
+        for gone in self._gone:
+            patches, queries = gone.of(begin, end, many)
+            similarity[queries, patches] = -np.inf
         best, found = self.similarity[many], self._found[many]
         rows, slots = np.nonzero((found >= begin) & (found < end))
         similarity[rows, found[rows, slots] - begin] = -np.inf
@@ -157,9 +182,11 @@ class BoundedSearch:
         self._pairs.clear()
         fresh = (self._found[who] != where[:, None]).all(axis=1)
         who, where = who[fresh], where[fresh]
-        similarity = np.einsum(
-            "ij,ij->i", self._queries[who], self._rows.gather(self._lists.order[where].astype(np.int64))
-        )
+        similarity = np.empty(len(who), dtype=np.float32)
+        for begin in range(0, len(who), _TOGETHER):  # vectors of a bank without structure would fill the memory
+            some = slice(begin, begin + _TOGETHER)
+            vectors = self._rows.gather(self._lists.order[where[some]].astype(np.int64))
+            similarity[some] = np.einsum("ij,ij->i", self._queries[who[some]], vectors)
         better = similarity > self.similarity.min(axis=1)[who]
         who, where, similarity = who[better], where[better], similarity[better]
         if not len(who):

@@ -1,18 +1,18 @@
 """Products of 8-bit matrices by ONNX Runtime: three times as fast as float32 where the processor multiplies bytes.
 
-NumPy has none. The graph is a single ``MatMulInteger``, written here so that nothing else is needed to make it.
+NumPy has none. The graph is a single ``MatMulInteger``.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_info
 
+from patchbank.onnx_graph import INT8, INT32, UINT8, field, graph, matrix, node
 from patchbank.onnx_runtime import onnx_runtime
 
 Int8Array = npt.NDArray[np.int8]
@@ -20,9 +20,6 @@ Sums = npt.NDArray[np.int32]
 
 ZERO: Final = 128
 """What stands for zero in the left matrix, which is unsigned: that is the pair that processors multiply."""
-
-_UINT8, _INT8, _INT32 = 2, 3, 6
-_IR_VERSION, _OPSET = 8, 13
 
 
 class Levels(NamedTuple):
@@ -90,33 +87,8 @@ def _is_right(session: Any, levels: Levels) -> bool:
 
 
 def product_graph() -> bytes:
-    """The graph: ``left`` uint8 (Q, K) and ``right`` int8 (K, N) to ``sums`` int32 (Q, N). ONNX's protocol buffers."""
-    zero = _field(2, _UINT8) + _field(8, "zero") + _field(9, bytes([ZERO]))  # a TensorProto without dimensions
-    node = b"".join(_field(1, name) for name in ("left", "right", "zero")) + _field(2, "sums")
-    node += _field(4, "MatMulInteger")
-    graph = _field(1, node) + _field(2, "product") + _field(5, zero)
-    graph += _field(11, _value("left", _UINT8, "QK")) + _field(11, _value("right", _INT8, "KN"))
-    graph += _field(12, _value("sums", _INT32, "QN"))
-    return _field(1, _IR_VERSION) + _field(7, graph) + _field(8, _field(2, _OPSET))
-
-
-def _value(name: str, kind: int, dims: Sequence[str]) -> bytes:
-    """A ValueInfoProto of a matrix whose sides have these names."""
-    shape = b"".join(_field(1, _field(2, dim)) for dim in dims)
-    return _field(1, name) + _field(2, _field(1, _field(1, kind) + _field(2, shape)))
-
-
-def _field(number: int, value: int | str | bytes) -> bytes:
-    """One field of a protocol buffer."""
-    if isinstance(value, int):
-        return _varint(number << 3) + _varint(value)
-    content = value.encode() if isinstance(value, str) else value
-    return _varint(number << 3 | 2) + _varint(len(content)) + content
-
-
-def _varint(value: int) -> bytes:
-    groups = []
-    while value > 127:
-        groups.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*groups, value])
+    """The graph: ``left`` uint8 (Q, K) and ``right`` int8 (K, N) to ``sums`` int32 (Q, N)."""
+    zero = field(2, UINT8) + field(8, "zero") + field(9, bytes([ZERO]))  # a TensorProto without dimensions
+    product = node("MatMulInteger", ("left", "right", "zero"), "sums")
+    inputs = matrix("left", UINT8, "QK"), matrix("right", INT8, "KN")
+    return graph([product], inputs, matrix("sums", INT32, "QN"), [zero])

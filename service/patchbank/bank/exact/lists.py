@@ -51,6 +51,12 @@ class Lists:
     def __len__(self) -> int:
         return len(self._centres)
 
+    def slots(self, places: IntArray) -> IntArray:
+        """Where in ``order`` these places are, ascending."""
+        slots = np.empty(len(self.order), dtype=np.int32)
+        slots[self.order] = np.arange(len(self.order), dtype=np.int32)
+        return np.sort(slots[places]).astype(np.int64)
+
     def near(self, queries: FloatArray, count: int) -> Iterator[tuple[int, IntArray]]:
         """The lists of which the centres are among the ``count`` nearest to some of the queries (Q, D), and which."""
         if count >= len(self):
