@@ -27,13 +27,8 @@ from patchbank.images import DecodedImage, read_image
 from patchbank.images.frame_facts import brightness
 from patchbank.judging.judge import Judge
 from patchbank.scales import DETAILS
-from patchbank.scoring.drift import (
-    QUANTITIES,
-    WINDOWS,
-    DriftState,
-    Quantity,
-    compare,
-)
+from patchbank.scoring.drift import WINDOWS, compare
+from patchbank.scoring.drift_state import QUANTITIES, DriftState, Quantity
 from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.settings import Settings, load_settings
 from patchbank.teaching.plan import TeachOptions

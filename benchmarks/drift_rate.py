@@ -17,7 +17,8 @@ from patchbank.arrays import BoolArray, DoubleArray
 from patchbank.embedding.embedder import Embedder
 from patchbank.images import read_image
 from patchbank.scoring.class_retrieval import leave_one_out_similarity
-from patchbank.scoring.drift import PROMISED, QUANTITIES, SHARED_WORTH, WATCH_PROMISED, WINDOWS, Comparison, compare
+from patchbank.scoring.drift import SHARED_WORTH, WATCH_PROMISED, WINDOWS, Comparison, compare
+from patchbank.scoring.drift_state import PROMISED, QUANTITIES
 from patchbank.settings import load_settings
 
 

@@ -18,7 +18,8 @@ from patchbank.bank.open_store import open_store
 from patchbank.errors import HistoryUnavailable
 from patchbank.history.drift import DriftReport, DriftWatch
 from patchbank.history.history import History
-from patchbank.scoring.drift import DRIFT_STATES, Drift
+from patchbank.scoring.drift import Drift
+from patchbank.scoring.drift_state import DRIFT_STATES
 from patchbank.settings import Settings, load_settings
 from tests.helpers.command_line import indexer, indexer_json
 from tests.helpers.http_service import serving

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import io
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,8 @@ import pytest
 from PIL import Image
 
 from patchbank.answers.history import DetectionEvent
+from patchbank.answers.jobs import JobMoved
+from patchbank.api.route_table import RouteTable
 from patchbank.client import (
     AsyncClient,
     Client,
@@ -23,12 +27,14 @@ from patchbank.client import (
     UnexpectedAnswer,
     Unreachable,
 )
+from patchbank.client.call import Call, Pages, Script, Stream
 from patchbank.history.detection import utc_now
-from patchbank.jobs.job import Job
+from patchbank.jobs.job import Job, LogLine
 from patchbank.settings import load_settings
 from tests.helpers.http_service import serving
 from tests.helpers.pictures import folder_of, png
 from tests.helpers.places import ROOT
+from tests.helpers.uploads import until
 
 KEY = "an-admin-key-of-this-test-" * 2
 
@@ -114,6 +120,8 @@ def test_people_say_what_a_verdict_was(client: Client, pictures: list[Path]) -> 
     assert client.say(first, "unsure", comment="dust?").said_by == "PATCHBANK_ADMIN_KEY"
     shown = client.show_detection(first)
     assert (shown.detection.word, shown.words[0].comment) == ("unsure", "dust?")
+    assert shown.map is not None
+    assert client.detection_map(first).startswith(b"\x89PNG")
     assert client.detection_picture(first) == pictures[7].read_bytes()
     assert client.nearest_of_detection(first, 3, 4).counts
     assert client.detection_thumbnail(first).startswith(b"\xff\xd8\xff")
@@ -126,6 +134,27 @@ def test_people_say_what_a_verdict_was(client: Client, pictures: list[Path]) -> 
     assert client.show_action(done.action.id).undone_at is not None
     (part,) = client.overview(hours=1, class_name="part").classes
     assert part.total.images >= 3
+
+
+def test_a_candidate_judges_too_and_what_was_judged_is_taken_along(client: Client, pictures: list[Path]) -> None:
+    waits = client.add_references("part", [pictures[6]], keep_all=True, activate=False)
+    assert client.start_shadow("part", waits.version, share=1.0).state == "running"
+    ids = [client.detect(path, class_name="part", return_map=False).detection_id for path in pictures[6:8]]
+    until(lambda: client.show_shadow("part").judged == 2)
+    told = client.show_shadow("part")
+    differing = [row.detection.id for row in client.disagreements("part", page=1)]
+    assert len(differing) == told.disagreed
+    assert {*differing} <= {*ids}
+    assert client.stop_shadow("part").version == waits.version
+    with pytest.raises(Refused, match="unknown_shadow"):
+        client.show_shadow("part")
+    assert client.show_drift("part") == client.drift().classes[0]
+    listed = [row.model_dump(mode="json") for row in client.detections(class_name="part")]
+    assert json.loads(b"".join(client.export("json", class_name="part"))) == listed
+    assert next(client.export(decision="reject")).startswith(b"id,at,")
+    with pytest.raises(Refused, match="invalid_parameters"):
+        next(client.export(since="yesterday"))
+    assert client.links().grafana is None
 
 
 def test_errors_have_the_code_of_the_service(client: Client, address: str, pictures: list[Path]) -> None:
@@ -186,8 +215,12 @@ def test_the_other_client_does_the_same_and_several_things_at_once(
                 await tasks.start(listen)
                 for path in pictures[:3]:
                     tasks.start_soon(judge, path)
-            job = await other.wait(await other.compact("part"), seconds=120)
-            assert job.state == "done"
+            ordered = await other.compact("part")
+            *before, job = [each async for each in other.follow_job(ordered.id)]
+            assert isinstance(job, Job)
+            assert job == await other.wait(ordered, seconds=120)
+            assert [each.text for each in before if isinstance(each, LogLine)] == [line.text for line in job.log]
+            assert [each.state for each in before if isinstance(each, JobMoved)][-1] == "done"
             assert [row.name async for row in other.references("part", page=5)] == [path.name for path in pictures[:6]]
             with pytest.raises(Refused, match="unknown_class"):
                 await other.show_class("never")
@@ -202,6 +235,37 @@ def test_both_clients_have_the_same_methods() -> None:
         return {name for name in vars(kind) if not name.startswith("_")}
 
     assert names(Client) == names(AsyncClient)
+    for name in names(Client) - {"close", "send", "stream"}:
+        assert getattr(Client, name) is getattr(AsyncClient, name)
+
+
+NO_METHOD = {
+    ("GET", "/metrics"): "Prometheus reads it, in its own format",
+    ("GET", "/health/live"): "for whoever starts the process; `health` and `ready` say more",
+}
+
+
+def test_every_route_has_a_method() -> None:
+    document = json.loads((ROOT / "docs" / "openapi.json").read_text())
+    routes = [(method.upper(), path) for path, methods in document["paths"].items() for method in methods]
+    table = RouteTable({route: route for route in sorted(routes, key=lambda route: route[1].count("{"))})
+    methods = {*vars(Client)} - {"close", "send", "stream"}
+    asked = {name: table.get(*first_asked(name)) for name in methods if not name.startswith("_")}
+    assert [name for name, route in asked.items() if route is None] == [], "these ask for what is not there"
+    assert {*routes} - {*asked.values()} == {*NO_METHOD}
+
+
+def first_asked(name: str) -> tuple[str, str]:
+    """Method and path of the first request that a method of the client makes."""
+    describe = getattr(Client, name)
+    needed = [each for each in inspect.signature(describe).parameters.values() if each.default is each.empty]
+    given = {each.name: {"image": b"", "images": [], "x": 0.0, "y": 0.0}.get(each.name, "x") for each in needed}
+    asked = describe(**{key: value for key, value in given.items() if key != "fields"})
+    if isinstance(asked, Script):
+        asked = next(asked.steps)
+    call = asked.first if isinstance(asked, Pages) else asked.call if isinstance(asked, Stream) else asked
+    assert isinstance(call, Call)
+    return call.method, call.path
 
 
 def test_the_examples_of_the_page_run(

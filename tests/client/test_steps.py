@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patchbank.client import AsyncClient, Client, Patience, Refused
+from patchbank.client import AsyncClient, Client, Patience, Refused, UnexpectedAnswer
 from patchbank.client.call import Call, Pause, data, path
 from patchbank.client.files import part
-from patchbank.client.following import EventReader
+from patchbank.client.following import follow
 from patchbank.client.steps import steps_of
 from patchbank.client.teaching import teach
 
@@ -129,18 +129,17 @@ def test_a_name_is_one_part_of_the_address() -> None:
     assert (field, name) == ("file", "given.png")
 
 
-def test_events_are_put_together_from_lines() -> None:
-    reader = EventReader()
-    lines = [
-        "retry: 2000",
-        ": a comment",
-        "",
-        "event: gap",
-        'data: {"after": "x",',
-        'data: "told": 3}',
-        "",
-        "event: new",
-        "",
-    ]
-    events = [event for line in lines if (event := reader.read(line)) is not None]
-    assert [event.model_dump() for event in events] == [{"after": "x", "told": 3}]
+@given(data=st.data())
+def test_events_are_put_together_from_pieces_of_any_size(data: st.DataObject) -> None:
+    told = 'event: gap\ndata: {"after": "\u00e9",\r\ndata: "told": 3}\n\nevent: new\ndata: {}\n\n'
+    text = ("retry: 2000\n: a comment\n\n" + told).encode()
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=5)))
+    feed = follow().reader()
+    pieces = [text[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    events = [event.model_dump() for piece in pieces for event in feed(piece)]
+    assert events == [{"after": "\u00e9", "told": 3}]
+
+
+def test_an_event_of_another_release_is_an_error() -> None:
+    with pytest.raises(UnexpectedAnswer, match="an event is not as"):
+        list(follow().reader()(b'event: gap\ndata: {"since": 3}\n\n'))

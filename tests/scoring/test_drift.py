@@ -12,18 +12,8 @@ from scipy.special import comb
 from scipy.stats import mannwhitneyu
 
 from patchbank.arrays import DoubleArray
-from patchbank.scoring.drift import (
-    CHANCE,
-    DRIFT_STATES,
-    PROMISED,
-    QUANTITIES,
-    WINDOWS,
-    Drift,
-    Quantity,
-    can_alarm,
-    compare,
-    fewest_calibration_images,
-)
+from patchbank.scoring.drift import WINDOWS, Drift, can_alarm, compare, fewest_calibration_images
+from patchbank.scoring.drift_state import CHANCE, DRIFT_STATES, PROMISED, QUANTITIES, Quantity
 
 TESTS = len(WINDOWS) * len(QUANTITIES)
 VALUES = st.floats(0.0, 2.0, allow_nan=False)

@@ -9,7 +9,8 @@ import typer
 
 from patchbank.history.drift import DriftReport, DriftWatch
 from patchbank.history.history import History
-from patchbank.scoring.drift import CHANCE, PROMISED, Comparison, Quantity
+from patchbank.scoring.drift import Comparison
+from patchbank.scoring.drift_state import CHANCE, PROMISED, Quantity
 from patchbank.settings import Settings
 from patchbank_indexer.commands.options import DataDir, Json
 from patchbank_indexer.commands.running import opened, run

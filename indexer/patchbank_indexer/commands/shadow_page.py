@@ -8,7 +8,7 @@ from typing import Any
 
 from patchbank.errors import UnknownDetection
 from patchbank.history.rejudging import Rejudged
-from patchbank.history.shadow import ENDINGS
+from patchbank.history.shadow_counts import ENDINGS
 from patchbank_indexer.rendering import render
 
 

@@ -10,7 +10,8 @@ import typer
 from patchbank.bank.store import PatchStore
 from patchbank.history.history import History
 from patchbank.history.rejudging import Rejudged
-from patchbank.history.shadow import ENDINGS, Ending, Shadow, ShadowCounts, check_candidate, ending
+from patchbank.history.shadow import Shadow, check_candidate, ending
+from patchbank.history.shadow_counts import ENDINGS, Ending, ShadowCounts
 from patchbank.history.shadows import Shadows
 from patchbank.settings import Settings
 from patchbank_indexer.commands.options import ClassName, DataDir, Json

@@ -8,7 +8,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from patchbank.scoring.drift import DRIFT_STATES, DriftState
+from patchbank.scoring.drift_state import DRIFT_STATES, DriftState
 
 AGREEMENTS: Final = {True: "agree", False: "disagree"}
 

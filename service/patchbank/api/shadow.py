@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from patchbank.answers.rejudged import JudgementOut
+from patchbank.answers.shadow import Disagreement, DisagreementList, Dropped, ShadowOut
 from patchbank.api.caller import caller_of
 from patchbank.api.state import ApiState, state_of
-from patchbank.history.detection import RecordedDetection
-from patchbank.history.shadow import Ending, Shadow, ShadowCounts, check_candidate, ending
+from patchbank.history.shadow import Shadow, check_candidate, ending
 from patchbank.history.shadows import Shadows
 
 router = APIRouter(prefix="/classes/{class_name}/shadow", tags=["shadow"])
@@ -27,47 +27,6 @@ class ShadowForm(BaseModel):
     by: str = Field(
         default="", max_length=200, description="who asks for it; where keys are asked for it is the key's name"
     )
-
-
-class ShadowOut(ShadowCounts):
-    """A candidate, and what it said. Counted are detections that the history still has."""
-
-    class_name: str
-    version: str = Field(description="the candidate")
-    share: float
-    since: str
-    by: str
-    state: Literal["running", "ended"]
-    ended: Ending | None = Field(description="why it judges nothing any more; null: it does")
-    skipped: int = Field(
-        description="pictures that it did not judge because too many waited; of this service, since its start"
-    )
-    failed: dict[str, int] = Field(description="pictures that it could not judge, by error code; of the same service")
-
-
-class Dropped(BaseModel):
-    """A candidate that was dropped. The version is kept as others of its age."""
-
-    class_name: str
-    version: str
-
-
-class Disagreement(BaseModel):
-    """A detection that the two decide differently."""
-
-    detection: RecordedDetection
-    serving: JudgementOut
-    candidate: JudgementOut
-    thumbnail: str = Field(description="where its picture is")
-
-
-class DisagreementList(BaseModel):
-    """A page of them, newest first."""
-
-    class_name: str
-    version: str
-    disagreements: list[Disagreement]
-    after: str | None = Field(description="pass it to have the next page; null: this is the last one")
 
 
 @router.put("")

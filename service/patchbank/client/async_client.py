@@ -9,11 +9,11 @@ from typing import TypeVar
 import anyio
 import httpx
 
-from patchbank.client import banks, detecting, history, teaching
-from patchbank.client.call import Call, Pause, Script
+from patchbank.client import banks, detecting, following, history, shadow, teaching
+from patchbank.client.call import Call, Pause, Script, Stream
 from patchbank.client.errors import Unreachable, refusal
-from patchbank.client.following import Event, EventReader, follow, forever
-from patchbank.client.methods import AsyncListing, AsyncMethod
+from patchbank.client.following import patient
+from patchbank.client.methods import AsyncListing, AsyncMethod, AsyncStreaming
 from patchbank.client.steps import Patience, steps_of
 from patchbank.client.sync_client import ADDRESS, TIMEOUT_S
 
@@ -43,7 +43,7 @@ class AsyncClient:
         certificates of your own, and stays yours to close."""
         self._own = http is None
         self._http = http or httpx.AsyncClient()
-        self._address = address.rstrip("/")
+        self.address = address.rstrip("/")
         self._key = key
         self._timeout = httpx.Timeout(timeout_s, connect=min(timeout_s, 10.0))
         self._patience = patience or Patience()
@@ -53,6 +53,7 @@ class AsyncClient:
     nearest = AsyncMethod(detecting.nearest)
     health = AsyncMethod(detecting.health)
     ready = AsyncMethod(detecting.ready)
+    links = AsyncMethod(detecting.links)
     classes = AsyncMethod(banks.classes)
     show_class = AsyncMethod(banks.show_class)
     sensitivity = AsyncMethod(banks.sensitivity)
@@ -61,6 +62,7 @@ class AsyncClient:
     add_references = AsyncMethod(banks.add_references)
     withdraw_reference = AsyncMethod(banks.withdraw_reference)
     defects = AsyncMethod(banks.defects)
+    defect_thumbnail = AsyncMethod(banks.defect_thumbnail)
     add_defect = AsyncMethod(banks.add_defect)
     remove_defect = AsyncMethod(banks.remove_defect)
     versions = AsyncMethod(banks.versions)
@@ -68,6 +70,12 @@ class AsyncClient:
     activate = AsyncMethod(banks.activate)
     roll_back = AsyncMethod(banks.roll_back)
     prune = AsyncMethod(banks.prune)
+    show_shadow = AsyncMethod(shadow.show_shadow)
+    start_shadow = AsyncMethod(shadow.start_shadow)
+    stop_shadow = AsyncMethod(shadow.stop_shadow)
+    disagreements = AsyncListing(shadow.disagreements)
+    drift = AsyncMethod(banks.drift)
+    show_drift = AsyncMethod(banks.show_drift)
     teach = AsyncMethod(teaching.teach)
     calibrate = AsyncMethod(teaching.calibrate)
     rebuild = AsyncMethod(teaching.rebuild)
@@ -78,12 +86,14 @@ class AsyncClient:
     show_job = AsyncMethod(teaching.show_job)
     cancel_job = AsyncMethod(teaching.cancel_job)
     set_aside_picture = AsyncMethod(teaching.set_aside_picture)
+    follow_job = AsyncStreaming(following.follow_job)
     wait = AsyncMethod(teaching.wait)
     detections = AsyncListing(history.detections)
     counts = AsyncMethod(history.counts)
     overview = AsyncMethod(history.overview)
     show_detection = AsyncMethod(history.show_detection)
     detection_thumbnail = AsyncMethod(history.detection_thumbnail)
+    detection_map = AsyncMethod(history.detection_map)
     detection_picture = AsyncMethod(history.detection_picture)
     nearest_of_detection = AsyncMethod(history.nearest_of_detection)
     say = AsyncMethod(history.say)
@@ -94,25 +104,8 @@ class AsyncClient:
     actions = AsyncMethod(history.actions)
     show_action = AsyncMethod(history.show_action)
     undo = AsyncMethod(history.undo)
-
-    async def follow(self, *, class_name: str | None = None, last_event_id: str | None = None) -> AsyncIterator[Event]:
-        """Each detection once it is recorded, after those that were missed since ``last_event_id``, until the service
-        ends the stream. Raises ``Unreachable`` where it breaks."""
-        asked = follow(class_name, last_event_id).arguments_at(self._address, self._key)
-        try:
-            async with self._http.stream(**asked, timeout=forever(self._timeout)) as answer:
-                if not answer.is_success:
-                    await answer.aread()
-                error = refusal(answer)
-                if error is not None:
-                    raise error
-                reader = EventReader()
-                async for line in answer.aiter_lines():
-                    event = reader.read(line)
-                    if event is not None:
-                        yield event
-        except httpx.TransportError as error:
-            raise Unreachable(f"{self._address} does not answer: {error}") from error
+    export = AsyncStreaming(history.export)
+    follow = AsyncStreaming(following.follow)
 
     async def send(self, asked: Call[T] | Script[T]) -> T:
         """The answer to a request, or to several."""
@@ -125,14 +118,31 @@ class AsyncClient:
             answer: T = end.value
             return answer
 
+    async def stream(self, asked: Stream[T]) -> AsyncIterator[T]:
+        """What an answer tells, while it comes. Raises ``Unreachable`` where it breaks."""
+        arguments = asked.call.arguments_at(self.address, self._key)
+        try:
+            async with self._http.stream(**arguments, timeout=patient(self._timeout)) as answer:
+                if not answer.is_success:
+                    await answer.aread()
+                error = refusal(answer)
+                if error is not None:
+                    raise error
+                read = asked.reader()
+                async for piece in answer.aiter_bytes():
+                    for told in read(piece):
+                        yield told
+        except httpx.TransportError as error:
+            raise Unreachable(f"{self.address} does not answer: {error or type(error).__name__}") from error
+
     async def _take(self, step: Call[object] | Pause) -> httpx.Response | None:
         if isinstance(step, Pause):
             await anyio.sleep(step.seconds)
             return None
         try:
-            return await self._http.request(**step.arguments_at(self._address, self._key), timeout=self._timeout)
+            return await self._http.request(**step.arguments_at(self.address, self._key), timeout=self._timeout)
         except httpx.TransportError as error:
-            raise Unreachable(f"{self._address} does not answer: {error or type(error).__name__}") from error
+            raise Unreachable(f"{self.address} does not answer: {error or type(error).__name__}") from error
 
     async def close(self) -> None:
         """Close the connections."""

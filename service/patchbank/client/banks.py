@@ -8,6 +8,7 @@ from typing import Any
 
 from patchbank.answers.classes import ClassDetail, ClassList
 from patchbank.answers.defects import DefectAdded, DefectList, DefectRemoved
+from patchbank.answers.drift import ClassDrift, DriftList
 from patchbank.answers.references import Added, ReferenceList, ReferenceOut, Withdrawn
 from patchbank.answers.sensitivity import Sensitivity
 from patchbank.answers.versions import Activated, Pruned, VersionDiffOut, VersionList
@@ -71,6 +72,12 @@ def defects(class_name: str, *, version: str | None = None) -> Call[DefectList]:
     return Call("GET", path("classes", class_name, "defects"), model(DefectList), query={"version": version})
 
 
+def defect_thumbnail(class_name: str, defect_id: str, *, version: str | None = None) -> Call[bytes]:
+    """The place of a known defect in its picture as JPEG, at most 160 pixels a side."""
+    where = path("classes", class_name, "defects", defect_id, "thumbnail")
+    return Call("GET", where, data, query={"version": version})
+
+
 def add_defect(
     class_name: str, image: Image, name: str, *, mask: Image | None = None, **fields: Value
 ) -> Call[DefectAdded]:
@@ -122,3 +129,13 @@ def _rolling_back(class_name: str) -> Generator[Call[Any] | Pause, Any, Activate
 def prune(class_name: str, *, keep: int = 1) -> Call[Pruned]:
     """Remove all versions but the newest so many, and the one that serves. This cannot be undone."""
     return Call("POST", path("classes", class_name, "prune"), model(Pruned), query={"keep": keep})
+
+
+def drift() -> Call[DriftList]:
+    """Whether what the classes are shown is still what they were taught from."""
+    return Call("GET", "/drift", model(DriftList))
+
+
+def show_drift(class_name: str) -> Call[ClassDrift]:
+    """The same of one class."""
+    return Call("GET", path("classes", class_name, "drift"), model(ClassDrift))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -77,6 +77,15 @@ class Pages(Generic[T]):
     first: Call[Any]
     holds: Callable[[Any], Sequence[T]]
     after: Callable[[Call[Any], Any], Call[Any] | None]
+
+
+@dataclass(frozen=True)
+class Stream(Generic[T]):
+    """An answer that is read while it comes; ``reader`` makes what turns its bytes, piece by piece, into what it
+    tells."""
+
+    call: Call[bytes]
+    reader: Callable[[], Callable[[bytes], Iterable[T]]]
 
 
 def model(kind: type[M]) -> Callable[[httpx.Response], M]:

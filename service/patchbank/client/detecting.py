@@ -8,6 +8,7 @@ from typing import Literal
 from patchbank.answers.detection import BatchAnswer, Detection
 from patchbank.answers.health import Health, Ready
 from patchbank.answers.nearest import Comparison
+from patchbank.answers.overview import Links
 from patchbank.client.call import Call, Value, model, path
 from patchbank.client.files import Image, part, parts
 
@@ -79,3 +80,8 @@ def health() -> Call[Health]:
 def ready() -> Call[Ready]:
     """Whether it can judge. Raises ``Refused`` where it cannot."""
     return Call("GET", path("health", "ready"), model(Ready))
+
+
+def links() -> Call[Links]:
+    """Where Grafana and the Qdrant server's dashboard are, for people."""
+    return Call("GET", path("links"), model(Links))

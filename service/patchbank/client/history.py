@@ -10,7 +10,7 @@ from patchbank.answers.actions import Accepted, ActionList, DefectLearnt, DryRun
 from patchbank.answers.history import DetectionDetail, DetectionList, WordCounts
 from patchbank.answers.nearest import Comparison
 from patchbank.answers.overview import OverviewAnswer
-from patchbank.client.call import Call, Pages, Value, data, model, path
+from patchbank.client.call import Call, Pages, Stream, Value, data, model, path
 from patchbank.history.action import Action
 from patchbank.history.detection import RecordedDetection, Said, Word
 from patchbank.judging.decision import Decision
@@ -19,33 +19,30 @@ Box = tuple[int, int, int, int]
 """Left, top, width, height in pixels."""
 
 
+Status = Literal["ok", "unknown_product"]
+AskedWord = Word | Literal["none", "any"]
+"""A word that was said last; ``none``: nobody said any; ``any``: somebody did."""
+
+Moment = datetime | str
+"""A time, or how long ago, such as ``8h`` or ``7d``."""
+
+
 def detections(
     *,
     class_name: str | None = None,
-    status: Literal["ok", "unknown_product"] | None = None,
+    status: Status | None = None,
     decision: Decision | None = None,
-    word: Word | Literal["none", "any"] | None = None,
+    word: AskedWord | None = None,
     version: str | None = None,
     asked_by: str | None = None,
-    since: datetime | str | None = None,
-    until: datetime | str | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
     order: Literal["newest", "nearest"] = "newest",
     page: int = 100,
 ) -> Pages[RecordedDetection]:
-    """What was judged, newest first, or ``nearest`` to the threshold first; ``page`` of them are asked for at once.
-    Times may be told as ``8h`` or ``7d`` ago."""
-    query: dict[str, Value] = {
-        "class_name": class_name,
-        "status": status,
-        "decision": decision,
-        "word": word,
-        "version": version,
-        "asked_by": asked_by,
-        "since": since,
-        "until": until,
-        "order": order,
-        "limit": page,
-    }
+    """What was judged, newest first, or ``nearest`` to the threshold first; ``page`` of them are asked for at once."""
+    query = _selected(class_name, status, decision, word, version, asked_by, since, until)
+    query.update(order=order, limit=page)
 
     def after(call: Call[DetectionList], answer: DetectionList) -> Call[DetectionList] | None:
         return None if answer.after is None else replace(call, query={**query, "after": answer.after})
@@ -54,11 +51,38 @@ def detections(
 
 
 def counts(
-    *, class_name: str | None = None, since: datetime | str | None = None, until: datetime | str | None = None
+    *,
+    class_name: str | None = None,
+    status: Status | None = None,
+    decision: Decision | None = None,
+    word: AskedWord | None = None,
+    version: str | None = None,
+    asked_by: str | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
 ) -> Call[WordCounts]:
     """Numbers of detections per class, decision and word."""
-    query: dict[str, Value] = {"class_name": class_name, "since": since, "until": until}
+    query = _selected(class_name, status, decision, word, version, asked_by, since, until)
     return Call("GET", "/detections/counts", model(WordCounts), query=query)
+
+
+def export(
+    file_format: Literal["csv", "json"] = "csv",
+    *,
+    class_name: str | None = None,
+    status: Status | None = None,
+    decision: Decision | None = None,
+    word: AskedWord | None = None,
+    version: str | None = None,
+    asked_by: str | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
+) -> Stream[bytes]:
+    """All that was judged, newest first, as one file: its bytes, piece by piece, however large it is. Regions and
+    warnings are in JSON alone. Raises ``Unreachable`` where it breaks off."""
+    query = _selected(class_name, status, decision, word, version, asked_by, since, until)
+    query["format"] = file_format
+    return Stream(Call("GET", "/detections/export", data, query=query), lambda: lambda piece: (piece,))
 
 
 def overview(*, hours: float = 24, bucket: int = 60, class_name: str | None = None) -> Call[OverviewAnswer]:
@@ -75,6 +99,12 @@ def show_detection(detection_id: str) -> Call[DetectionDetail]:
 def detection_thumbnail(detection_id: str) -> Call[bytes]:
     """Its picture as JPEG, at most 256 pixels a side."""
     return Call("GET", path("detections", detection_id, "thumbnail"), data)
+
+
+def detection_map(detection_id: str) -> Call[bytes]:
+    """Its anomaly map as a small PNG, a pixel a patch: score = grey value / 255 x 2 x ``pixel_threshold``. ``map`` of
+    ``show_detection`` is None where none is kept."""
+    return Call("GET", path("detections", detection_id, "map"), data)
 
 
 def detection_picture(detection_id: str) -> Call[bytes]:
@@ -145,3 +175,26 @@ def show_action(action_id: str) -> Call[Action]:
 def undo(action_id: str, *, by: str = "") -> Call[Undone]:
     """Undo an action."""
     return Call("POST", path("actions", action_id, "undo"), model(Undone), document={"by": by})
+
+
+def _selected(
+    class_name: str | None,
+    status: Status | None,
+    decision: Decision | None,
+    word: AskedWord | None,
+    version: str | None,
+    asked_by: str | None,
+    since: Moment | None,
+    until: Moment | None,
+) -> dict[str, Value]:
+    """The query of a filter; what is None does not count."""
+    return {
+        "class_name": class_name,
+        "status": status,
+        "decision": decision,
+        "word": word,
+        "version": version,
+        "asked_by": asked_by,
+        "since": since,
+        "until": until,
+    }

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import wraps
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
-from patchbank.client.call import Call, Pages, Script
+from patchbank.client.call import Call, Pages, Script, Stream
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -18,11 +18,15 @@ class Sender(Protocol):
 
     def send(self, asked: Call[T] | Script[T]) -> T: ...
 
+    def stream(self, asked: Stream[T]) -> Iterator[T]: ...
+
 
 class AsyncSender(Protocol):
     """What sends while others go on."""
 
     async def send(self, asked: Call[T] | Script[T]) -> T: ...
+
+    def stream(self, asked: Stream[T]) -> AsyncIterator[T]: ...
 
 
 class _Described(Generic[P, D]):
@@ -120,5 +124,45 @@ class AsyncListing(_Described[P, Pages[T]], Generic[P, T]):
                 for row in pages.holds(answer):
                     yield row
                 call = pages.after(call, answer)
+
+        return method
+
+
+class Streaming(_Described[P, Stream[T]], Generic[P, T]):
+    """A method whose answer is read while it comes."""
+
+    @overload
+    def __get__(self, client: None, owner: type[Any]) -> Callable[P, Stream[T]]: ...
+    @overload
+    def __get__(self, client: Sender, owner: type[Any]) -> Callable[P, Iterator[T]]: ...
+    def __get__(self, client: Sender | None, owner: type[Any]) -> Callable[P, Any]:
+        describe = self._describe
+        if client is None:
+            return describe
+        sender = client
+
+        @wraps(describe)
+        def method(*args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+            return sender.stream(describe(*args, **kwargs))
+
+        return method
+
+
+class AsyncStreaming(_Described[P, Stream[T]], Generic[P, T]):
+    """The same of the other client."""
+
+    @overload
+    def __get__(self, client: None, owner: type[Any]) -> Callable[P, Stream[T]]: ...
+    @overload
+    def __get__(self, client: AsyncSender, owner: type[Any]) -> Callable[P, AsyncIterator[T]]: ...
+    def __get__(self, client: AsyncSender | None, owner: type[Any]) -> Callable[P, Any]:
+        describe = self._describe
+        if client is None:
+            return describe
+        sender = client
+
+        @wraps(describe)
+        def method(*args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
+            return sender.stream(describe(*args, **kwargs))
 
         return method

@@ -9,11 +9,11 @@ from typing import TypeVar
 
 import httpx
 
-from patchbank.client import banks, detecting, history, teaching
-from patchbank.client.call import Call, Pause, Script
+from patchbank.client import banks, detecting, following, history, shadow, teaching
+from patchbank.client.call import Call, Pause, Script, Stream
 from patchbank.client.errors import Unreachable, refusal
-from patchbank.client.following import Event, EventReader, follow, forever
-from patchbank.client.methods import Listing, Method
+from patchbank.client.following import patient
+from patchbank.client.methods import Listing, Method, Streaming
 from patchbank.client.steps import Patience, steps_of
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class Client:
         certificates of your own, and stays yours to close."""
         self._own = http is None
         self._http = http or httpx.Client()
-        self._address = address.rstrip("/")
+        self.address = address.rstrip("/")
         self._key = key
         self._timeout = httpx.Timeout(timeout_s, connect=min(timeout_s, 10.0))
         self._patience = patience or Patience()
@@ -55,6 +55,7 @@ class Client:
     nearest = Method(detecting.nearest)
     health = Method(detecting.health)
     ready = Method(detecting.ready)
+    links = Method(detecting.links)
     classes = Method(banks.classes)
     show_class = Method(banks.show_class)
     sensitivity = Method(banks.sensitivity)
@@ -63,6 +64,7 @@ class Client:
     add_references = Method(banks.add_references)
     withdraw_reference = Method(banks.withdraw_reference)
     defects = Method(banks.defects)
+    defect_thumbnail = Method(banks.defect_thumbnail)
     add_defect = Method(banks.add_defect)
     remove_defect = Method(banks.remove_defect)
     versions = Method(banks.versions)
@@ -70,6 +72,12 @@ class Client:
     activate = Method(banks.activate)
     roll_back = Method(banks.roll_back)
     prune = Method(banks.prune)
+    show_shadow = Method(shadow.show_shadow)
+    start_shadow = Method(shadow.start_shadow)
+    stop_shadow = Method(shadow.stop_shadow)
+    disagreements = Listing(shadow.disagreements)
+    drift = Method(banks.drift)
+    show_drift = Method(banks.show_drift)
     teach = Method(teaching.teach)
     calibrate = Method(teaching.calibrate)
     rebuild = Method(teaching.rebuild)
@@ -80,12 +88,14 @@ class Client:
     show_job = Method(teaching.show_job)
     cancel_job = Method(teaching.cancel_job)
     set_aside_picture = Method(teaching.set_aside_picture)
+    follow_job = Streaming(following.follow_job)
     wait = Method(teaching.wait)
     detections = Listing(history.detections)
     counts = Method(history.counts)
     overview = Method(history.overview)
     show_detection = Method(history.show_detection)
     detection_thumbnail = Method(history.detection_thumbnail)
+    detection_map = Method(history.detection_map)
     detection_picture = Method(history.detection_picture)
     nearest_of_detection = Method(history.nearest_of_detection)
     say = Method(history.say)
@@ -96,25 +106,8 @@ class Client:
     actions = Method(history.actions)
     show_action = Method(history.show_action)
     undo = Method(history.undo)
-
-    def follow(self, *, class_name: str | None = None, last_event_id: str | None = None) -> Iterator[Event]:
-        """Each detection once it is recorded, after those that were missed since ``last_event_id``, until the service
-        ends the stream. Raises ``Unreachable`` where it breaks."""
-        asked = follow(class_name, last_event_id).arguments_at(self._address, self._key)
-        try:
-            with self._http.stream(**asked, timeout=forever(self._timeout)) as answer:
-                if not answer.is_success:
-                    answer.read()
-                error = refusal(answer)
-                if error is not None:
-                    raise error
-                reader = EventReader()
-                for line in answer.iter_lines():
-                    event = reader.read(line)
-                    if event is not None:
-                        yield event
-        except httpx.TransportError as error:
-            raise Unreachable(f"{self._address} does not answer: {error}") from error
+    export = Streaming(history.export)
+    follow = Streaming(following.follow)
 
     def send(self, asked: Call[T] | Script[T]) -> T:
         """The answer to a request, or to several."""
@@ -127,14 +120,30 @@ class Client:
             answer: T = end.value
             return answer
 
+    def stream(self, asked: Stream[T]) -> Iterator[T]:
+        """What an answer tells, while it comes. Raises ``Unreachable`` where it breaks."""
+        arguments = asked.call.arguments_at(self.address, self._key)
+        try:
+            with self._http.stream(**arguments, timeout=patient(self._timeout)) as answer:
+                if not answer.is_success:
+                    answer.read()
+                error = refusal(answer)
+                if error is not None:
+                    raise error
+                read = asked.reader()
+                for piece in answer.iter_bytes():
+                    yield from read(piece)
+        except httpx.TransportError as error:
+            raise Unreachable(f"{self.address} does not answer: {error or type(error).__name__}") from error
+
     def _take(self, step: Call[object] | Pause) -> httpx.Response | None:
         if isinstance(step, Pause):
             time.sleep(step.seconds)
             return None
         try:
-            return self._http.request(**step.arguments_at(self._address, self._key), timeout=self._timeout)
+            return self._http.request(**step.arguments_at(self.address, self._key), timeout=self._timeout)
         except httpx.TransportError as error:
-            raise Unreachable(f"{self._address} does not answer: {error or type(error).__name__}") from error
+            raise Unreachable(f"{self.address} does not answer: {error or type(error).__name__}") from error
 
     def close(self) -> None:
         """Close the connections."""

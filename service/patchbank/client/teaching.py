@@ -92,7 +92,8 @@ def cancel_job(job_id: str) -> Call[Job]:
 
 
 def set_aside_picture(job_id: str, image_id: str) -> Call[bytes]:
-    """A picture that a job set aside (``result["set_aside"]``) as JPEG, at most 512 pixels a side."""
+    """A picture that a job set aside, as its result or its error's detail tells (``set_aside``), as JPEG, at most 512
+    pixels a side."""
     return Call("GET", path("jobs", job_id, "set-aside", image_id), data)
 
 

@@ -14,7 +14,8 @@ from patchbank.errors import DamagedBank, UnknownVersion
 from patchbank.history.history import History
 from patchbank.history.normal_images import NormalImages
 from patchbank.history.tables import DETECTIONS
-from patchbank.scoring.drift import QUANTITIES, WINDOWS, Drift, DriftState, Quantity, compare
+from patchbank.scoring.drift import WINDOWS, Drift, compare
+from patchbank.scoring.drift_state import QUANTITIES, DriftState, Quantity
 
 _MOST: Final = WINDOWS[-1]
 _LOOKED_AT: Final = 5 * _MOST

@@ -14,7 +14,7 @@ from patchbank.bank.reference import Reference
 from patchbank.bank.store import Bank
 from patchbank.images.frame_facts import brightness
 from patchbank.scoring.class_retrieval import leave_one_out_similarity
-from patchbank.scoring.drift import Quantity
+from patchbank.scoring.drift_state import Quantity
 from patchbank.teaching.sightings import Sightings
 
 

@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from patchbank.bank.store import PatchStore
 from patchbank.errors import AlreadyServing, BackboneMismatch, EmptyBank
-from patchbank.judging.decision import Decision
-
-Ending = Literal["activated", "version_gone", "class_gone"]
-"""Why nothing is judged any more: the candidate serves itself; it is no longer kept; the class was removed."""
-
-ENDINGS: Final[dict[Ending, str]] = {
-    "activated": "the candidate serves itself",
-    "version_gone": "the candidate is no longer among the kept versions",
-    "class_gone": "the class was removed",
-}
+from patchbank.history.shadow_counts import Ending
 
 _BYTES: Final = 8
 
@@ -48,38 +39,6 @@ class Shadow(BaseModel):
             other.version,
             other.since,
         )
-
-
-class DecisionPair(BaseModel):
-    """So many detections were decided so by the serving version, and so by the candidate."""
-
-    model_config = ConfigDict(frozen=True)
-
-    serving: Decision
-    candidate: Decision
-    detections: int
-
-
-class ServingVersion(BaseModel):
-    """A version that served meanwhile, and how many of its detections the candidate judged, too."""
-
-    model_config = ConfigDict(frozen=True)
-
-    version: str
-    judged: int
-    agreed: int
-
-
-class ShadowCounts(BaseModel):
-    """What the candidate said beside the serving version, of the detections that the history still has."""
-
-    model_config = ConfigDict(frozen=True)
-
-    judged: int
-    agreed: int
-    disagreed: int
-    decisions: list[DecisionPair] = Field(description="how often each pair of decisions came")
-    serving_versions: list[ServingVersion] = Field(description="versions that served since it began, oldest first")
 
 
 def check_candidate(store: PatchStore, class_name: str, version: str) -> None:

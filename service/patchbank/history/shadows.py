@@ -13,7 +13,8 @@ from patchbank.errors import UnknownShadow
 from patchbank.history.database import Database
 from patchbank.history.detection import RecordedDetection, first_id, utc_now
 from patchbank.history.rejudging import Judgement, Rejudged
-from patchbank.history.shadow import DecisionPair, ServingVersion, Shadow, ShadowCounts
+from patchbank.history.shadow import Shadow
+from patchbank.history.shadow_counts import DecisionPair, ServingVersion, ShadowCounts
 from patchbank.history.tables import DETECTIONS, SHADOW_VERDICTS, SHADOWS
 
 _SAID: Final = SHADOW_VERDICTS.c

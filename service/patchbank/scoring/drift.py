@@ -19,25 +19,16 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 
 import numpy as np
 from scipy.special import comb
 
 from patchbank.arrays import DoubleArray
-
-Quantity = Literal["score", "similarity", "brightness"]
-DriftState = Literal["ok", "watch", "drifting", "unknown"]
-
-QUANTITIES: Final[tuple[Quantity, ...]] = get_args(Quantity)
-DRIFT_STATES: Final[tuple[DriftState, ...]] = get_args(DriftState)
+from patchbank.scoring.drift_state import CHANCE, DRIFT_STATES, PROMISED, QUANTITIES, DriftState, Quantity
 
 WINDOWS: Final = (20, 50, 200)
 """So many recent images are compared: few show a great change soon, many show a small one."""
-
-PROMISED: Final = 10_000
-CHANCE: Final = 0.01
-"""Of so many images of an unchanged line, at most this chance that ``drifting`` is ever told."""
 
 WATCH_PROMISED: Final = 1_000
 WATCH_CHANCE: Final = 0.05
