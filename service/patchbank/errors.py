@@ -6,6 +6,7 @@ in one shape: ``{"error": {"code", "message", "detail"?}}``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 
@@ -263,9 +264,14 @@ class NoReferences(PatchbankError):
 
 
 class MixedReferences(NoReferences):
-    """Too many of the references are unlike each other: they show no single product."""
+    """Too many of the references are unlike each other: they show no single product. ``pictures`` are those of
+    ``detail["set_aside"]``, small, as JPEG, by image id."""
 
     code = "mixed_references"
+
+    def __init__(self, message: str, *, pictures: Mapping[str, bytes] | None = None, **detail: Any) -> None:
+        super().__init__(message, **detail)
+        self.pictures = pictures or {}
 
 
 class DataDirInUse(PatchbankError):

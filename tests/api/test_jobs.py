@@ -152,13 +152,23 @@ def test_a_killed_process_is_an_interrupted_job_and_the_class_is_as_it_was(
     assert ended(client, order(client, "part", 2, first=30, extend="true"))["state"] == "done"
 
 
-def test_a_job_that_fails_says_why_by_the_names_that_files_were_sent_under(client: httpx.Client) -> None:
-    sent = [("files", ("line 1/empty.png", b"")), ("files", ("line 2/text.png", b"text"))]
-    job = ended(client, client.post("/classes/none", files=sent).json()["id"])
-    assert (job["state"], job["error"]["code"], job["result"]) == ("failed", "no_references", None)
+def test_a_job_that_fails_says_why_by_the_names_that_files_were_sent_under_and_keeps_what_was_odd(
+    client: httpx.Client, serving_version: str
+) -> None:
+    green = io.BytesIO()
+    Image.new("RGB", (96, 80), (0, 255, 0)).save(green, "PNG")
+    names = {"line 1/empty.png": b"", "line 2/text.png": b"text", "line 3/green.png": green.getvalue()}
+    sent = [("files", named) for named in names.items()]
+    job = ended(client, client.post("/classes/part", files=sent, data={"extend": "true"}).json()["id"])
+    assert (job["state"], job["error"]["code"], job["result"]) == ("failed", "mixed_references", None)
     assert sorted(job["error"]["detail"]["skipped"]) == ["line 1/empty.png", "line 2/text.png"]
     assert "uploads" not in str(job)
-    assert client.get("/classes/none").status_code == 404
+    (odd,) = job["error"]["detail"]["set_aside"]
+    assert (odd["path"], odd["reason"]) == ("line 3/green.png", "bad_frame")
+    assert odd["kept"]
+    kept = client.get(f"/jobs/{job['id']}/set-aside/{odd['image_id']}")
+    assert Image.open(io.BytesIO(kept.content)).size == (96, 80)
+    assert version(client) == serving_version
 
 
 HOSTILE = [

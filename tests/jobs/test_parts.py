@@ -23,7 +23,7 @@ from patchbank.jobs.folder import JobFolder
 from patchbank.jobs.job import Job, JobOrder, JobProgress, JobStatus, LogLine, is_id, new_id
 from patchbank.jobs.passed_settings import passed, received
 from patchbank.jobs.run import finite
-from patchbank.jobs.running import PICTURES, Running
+from patchbank.jobs.running import Running
 from patchbank.jobs.stop import Stop, Stopped
 from patchbank.jobs.uploads import GivenNames, place_of, stored_name, upload_path
 from patchbank.settings import load_settings
@@ -69,22 +69,25 @@ def test_ids_sort_by_time_and_are_no_paths() -> None:
     assert not any(map(is_id, ("", "..", f"{first}/..", f"{first}\n", f"../{first}")))
 
 
-def test_of_the_pictures_set_aside_the_first_hundred_are_kept_and_their_ids_are_no_paths(tmp_path: Path) -> None:
+def test_pictures_set_aside_are_kept_up_to_a_bound_and_their_ids_are_no_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("patchbank.jobs.running.PICTURE_BYTES", 2_000_010)
     folder = JobFolder(tmp_path / "jobs" / new_id())
     folder.uploads.mkdir(parents=True)
     order = JobOrder(id=folder.id, kind="teach", class_name="part", created_at="", request={})
     lock = folder.take()
     assert lock is not None
     with Running(folder, order, lock) as running:
-        for number in range(PICTURES + 3):
-            running.keep_picture(f"{number:024x}", b"picture")
-    assert folder.picture(f"{PICTURES - 1:024x}") == b"picture"
+        kept = [running.keep_picture(f"{number:024x}", b"x" * size) for number, size in enumerate((9, 2_000_000, 2, 1))]
+    assert kept == [True, True, False, False]
+    assert folder.picture(f"{0:024x}") == b"x" * 9
     folder.write_order(order)
-    for unknown in (f"{PICTURES:024x}", "../job", "../job.json", "", f"{0:023x}"):
+    for unknown in (f"{2:024x}", f"{3:024x}", "../job", "../job.json", "", f"{0:023x}"):
         with pytest.raises(UnknownReference):
             folder.picture(unknown)
     said = [line.text for line in running.status().log]
-    assert said == ["of the pictures that were set aside the first 100 are kept to be looked at"]
+    assert said == ["of the pictures that were set aside the first 2 are kept to be looked at: they take 2 MB"]
 
 
 def test_work_goes_on_where_a_picture_cannot_be_kept(tmp_path: Path) -> None:

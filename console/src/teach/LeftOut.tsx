@@ -6,14 +6,12 @@ interface Given {
   taught: Taught;
   /** Under which name this page holds the pictures that were sent. */
   sentAs: string;
-  /** The job that keeps pictures of those set aside, if one does. */
-  keptBy?: string;
 }
 
 /** Pictures that did not become references, or set no threshold, each kind with its reasons. */
-export function LeftOut({ taught, sentAs, keptBy }: Given) {
-  const kinds: { title: string; explained?: string; told: readonly Told[]; keptBy?: string | undefined }[] = [
-    { title: say("setAside"), explained: say("setAsideMeans"), told: taught.set_aside, keptBy },
+export function LeftOut({ taught, sentAs }: Given) {
+  const kinds: { title: string; explained?: string; told: readonly Told[] }[] = [
+    { title: say("setAside"), explained: say("setAsideMeans"), told: taught.set_aside },
     {
       title: say("doubtful"),
       explained: say("doubtfulSays"),

@@ -6,8 +6,9 @@ export type JobSummary = Schema["JobSummary"];
 /** A picture that was not taken, or is doubted. */
 export interface Told {
   path: string;
-  /** Its id, where the service may keep a picture of it. */
   image_id?: string;
+  /** Whether the job keeps a small picture of it. */
+  kept?: boolean;
   /** Why, in one word for programs. */
   reason: string;
   message: string;

@@ -10,14 +10,14 @@ import anyio
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 
-from patchbank.answers.jobs import JobList
+from patchbank.answers.jobs import JobList, JobMoved
 from patchbank.api.caller import still_may
 from patchbank.api.event_stream import HEARTBEAT_S, STILL_HERE, EventStream, event
 from patchbank.api.redaction import Redaction, told_sources
 from patchbank.api.state import ApiState, state_of
 from patchbank.errors import UnknownJob
 from patchbank.jobs.events import JobEvents
-from patchbank.jobs.job import Job, State
+from patchbank.jobs.job import Job, JobProgress, LogLine, State
 
 router = APIRouter(tags=["jobs"])
 
@@ -45,8 +45,8 @@ def show_job(request: Request, job_id: str) -> Job:
 
 @router.get("/jobs/{job_id}/set-aside/{image_id}", response_class=Response)
 def set_aside_picture(request: Request, job_id: str, image_id: str) -> Response:
-    """A picture that a job set aside (``result.set_aside``) as JPEG, at most 512 pixels a side. The first hundred are
-    kept, as long as the job."""
+    """A picture that a job set aside, in its result or its error (``set_aside``), as JPEG, at most 512 pixels a side.
+    The first 16 MB are kept, as long as the job; ``kept`` says of each whether it is."""
     jobs = state_of(request).jobs
     jobs.job(job_id)
     return Response(jobs.folder(job_id).picture(image_id), media_type="image/jpeg")
@@ -61,7 +61,11 @@ def cancel_job(request: Request, job_id: str) -> Job:
     return told(request, job)
 
 
-@router.get("/jobs/{job_id}/events", response_class=EventStream)
+@router.get(
+    "/jobs/{job_id}/events",
+    response_class=EventStream,
+    responses={200: {"model": JobMoved | LogLine | JobProgress | Job, "description": "The data of the events."}},
+)
 async def follow_job(request: Request, job_id: str) -> EventStream:
     """Server-sent events until the job ends: ``state``, ``log``, ``progress``, and at last ``end`` with the job."""
     state = state_of(request)

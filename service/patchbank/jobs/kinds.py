@@ -3,11 +3,13 @@ teaching."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
 from pydantic import ValidationError
 
+from patchbank.errors import MixedReferences
 from patchbank.jobs.audit import AuditRequest, audit, audited_document
 from patchbank.jobs.calibrate import (
     CalibrateRequest,
@@ -41,6 +43,7 @@ from patchbank.jobs.teach import (
 from patchbank.progress import Progress
 from patchbank.scoring.threshold import shortfall
 from patchbank.settings import Settings
+from patchbank.teaching.teacher import TeachReport
 
 
 class Listener(Progress, Protocol):
@@ -50,8 +53,8 @@ class Listener(Progress, Protocol):
         """Something that people should know."""
         ...
 
-    def keep_picture(self, image_id: str, jpeg: bytes) -> None:
-        """A picture that did not become a reference: people look at it beside the reason."""
+    def keep_picture(self, image_id: str, jpeg: bytes) -> bool:
+        """A picture that did not become a reference: people look at it beside the reason. Whether it is kept."""
         ...
 
 
@@ -77,19 +80,39 @@ def _update(settings: Settings, asked: Mapping[str, Any], told: Listener) -> dic
 
 
 def _references(settings: Settings, request: References, told: Listener) -> dict[str, Any]:
-    report = teach(settings, request, told, told.tell, DECODERS)
-    for aside in report.set_aside:
-        told.keep_picture(aside.picture.image_id, aside.picture.thumbnail)
+    with _kept_where_refused(told):
+        report = teach(settings, request, told, told.tell, DECODERS)
+    kept = _kept(report, told)
     for line in [*picture_lines(report), *advice_lines(request, report)]:
         told.tell(line)
-    return taught_document(report)
+    return taught_document(report, kept=kept)
 
 
 def _rebuild(settings: Settings, asked: Mapping[str, Any], told: Listener) -> dict[str, Any]:
-    report = rebuild(settings, RebuildRequest.model_validate(asked), told, told.tell, DECODERS)
+    with _kept_where_refused(told):
+        report = rebuild(settings, RebuildRequest.model_validate(asked), told, told.tell, DECODERS)
+    kept = _kept(report.taught, told)
     for line in [*picture_lines(report.taught), *report.taught.remarks]:
         told.tell(line)
-    return rebuilt_document(report)
+    return rebuilt_document(report, kept)
+
+
+def _kept(report: TeachReport, told: Listener) -> set[str]:
+    """The ids of the pictures that were set aside and are kept."""
+    pictures = {aside.picture.image_id: aside.picture.thumbnail for aside in report.set_aside}
+    return {image_id for image_id, jpeg in pictures.items() if told.keep_picture(image_id, jpeg)}
+
+
+@contextmanager
+def _kept_where_refused(told: Listener) -> Iterator[None]:
+    """Keeps the pictures for which teaching is refused, and says in the error's detail which are."""
+    try:
+        yield
+    except MixedReferences as error:
+        for aside in error.detail["set_aside"]:
+            image_id = str(aside["image_id"])
+            aside["kept"] = told.keep_picture(image_id, error.pictures[image_id])
+        raise
 
 
 def _compact(settings: Settings, asked: Mapping[str, Any], told: Listener) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,10 +35,20 @@ def warning_lines(warnings: Mapping[str, Sequence[Path]]) -> list[str]:
     ]
 
 
-def set_aside_list(set_aside: Sequence[SetAside], written: Mapping[str, Path] | None = None) -> list[dict[str, Any]]:
-    """Pictures that were set aside, for JSON; ``written`` are files with their thumbnails, by image id."""
+def set_aside_list(
+    set_aside: Sequence[SetAside], written: Mapping[str, Path] | None = None, kept: Collection[str] = ()
+) -> list[dict[str, Any]]:
+    """Pictures that were set aside, for JSON; ``written`` are files with their thumbnails, by image id, and ``kept``
+    the ids of those that a job keeps."""
     pictures = written or {}
-    return [{**aside.as_dict(), "picture": _text(pictures.get(aside.picture.image_id))} for aside in set_aside]
+    return [
+        {
+            **aside.as_dict(),
+            "picture": _text(pictures.get(aside.picture.image_id)),
+            "kept": aside.picture.image_id in kept,
+        }
+        for aside in set_aside
+    ]
 
 
 def set_aside_lines(set_aside: Sequence[SetAside], written: Mapping[str, Path] | None = None) -> list[str]:

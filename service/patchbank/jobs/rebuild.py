@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -67,9 +67,9 @@ def compact(settings: Settings, request: CompactRequest, progress: Progress) -> 
         return compact_class(store, request.class_name, progress)
 
 
-def rebuilt_document(report: RebuildReport) -> dict[str, Any]:
-    """The report as JSON."""
-    return {**taught_document(report.taught), "before": size_facts(report.before)}
+def rebuilt_document(report: RebuildReport, kept: Collection[str] = ()) -> dict[str, Any]:
+    """The report as JSON; ``kept`` as in ``taught_document``."""
+    return {**taught_document(report.taught, kept=kept), "before": size_facts(report.before)}
 
 
 def compacted_document(report: CompactReport) -> dict[str, Any]:

@@ -22,8 +22,8 @@ from patchbank.text import bounded, storable
 LINES: Final = 200
 """Lines of the log that are kept."""
 
-PICTURES: Final = 100
-"""Pictures that were set aside that are kept with the job."""
+PICTURE_BYTES: Final = 16_000_000
+"""Of pictures that were set aside, so many bytes are kept with the job: some hundred pictures."""
 
 _LONGEST: Final = 1_000
 _PERIOD: Final = 0.2
@@ -49,7 +49,7 @@ class Running:
         self._stage: _Stage | None = None
         self._log: deque[LogLine] = deque(maxlen=LINES)
         self._lines = 0
-        self._pictures = 0
+        self._pictures, self._room = 0, PICTURE_BYTES
         self._over = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="job", daemon=True)
 
@@ -82,18 +82,26 @@ class Running:
             self._lines += 1
             self._changed = True
 
-    def keep_picture(self, image_id: str, jpeg: bytes) -> None:
-        """Keep a picture that was set aside, of the first hundred. What cannot be kept ends no work."""
-        if self._pictures == PICTURES:
-            self.tell(f"of the pictures that were set aside the first {PICTURES} are kept to be looked at")
-        self._pictures += 1
-        if self._pictures > PICTURES:
-            return
+    def keep_picture(self, image_id: str, jpeg: bytes) -> bool:
+        """Keep a picture that was set aside, as long as there is room for it; whether it is kept. What cannot be kept
+        ends no work."""
+        if self._room < len(jpeg):
+            if self._room >= 0:
+                self._room = -1
+                self.tell(
+                    f"of the pictures that were set aside the first {self._pictures} are kept to be looked at: they "
+                    f"take {PICTURE_BYTES // 1_000_000} MB"
+                )
+            return False
         try:
             self.folder.keep_picture(image_id, jpeg)
         except PatchbankError as error:
-            self._pictures = PICTURES + 1
+            self._room = -1
             self.tell(f"the pictures that were set aside are not kept: {error.message}")
+            return False
+        self._pictures += 1
+        self._room -= len(jpeg)
+        return True
 
     def moved(self, stage: _Stage, steps: int) -> None:
         """So many more steps of a stage are done."""

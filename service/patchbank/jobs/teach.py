@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -98,10 +98,13 @@ def options_of(request: References) -> TeachOptions:
 
 
 def taught_document(
-    report: TeachReport, left_out: Sequence[Mapping[str, Any]] = (), written: Mapping[str, Path] | None = None
+    report: TeachReport,
+    left_out: Sequence[Mapping[str, Any]] = (),
+    written: Mapping[str, Path] | None = None,
+    kept: Collection[str] = (),
 ) -> dict[str, Any]:
-    """The report as JSON; ``left_out`` are files that were no references, ``written`` the pictures of those set aside,
-    by image id."""
+    """The report as JSON; ``left_out`` are files that were no references, ``written`` and ``kept`` as in
+    ``set_aside_list``."""
     manifest = report.manifest
     return {
         **size_facts(manifest),
@@ -122,7 +125,7 @@ def taught_document(
         "detail": detail_of(manifest.scales),
         "smallest_visible": smallest_visible(manifest),
         "peak_memory_mb": peak_memory_mb(),
-        "set_aside": set_aside_list(report.set_aside, written),
+        "set_aside": set_aside_list(report.set_aside, written, kept),
         "left_out": list(left_out),
     }
 

@@ -225,6 +225,7 @@ def _nothing_left(files: Sequence[Path], reader: Reader, set_aside: Sequence[Set
     if set_aside:
         return MixedReferences(
             f"nothing to add: {_said(set_aside)}. --keep-all takes them all the same",
+            pictures=_pictures(set_aside),
             set_aside=[aside.as_dict() for aside in set_aside],
             skipped=[str(bad.path) for bad in reader.skipped],
         )
@@ -240,8 +241,13 @@ def refuse_mixture(odd: Sequence[SetAside], total: int) -> None:
         raise MixedReferences(
             f"{len(odd)} of {total} images do not belong together with the others: {_said(odd)}. A class is taught "
             "from pictures of good parts of one product: take the others out, or take all of them with --keep-all",
+            pictures=_pictures(odd),
             set_aside=[aside.as_dict() for aside in odd],
         )
+
+
+def _pictures(odd: Sequence[SetAside]) -> dict[str, bytes]:
+    return {aside.picture.image_id: aside.picture.thumbnail for aside in odd}
 
 
 def _said(odd: Sequence[SetAside]) -> str:
