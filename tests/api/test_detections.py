@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
@@ -67,6 +69,19 @@ def test_an_answer_can_be_looked_up_at_once(client: httpx.Client) -> None:
         assert small.format == "JPEG"
 
 
+def test_the_map_of_an_answer_is_kept_a_pixel_a_patch(client: httpx.Client) -> None:
+    answer = detect(client, 54, data=marked(54), map_format="gray16", pixel_threshold="0.5")
+    shown = told(client.get(f"/detections/{answer['detection_id']}"))
+    kept = client.get(shown["map"])
+    assert kept.headers["content-type"] == "image/png"
+    assert len(kept.content) < 4_000
+    full = Image.open(io.BytesIO(base64.b64decode(answer["anomaly_map_base64"])))
+    cells = Image.open(io.BytesIO(kept.content)).resize(full.size, Image.Resampling.BILINEAR)
+    scores = np.asarray(full) * answer["grey_values"]["scale"]
+    np.testing.assert_allclose(np.asarray(cells) / 255 * 2 * answer["pixel_threshold"], scores, atol=0.006)
+    assert scores.max() > 2 * scores.min()
+
+
 def test_every_picture_of_a_batch_is_recorded_and_bad_files_are_not(client: httpx.Client) -> None:
     files = [("files", ("a.png", png(51))), ("files", ("bad.png", b"no picture")), ("files", ("b.png", png(52)))]
     results = told(client.post("/detect/batch", files=files, data={"class_name": "part", "threshold": "0.5"}))[
@@ -84,6 +99,8 @@ def test_an_unknown_product_is_recorded_too(client: httpx.Client) -> None:
     assert answer["status"] == "unknown_product"
     unknown = told(client.get("/detections", params={"status": "unknown_product"}))["detections"]
     assert unknown[0]["id"] == answer["detection_id"]
+    assert told(client.get(f"/detections/{unknown[0]['id']}"))["map"] is None
+    assert refusal(client.get(f"/detections/{unknown[0]['id']}/map")) == (409, "picture_not_kept")
 
 
 def test_the_review_queue_goes_on_without_what_people_judged(client: httpx.Client) -> None:

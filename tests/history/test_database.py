@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from patchbank.errors import HistoryUnavailable, InvalidSettings, NewerHistory
+from patchbank.errors import HistoryUnavailable, InvalidSettings, NewerHistory, PictureNotKept, UnknownDetection
 from patchbank.history.database import FILE, Database
+from patchbank.history.records import Records
 from patchbank.history.tables import API_KEYS, DETECTIONS, METADATA
 from patchbank.settings import Settings, load_settings
 from tests.helpers.detections import add_detection
@@ -88,6 +89,24 @@ def test_tables_of_a_newer_release_are_refused_by_name(database: Database, histo
     again = Database(history_settings)
     with pytest.raises(NewerHistory, match="newer Patchbank"):
         again.prepare()
+    again.close()
+
+
+def test_a_history_of_an_earlier_release_is_read_and_its_detections_have_no_map(
+    database: Database, history_settings: Settings
+) -> None:
+    known = add_detection(database)
+    with database.writing() as connection:  # as the first release made it
+        connection.execute(sa.text("DROP TABLE maps"))
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
+    again = Database(history_settings)
+    records = Records(again)
+    assert not records.has_map(known)
+    assert records.thumbnail(known) == b"jpeg"
+    with pytest.raises(PictureNotKept, match="earlier release"):
+        records.map(known)
+    with pytest.raises(UnknownDetection):
+        records.map("0" * 32)
     again.close()
 
 

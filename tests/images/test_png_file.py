@@ -18,8 +18,9 @@ from patchbank.images.png_file import png_file
 def test_every_value_comes_back(data: st.DataObject) -> None:
     height, width = data.draw(st.tuples(st.integers(1, 9), st.integers(1, 9)))
     grey = data.draw(arrays.arrays(np.uint16, (height, width)))
+    small = data.draw(arrays.arrays(np.uint8, (height, width)))
     colours = data.draw(arrays.arrays(np.uint8, (height, width, 3)))
-    for pixels in (grey, colours):
+    for pixels in (grey, small, colours):
         with Image.open(io.BytesIO(png_file(pixels))) as picture:
             assert np.array_equal(np.asarray(picture), pixels)
 

@@ -29,7 +29,9 @@ OTHERS: tuple[Reason, ...] = ("unlike_class", "known_defect", "bad_frame")
 def verdict(score: float, threshold: float, review: float, others: tuple[Reason, ...]) -> Verdict:
     reasons: tuple[Reason, ...] = (*(("score",) if score > threshold else ()), *others)
     empty = np.zeros((1, 1), dtype=np.float32)
-    return Verdict("part", reasons, score, threshold, threshold, review, 0.1, 0.5, 0.0, empty, empty > 1, (), "v")
+    return Verdict(
+        "part", reasons, score, threshold, threshold, review, 0.1, 0.5, 0.0, empty, empty > 1, empty, (), "v"
+    )
 
 
 @hypothesis.given(

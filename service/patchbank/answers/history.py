@@ -20,6 +20,7 @@ class DetectionDetail(BaseModel):
 
     detection: RecordedDetection
     words: list[Said]
+    map: str | None = Field(description="path of its small anomaly map; null where none is kept")
 
 
 class WordCount(BaseModel):

@@ -118,13 +118,24 @@ def export_detections(
 def show_detection(request: Request, detection_id: str) -> DetectionDetail:
     """One detection, and what was said of it."""
     records = _records(request)
-    return DetectionDetail(detection=records.detection(detection_id), words=records.words(detection_id))
+    return DetectionDetail(
+        detection=records.detection(detection_id),
+        words=records.words(detection_id),
+        map=f"/detections/{detection_id}/map" if records.has_map(detection_id) else None,
+    )
 
 
 @router.get("/{detection_id}/thumbnail", response_class=Response)
 def thumbnail(request: Request, detection_id: str) -> Response:
     """Its picture as JPEG, at most 256 pixels a side."""
     return Response(_records(request).thumbnail(detection_id), media_type="image/jpeg")
+
+
+@router.get("/{detection_id}/map", response_class=Response)
+def anomaly_map(request: Request, detection_id: str) -> Response:
+    """Its anomaly map as a small PNG, a pixel a patch, in 8-bit grey: score = value / 255 x 2 x `pixel_threshold`, so
+    that the threshold is mid-scale; 255 is so much or more, and 0 where nothing was inspected."""
+    return Response(_records(request).map(detection_id), media_type="image/png")
 
 
 @router.get("/{detection_id}/picture", response_class=Response)

@@ -47,6 +47,7 @@ NEEDS: Final[Mapping[Route, Need]] = {
     ("GET", "/detections/events"): "review",
     ("GET", _SEEN): "review",
     ("GET", f"{_SEEN}/thumbnail"): "review",
+    ("GET", f"{_SEEN}/map"): "review",
     ("GET", f"{_SEEN}/picture"): "review",
     ("GET", f"{_SEEN}/nearest"): "review",
     ("POST", f"{_SEEN}/words"): "review",

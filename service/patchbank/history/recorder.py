@@ -12,8 +12,9 @@ from patchbank.errors import HistoryUnavailable
 from patchbank.history.database import Database
 from patchbank.history.detection import new_id, utc_now
 from patchbank.history.keeper import Keeper
-from patchbank.history.tables import DETECTIONS, PICTURES, THUMBNAILS
+from patchbank.history.tables import DETECTIONS, MAPS, PICTURES, THUMBNAILS
 from patchbank.judging.verdict import Inspection
+from patchbank.scoring.heatmap import small_map
 from patchbank.text import bounded, storable, storable_document
 
 _LOG = logging.getLogger("patchbank")
@@ -54,10 +55,13 @@ class Recorder:
         kept = data if self._keeps_pictures else b""
         row["picture_bytes"] = len(kept)
         thumbnail = inspection.image.thumbnail(_SIDE, _QUALITY)
-        self._database.require_space(_ROW + len(kept) + len(thumbnail))
+        grid = _map(inspection)
+        self._database.require_space(_ROW + len(kept) + len(thumbnail) + len(grid))
         with self._database.writing() as connection:
             connection.execute(DETECTIONS.insert().values(row))
             connection.execute(THUMBNAILS.insert().values(detection_id=row["id"], jpeg=thumbnail))
+            if grid:
+                connection.execute(MAPS.insert().values(detection_id=row["id"], png=grid))
             if kept:
                 connection.execute(PICTURES.insert().values(detection_id=row["id"], data=kept))
         self._keeper.wrote(len(kept))
@@ -126,6 +130,12 @@ def _row(inspection: Inspection, asked: Asked) -> dict[str, Any]:
             "regions": [region.as_dict() for region in verdict.regions],
         }
     return row
+
+
+def _map(inspection: Inspection) -> bytes:
+    """Its anomaly map as it is kept; empty without a verdict."""
+    verdict = inspection.verdict
+    return b"" if verdict is None else small_map(verdict.cells, verdict.pixel_threshold)
 
 
 def _text(text: str) -> str:

@@ -12,7 +12,7 @@ from patchbank.errors import PictureNotKept, UnknownDetection
 from patchbank.history.database import Database
 from patchbank.history.detection import RecordedDetection, Said, Word, check_word, new_id, utc_now
 from patchbank.history.selection import Page, Selection
-from patchbank.history.tables import DETECTIONS, PICTURES, THUMBNAILS, WORDS
+from patchbank.history.tables import DETECTIONS, MAPS, PICTURES, THUMBNAILS, WORDS
 from patchbank.judging.decision import Decision
 
 _ROWS_AT_ONCE: Final = 1_000
@@ -81,6 +81,24 @@ class Records:
                 "how many megabytes of pictures are"
             )
         return data
+
+    def map(self, detection_id: str) -> bytes:
+        """Its anomaly map as a PNG, a pixel a patch, as ``scoring.heatmap.small_map`` makes it. Raises
+        ``UnknownDetection``, and ``PictureNotKept`` where there is none."""
+        data = self._blob(MAPS.c.png, MAPS, detection_id)
+        if data is None:
+            self.detection(detection_id)
+            raise PictureNotKept(
+                f"no map of detection {detection_id} is kept: an unknown product has none, nor has what an earlier "
+                "release recorded"
+            )
+        return data
+
+    def has_map(self, detection_id: str) -> bool:
+        """Whether there is one."""
+        query = sa.select(MAPS.c.detection_id).where(MAPS.c.detection_id == detection_id)
+        with self._database.reading() as connection:
+            return connection.scalar(query) is not None
 
     def _blob(self, column: sa.Column[Any], table: sa.Table, detection_id: str) -> bytes | None:
         with self._database.reading() as connection:

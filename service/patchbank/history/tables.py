@@ -122,6 +122,10 @@ PICTURES: Final = sa.Table(
     "pictures", METADATA, _of_detection(primary_key=True), sa.Column("data", sa.LargeBinary, nullable=False)
 )
 
+MAPS: Final = sa.Table(
+    "maps", METADATA, _of_detection(primary_key=True), sa.Column("png", sa.LargeBinary, nullable=False)
+)
+
 WORDS: Final = sa.Table(
     "words",
     METADATA,

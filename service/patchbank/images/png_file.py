@@ -26,9 +26,9 @@ _GREY, _RGB = 0, 2
 
 
 def png_file(pixels: NDArray[Any]) -> bytes:
-    """A PNG of 16-bit grey, uint16 (H, W), or of RGB, uint8 (H, W, 3)."""
+    """A PNG of grey, uint16 or uint8 (H, W), or of RGB, uint8 (H, W, 3)."""
     height, width = pixels.shape[:2]
-    depth, colour = (16, _GREY) if pixels.ndim == 2 else (8, _RGB)
+    depth, colour = 8 * pixels.itemsize, _GREY if pixels.ndim == 2 else _RGB
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
     packer = isal_zlib.compressobj(_LEVEL)
     packed = [packer.compress(band) for band in _filtered(pixels)]

@@ -260,6 +260,7 @@ class Inspector:
             anomalous_share=above / max(1, int(np.count_nonzero(inspected))),
             map=values,
             inspected=inspected,
+            cells=judged.cells(),
             regions=tuple(
                 Explained(
                     region,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from patchbank.bank.subspace_record import SubspaceRecord
 from patchbank.embedding.embedding import Embedding
 from patchbank.judging.known_defects import DefectMatches, find_matches
 from patchbank.judging.normal_subspaces import NormalSubspaces
-from patchbank.scoring.anomaly_map import anomaly_map, map_peak, mask_and_score_demand, peak_and_score_demand
+from patchbank.scoring.anomaly_map import map_of, map_peak, mask_and_score_demand, peak_and_score_demand, smooth
 from patchbank.scoring.foreground import foreground_mask
 from patchbank.scoring.image_score import image_score
 from patchbank.scoring.inspected_area import InspectedArea, InspectedAreas
@@ -56,9 +57,18 @@ class Judged:
         """The inspected pixels (H, W) at the original size."""
         return self.area.pixels(self.size)
 
+    @cached_property
+    def smoothed(self) -> FloatArray:
+        """The smoothed patch scores (rows, columns)."""
+        return smooth(self.patches.scores, self.rule.smoothing, self.area)
+
+    def cells(self) -> FloatArray:
+        """The anomaly map (rows, columns) before it is enlarged, 0 where nothing is inspected."""
+        return self.smoothed if self.area.all_cells else np.where(self.area.cells, self.smoothed, np.float32(0))
+
     def map(self) -> FloatArray:
         """The anomaly map (H, W) at the original size, 0 where nothing is inspected."""
-        return anomaly_map(self.patches.scores, self.rule, self.size, self.area)
+        return map_of(self.smoothed, self.size, self.area)
 
 
 @dataclass(frozen=True)

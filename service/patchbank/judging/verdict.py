@@ -62,10 +62,9 @@ class Verdict:
     ``threshold`` is the one applied to the score, ``calibrated_threshold`` the bank's own; above ``review_threshold``,
     which is never higher, an image that is not anomalous is for review. ``pixel_threshold`` is the one applied to the
     map: regions and ``anomalous_share`` are of the pixels above it; a known defect is a region even where it is below.
-    ``inspected`` bool (H, W) are
-    the pixels that the class's mask lets through: elsewhere the map is 0 and no region lies, and the share is of
-    those pixels. ``similarity`` is the cosine similarity (-1..1) of the whole image to the nearest reference of the
-    class.
+    ``inspected`` bool (H, W) are the pixels that the class's mask lets through: elsewhere the map is 0 and no region
+    lies, and the share is of those pixels. ``cells`` (rows, columns) is the map before it was enlarged. ``similarity``
+    is the cosine similarity (-1..1) of the whole image to the nearest reference of the class.
     """
 
     class_name: str
@@ -79,6 +78,7 @@ class Verdict:
     anomalous_share: float
     map: FloatArray
     inspected: BoolArray
+    cells: FloatArray
     regions: tuple[Explained, ...]
     bank_version: str
     similarity: float | None = None

@@ -51,7 +51,12 @@ def enlarge(grid: FloatArray, size: tuple[int, int]) -> FloatArray:
 def anomaly_map(scores: FloatArray, rule: ScoringRule, size: tuple[int, int], area: InspectedArea) -> FloatArray:
     """The map (H, W) of patch scores (rows, columns) for an image of ``size`` (width, height); 0 where the image is not
     inspected."""
-    values = enlarge(smooth(scores, rule.smoothing, area), size)
+    return map_of(smooth(scores, rule.smoothing, area), size, area)
+
+
+def map_of(smoothed: FloatArray, size: tuple[int, int], area: InspectedArea) -> FloatArray:
+    """The map (H, W) of smoothed patch scores (rows, columns)."""
+    values = enlarge(smoothed, size)
     return values if area.everywhere else np.where(area.pixels(size), values, np.float32(0))
 
 

@@ -70,6 +70,12 @@ def render(
     return png_file(array_of(overlay(values, threshold, pixels, regions, inspected, colours)))
 
 
+def small_map(cells: FloatArray, threshold: float) -> bytes:
+    """A PNG of the cells (rows, columns) of a map, in 8-bit grey: value = score / (2 x threshold) x 255, at most 255.
+    So the threshold is mid-scale."""
+    return png_file(np.rint(_levels(cells, threshold)).astype(np.uint8))
+
+
 def overlay(
     values: FloatArray,
     threshold: float,
@@ -99,14 +105,18 @@ def overlay(
     return picture
 
 
-def _colours(values: FloatArray, threshold: float) -> ByteArray:
+def _levels(values: FloatArray, threshold: float) -> FloatArray:
+    """Scores from 0 to twice the threshold as 0 to 255."""
     top = max(2.0 * threshold, 1e-6)
+    return np.asarray(np.clip(values / top, 0.0, 1.0) * 255.0, dtype=np.float32)
+
+
+def _colours(values: FloatArray, threshold: float) -> ByteArray:
     position = np.linspace(0, 255, len(_ANCHORS))
     table = np.stack([np.interp(np.arange(256), position, _ANCHORS[:, band]) for band in range(3)], axis=1)
     colours = np.empty((*values.shape, 3), dtype=np.uint8)
     for rows in _bands(values):
-        level = (np.clip(values[rows] / top, 0.0, 1.0) * 255.0).astype(np.uint8)
-        np.take(table.astype(np.uint8), level, axis=0, out=colours[rows])
+        np.take(table.astype(np.uint8), _levels(values[rows], threshold).astype(np.uint8), axis=0, out=colours[rows])
     return colours
 
 
