@@ -67,6 +67,7 @@ BAD = [
     ("PORT", "-1"),
     ("PORT", "65536"),
     ("PORT", "http"),
+    ("HISTORY_DAYS", "1e6"),
 ]
 
 

@@ -203,7 +203,9 @@ class Settings(BaseSettings):
     history_rows: int = Field(
         default=100_000, ge=1, description="Detections that are kept; the oldest go, last those that people judged."
     )
-    history_days: float = Field(default=90.0, gt=0, description="Days after which a detection goes that nobody judged.")
+    history_days: float = Field(
+        default=90.0, gt=0, le=100_000, description="Days after which a detection goes that nobody judged."
+    )
     history_mb: float = Field(
         default=2_000.0,
         ge=0,

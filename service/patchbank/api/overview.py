@@ -29,7 +29,7 @@ def show_overview(
     """Numbers of images and their times per class, in stretches of time, at most 500 of them."""
     history = state_of(request).history
     history.require()
-    told = overview(history.database, utc_now(), timedelta(hours=hours), timedelta(minutes=bucket), class_name or None)
+    told = overview(history.hourly, utc_now(), timedelta(hours=hours), timedelta(minutes=bucket), class_name or None)
     return OverviewAnswer(
         since=told.since,
         until=told.until,

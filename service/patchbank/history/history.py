@@ -7,6 +7,7 @@ from types import TracebackType
 
 from patchbank.errors import HistoryOff, HistoryUnavailable
 from patchbank.history.database import Database
+from patchbank.history.hourly import Hourly
 from patchbank.history.keeper import Keeper
 from patchbank.history.recorder import Recorder
 from patchbank.history.records import Records
@@ -23,6 +24,7 @@ class History:
         self.database = Database(settings)
         self.keeper = Keeper(self.database, settings)
         self.recorder = Recorder(self.database, self.keeper, pictures=settings.history_mb > 0)
+        self.hourly = Hourly(self.database)
         self._records = Records(self.database)
 
     @property
@@ -37,10 +39,13 @@ class History:
             raise HistoryOff("no history is kept: PATCHBANK_HISTORY turns it off")
 
     def tend(self) -> None:
-        """Keep it within its limits, where that is due; a database that is away is waited for."""
+        """Keep it within its limits, where that is due, and its numbers at hand; a database that is away is waited
+        for."""
         try:
             if self.on and self.keeper.due:
                 self.keeper.sweep()
+            if self.on:
+                self.hourly.catch_up()
         except HistoryUnavailable as error:
             _LOG.debug("the history is not tended: %s", error.message)
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any, Final
-
-import sqlalchemy as sa
+from typing import Final
 
 from patchbank.errors import InvalidParameters
-from patchbank.history.database import Database
-from patchbank.history.detection import first_id
-from patchbank.history.tables import DETECTIONS
+from patchbank.history.hourly import HOUR, Hourly, Tally
 
 MOST_BUCKETS: Final = 500
-"""Stretches of time that an overview may have; each is a query."""
+"""Stretches of time that an overview may have."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -55,7 +50,7 @@ class Overview:
 
 
 def overview(
-    database: Database, until: datetime, length: timedelta, bucket: timedelta, class_name: str | None = None
+    hourly: Hourly, until: datetime, length: timedelta, bucket: timedelta, class_name: str | None = None
 ) -> Overview:
     """The last ``length`` before ``until`` in stretches that begin at whole multiples of ``bucket``, in UTC, the first
     of them included whole. Raises ``InvalidParameters`` for too many of them."""
@@ -65,58 +60,33 @@ def overview(
         raise InvalidParameters(
             f"more than {MOST_BUCKETS} stretches of time: ask for a larger bucket or fewer hours", limit=MOST_BUCKETS
         )
-    parts: dict[str | None, list[Numbers]] = defaultdict(list)
-    with database.reading() as connection:
-        totals = dict(_numbers(connection, since, until, class_name))
-        begin = since
-        while begin < until and totals:
-            for name, numbers in _numbers(connection, begin, min(begin + bucket, until), class_name):
-                parts[name].append(numbers)
-            begin += bucket
-    names = sorted(totals, key=lambda name: (name is None, name))
-    return Overview(since, until, [ClassNumbers(name, totals[name], parts[name]) for name in names])
+    piece = bucket if bucket % HOUR else HOUR  # hours are kept
+    begins = [since + number * piece for number in range(math.ceil((until - since) / piece))]
+    told = hourly.tallies([(begin, min(begin + piece, until)) for begin in begins])
+    parts: dict[str | None, dict[datetime, list[Tally]]] = {}
+    for begin, tallies in zip(begins, told, strict=True):
+        for name, tally in tallies.items():
+            if class_name is None or name == class_name:
+                start = begin - (begin - _EPOCH) % bucket
+                parts.setdefault(name, {}).setdefault(start, []).append(tally)
+    names = sorted(parts, key=lambda name: (name is None, name))
+    return Overview(since, until, [_class_numbers(name, since, parts[name]) for name in names])
 
 
-def _numbers(
-    connection: sa.Connection, begin: datetime, end: datetime, class_name: str | None
-) -> Iterator[tuple[str | None, Numbers]]:
-    """Those of each class between two moments."""
-    for row in connection.execute(_query(begin, end, class_name)):
-        facts = {name: int(row._mapping[name]) for name in ("images", "passed", "review", "rejected", "bad_frames")}
-        yield row.class_name, Numbers(begin, **facts, p50_ms=float(row.p50), p95_ms=float(row.p95))
+def _class_numbers(name: str | None, since: datetime, parts: dict[datetime, list[Tally]]) -> ClassNumbers:
+    stretches = {begin: Tally.sum(some) for begin, some in parts.items()}
+    total = _numbers(since, Tally.sum(stretches.values()))
+    return ClassNumbers(name, total, [_numbers(begin, tally) for begin, tally in stretches.items()])
 
 
-def _query(begin: datetime, end: datetime, class_name: str | None) -> sa.Select[Any]:
-    """Percentiles by rank: not every database has a function for them."""
-    columns = DETECTIONS.c
-    wanted = [columns.id >= first_id(begin), columns.id < first_id(end)]
-    if class_name is not None:
-        wanted.append(columns.class_name == class_name)
-    rank = sa.func.row_number().over(partition_by=columns.class_name, order_by=columns.milliseconds)
-    count = sa.func.count().over(partition_by=columns.class_name)
-    ranked = sa.select(
-        columns.class_name,
-        columns.decision,
-        columns.frame_fault,
-        columns.milliseconds,
-        rank.label("rank"),
-        count.label("of"),
+def _numbers(begin: datetime, tally: Tally) -> Numbers:
+    return Numbers(
+        begin,
+        images=tally.images,
+        passed=tally.passed,
+        review=tally.review,
+        rejected=tally.rejected,
+        bad_frames=tally.bad_frames,
+        p50_ms=tally.at_most(50),
+        p95_ms=tally.at_most(95),
     )
-    row = ranked.where(*wanted).subquery().c
-
-    def number_of(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[Any]:
-        return sa.func.sum(sa.case((condition, 1), else_=0))
-
-    def percentile(percent: int) -> sa.ColumnElement[Any]:
-        return sa.func.max(sa.case((row["rank"] == (row["of"] * percent + 99) // 100, row.milliseconds)))
-
-    return sa.select(
-        row.class_name,
-        sa.func.count().label("images"),
-        number_of(row.decision == "pass").label("passed"),
-        number_of(row.decision == "review").label("review"),
-        number_of(row.decision == "reject").label("rejected"),
-        number_of(row.frame_fault.is_not(None)).label("bad_frames"),
-        percentile(50).label("p50"),
-        percentile(95).label("p95"),
-    ).group_by(row.class_name)
