@@ -4,6 +4,7 @@ import { hasEnded, type Job, useJob } from "../api/job";
 import { useLoaded } from "../api/loaded";
 import { useSession } from "../api/session";
 import { Failure } from "../parts/Failure";
+import { Fault } from "../parts/Notice";
 import { moment, say } from "../words";
 import { AuditResults } from "./AuditResults";
 import { auditOf } from "./documents";
@@ -56,7 +57,12 @@ export function Audits({ name, version }: { name: string; version: string }) {
 }
 
 function Progress({ job }: { job: Job }) {
-  if (job.error) return <p class="hint" role="alert">{`${job.error.message} (${job.error.code})`}</p>;
+  if (job.error)
+    return (
+      <p class="hint" role="alert">
+        <Fault code={job.error.code} message={job.error.message} />
+      </p>
+    );
   if (hasEnded(job)) return null;
   const { progress } = job;
   return (

@@ -5,6 +5,7 @@ import type { ClassSummary, Schema } from "../api/service";
 import { useSession } from "../api/session";
 import { Failure } from "../parts/Failure";
 import { Mark } from "../parts/Mark";
+import { Fault } from "../parts/Notice";
 import { Stored } from "../parts/Stored";
 import { figure, moment, say, size } from "../words";
 import { DriftMark } from "./Drift";
@@ -66,7 +67,11 @@ function Damaged({ name, why }: { name: string; why: { code: string; reason: str
         </h2>
         <Mark tone="bad">{say("classDamaged")}</Mark>
         <p>{say("damagedSays")}</p>
-        {why && <p class="name soft">{`${why.reason} (${why.code})`}</p>}
+        {why && (
+          <p class="name soft">
+            <Fault code={why.code} message={why.reason} />
+          </p>
+        )}
       </div>
     </li>
   );

@@ -4,6 +4,7 @@ import { useSession } from "../api/session";
 import { Facts } from "../parts/Facts";
 import { Failure } from "../parts/Failure";
 import { Mark, type Tone } from "../parts/Mark";
+import { Notice } from "../parts/Notice";
 import { figure, moment, percent, say, type Word } from "../words";
 
 type State = Schema["ClassDrift"]["state"];
@@ -45,7 +46,11 @@ export function Drift({ name }: { name: string }) {
         <DriftMark state={value.state} />
       </h2>
       <p>{say(SAYS[value.state])}</p>
-      {value.reason && <p class="hint">{value.reason}</p>}
+      {value.reason && (
+        <p class="hint">
+          <Notice text={value.reason} />
+        </p>
+      )}
       <Facts
         rows={[
           [say("pictures"), figure(value.images, 9)],
@@ -58,7 +63,7 @@ export function Drift({ name }: { name: string }) {
       {value.comparisons.length > 0 && <Comparisons rows={value.comparisons} />}
       {value.notes.map((note) => (
         <p key={note} class="hint">
-          {note}
+          <Notice text={note} />
         </p>
       ))}
     </section>

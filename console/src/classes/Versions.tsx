@@ -3,6 +3,7 @@ import { useLoaded } from "../api/loaded";
 import { useSession } from "../api/session";
 import { Failure } from "../parts/Failure";
 import { Mark } from "../parts/Mark";
+import { Fault } from "../parts/Notice";
 import { figure, moment, say, type Word } from "../words";
 import type { Served } from "./ClassPage";
 import { Diff } from "./Diff";
@@ -95,7 +96,12 @@ export function Versions({ name, serving, onServed }: Given) {
 }
 
 function Told({ row }: { row: VersionRow }) {
-  if (row.error) return <p class="name">{`${row.error.message} (${row.error.code})`}</p>;
+  if (row.error)
+    return (
+      <p class="name">
+        <Fault code={row.error.code} message={row.error.message} />
+      </p>
+    );
   return (
     <>
       <p>

@@ -2,6 +2,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { useLoaded, usePicture } from "../api/loaded";
 import { useSession } from "../api/session";
 import { Failure } from "../parts/Failure";
+import { Notice } from "../parts/Notice";
 import { figure, say } from "../words";
 import { type Box, Crop } from "./Crop";
 import { type Comparison, nearest } from "./detect";
@@ -103,7 +104,9 @@ function Facts({ comparison, limit }: { comparison: Comparison; limit: number | 
       {!counts && <p class="remark">{say("doesNotCount")}</p>}
       <ul class="warnings">
         {warnings.map((text) => (
-          <li key={text}>{text}</li>
+          <li key={text}>
+            <Notice text={text} />
+          </li>
         ))}
       </ul>
     </>

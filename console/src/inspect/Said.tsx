@@ -1,4 +1,5 @@
 import { Badge } from "../parts/Badge";
+import { Fault, Notice } from "../parts/Notice";
 import { explained, outcomeOf } from "../parts/outcome";
 import { say } from "../words";
 import { Facts } from "./Facts";
@@ -15,7 +16,9 @@ export function Said({ item, setting }: { item: Item; setting: Setting | null })
         {failure ? (
           <>
             <span class="badge failed large">{say("failed")}</span>
-            <p role="alert">{`${failure.message} (${failure.code})`}</p>
+            <p role="alert">
+              <Fault code={failure.code} message={failure.message} />
+            </p>
           </>
         ) : (
           <p class="badge large" aria-busy="true">
@@ -47,7 +50,9 @@ export function Said({ item, setting }: { item: Item; setting: Setting | null })
       <Facts detection={detection} setting={setting} />
       <ul class="warnings">
         {detection.warnings.map((text) => (
-          <li key={text}>{text}</li>
+          <li key={text}>
+            <Notice text={text} />
+          </li>
         ))}
       </ul>
     </div>

@@ -2,6 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import { Refused, type Schema, type Service } from "../api/service";
 import { useSession } from "../api/session";
 import { Badge } from "../parts/Badge";
+import { Fault } from "../parts/Notice";
 import { outcomeOf } from "../parts/outcome";
 import { figure, moment, say } from "../words";
 import { Crop } from "./Crop";
@@ -47,9 +48,11 @@ export function LastReject({ name, detection }: { name: string; detection: Recor
           />
         ) : (
           <p class="soft" aria-busy={!failure && compared === undefined}>
-            {failure
-              ? `${failure.message} (${failure.code})`
-              : say(compared === null ? "noNearest" : "loading")}
+            {failure ? (
+              <Fault code={failure.code} message={failure.message} />
+            ) : (
+              say(compared === null ? "noNearest" : "loading")
+            )}
           </p>
         )}
       </div>

@@ -1,3 +1,4 @@
+import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
 import { Link } from "wouter-preact";
 import { useLoaded } from "../api/loaded";
@@ -5,6 +6,7 @@ import type { Schema } from "../api/service";
 import { useSession } from "../api/session";
 import { Failure } from "../parts/Failure";
 import { Mark, type Tone } from "../parts/Mark";
+import { Fault } from "../parts/Notice";
 import { duration, figure, say, size } from "../words";
 
 const EVERY = 15_000;
@@ -14,7 +16,7 @@ const LITTLE_ROOM = 2e9;
 interface Trouble {
   readonly tone: Tone;
   readonly text: string;
-  readonly told?: string;
+  readonly told?: ComponentChildren;
   readonly name?: string;
 }
 
@@ -71,7 +73,12 @@ function troublesOf(health: Schema["Health"]): Trouble[] {
   const troubles: Trouble[] = [];
   if (health.classes === null) troubles.push({ tone: "bad", text: say("storeAway") });
   for (const [name, { code, reason }] of Object.entries(health.damaged)) {
-    troubles.push({ tone: "bad", text: say("classIsDamaged", { name }), told: `${reason} (${code})`, name });
+    troubles.push({
+      tone: "bad",
+      text: say("classIsDamaged", { name }),
+      told: <Fault code={code} message={reason} />,
+      name,
+    });
   }
   for (const [name, why] of Object.entries(health.refused)) {
     troubles.push({ tone: "bad", text: say("classIsRefused", { name }), told: why, name });

@@ -1,5 +1,6 @@
 import type { Refused } from "../api/service";
 import { say } from "../words";
+import { Fault } from "./Notice";
 
 interface Given {
   failure: Refused;
@@ -13,7 +14,7 @@ export function Failure({ failure, again, deed = false }: Given) {
   const away = say(deed ? "noAnswer" : "unreachable");
   return (
     <div class="note" role="alert">
-      <p>{failure.status === 0 ? away : `${failure.message} (${failure.code})`}</p>
+      <p>{failure.status === 0 ? away : <Fault code={failure.code} message={failure.message} />}</p>
       {again && (
         <button type="button" class="button plain" onClick={again}>
           {say("again")}

@@ -1,5 +1,6 @@
-import { useEffect, useRef } from "preact/hooks";
-import { usePicture } from "../api/loaded";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { Refused } from "../api/service";
+import { useSession } from "../api/session";
 import { paint } from "../inspect/paint";
 import { say } from "../words";
 
@@ -12,16 +13,22 @@ const CUT = 32_767;
 /** The anomaly map that the history keeps of a detection, over its picture, which it is as large as. */
 export function Heat({ path, width, height }: { path: string; width: number; height: number }) {
   const canvas = useRef<HTMLCanvasElement>(null);
-  const { url, failure } = usePicture(path);
+  const { service } = useSession();
+  const [failure, setFailure] = useState<Refused>();
   useEffect(() => {
-    if (!url) return;
-    const image = new Image();
-    image.onload = () => canvas.current && draw(image, width / height, canvas.current);
-    image.src = url;
-    return () => {
-      image.onload = null;
+    const stop = new AbortController();
+    const show = async () => {
+      const map = await createImageBitmap(await service.picture(path, stop.signal));
+      if (!stop.signal.aborted && canvas.current) draw(map, width / height, canvas.current);
+      map.close();
     };
-  }, [url, width, height]);
+    show().catch((error) => {
+      if (stop.signal.aborted) return;
+      if (!(error instanceof Refused)) throw error;
+      setFailure(error);
+    });
+    return () => stop.abort();
+  }, [service, path, width, height]);
   if (failure) return <span class="missing">{`${say("noPicture")} (${failure.code})`}</span>;
   return (
     <canvas
@@ -31,7 +38,7 @@ export function Heat({ path, width, height }: { path: string; width: number; hei
   );
 }
 
-function draw(map: HTMLImageElement, aspect: number, canvas: HTMLCanvasElement): void {
+function draw(map: ImageBitmap, aspect: number, canvas: HTMLCanvasElement): void {
   canvas.width = Math.round(aspect < 1 ? SIDE * aspect : SIDE) || 1;
   canvas.height = Math.round(aspect < 1 ? SIDE : SIDE / aspect) || 1;
   const context = canvas.getContext("2d", { willReadFrequently: true });

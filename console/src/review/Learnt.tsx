@@ -3,6 +3,7 @@ import { useLoaded } from "../api/loaded";
 import { Refused } from "../api/service";
 import { useSession } from "../api/session";
 import { Failure } from "../parts/Failure";
+import { Notice } from "../parts/Notice";
 import { moment, say } from "../words";
 import type { Action } from "./recorded";
 
@@ -80,7 +81,7 @@ export function LastLearnt({ learnt: { last, failure, remarks, undo } }: { learn
           )}
           {remarks.map((text) => (
             <span key={text} class="soft">
-              {text}
+              <Notice text={text} />
             </span>
           ))}
         </div>

@@ -3,6 +3,7 @@ import { Link } from "wouter-preact";
 import { Refused } from "../api/service";
 import { useSession } from "../api/session";
 import { Failure } from "../parts/Failure";
+import { Notice } from "../parts/Notice";
 import { say } from "../words";
 
 /** A change that was made, and what leads back. */
@@ -44,7 +45,9 @@ export function Changed({ className, change, onChange }: Given) {
       {change.remarks.length > 0 && (
         <ul class="notices">
           {change.remarks.map((text) => (
-            <li key={text}>{text}</li>
+            <li key={text}>
+              <Notice text={text} />
+            </li>
           ))}
         </ul>
       )}

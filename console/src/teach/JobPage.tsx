@@ -4,6 +4,7 @@ import { hasEnded, type Job, useJob } from "../api/job";
 import { Refused } from "../api/service";
 import { useSession } from "../api/session";
 import { Failure } from "../parts/Failure";
+import { Fault } from "../parts/Notice";
 import { Progress } from "../parts/Progress";
 import { moment, say, type Word } from "../words";
 import { JobState } from "./JobState";
@@ -87,7 +88,9 @@ function Ended({ job }: { job: Job }) {
   return (
     <>
       <div class="note" role="alert">
-        <p>{job.error ? `${job.error.message} (${job.error.code})` : say("cancelledWaiting")}</p>
+        <p>
+          {job.error ? <Fault code={job.error.code} message={job.error.message} /> : say("cancelledWaiting")}
+        </p>
         <p>
           {job.state === "failed" && say("nothingChanged")} {say("sentRemoved")}
         </p>

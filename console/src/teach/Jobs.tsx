@@ -4,6 +4,7 @@ import { hasEnded } from "../api/job";
 import { useLoaded } from "../api/loaded";
 import { useSession } from "../api/session";
 import { Failure } from "../parts/Failure";
+import { Fault } from "../parts/Notice";
 import { moment, say } from "../words";
 import { JobState } from "./JobState";
 
@@ -35,7 +36,11 @@ export function Jobs() {
               <span class="name">{job.class_name}</span>
               <JobState state={job.state} />
               <span class="soft">{`${say(`kind_${job.kind}`)}, ${moment(job.created_at)}`}</span>
-              {job.error && <span class="wrong">{job.error.message}</span>}
+              {job.error && (
+                <span class="wrong">
+                  <Fault code={job.error.code} message={job.error.message} />
+                </span>
+              )}
             </Link>
           </li>
         ))}

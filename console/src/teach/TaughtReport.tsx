@@ -1,5 +1,6 @@
 import { Link } from "wouter-preact";
 import type { Job } from "../api/job";
+import { Notice } from "../parts/Notice";
 import { figure, percent, say } from "../words";
 import { LeftOut } from "./LeftOut";
 import { TryIt } from "./TryIt";
@@ -50,7 +51,9 @@ export function TaughtReport({ job, taught }: Given) {
             </div>
           ))}
         </dl>
-        <p>{calibration.promise}</p>
+        <p>
+          <Notice text={calibration.promise} />
+        </p>
         <div class="actions">
           <Link class="button" href="/" state={{ className: taught.class_name }}>
             {say("inspectWith")}
@@ -66,12 +69,14 @@ export function TaughtReport({ job, taught }: Given) {
           <h2>{say("notices")}</h2>
           <ul class="notices">
             {notices.map((text) => (
-              <li key={text}>{text}</li>
+              <li key={text}>
+                <Notice text={text} />
+              </li>
             ))}
           </ul>
         </section>
       )}
-      <LeftOut taught={taught} sentAs={job.id} keptBy={job.id} />
+      <LeftOut taught={taught} sentAs={job.id} />
     </>
   );
 }

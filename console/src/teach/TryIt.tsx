@@ -4,6 +4,7 @@ import { useSession } from "../api/session";
 import { Badge } from "../parts/Badge";
 import { Failure } from "../parts/Failure";
 import { Intake } from "../parts/Intake";
+import { Notice } from "../parts/Notice";
 import { outcomeOf } from "../parts/outcome";
 import { figure, say } from "../words";
 
@@ -58,7 +59,7 @@ function Verdict({ detection }: { detection: Detection }) {
       )}
       {warnings.map((text) => (
         <p key={text} class="soft">
-          {text}
+          <Notice text={text} />
         </p>
       ))}
       {map && <img class="picture" alt={say("picture")} src={`data:image/png;base64,${map}`} />}
