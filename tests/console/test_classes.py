@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import httpx
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from patchbank.bank.edge.store import EdgeStore
+from patchbank.client import Client
 from patchbank.embedding.embedder import Embedder
 from patchbank.teaching.teacher import Teacher
-from tests.helpers.answers import told
 from tests.helpers.browser import barriers, opened, tell_longest
 from tests.helpers.candidates import Taught, nearly, taught
-from tests.helpers.http_service import serving
+from tests.helpers.http_service import serving, typed
 from tests.helpers.pictures import defective_png, folder_of, png
 
 HOSTILE = "<img src=x onerror=window.hurt=1>"
@@ -27,17 +26,16 @@ class Running:
     """A service with the sound class ``part``, which has two versions, and the class ``torn``: the version of it that
     serves is damaged, the one before is not."""
 
-    client: httpx.Client
+    client: Client
     part: Taught
     sound: str
 
     @property
     def address(self) -> str:
-        return str(self.client.base_url)
+        return self.client.address
 
     def serving_version(self) -> str:
-        version: str = told(self.client.get("/classes/part"))["version"]
-        return version
+        return self.client.show_class("part").version
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +48,8 @@ def running(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Ite
     sound, broken = (teacher.teach("torn", pictures).manifest for _ in range(2))
     store.close()
     (part.settings.data_dir / "collections" / broken.ref.collection / "manifest.json").write_text("{")
-    with serving(part.settings) as client:
-        yield Running(client, part, sound.version)
+    with serving(part.settings) as http:
+        yield Running(typed(http), part, sound.version)
 
 
 @pytest.fixture
@@ -70,15 +68,15 @@ def tab(page: Page, name: str) -> Locator:
 
 
 def test_the_thresholds_are_shown_with_the_scores_that_set_them(page: Page, running: Running) -> None:
-    detail = told(running.client.get("/classes/part"))
+    detail = running.client.show_class("part")
     content = tab(page, "Thresholds")
     histogram = content.get_by_role("img", name="Scores of 4 calibration images")
     expect(histogram.locator("g.limit")).to_have_count(2)
     content.get_by_text("The same as a table").click()
     counts = content.locator("details tbody td:last-child").all_inner_texts()
-    assert sum(map(int, counts)) == len(detail["calibration"]["scores"]) == 4
+    assert sum(map(int, counts)) == len(detail.calibration["scores"]) == 4
     expect(content.locator(".strip img")).to_have_count(4)
-    expect(content.get_by_text(f"{detail['patches']:,}")).to_be_visible()
+    expect(content.get_by_text(f"{detail.patches:,}")).to_be_visible()
 
 
 def test_a_version_is_compared_serves_and_goes_back(page: Page, running: Running) -> None:
@@ -114,8 +112,7 @@ def test_a_candidate_judges_beside_and_its_disagreements_have_pictures(browser: 
         shadow.get_by_label("Share of the pictures").select_option("1")
         shadow.get_by_role("button", name="Start").click()
         expect(shadow.get_by_text("It waits for the next pictures")).to_be_visible()
-        files = {"file": (f"{HOSTILE}.png", nearly(1))}
-        told(running.client.post("/detect", files=files, data={"class_name": "part"}))
+        running.client.detect((f"{HOSTILE}.png", nearly(1)), class_name="part")
         differing = shadow.locator(".differing li")
         for _ in range(50):
             shadow.get_by_role("button", name="Refresh").click()
@@ -134,8 +131,7 @@ def test_a_candidate_judges_beside_and_its_disagreements_have_pictures(browser: 
 
 
 def test_a_known_defect_is_forgotten_after_a_question_and_comes_back(page: Page, running: Running) -> None:
-    files = {"file": (f"{HOSTILE}.png", defective_png(2))}
-    told(running.client.post("/classes/part/defects", files=files, data={"name": HOSTILE, "note": HOSTILE}), 201)
+    running.client.add_defect("part", (f"{HOSTILE}.png", defective_png(2)), HOSTILE, note=HOSTILE)
     page.reload()
     defects = tab(page, "Known defects")
     expect(defects.locator("li img")).to_be_visible()
@@ -147,19 +143,18 @@ def test_a_known_defect_is_forgotten_after_a_question_and_comes_back(page: Page,
     page.get_by_role("button", name="Go back").click()
     page.get_by_role("dialog").get_by_role("button", name="Let it serve").click()
     expect(defects.locator("li")).to_have_count(1)
-    told(running.client.post("/classes/part/activate", json={"version": running.part.serving}))
+    running.client.activate("part", running.part.serving)
 
 
 def test_references_have_pictures_and_names_that_are_text(page: Page, running: Running) -> None:
-    files = {"files": (f"{HOSTILE}.png", png(9))}
-    form = {"note": HOSTILE, "added_by": HOSTILE, "keep_all": "true"}
-    told(running.client.post("/classes/part/references", files=files, data=form), 201)
+    added = [(f"{HOSTILE}.png", png(9))]
+    running.client.add_references("part", added, note=HOSTILE, added_by=HOSTILE, keep_all=True)
     page.reload()
     references = tab(page, "References")
     expect(references.locator("li img")).to_have_count(5)
     expect(references.locator("li", has_text=HOSTILE).locator(".name")).to_have_count(3)
     expect(references.get_by_role("link", name="Add or withdraw")).to_have_attribute("href", "#/teach/class/part")
-    told(running.client.post("/classes/part/activate", json={"version": running.part.serving}))
+    running.client.activate("part", running.part.serving)
 
 
 def test_an_audit_shows_what_is_least_like_the_others(page: Page) -> None:
@@ -183,7 +178,7 @@ def test_a_damaged_class_says_so_and_a_sound_version_takes_over(browser: Browser
         page.get_by_role("dialog").get_by_role("button", name="Let it serve").click()
         expect(page.get_by_text("In use")).to_be_visible()
         expect(page.get_by_role("tab")).to_have_count(len(TABS))
-    assert told(running.client.get("/classes/torn"))["version"] == running.sound
+    assert running.client.show_class("torn").version == running.sound
 
 
 @pytest.mark.usefixtures("axe")

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from patchbank.answers.detection import Detection
 from patchbank.embedding.embedder import Embedder
 from patchbank.settings import load_settings
-from tests.helpers.answers import told
 from tests.helpers.browser import barriers, opened, tell_longest
 from tests.helpers.candidates import Taught, taught
-from tests.helpers.http_service import serving
+from tests.helpers.http_service import serving, typed
 from tests.helpers.pictures import defective_png, png
 
 KEY = "of-the-environment-" * 2
@@ -63,10 +63,8 @@ GOOD = (noisy(png(0), seed) for seed in count())
 BAD = (noisy(defective_png(1), seed) for seed in count())
 
 
-def sent(client: httpx.Client, picture: bytes, **form: str) -> dict[str, object]:
-    files = {"file": (HOSTILE, picture)}
-    detection: dict[str, object] = told(client.post("/detect", files=files, data={"return_map": "false", **form}))
-    return detection
+def sent(client: httpx.Client, picture: bytes, class_name: str | None = None) -> Detection:
+    return typed(client).detect((HOSTILE, picture), class_name=class_name, return_map=False)
 
 
 CLIPPED = """tile => {
@@ -100,13 +98,13 @@ def counted(page: Page, name: str) -> Locator:
 
 def test_each_verdict_is_told_as_it_comes_by_word_shape_and_border(page: Page, client: httpx.Client) -> None:
     seen = {}
-    for picture, form, text in (
-        (next(GOOD), {"class_name": "part"}, "OK"),
-        (next(BAD), {"class_name": "part"}, "Reject"),
-        (NOISE, {}, "Unknown product"),
-        (BLACK, {"class_name": "part"}, "Camera fault"),
+    for picture, class_name, text in (
+        (next(GOOD), "part", "OK"),
+        (next(BAD), "part", "Reject"),
+        (NOISE, None, "Unknown product"),
+        (BLACK, "part", "Camera fault"),
     ):
-        sent(client, picture, **form)
+        sent(client, picture, class_name)
         giant(page, text)
         shape = tile(page).locator(".giant path").get_attribute("d")
         border = tile(page).evaluate(
@@ -130,7 +128,7 @@ def test_the_shift_is_counted_without_pictures_of_a_faulty_camera(page: Page, cl
 
 def test_the_last_reject_is_shown_beside_its_nearest_normal_patch(page: Page, client: httpx.Client) -> None:
     rejected = sent(client, next(BAD), class_name="part")
-    assert rejected["decision"] == "reject"
+    assert rejected.decision == "reject"
     sent(client, next(GOOD), class_name="part")
     giant(page, "OK")
     crops = tile(page).locator(".tilereject .crop")

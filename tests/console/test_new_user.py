@@ -14,9 +14,8 @@ from patchbank.embedding.embedder import Embedder
 from patchbank.settings import load_settings
 from patchbank.teaching.teacher import Teacher
 from patchbank_indexer.demo.products import Product
-from tests.helpers.answers import told
 from tests.helpers.browser import LONG_TASKS, choose, opened, tell_longest
-from tests.helpers.http_service import serving
+from tests.helpers.http_service import serving, typed
 from tests.helpers.pictures import scratched
 
 
@@ -25,7 +24,8 @@ def test_a_new_user_teaches_finds_a_defect_corrects_the_verdict_and_goes_back(
 ) -> None:
     cells = products["solar_mono"]
     settings = load_settings(data_dir=tmp_path / "data", search_workers=0, detail="fast")
-    with serving(settings) as client, opened(browser, str(client.base_url)) as page:
+    with serving(settings) as http, opened(browser, str(http.base_url)) as page:
+        client = typed(http)
         begin = time.perf_counter()
         teach(page, cells.references)
         page.get_by_role("link", name="Inspect with this class").click()
@@ -40,24 +40,24 @@ def test_a_new_user_teaches_finds_a_defect_corrects_the_verdict_and_goes_back(
         expect(page.get_by_text("A trial, on this page alone")).to_be_visible()
         page.get_by_role("button", name="Back to the class's own").click()
 
-        first = told(client.get("/classes/solar"))
+        first = client.show_class("solar")
         page.get_by_role("link", name="Review").click()
         expect(page.locator(".queue li")).to_have_count(1)
         accept(page)
-        assert told(client.get("/classes/solar"))["references"] == first["references"] + 1
+        assert client.show_class("solar").references == first.references + 1
         page.keyboard.press("z")
         expect(page.locator(".undoing")).to_contain_text("It was undone.", timeout=30_000)
-        assert told(client.get("/classes/solar"))["version"] == first["version"]
+        assert client.show_class("solar").version == first.version
         accept(page)
 
         page.get_by_role("link", name="Classes").click()
         page.get_by_role("link", name="solar", exact=True).click()
         page.get_by_role("tab", name="Versions").click()
-        row = page.get_by_role("tabpanel", name="Versions").locator("li", has_text=str(first["version"]))
+        row = page.get_by_role("tabpanel", name="Versions").locator("li", has_text=first.version)
         row.get_by_role("button", name="Let it serve").click()
         page.get_by_role("dialog").get_by_role("button", name="Let it serve").click()
-        expect(page.get_by_text(f"Version {first['version']} serves now")).to_be_visible()
-        assert told(client.get("/classes/solar"))["references"] == first["references"]
+        expect(page.get_by_text(f"Version {first.version} serves now")).to_be_visible()
+        assert client.show_class("solar").references == first.references
         tell_longest(page)
 
 

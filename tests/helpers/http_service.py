@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from patchbank.api.app import create_app
 from patchbank.api.server import server_of
+from patchbank.client import Client
 from patchbank.settings import Settings
 
 
@@ -37,3 +38,8 @@ def serving(
     finally:
         server.should_exit = True
         thread.join()
+
+
+def typed(http: httpx.Client) -> Client:
+    """The typed client of the same service, for tests of what the service does and not of what goes over the wire."""
+    return Client(str(http.base_url), http=http)

@@ -15,6 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from patchbank.answers.detection import Detection
+from patchbank.client import Client
 from tests.helpers.command_line import indexer_json, teach
 from tests.helpers.jobs import at_work, order, process_of
 from tests.helpers.uploads import until
@@ -47,9 +49,9 @@ def workers(process: subprocess.Popen[bytes]) -> set[int]:
     return {int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()}
 
 
-def detected(address: str, image: Path) -> httpx.Response:
-    with httpx.Client(base_url=address, timeout=PATIENCE, trust_env=False) as client:
-        return client.post("/detect", files={"file": image.read_bytes()}, data={"class_name": "part"})
+def detected(address: str, image: Path) -> Detection:
+    with httpx.Client(trust_env=False) as http:
+        return Client(address, http=http, timeout_s=PATIENCE).detect(image, class_name="part")
 
 
 def test_serve_answers_with_two_search_workers_and_stops_by_sigterm(data: Path, tmp_path: Path) -> None:
@@ -57,8 +59,8 @@ def test_serve_answers_with_two_search_workers_and_stops_by_sigterm(data: Path, 
     words = (*SCRIPT, "--host", "127.0.0.1", "--port", "0", "--data-dir", str(data))
     with started(words, tmp_path / "log") as (process, address):
         answer = detected(address, tmp_path / "in" / "good-000.png")
-        assert (answer.status_code, answer.json()["bank_version"]) == (200, version)
-        assert answer.json()["anomaly_score"] < 1e-5
+        assert answer.bank_version == version
+        assert answer.anomaly_score == pytest.approx(0, abs=1e-5)
         searching = workers(process)
         assert len(searching) == 2 + 2, "two that search, and two that decode"
         loaded = [Path(f"/proc/{worker}/maps").read_text() for worker in searching]
@@ -107,14 +109,14 @@ def test_options_go_before_the_environment(data: Path, tmp_path: Path) -> None:
     given = ("--host", "127.0.0.1", "--port", "0", "--data-dir", str(data), "--backbone", "efficientnet-lite2")
     with started((*SCRIPT, *given), tmp_path / "log", **elsewhere) as (_, address):
         assert address.startswith("http://127.0.0.1:")
-        assert detected(address, tmp_path / "in" / "good-001.png").json()["class_name"] == "part"
+        assert detected(address, tmp_path / "in" / "good-001.png").class_name == "part"
 
 
 def test_the_module_serves_by_the_settings_and_an_interrupt_ends_it_quietly(data: Path, tmp_path: Path) -> None:
     teach(data, tmp_path / "in")
     settings = {"PATCHBANK_DATA_DIR": str(data), "PATCHBANK_PORT": "0"}
     with started(MODULE, tmp_path / "log", **settings) as (process, address):
-        assert detected(address, tmp_path / "in" / "good-000.png").status_code == 200
+        assert detected(address, tmp_path / "in" / "good-000.png").status == "ok"
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
     assert "Traceback" not in (tmp_path / "log").read_text()
