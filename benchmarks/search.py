@@ -35,7 +35,8 @@ from patchbank.bank.exact.bounded_search import NEAR
 from patchbank.bank.exact.index import LISTS_FROM
 from patchbank.bank.exact.int8_product import ZERO, Int8Product
 from patchbank.bank.exact.lists import MOST, SMALLEST
-from patchbank.bank.exact.upper_bounds import AXES
+from patchbank.bank.exact.rows import ArrayRows
+from patchbank.bank.exact.upper_bounds import bounding_axes
 from patchbank.bank.manifest import ScoringRule
 from patchbank.bank.search import search_patches
 from patchbank.bank.store import Bank
@@ -51,10 +52,11 @@ T = TypeVar("T")
 
 
 class Rates(NamedTuple):
-    """Multiplications a second of all cores, in float32 and in 8 bits."""
+    """Multiplications a second of all cores, in float32 and in 8 bits; the latter of codes of so many ``numbers``."""
 
     float32: float
     int8: float
+    numbers: int
 
 
 def main() -> None:
@@ -104,13 +106,14 @@ def _rates(bank: FloatArray) -> Rates:
     """Of large products; in 8 bits as many threads are as fast as one is, times their number."""
     left, right = bank[:1_024], bank[:8_192]
     float32 = min(_timed(lambda: left @ right.T)[1] for _ in range(7))
-    codes = np.full((2_048, AXES + 1), ZERO, dtype=np.uint8)
-    block = np.zeros((AXES + 1, 512), dtype=np.int8)
+    numbers = bounding_axes(ArrayRows(bank)).shape[1] + 1
+    codes = np.full((2_048, numbers), ZERO, dtype=np.uint8)
+    block = np.zeros((numbers, 512), dtype=np.int8)
     with threadpool_limits(1):
         product = Int8Product()
         product(codes, block)
         int8 = min(_timed(lambda: product(codes, block))[1] for _ in range(7))
-    return Rates(left.size * len(right) / float32, (os.cpu_count() or 1) * codes.size * block.shape[1] / int8)
+    return Rates(left.size * len(right) / float32, (os.cpu_count() or 1) * codes.size * block.shape[1] / int8, numbers)
 
 
 def _floor(bank: FloatArray, queries: int, asked: float, rates: Rates) -> float:
@@ -119,7 +122,7 @@ def _floor(bank: FloatArray, queries: int, asked: float, rates: Rates) -> float:
     lists = max(1, min(len(bank) // SMALLEST, MOST))
     looked_at = min(1.0, NEAR / lists) if len(bank) >= LISTS_FROM else 1.0
     codes = queries * len(bank) * looked_at + asked * len(bank)
-    return float(queries * lists * bank.shape[1] / rates.float32 + codes * (AXES + 1) / rates.int8)
+    return float(queries * lists * bank.shape[1] / rates.float32 + codes * rates.numbers / rates.int8)
 
 
 def _measure(

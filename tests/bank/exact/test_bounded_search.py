@@ -20,7 +20,7 @@ from patchbank.bank.exact.index import BOUNDED_FROM, ExactIndex
 from patchbank.bank.exact.int8_product import FULL, NARROW, ZERO, Int8Product, product_graph
 from patchbank.bank.exact.lists import Lists
 from patchbank.bank.exact.rows import ArrayRows
-from patchbank.bank.exact.upper_bounds import UpperBounds
+from patchbank.bank.exact.upper_bounds import UpperBounds, bounding_axes
 from patchbank.bank.names import point_ids
 from tests.helpers.banks import image_id, unit
 
@@ -76,6 +76,17 @@ def test_it_finds_what_comparing_with_all_finds(
         patch.setattr(bounded_search, "_LONGEST", block)
         patch.setattr(bounded_search, "_TOGETHER", 10 * block)
         assert_finds_all(seed, kind, count, dim, queries, k, Lengths(size, longest), narrow=narrow)
+
+
+@pytest.mark.parametrize(("rank", "axes"), [(2, 127), (180, 191), (300, 255)])
+def test_a_bank_that_fills_more_axes_has_bounds_of_more_and_finds_the_same(rank: int, axes: int) -> None:
+    rng = np.random.default_rng(rank)
+    vectors = unit(np.pad(rng.normal(size=(700, rank)), ((0, 0), (0, 300 - rank))))
+    assert bounding_axes(ArrayRows(vectors)).shape == (300, axes)
+    index = ExactIndex(np.tile(vectors, (12, 1)), np.zeros((8_400, 16), dtype=np.uint8), PRODUCT)
+    asked = unit(vectors[:40] + 0.05 * rng.normal(size=(40, 300)))
+    found = index.nearest(asked, 1, exact=True)
+    assert found.distances[:, 0] == pytest.approx(1 - (asked @ vectors.T).max(axis=1), abs=2e-6)
 
 
 class Lengths(NamedTuple):

@@ -32,7 +32,7 @@ _BLOCK: Final = 4_096
 BOUNDED_FROM: Final = 8_192
 """From so many patches on, a search by upper bounds takes half the time of matrix products (docs/search.md)."""
 
-LISTS_FROM: Final = 16_384
+LISTS_FROM: Final = 32_768
 """Below so many patches an exact search takes hardly longer than a look at lists, after which some patches would be
 searched again."""
 

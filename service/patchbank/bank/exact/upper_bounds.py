@@ -21,11 +21,14 @@ from patchbank.bank.exact.rows import Rows
 
 _AT_ONCE: Final = 2_048
 
-AXES: Final = 127
-"""Principal axes; with the length of the rest 128 numbers, whatever the backbone (docs/search.md)."""
+_AXES: Final = (127, 191, 255)
+"""How many principal axes there may be: with the length of the rest 128, 192 or 256 numbers."""
 
-BYTES_A_PATCH: Final = AXES + 1 + 4
-"""Memory of a patch's codes and of its place in a list; of fewer axes than ``AXES`` it is less."""
+_LEFT: Final = 0.02
+"""Share of the patches' squared lengths that the axes may leave: rounding takes as much from a bound."""
+
+BYTES_A_PATCH: Final = _AXES[-1] + 1 + 4
+"""Memory of a patch's codes and of its place in a list, at most."""
 
 _LIMIT: Final = 2**29
 """More than any sum, and than any sum and margin together that 32 bits hold."""
@@ -50,12 +53,12 @@ class Asked:
 
 
 class UpperBounds:
-    """Codes of the patches ``rows``, in memory: 128 bytes each, in the order of the ``lists``. Reading may raise
+    """Codes of the patches ``rows``, in memory: 128 to 256 bytes each, in the order of the ``lists``. Reading may raise
     ``OSError``."""
 
     def __init__(self, rows: Rows, product: Int8Product, lists: Lists) -> None:
         self._product = product
-        axes = principal_axes(rows)
+        axes = bounding_axes(rows)
         turn = _random_turn(axes.shape[1] + 1)
         self._axes, self._rest = axes @ turn[:-1], turn[-1]
         left, self._right = product.levels
@@ -104,15 +107,32 @@ class UpperBounds:
         return np.asarray(inside, dtype=np.float32)
 
 
-def principal_axes(rows: Rows, most: int = AXES) -> FloatArray:
+def bounding_axes(rows: Rows) -> FloatArray:
+    """The principal axes (D, K) that bounds are made of: the fewest that leave little of the patches."""
+    lengths, axes = _spectrum(rows)
+    left = lengths.sum() - np.cumsum(lengths)
+    enough = (count for count in _AXES if count >= len(left) or left[count - 1] <= _LEFT * lengths.sum())
+    return _first(axes, next(enough, _AXES[-1]))
+
+
+def principal_axes(rows: Rows, most: int) -> FloatArray:
     """The axes (D, at most ``most``) that hold most of the patches' squared lengths."""
+    return _first(_spectrum(rows)[1], most)
+
+
+def _first(axes: npt.NDArray[np.float64], count: int) -> FloatArray:
+    return np.ascontiguousarray(axes[:, :count], dtype=np.float32)
+
+
+def _spectrum(rows: Rows) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """How much of the patches' squared lengths each axis holds (D,), most first, and the axes (D, D)."""
     begins = np.unique(np.linspace(0, max(0, len(rows) - _RUN), _RUNS).astype(np.int64))
     products: npt.NDArray[np.float64] = np.zeros(())
     for begin in begins.tolist():  # one after the other, so that little memory is taken
         run = rows.rows(begin, min(begin + _RUN, len(rows))).astype(np.float64)
         products = products + run.T @ run
-    _, vectors = np.linalg.eigh(products)
-    return np.ascontiguousarray(vectors[:, ::-1][:, :most], dtype=np.float32)
+    lengths, axes = np.linalg.eigh(products)
+    return np.maximum(lengths[::-1], 0.0), axes[:, ::-1]
 
 
 def _random_turn(size: int) -> FloatArray:
