@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-FLOAT32, UINT8, INT8, INT32 = 1, 2, 3, 6
+FLOAT32, UINT8, INT8, INT32, INT64 = 1, 2, 3, 6, 7
 """Types of numbers, as ONNX counts them."""
 
 _IR_VERSION, _OPSET = 8, 13

@@ -19,8 +19,11 @@ from patchbank.scoring.class_retrieval import (
     retrieval_limit,
     retrieve,
 )
-from patchbank.scoring.coherence import coherence
+from patchbank.scoring.coherence import coherence, is_coherent, least_coherence
+from patchbank.scoring.most_alike import MostAlike
 from tests.helpers.banks import unit
+
+ALIKE = MostAlike()
 
 
 def hits(*pairs: tuple[str, float]) -> list[RouterHit]:
@@ -140,7 +143,7 @@ def test_references_however_unlike_have_limits_that_a_manifest_takes(
 
 def test_an_image_is_not_coherently_away_from_itself() -> None:
     patches = unit(np.random.default_rng(0).normal(size=(50, 8)))
-    assert coherence(patches, patches) == 0.0
+    assert coherence(patches, patches, ALIKE) == 0.0
 
 
 def test_a_shift_of_all_patches_is_coherent_and_scattered_changes_are_not() -> None:
@@ -148,20 +151,33 @@ def test_a_shift_of_all_patches_is_coherent_and_scattered_changes_are_not() -> N
     reference = unit(rng.normal(size=(400, 64)))
     shifted = unit(reference + 0.3 * unit(rng.normal(size=64)))
     scattered = unit(reference + 0.3 * unit(rng.normal(size=(400, 64))))
-    assert coherence(shifted, reference) > 0.8
-    assert coherence(scattered, reference) < 0.2
+    assert coherence(shifted, reference, ALIKE) > 0.8
+    assert coherence(scattered, reference, ALIKE) < 0.2
 
 
 def test_defects_in_a_quarter_of_the_patches_do_not_count() -> None:
     rng = np.random.default_rng(0)
     reference = unit(rng.normal(size=(400, 64)))
     image = unit(reference + 0.05 * unit(rng.normal(size=(400, 64))))
-    before = coherence(image, reference)
+    before = coherence(image, reference, ALIKE)
     image[::5] = unit(rng.normal(size=64))
-    assert coherence(image, reference) == pytest.approx(before, abs=0.05)
+    assert coherence(image, reference, ALIKE) == pytest.approx(before, abs=0.05)
 
 
 @given(seed=st.integers(0, 10_000), count=st.integers(1, 30), others=st.integers(1, 30))
 def test_coherence_lies_between_0_and_1(seed: int, count: int, others: int) -> None:
     rng = np.random.default_rng(seed)
-    assert 0.0 <= coherence(unit(rng.normal(size=(count, 5))), unit(rng.normal(size=(others, 5)))) <= 1.0 + 1e-6
+    assert 0.0 <= coherence(unit(rng.normal(size=(count, 5))), unit(rng.normal(size=(others, 5))), ALIKE) <= 1.0 + 1e-6
+
+
+@given(seed=st.integers(0, 10_000), counts=st.lists(st.integers(0, 20), max_size=5), limit=st.floats(0, 0.99))
+def test_an_image_keeps_a_limit_where_its_least_coherence_does_and_no_more_is_asked(
+    seed: int, counts: list[int], limit: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    patches, references = unit(rng.normal(size=(10, 5))), [unit(rng.normal(size=(count, 5))) for count in counts]
+    asked = iter(references)
+    kept = is_coherent(patches, asked, limit, ALIKE)
+    assert kept == (least_coherence(patches, references, ALIKE) <= limit)
+    looked_at = references[: len(references) - len(list(asked))]
+    assert not any(least_coherence(patches, [each], ALIKE) <= limit for each in looked_at[:-1])

@@ -7,16 +7,13 @@ import threading
 from contextlib import closing
 
 import numpy as np
-import onnx
 import pytest
 
 from patchbank.arrays import FloatArray
 from patchbank.embedding.embedding import Embedding
 from patchbank.embedding.preprocess import Geometry
 from patchbank.scoring.inspected_area import InspectedAreas
-from patchbank.teaching import most_alike
 from patchbank.teaching.meanwhile import Meanwhile
-from patchbank.teaching.most_alike import MostAlike, largest_graph
 from patchbank.teaching.panel import PANEL, SKIPPED, Measured, Panel
 from patchbank.teaching.shelf import Shelf
 from tests.helpers.banks import image_id, unit
@@ -66,19 +63,6 @@ def test_each_reference_is_measured_as_numpy_measures_it(count: int) -> None:
                 others = [1 - (patch @ thinned(seen[place]).T).max() for place in members]
                 assert distance == pytest.approx(min(others), abs=1e-6)
                 assert others[owner] == pytest.approx(distance, abs=1e-6)
-
-
-def test_many_patches_are_compared_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(0)
-    patches, other = unit(rng.normal(size=(50, 12))), unit(rng.normal(size=(30, 12)))
-    alike = (patches @ other.T).max(axis=1)
-    for at_once in (1, 70, 1 << 20):
-        monkeypatch.setattr(most_alike, "_AT_ONCE", at_once)
-        assert MostAlike()(patches, np.ascontiguousarray(other.T)) == pytest.approx(alike, abs=1e-6)
-
-
-def test_the_graph_is_sound() -> None:
-    onnx.checker.check_model(onnx.load_from_string(largest_graph()), full_check=True)
 
 
 def test_where_too_much_waits_work_is_done_by_who_asks() -> None:

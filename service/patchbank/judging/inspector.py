@@ -34,6 +34,7 @@ from patchbank.judging.retriever import ClassRetriever
 from patchbank.judging.verdict import Explained, Inspection, Verdict
 from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.scoring.known_defects import KnownDefects, farthest_match
+from patchbank.scoring.most_alike import MostAlike
 from patchbank.scoring.regions import find_regions
 from patchbank.scoring.resolution import resolution_of
 from patchbank.scoring.threshold import p_value, review_threshold, shortfall
@@ -69,6 +70,7 @@ class Inspector:
         self.store = store
         self._pictures = embedder.pictures.within(settings.image_limits)
         self.compatibility = CompatibilityChecks(embedder)
+        self._most_alike = MostAlike()
         self._watch = watch
         self._areas = lru_cache(_CLASSES)(InspectedAreas)
         self._known = lru_cache(_DECODED)(KnownDefects)
@@ -223,7 +225,7 @@ class Inspector:
     def retriever(self, embedding: Embedding, view: View) -> ClassRetriever:
         """Class retrieval of an embedded image."""
         voters = self.settings.retrieval_neighbours
-        return ClassRetriever(view, embedding, self.compatibility, self._areas_of, voters=voters)
+        return ClassRetriever(view, embedding, self.compatibility, self._areas_of, self._most_alike, voters=voters)
 
     def _areas_of(self, manifest: Manifest) -> InspectedAreas:
         return self._areas(manifest.roi)

@@ -89,10 +89,10 @@ def retrieve(
     return Retrieval(best, scores.get(best, 0.0), scores, nearest[best])
 
 
-def resembles(similarity: float, limit: RetrievalLimit, coherence: Callable[[], float]) -> bool:
+def resembles(similarity: float, limit: RetrievalLimit, is_coherent: Callable[[float], bool]) -> bool:
     """Whether an image is of a class: it is as similar to its nearest reference as the class asks, or its patches are
-    no less alike than those of the references. ``coherence`` is asked for only in doubt."""
-    return similarity >= limit.similarity or coherence() <= limit.coherence
+    no less alike than those of the references. Only in doubt it is asked whether its coherence keeps the limit."""
+    return similarity >= limit.similarity or is_coherent(limit.coherence)
 
 
 def retrieval_limit(

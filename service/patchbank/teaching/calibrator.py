@@ -21,6 +21,7 @@ from patchbank.judging.judge import Judge, ToJudge
 from patchbank.judging.retriever import base_coherence
 from patchbank.progress import Progress
 from patchbank.scoring.class_retrieval import WITNESSES, retrieval_limit
+from patchbank.scoring.most_alike import MostAlike
 from patchbank.teaching.groups import Groups
 from patchbank.teaching.normal_scores import NormalScore
 from patchbank.teaching.reasons import reasons
@@ -171,7 +172,7 @@ class Calibrator:
     def retrieval_limit(self) -> RetrievalLimit:
         """How near an image must be to be of this class, from references left out one by one."""
         image_ids, cls = self._bank.cls_vectors()
-        coherences = []
+        coherences, most_alike = [], MostAlike()
         first = [image_id for image_id in self._kept if self._groups.is_first(image_id)]
         for image_id in first[:WITNESSED]:
             embedding = self._kept[image_id]
@@ -179,7 +180,7 @@ class Calibrator:
             own = self._groups.of(image_id)
             others = [image_ids[place] for place in order if image_ids[place] not in own]
             witnesses = [self._patches_of(other) for other in others[:WITNESSES]]
-            coherences.append(base_coherence(embedding, self._judge.areas, witnesses))
+            coherences.append(base_coherence(embedding, self._judge.areas, witnesses, most_alike))
         return retrieval_limit(cls, coherences, self._groups.numbers(image_ids))
 
     def _patches_of(self, image_id: str) -> FloatArray:

@@ -12,6 +12,7 @@ from patchbank.judging.retriever import Likeness
 from patchbank.scoring.frame import frame_fault
 from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.scoring.known_defects import KnownDefects
+from patchbank.scoring.most_alike import MostAlike
 from patchbank.scoring.odd_ones import odd_ones
 from patchbank.teaching.normal_scores import NormalScore
 from patchbank.teaching.reference_check import ReferenceCheck
@@ -28,7 +29,7 @@ class KnownClassCheck:
         self.first_looks: Mapping[str, FirstLook] = {}
         self._bank = bank
         self._judge = Judge.of(bank, areas, KnownDefects.of(bank.manifest))
-        self._likeness = Likeness(bank, areas)
+        self._likeness = Likeness(bank, areas, MostAlike())
 
     def admit(self, seen: Seen, group: int) -> SetAside | None:
         manifest, picture = self._bank.manifest, seen.picture

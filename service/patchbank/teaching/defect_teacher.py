@@ -24,6 +24,7 @@ from patchbank.judging.judge import Judge
 from patchbank.judging.retriever import Likeness
 from patchbank.scoring.inspected_area import InspectedAreas
 from patchbank.scoring.known_defects import farthest_match
+from patchbank.scoring.most_alike import MostAlike
 from patchbank.settings import Settings
 from patchbank.teaching.defect_patches import defect_cells, distinctive, filled, touched
 from patchbank.teaching.groups import Groups
@@ -184,7 +185,7 @@ class DefectTeacher:
             remarks.append(
                 f"{indistinct} of {len(told)} patches are left out, because good parts have such patches too"
             )
-        if not Likeness(bank, areas).holds(embedding):
+        if not Likeness(bank, areas, MostAlike()).holds(embedding):
             remarks.append("the picture is unlike every reference of the class; is it one of this product?")
         return _Chosen(
             patches[kept],

@@ -16,8 +16,8 @@ from patchbank.bank.search_together import FirstLook
 from patchbank.embedding.embedding import Embedding
 from patchbank.scoring.image_score import image_score
 from patchbank.scoring.inspected_area import InspectedAreas
+from patchbank.scoring.most_alike import MostAlike
 from patchbank.teaching.meanwhile import Meanwhile
-from patchbank.teaching.most_alike import MostAlike
 from patchbank.teaching.shelf import Shelf
 
 PANEL: Final = 40
@@ -102,7 +102,7 @@ def _measure(most_alike: MostAlike, patches: FloatArray, others: Sequence[_Membe
     """How far an image (N, D) is from other ones."""
     if not others:
         return Measured(0.0, 0.0)
-    alike = np.stack([most_alike(patches, other.thinned) for other in others])
+    alike = np.stack([most_alike.similarity(patches, other.thinned) for other in others])
     nearest = 1.0 - alike.T
     second, beyond = min(1, len(others) - 1), min(math.ceil(SKIPPED * len(others)), len(others) - 1)
     ordered = np.partition(nearest, (second, beyond), axis=1)
