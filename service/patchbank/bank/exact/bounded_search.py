@@ -35,8 +35,10 @@ CLOSE: Final = 0.01
 """Of these lists the patches are looked at whose bounds are not further than this below the largest."""
 
 _MANY: Final = 16
-"""Queries that so many patches of a block come near are compared with all of them where that is fewer to be read; of
-the lists that are looked at first, so many of each are enough."""
+"""Queries that so many patches of a block come near are compared with all of them where that is fewer to be read."""
+
+_OF_EACH: Final = 4
+"""Patches that are looked at of each list that is looked at first, where many are alike."""
 
 _TOGETHER: Final = 8_192
 """So many pairs of a query and a patch are looked at together."""
@@ -114,7 +116,7 @@ class BoundedSearch:
             folded = FoldedSums(self._sums(begin, end, self._asked.codes[:, who], who), k)
             floor = np.maximum(floors[who], folded.least_of_largest(k) - margin[who])
             floors[who] = floor
-            patch, query, sums = folded.behind(_some(folded, floor, max(_MANY, k)), floor)
+            patch, query, sums = folded.behind(_some(folded, floor, max(_OF_EACH, k)), floor)
             self._pairs.append((who[query], patch + begin))
             sums_of.append(sums)
         # The lists that came first were held to less.
