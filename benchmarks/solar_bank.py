@@ -113,13 +113,12 @@ def teach(store: PatchStore, class_name: str, patches: FloatArray, threshold: fl
 
 
 def decides_alike(scores: FloatArray, truth: FloatArray, threshold: float) -> bool:
-    """Whether image score (1e-5), verdict and mask of these patch scores (rows, columns) are those of the ``truth``; but
-    for pixels nearer to the threshold than what products of other shapes round otherwise."""
+    """Whether image score (1e-5), verdict and mask of these patch scores (rows, columns) are those of the ``truth``. A
+    pixel may differ that is nearer to the threshold than what products of other shapes round otherwise."""
     rule, area = ScoringRule(), InspectedArea.everything((truth.shape[0], truth.shape[1]))
     score, expected = image_score(scores, rule), image_score(truth, rule)
     values, right = (anomaly_map(each, rule, PICTURE, area) for each in (scores, truth))
     differ = (values > threshold) != (right > threshold)
     same_verdict = (score > threshold) == (expected > threshold)
-    return (
-        abs(score - expected) <= 1e-5 and same_verdict and bool((np.abs(right[differ] - threshold) <= _ROUNDING).all())
-    )
+    same_mask = bool((np.abs(right[differ] - threshold) <= _ROUNDING).all())
+    return abs(score - expected) <= 1e-5 and same_verdict and same_mask
