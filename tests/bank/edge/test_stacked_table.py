@@ -48,6 +48,15 @@ def test_one_product_finds_what_each_table_by_itself_would(sizes: list[int], k: 
     assert [(hit.class_name, hit.image_id) for hit in found] == [(hit.class_name, hit.image_id) for hit in expected]
 
 
+def test_equal_rows_are_equal_wherever_they_lie() -> None:
+    """A product of 7 x 4 numbers rounds the last three rows otherwise than the first four."""
+    for seed in range(100, 130):
+        for sizes in ((4, 3), (8, 5), (3, 3)):
+            tables = {BankRef(f"class{number}", "v"): table(0, size) for number, size in enumerate(sizes)}
+            first, *_ = StackedTable(tables).nearest(vectors(seed, 1, DIM)[0], 1)
+            assert first.class_name == "class0"
+
+
 class Served:
     """A router over tables in memory, and what it read of them."""
 

@@ -13,6 +13,9 @@ from patchbank.bank.edge.cls_table import ClsTable
 from patchbank.bank.names import BankRef
 from patchbank.bank.store import RouterHit
 
+_ROUNDING: Final = np.float32(1e-6)
+"""What the similarity of a row may differ by from that of the same row in another place of the product."""
+
 
 @dataclass(frozen=True)
 class _Piece:
@@ -59,13 +62,22 @@ class StackedTable:
         similarity = self._vectors @ cls
         places = np.arange(len(similarity))
         if k < len(similarity):
-            least = np.partition(similarity, -k)[-k]
-            places = np.flatnonzero(similarity >= least)  # all that are equal to the last one: their names decide
+            least = np.partition(similarity, -k)[-k] - _ROUNDING
+            places = np.flatnonzero(similarity >= least)  # all that may be equal to the last one: their names decide
+        similarity = _row_by_row(self._vectors[places], cls)
         pieces = np.searchsorted(self._begins, places, side="right") - 1
-        hits = [self._hit(int(piece), int(place), similarity) for piece, place in zip(pieces, places, strict=True)]
+        hits = [
+            self._hit(int(piece), int(place), float(value))
+            for piece, place, value in zip(pieces, places, similarity, strict=True)
+        ]
         return sorted(hits, key=lambda hit: (-hit.similarity, hit.class_name, hit.image_id))[:k]
 
-    def _hit(self, piece: int, place: int, similarity: FloatArray) -> RouterHit:
+    def _hit(self, piece: int, place: int, similarity: float) -> RouterHit:
         found = self._pieces[piece]
         image_id = found.table.image_ids[place - found.begin]
-        return RouterHit(found.class_name, image_id, float(similarity[place]))
+        return RouterHit(found.class_name, image_id, similarity)
+
+
+def _row_by_row(rows: FloatArray, cls: FloatArray) -> FloatArray:
+    """The similarity of each row, equal for equal rows wherever they are, which those of a product are not."""
+    return np.asarray((rows.astype(np.float64) * cls).sum(axis=1), dtype=np.float32)
