@@ -23,7 +23,11 @@ from tests.helpers.uploads import connected, everything_from, sample, unfinished
 CROWD = 100
 PATIENCE = 1.0
 GET = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n"
-CHUNKED = b"POST /detect HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+CHUNKED = (
+    b"POST /detect HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
+    b"Content-Type: multipart/form-data; boundary=x\r\n\r\n"
+)
+PART = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +157,7 @@ def test_what_is_no_http_is_answered_in_the_service_s_own_shape(client: httpx.Cl
 
 def test_chunks_of_a_byte_each_are_refused_before_they_cost_much(client: httpx.Client) -> None:
     with connected(client) as connection:
-        connection.sendall(CHUNKED)
+        connection.sendall(CHUNKED + b"%x\r\n%s\r\n" % (len(PART), PART))  # a form, so that the rest is waited for
         begin = time.monotonic()
         connection.sendall(b"1\r\na\r\n" * 20_000)
         assert error_in(everything_from(connection)) == (400, "bad_request")
