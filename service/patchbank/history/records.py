@@ -73,32 +73,34 @@ class Records:
 
     def picture(self, detection_id: str) -> bytes:
         """The file that was sent. Raises ``UnknownDetection``, and ``PictureNotKept`` where it is gone."""
-        data = self._blob(PICTURES.c.data, PICTURES, detection_id)
-        if data is None:
-            self.detection(detection_id)
-            raise PictureNotKept(
-                f"the picture of detection {detection_id} is not kept, or no longer: PATCHBANK_HISTORY_MB says "
-                "how many megabytes of pictures are"
-            )
-        return data
+        why = (
+            f"the picture of detection {detection_id} is not kept, or no longer: PATCHBANK_HISTORY_MB says "
+            "how many megabytes of pictures are"
+        )
+        return self._kept(PICTURES.c.data, PICTURES, detection_id, why)
 
     def map(self, detection_id: str) -> bytes:
         """Its anomaly map as a PNG, a pixel a patch, as ``scoring.heatmap.small_map`` makes it. Raises
         ``UnknownDetection``, and ``PictureNotKept`` where there is none."""
-        data = self._blob(MAPS.c.png, MAPS, detection_id)
-        if data is None:
-            self.detection(detection_id)
-            raise PictureNotKept(
-                f"no map of detection {detection_id} is kept: an unknown product has none, nor has what an earlier "
-                "release recorded"
-            )
-        return data
+        why = (
+            f"no map of detection {detection_id} is kept: an unknown product has none, nor has what an earlier "
+            "release recorded"
+        )
+        return self._kept(MAPS.c.png, MAPS, detection_id, why)
 
     def has_map(self, detection_id: str) -> bool:
         """Whether there is one."""
         query = sa.select(MAPS.c.detection_id).where(MAPS.c.detection_id == detection_id)
         with self._database.reading() as connection:
             return connection.scalar(query) is not None
+
+    def _kept(self, column: sa.Column[Any], table: sa.Table, detection_id: str, why: str) -> bytes:
+        """What is kept of a detection; where it is not, ``PictureNotKept`` says ``why``."""
+        data = self._blob(column, table, detection_id)
+        if data is None:
+            self.detection(detection_id)  # an unknown one is another error
+            raise PictureNotKept(why)
+        return data
 
     def _blob(self, column: sa.Column[Any], table: sa.Table, detection_id: str) -> bytes | None:
         with self._database.reading() as connection:

@@ -100,9 +100,11 @@ class BoundedSearch:
         """Search all patches but those that are ``left_out``; without ``everywhere`` those of the lists alone that are
         nearest to each query."""
         self._gone = [_Gone(each, self._lists) for each in left_out if len(each.places)]
-        self._look_near(*(min(NEAR, BEGIN), 0.0) if everywhere else (NEAR, CLOSE))
         if everywhere:
+            self._look_near(BEGIN, 0.0)
             self._look_everywhere()
+        else:
+            self._look_near(NEAR, CLOSE)
 
     def _look_near(self, count: int, close: float) -> None:
         """Look at the patches of the ``count`` lists nearest to each query whose bounds are so ``close`` to the
